@@ -1,0 +1,1 @@
+"""Workstation half: train, evaluate, quantize and export the model that `edge` runs."""

@@ -1,0 +1,8 @@
+"""Device half: a camera goes in, emotion events come out. Never imports `convert` or TensorFlow."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("emotion-edge")
+except PackageNotFoundError:  # a checkout that was never installed
+    __version__ = "0+unknown"

@@ -1,0 +1,153 @@
+"""The configuration: what can be set, in which unit and range, with its default."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One table of the file: unknown keys are errors."""
+
+
+class DeviceConfig(Section, frozen=True, kw_only=True):
+    """Who this sensor is."""
+
+    id: Annotated[
+        str, Meta(pattern="^[A-Za-z0-9_-]{0,64}$", description="Id in topics; empty: from the machine id.")
+    ] = ""
+    name: Annotated[str, Meta(max_length=64, description="Name for people.")] = "Emotion sensor"
+
+
+class SourceConfig(Section, frozen=True, kw_only=True):
+    """Where frames come from."""
+
+    uri: Annotated[
+        str,
+        Meta(
+            min_length=1, description="picamera:0, v4l2:/dev/video0, 0, rtsp://, http://, a file, a folder, scripted:"
+        ),
+    ] = "scripted:"
+    width: Annotated[int, Meta(ge=64, le=4096, description="Width asked of a camera, pixels.")] = 640
+    height: Annotated[int, Meta(ge=48, le=3072, description="Height asked of a camera, pixels.")] = 480
+    fps: Annotated[
+        float, Meta(ge=0, le=120, description="Frames per second asked of a camera or given to images; 0: its own.")
+    ] = 0.0
+    rotate: Annotated[Literal[0, 90, 180, 270], Meta(description="Clockwise turn of every frame, degrees.")] = 0
+    flip: Annotated[Literal["none", "horizontal", "vertical"], Meta(description="Mirror every frame.")] = "none"
+    stall_seconds: Annotated[
+        float, Meta(ge=0.5, le=300, description="A camera without a frame for this long is opened again.")
+    ] = 5.0
+
+
+class DetectorConfig(Section, frozen=True, kw_only=True):
+    """How faces are searched."""
+
+    cascade: Annotated[str, Meta(description="Path of a Haar cascade; empty: OpenCV's frontal face.")] = ""
+    confirm_cascade: Annotated[
+        str,
+        Meta(
+            description='Path of a second cascade that must agree; empty: OpenCV\'s "alt"; "none": no second opinion.'
+        ),
+    ] = ""
+    search_width_px: Annotated[
+        int, Meta(ge=120, le=4096, description="Wider frames are reduced to this width for the search.")
+    ] = 480
+    scale_factor: Annotated[float, Meta(ge=1.01, le=2, description="Step between the sizes searched.")] = 1.1
+    neighbours: Annotated[int, Meta(ge=0, le=50, description="Overlapping hits that make a face.")] = 5
+    min_face: Annotated[
+        float, Meta(ge=0.02, le=1, description="Smallest face, as a share of the frame's shorter side.")
+    ] = 0.1
+    max_face: Annotated[
+        float, Meta(ge=0.02, le=1, description="Largest face, as a share of the frame's shorter side.")
+    ] = 1.0
+
+
+class ModelConfig(Section, frozen=True, kw_only=True):
+    """Which network reads the faces."""
+
+    name: Annotated[str, Meta(min_length=1, description="A shipped model, or the path of a .tflite file.")] = "normal"
+    threads: Annotated[int, Meta(ge=1, le=16, description="Threads of the interpreter.")] = 1
+    max_faces: Annotated[int, Meta(ge=1, le=32, description="Faces read per frame, largest first.")] = 8
+    runtime: Annotated[
+        Literal["auto", "ai-edge-litert", "tflite-runtime"], Meta(description="Interpreter; auto: the best installed.")
+    ] = "auto"
+
+
+class TrackerConfig(Section, frozen=True, kw_only=True):
+    """When a face counts as there, and when as gone."""
+
+    confirm_seconds: Annotated[
+        float, Meta(ge=0, le=10, description="A face is announced once it has been seen for this long.")
+    ] = 0.3
+    confirm_hits: Annotated[int, Meta(ge=1, le=100, description="... and at least this often.")] = 3
+    lost_seconds: Annotated[float, Meta(ge=0.1, le=60, description="A face unseen for this long has left.")] = 1.5
+    box_smoothing_seconds: Annotated[float, Meta(ge=0, le=5, description="Time constant of the boxes.")] = 0.15
+
+
+class EventsConfig(Section, frozen=True, kw_only=True):
+    """When a change of expression counts."""
+
+    smoothing_seconds: Annotated[float, Meta(ge=0, le=10, description="Time constant of the probabilities.")] = 0.4
+    dwell_seconds: Annotated[float, Meta(ge=0, le=30, description="A label changes after another led for this.")] = 0.5
+    margin: Annotated[float, Meta(ge=0, le=1, description="... by at least this much probability.")] = 0.1
+    unknown_below: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(description='Confidence under which a face is "unknown"; unset: the manifest\'s.'),
+    ] = None
+
+
+class MqttConfig(Section, frozen=True, kw_only=True):
+    """Where events go. Without a `url` they are written to standard output as JSON Lines."""
+
+    url: Annotated[str, Meta(description="mqtt://HOST:PORT or mqtts://HOST:PORT; empty: no broker.")] = ""
+    username: Annotated[str, Meta(description="User name; empty: none.")] = ""
+    password_file: Annotated[
+        str, Meta(description="File that holds the password; else $EMOTION_EDGE_MQTT_PASSWORD, else the credential.")
+    ] = ""
+    ca_file: Annotated[str, Meta(description="PEM file of the authorities to trust; empty: the system's.")] = ""
+    cert_file: Annotated[str, Meta(description="PEM file of our own certificate; empty: none.")] = ""
+    key_file: Annotated[str, Meta(description="PEM file of its key.")] = ""
+    base_topic: Annotated[
+        str, Meta(pattern="^[^#+/\\x00][^#+\\x00]{0,127}$", description="First part of every topic.")
+    ] = "emotion-edge"
+    keepalive_seconds: Annotated[int, Meta(ge=5, le=3600, description="Longest silence on the connection.")] = 30
+    reconnect_max_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="Longest wait between two tries to connect.")
+    ] = 60.0
+    outbox_max_events: Annotated[
+        int, Meta(ge=10, le=1_000_000, description="Events kept while the broker is away; past that the oldest go.")
+    ] = 10_000
+    drain_seconds: Annotated[
+        float, Meta(ge=0, le=60, description="How long a stop waits for the last acknowledgements.")
+    ] = 5.0
+
+
+class HealthConfig(Section, frozen=True, kw_only=True):
+    """How often the sensor reports on itself."""
+
+    interval_seconds: Annotated[float, Meta(ge=0.2, le=3600, description="Seconds between two health messages.")] = 10.0
+
+
+class BudgetConfig(Section, frozen=True, kw_only=True):
+    """What the sensor promises."""
+
+    latency_ms: Annotated[
+        float, Meta(ge=1, le=10_000, description="99th percentile of capture-to-broker time, milliseconds.")
+    ] = 100.0
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """Everything. Tables and keys of the TOML file have the same names."""
+
+    device: DeviceConfig = field(default_factory=DeviceConfig)
+    source: SourceConfig = field(default_factory=SourceConfig)
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    labels: Annotated[
+        dict[str, list[str]], Meta(description='Groups of labels, as in positive = ["happy", "surprise"].')
+    ] = field(default_factory=dict)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    events: EventsConfig = field(default_factory=EventsConfig)
+    mqtt: MqttConfig = field(default_factory=MqttConfig)
+    health: HealthConfig = field(default_factory=HealthConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)

@@ -1,0 +1,39 @@
+"""Errors whose message is meant for the person at the terminal.
+
+Each message is one sentence that names the key or file, the value and what would be right; the
+command line prints it and exits with the class's `exit_code`, never with a traceback.
+"""
+
+from typing import ClassVar
+
+
+class EdgeError(Exception):
+    """Base of everything that the command line reports as one sentence."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(EdgeError):
+    """A configuration key, flag or environment variable that cannot be used."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class SourceError(EdgeError):
+    """A source that cannot be opened or read, and would not get better by trying again."""
+
+
+class SourceLostError(EdgeError):
+    """A live source that stalled or vanished; opening it again may help."""
+
+
+class ModelError(EdgeError):
+    """A model or manifest that cannot be used, or that do not fit each other."""
+
+
+class CascadeError(EdgeError):
+    """A file that is no cascade, or no cascade found."""
+
+
+class BrokerError(EdgeError):
+    """A broker that refuses us or cannot be found, and would not get better by trying again."""

@@ -1,0 +1,1 @@
+"""Events to subscribers: topics, payloads, what is not yet acknowledged, and the connection."""

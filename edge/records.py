@@ -1,0 +1,116 @@
+"""What the stages hand to each other. Plain data: no behaviour beyond geometry, no clock, no I/O."""
+
+import enum
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNKNOWN = "unknown"
+"""Stands for a label wherever confidence is below the threshold."""
+
+Luma = NDArray[np.uint8]
+"""Grey picture, uint8 (height, width)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture with its times.
+
+    `number` counts the frames that the source gave, from 0, over reopenings too. `seconds` is the
+    time in the source since its first frame, and the only clock of the line after capture: a file's
+    own time stamps, or the time since start for a camera; it never goes backwards.
+    `captured_monotonic` (`time.monotonic()`) and `captured_unix` (`time.time()`) say when this
+    process got the frame: the first for `latency_ms`, the second for the events' `time`.
+    `bgr` is uint8 (height, width, 3) only where somebody asked for colour.
+    """
+
+    number: int
+    seconds: float
+    luma: Luma
+    captured_monotonic: float
+    captured_unix: float
+    bgr: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the full frame; `x`, `y` is the top left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Centre (x, y) in pixels."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    def iou(self, other: "Box") -> float:
+        """Intersection over union, 0 to 1."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+    def scaled(self, factor: float) -> "Box":
+        """Multiply every coordinate, as for a frame that was resized."""
+        return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A face that the detector stands by. `score`: the cascade's own confidence, no unit."""
+
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class FaceView:
+    """A confirmed face as it is now, smoothed over time.
+
+    `probabilities` float32 (labels,), calibrated and smoothed; `label`: what is announced;
+    `confidence`: smoothed probability of `label`, or of the best label where it is `unknown`.
+    """
+
+    track: int
+    box: Box
+    label: str
+    confidence: float
+    probabilities: NDArray[np.float32]
+
+
+class EventKind(enum.StrEnum):
+    """What can be said about a face."""
+
+    FACE_APPEARED = "face_appeared"
+    EMOTION_CHANGED = "emotion_changed"
+    FACE_LEFT = "face_left"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a face, before it has a number or an address.
+
+    `previous` is the label announced before (None where there was none). `frame` is the frame on
+    which it was decided.
+    """
+
+    kind: EventKind
+    face: FaceView
+    previous: str | None
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one frame led to. `stage_ms`: time spent, by stage name ("detect", "classify", "track")."""
+
+    frame: Frame
+    faces: tuple[FaceView, ...]
+    events: tuple[Event, ...]
+    stage_ms: dict[str, float] = field(default_factory=dict)
