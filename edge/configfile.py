@@ -1,0 +1,180 @@
+"""Reads the configuration from file, environment and flags, and says what is wrong with it."""
+
+import difflib
+import math
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import inspect
+
+from edge.config import Config
+from edge.errors import ConfigError
+
+PREFIX: Final = "EMOTION_EDGE_"
+CONFIG_VARIABLE: Final = "EMOTION_EDGE_CONFIG"
+_NOT_KEYS: Final = {CONFIG_VARIABLE, "EMOTION_EDGE_DATA", "EMOTION_EDGE_MQTT_PASSWORD", "EMOTION_EDGE_EXPECT_RUNTIME"}
+"""Variables of this prefix that set no key: a path, the test data, the secret, a check of the tests."""
+
+_SECTIONS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
+_TABLES: Final = {name: kind for name, kind in _SECTIONS.items() if name != "labels"}
+
+
+def load(
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """Build the configuration: defaults, then the file, then `EMOTION_EDGE_...`, then flags.
+
+    `path`: TOML file, else `$EMOTION_EDGE_CONFIG`, else no file. `flags`: values by dotted key, such
+    as `{"source.uri": "0"}`. Raises ConfigError, one sentence that names origin, key, value and range.
+    """
+    environ = os.environ if environ is None else environ
+    if path is None and environ.get(CONFIG_VARIABLE):
+        path = Path(environ[CONFIG_VARIABLE])
+    tables: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
+    if path is not None:
+        for section, key, value in _flat(_parse(path), str(path)):
+            tables[section][key] = _value(section, key, value, str(path), strict=True)
+    for variable, (section, key), text in _variables(environ):
+        tables[section][key] = _value(section, key, text, variable, strict=False)
+    for dotted, value in (flags or {}).items():
+        section, key = dotted.split(".")
+        tables[section][key] = _value(section, key, value, "command line", strict=True)
+    config = Config(**{name: kind(**tables[name]) for name, kind in _TABLES.items()}, labels=tables["labels"])
+    _together(config)
+    return config
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        msg = f"configuration file {path} does not exist"
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"configuration file {path} cannot be read: {error}"
+    except tomllib.TOMLDecodeError as error:
+        msg = f"configuration file {path} is not valid TOML: {error}"
+    raise ConfigError(msg)
+
+
+def _flat(raw: dict[str, Any], origin: str) -> Iterator[tuple[str, str, Any]]:
+    for section, table in raw.items():
+        if section not in _SECTIONS:
+            msg = f"{origin}: unknown table [{section}]{_nearest(section, _SECTIONS)}"
+            raise ConfigError(msg)
+        if not isinstance(table, dict):
+            msg = f"{origin}: {section} is {_shown(table)}, but must be a table: [{section}]"
+            raise ConfigError(msg)
+        for key, value in table.items():
+            yield section, key, value
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str], str]]:
+    """Yield (variable, (section, key), text); EMOTION_EDGE_MQTT_BASE_TOPIC is mqtt.base_topic."""
+    known = {
+        f"{PREFIX}{section}_{field.name}".upper(): (section, field.name)
+        for section, kind in _TABLES.items()
+        for field in msgspec.structs.fields(kind)
+    }
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable in _NOT_KEYS:
+            continue
+        if variable not in known:
+            msg = f"unknown environment variable {variable}{_nearest(variable, known)}"
+            raise ConfigError(msg)
+        yield variable, known[variable], environ[variable]
+
+
+def _value(section: str, key: str, value: object, origin: str, *, strict: bool) -> object:
+    """Check one value against its field."""
+    if section == "labels":
+        kind: Any = list[str]
+    else:
+        fields = {field.name: field for field in msgspec.structs.fields(_SECTIONS[section])}
+        if key not in fields:
+            msg = f"{origin}: unknown key {section}.{key}{_nearest(key, fields)}"
+            raise ConfigError(msg)
+        kind = fields[key].type
+    try:
+        converted = msgspec.convert(value, kind, strict=strict)
+        if isinstance(converted, float) and not math.isfinite(converted):
+            raise ValueError  # noqa: TRY301 - reported like every other value out of range
+    except ValueError as error:
+        msg = f"{origin}: {section}.{key} is {_shown(value)}, but must be {expected(kind)}"
+        raise ConfigError(msg) from error
+    return converted
+
+
+def _together(config: Config) -> None:
+    """Check what one field alone cannot tell."""
+    detector, mqtt = config.detector, config.mqtt
+    if detector.min_face > detector.max_face:
+        msg = f"detector.min_face is {detector.min_face}, but must be at most detector.max_face ({detector.max_face})"
+        raise ConfigError(msg)
+    if bool(mqtt.cert_file) != bool(mqtt.key_file):
+        given, missing = ("cert_file", "key_file") if mqtt.cert_file else ("key_file", "cert_file")
+        msg = f"mqtt.{given} is {getattr(mqtt, given)!r}, but needs mqtt.{missing} beside it"
+        raise ConfigError(msg)
+    seen: dict[str, str] = {}
+    for group, members in config.labels.items():
+        for label in members:
+            if label in seen:
+                msg = f"labels.{group} holds {label!r}, which labels.{seen[label]} holds already: one group per label"
+                raise ConfigError(msg)
+            seen[label] = group
+
+
+def expected(kind: Any) -> str:  # noqa: ANN401 - any annotation
+    """Say in words what a field takes, with its range."""
+    return _words(inspect.type_info(kind))
+
+
+def _words(info: inspect.Type) -> str:
+    match info:
+        case inspect.Metadata():
+            return _words(info.type)
+        case inspect.UnionType():
+            return " or ".join(_words(part) for part in info.types if not isinstance(part, inspect.NoneType))
+        case inspect.LiteralType():
+            return "one of " + ", ".join(str(value) for value in info.values)
+        case inspect.IntType() | inspect.FloatType():
+            word = "a whole number" if isinstance(info, inspect.IntType) else "a number"
+            return word if info.ge is None else f"{word} from {info.ge:g} to {info.le:g}"
+        case inspect.StrType():
+            return (
+                f"text matching {info.pattern}" if info.pattern else "text" + (" (not empty)" * bool(info.min_length))
+            )
+        case inspect.ListType():
+            return "a list of labels"
+    return "of another type"
+
+
+def _nearest(word: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - one line of a terminal
+
+
+def to_toml(config: Config) -> str:
+    """Write a configuration as TOML that `load` reads back the same. It holds no secret: none is a key."""
+    lines: list[str] = []
+    for section, table in msgspec.to_builtins(config).items():
+        lines.append(f"[{section}]")
+        # A JSON string, number, boolean or list of strings is also a TOML one; an unset key is left out.
+        lines += [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _toml(value: object) -> str:
+    return msgspec.json.encode(value).decode()
