@@ -63,10 +63,16 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A face that the detector stands by. `score`: the cascade's own confidence, no unit."""
+    """What the cascade found.
+
+    `hits`: overlapping windows that the search merged into it. `agreed`: the second cascade sees a
+    face there too. Only agreed detections begin a track; any may continue one, because a face that is
+    known to be there turns and blurs, and a phantom is one from its first frame.
+    """
 
     box: Box
-    score: float
+    hits: int
+    agreed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,108 @@
+"""The line after capture: one frame in, faces and events out. No I/O, and no clock but the frames'."""
+
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+from edge.classifier import Classifier
+from edge.config import Config
+from edge.detector import Detector
+from edge.events import Expression
+from edge.records import Event, EventKind, FaceView, Frame, StepResult
+from edge.tracker import Track, Tracker
+
+
+class Pipeline:
+    """Detector, classifier, tracker and event rules for one stream of frames.
+
+    The same frames and configuration give the same events, whatever the machine's speed.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        detector: Detector,
+        classifier: Classifier,
+        *,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """`timer`, in seconds, measures the stages; nothing is decided by it."""
+        self._config = config
+        self._detector = detector
+        self._classifier = classifier
+        self._tracker = Tracker(config.tracker)
+        self._expressions: dict[int, Expression] = {}
+        self._announced: dict[int, FaceView] = {}
+        self._timer = timer
+        self._last_frame: Frame | None = None
+
+    def step(self, frame: Frame) -> StepResult:
+        """Process one frame. Frames must come in the order of their `seconds`."""
+        marks = [self._timer()]
+        detections = self._detector.detect(frame.luma)
+        marks.append(self._timer())
+        tracks, lost = self._tracker.update(detections, frame.seconds)
+        events = self._leave(lost, frame)
+        marks.append(self._timer())
+        self._read(tracks, frame)
+        marks.append(self._timer())
+        faces = []
+        for track in tracks:
+            if track.confirmed:
+                face, event = self._decide(track, frame)
+                faces.append(face)
+                events += [event] if event else []
+        marks.append(self._timer())
+        self._forget(tracks)
+        self._last_frame = frame
+        spent = [1000 * (after - before) for before, after in pairwise(marks)]
+        stage_ms = {"detect": spent[0], "classify": spent[2], "track": spent[1] + spent[3]}
+        return StepResult(frame, tuple(faces), tuple(events), stage_ms)
+
+    def finish(self) -> list[Event]:
+        """Let every face leave, as of the last frame: the source has ended, or gives no more frames."""
+        if self._last_frame is None:
+            return []
+        events = self._leave(self._tracker.clear(), self._last_frame)
+        self._forget([])
+        return events
+
+    def _read(self, tracks: list[Track], frame: Frame) -> None:
+        """Run the network on the faces that are in this frame, largest first."""
+        seen = sorted(
+            ((track.seen.box, track) for track in tracks if track.seen is not None),
+            key=lambda pair: (not pair[1].confirmed, -pair[0].width),
+        )[: self._config.model.max_faces]
+        readings = self._classifier.read(frame, [box for box, _ in seen])
+        for (_, track), probabilities in zip(seen, readings, strict=True):
+            self._expression(track).read(probabilities, frame.seconds)
+
+    def _expression(self, track: Track) -> Expression:
+        if track.serial not in self._expressions:
+            manifest = self._classifier.manifest
+            unknown_below = manifest.thresholds.unknown_below
+            self._expressions[track.serial] = Expression(manifest.labels, self._config.events, unknown_below)
+        return self._expressions[track.serial]
+
+    def _decide(self, track: Track, frame: Frame) -> tuple[FaceView, Event | None]:
+        expression = self._expression(track)
+        appeared = track.number not in self._announced
+        previous = None
+        if appeared:
+            expression.settle()
+        else:
+            previous = expression.decide(frame.seconds)
+        face = FaceView(track.number, track.box, expression.label, expression.confidence, expression.probabilities)
+        self._announced[track.number] = face
+        if appeared:
+            return face, Event(EventKind.FACE_APPEARED, face, None, frame)
+        if previous is not None:
+            return face, Event(EventKind.EMOTION_CHANGED, face, previous, frame)
+        return face, None
+
+    def _leave(self, lost: list[Track], frame: Frame) -> list[Event]:
+        return [Event(EventKind.FACE_LEFT, self._announced.pop(track.number), None, frame) for track in lost]
+
+    def _forget(self, tracks: list[Track]) -> None:
+        alive = {track.serial for track in tracks}
+        self._expressions = {key: value for key, value in self._expressions.items() if key in alive}
