@@ -1,0 +1,36 @@
+# Every target works on a fresh clone: what it needs, it makes first. PYTHON=python3.x picks the Python.
+export PYTHON
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint bench clean
+
+help:   ## what can be done here
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+demo: .venv/.ready   ## run the sensor for some twenty seconds on the bundled scripted faces
+	@.venv/bin/python scripts/demo.py
+
+test:   ## lint, types, and the tests with each interpreter
+	@sh scripts/test-all
+
+lint: .venv-litert/.ready   ## style and types only
+	@.venv-litert/bin/ruff check .
+	@.venv-litert/bin/ruff format --check .
+	@.venv-litert/bin/mypy
+
+bench: .venv/.ready   ## time each stage on this machine
+	@.venv/bin/python scripts/bench.py
+
+clean:   ## remove environments and caches
+	rm -rf .venv .venv-litert .venv-tflite .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: pyproject.toml scripts/make-env
+	@sh scripts/make-env run
+
+.venv-litert/.ready: pyproject.toml scripts/make-env
+	@sh scripts/make-env litert
+
+.venv-tflite/.ready: pyproject.toml scripts/make-env scripts/device_requirements.py
+	@sh scripts/make-env tflite

@@ -1,0 +1,82 @@
+# Shared by the scripts beside it, which source it from the root of the checkout. POSIX sh.
+
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+# A user's site-packages must not stand in for what an environment lacks.
+export PYTHONNOUSERSITE=1
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# Debian keeps daemons in sbin, which is not on everyone's PATH.
+has_command() { PATH="$PATH:/usr/local/sbin:/usr/sbin" command -v "$1" >/dev/null 2>&1; }
+
+# python_in_range PYTHON FIRST LAST: whether it is CPython 3.FIRST to 3.LAST and starts at all
+# (a version manager's shim exists without its Python).
+python_in_range() {
+    "$1" -c "import sys; sys.exit(not (3, $2) <= sys.version_info[:2] <= (3, $3))" >/dev/null 2>&1
+}
+
+# find_python FIRST LAST: prints the Python to build an environment with; the distribution's own first.
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        python_in_range "$PYTHON" "$1" "$2" && printf '%s\n' "$PYTHON"
+        return
+    fi
+    for candidate in python3 python3.11 python3.12 python3.13; do
+        if python_in_range "$candidate" "$1" "$2"; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+# apt_install WHY PACKAGE...: installs without asking where that is allowed, else says what to type.
+apt_install() {
+    why=$1
+    shift
+    command -v apt-get >/dev/null 2>&1 || die "$why: install the equivalent of Debian's $* and try again"
+    if [ "$(id -u)" -eq 0 ]; then
+        as_root=
+    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+        as_root="sudo -n"
+    else
+        die "$why: type 'sudo apt-get install $*' and try again"
+    fi
+    say "$why: installing $* with apt"
+    # A fresh machine may have no package lists yet, or stale ones. $as_root is one or no command.
+    if ! { $as_root apt-get -q update &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@"; } </dev/null; then
+        die "$why: 'apt-get install $*' failed, see above"
+    fi
+}
+
+# The last CPython 3.x that tflite-runtime has wheels for.
+LAST_WITH_TFLITE_RUNTIME=11
+
+# is_arm32 PYTHON: whether it is a 32-bit Python on Arm, whatever the kernel is.
+is_arm32() {
+    case $(uname -m) in
+    arm* | aarch64) [ "$("$1" -c 'import struct; print(struct.calcsize("P"))')" = 4 ] ;;
+    *) return 1 ;;
+    esac
+}
+
+# lanes: prints the environments that `make test` runs here. The last one's closing line is the whole
+# run's, so the full suite comes last.
+lanes() {
+    if ! first=$(find_python 11 13); then
+        die "Python 3.11 to 3.13 is needed, and ${PYTHON:-python3} is $("${PYTHON:-python3}" -V 2>&1 || true)"
+    fi
+    if find_python 11 "$LAST_WITH_TFLITE_RUNTIME" >/dev/null; then
+        say tflite
+    fi
+    # Neither ai-edge-litert nor TensorFlow has a wheel for 32-bit Arm.
+    if ! is_arm32 "$first"; then
+        say litert
+    fi
+}
