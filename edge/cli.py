@@ -1,0 +1,133 @@
+"""The command `emotion-edge`."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from edge import __version__
+from edge.config import Config
+from edge.configfile import load, to_toml
+from edge.errors import EdgeError
+
+_LEVELS: Final = ("debug", "info", "warning", "error")
+_INTERRUPTED: Final = 130
+"""128 + SIGINT, as shells report it."""
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="emotion-edge", description="Emotion sensor: a camera goes in, MQTT events come out."
+    )
+    parser.add_argument("--version", action="version", version=f"emotion-edge {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help="TOML file (else $EMOTION_EDGE_CONFIG, else none)")
+    common.add_argument("--log-level", choices=_LEVELS, default="info", help="what goes to standard error")
+    broker = argparse.ArgumentParser(add_help=False)
+    broker.add_argument("--mqtt", metavar="URL", help="mqtt://HOST:PORT or mqtts://HOST:PORT (sets mqtt.url)")
+    source = argparse.ArgumentParser(add_help=False)
+    source.add_argument("--source", metavar="URI", help="where frames come from (sets source.uri)")
+
+    run = commands.add_parser("run", parents=[common, source, broker], help="watch a source and publish events")
+    run.add_argument("--fast", action="store_true", help="play a file as quickly as it can be processed")
+    run.add_argument("--max-frames", type=_positive, metavar="N", help="end after N frames")
+
+    watch = commands.add_parser("watch", parents=[common, broker], help="show events of all devices as they come")
+    watch.add_argument("--device", metavar="ID", help="only this device")
+    watch.add_argument("--json", action="store_true", help="one JSON object per line")
+
+    classify = commands.add_parser("classify", parents=[common], help="read the faces of pictures")
+    classify.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    classify.add_argument("--json", action="store_true", help="one JSON object per picture and line")
+    classify.add_argument("--annotate", type=Path, metavar="OUT.png", help="write the picture with boxes and labels")
+
+    config = commands.add_parser("config", help="check or show the configuration")
+    actions = config.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("check", parents=[common, source, broker], help="say whether it can be used")
+    actions.add_parser("show", parents=[common, source, broker], help="print it whole, defaults and overrides applied")
+
+    commands.add_parser("doctor", parents=[common, source, broker], help="try every part, and say what to do")
+    return parser
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    flags: dict[str, Any] = {}
+    if getattr(arguments, "source", None) is not None:
+        flags["source.uri"] = arguments.source
+    if getattr(arguments, "mqtt", None) is not None:
+        flags["mqtt.url"] = arguments.mqtt
+    return load(arguments.config, flags=flags)
+
+
+# The parts are imported where they are used: `--help` and `watch` need neither OpenCV nor a model.
+def _run(arguments: argparse.Namespace, config: Config) -> int:
+    from edge.daemon import run  # noqa: PLC0415
+
+    return run(config, fast=arguments.fast, max_frames=arguments.max_frames, stdout=sys.stdout)
+
+
+def _watch(arguments: argparse.Namespace, config: Config) -> int:
+    from edge.watch import watch  # noqa: PLC0415
+
+    return watch(config.mqtt, device=arguments.device, json_output=arguments.json, stream=sys.stdout)
+
+
+def _classify(arguments: argparse.Namespace, config: Config) -> int:
+    from edge.classify import classify  # noqa: PLC0415
+
+    return classify(config, arguments.images, as_json=arguments.json, annotate=arguments.annotate, stream=sys.stdout)
+
+
+def _show_config(arguments: argparse.Namespace, config: Config) -> int:
+    from edge.configcheck import check, secret_note  # noqa: PLC0415
+
+    if arguments.action == "show":
+        sys.stdout.write(to_toml(config) + secret_note(config.mqtt))
+    else:
+        check(config)
+        sys.stdout.write("the configuration can be used\n")
+    return 0
+
+
+def _doctor(_: argparse.Namespace, config: Config) -> int:
+    from edge.doctor import doctor  # noqa: PLC0415
+
+    return doctor(config, sys.stdout)
+
+
+_COMMANDS: Final = {"run": _run, "watch": _watch, "classify": _classify, "config": _show_config, "doctor": _doctor}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. Errors are one sentence on standard error."""
+    arguments = _parser().parse_args(argv)
+    level = getattr(arguments, "log_level", "info").upper()
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname).1s %(name)s: %(message)s")
+    try:
+        code = _COMMANDS[arguments.command](arguments, _config(arguments))
+        sys.stdout.flush()
+    except EdgeError as error:
+        sys.stderr.write(f"emotion-edge: {error}\n")
+        return error.exit_code
+    except BrokenPipeError:
+        # Who read our output has gone, as in `... | head`: nothing is wrong, and nothing can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""What `emotion-edge config` checks beyond types: files that must exist, and that parts fit."""
+
+from edge.classifier import Classifier
+from edge.config import Config, MqttConfig
+from edge.credentials import read_password
+from edge.detector import Detector
+from edge.manifest import find_model
+from edge.messages import Composer
+from edge.mqtt.access import access
+from edge.sources import make_source
+from edge.sources.base import SourceOptions
+
+
+def check(config: Config) -> None:
+    """Build everything that can be built without opening a camera or a connection. Raises EdgeError."""
+    classifier = Classifier(find_model(config.model.name), threads=config.model.threads, runtime=config.model.runtime)
+    Composer("", classifier.labels, config.labels)
+    Detector(config.detector)
+    make_source(config.source.uri, SourceOptions.from_config(config.source))
+    if config.mqtt.url:
+        access(config.mqtt)
+
+
+def secret_note(mqtt: MqttConfig) -> str:
+    """Say, as a TOML comment, whether a password was found, without showing it."""
+    if not mqtt.url:
+        return ""
+    found = "(redacted)" if read_password(mqtt) else "none found"
+    return f"\n# mqtt password: {found}\n"

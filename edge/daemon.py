@@ -1,0 +1,214 @@
+"""The composition root: builds the parts, starts them in order, runs the line, stops them in reverse."""
+
+import logging
+import platform
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from typing import Final, TextIO
+
+import cv2
+
+from edge import __version__, board
+from edge.capture import Capture
+from edge.classifier import Classifier
+from edge.config import Config
+from edge.detector import Detector
+from edge.health import Meter
+from edge.manifest import find_model
+from edge.messages import Composer, timestamp
+from edge.mqtt.payloads import HealthPayload, InfoPayload, ModelInfo
+from edge.mqtt.publisher import MqttSink
+from edge.pipeline import Pipeline
+from edge.records import Event, FaceView, Frame
+from edge.sinks import JsonLinesSink, Sink
+from edge.sources import make_source, redacted
+from edge.sources.base import SourceOptions
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS: Final = 0.2
+"""How long the line waits for a frame before it looks at signals, the broker and the clock."""
+_STATE_SECONDS: Final = 1.0
+"""The retained state is refreshed this often while somebody is in view: boxes and probabilities move."""
+
+
+class Daemon:
+    """One sensor: a source, the line, and where its events go."""
+
+    def __init__(self, config: Config, *, fast: bool, max_frames: int | None, stdout: TextIO) -> None:
+        """Build every part without starting any. Raises EdgeError where one cannot be built."""
+        # The interpreter has threads of its own; two pools on four cores cost more than they give.
+        cv2.setNumThreads(1)
+        self._config = config
+        self._max_frames = max_frames
+        self._stop = threading.Event()
+        self.device = config.device.id or board.device_id()
+        self.boot_id = secrets.token_hex(8)
+        self._classifier = Classifier(
+            find_model(config.model.name), threads=config.model.threads, runtime=config.model.runtime
+        )
+        self._composer = Composer(self.boot_id, self._classifier.labels, config.labels)
+        self._pipeline = Pipeline(config, Detector(config.detector), self._classifier)
+        self._sink: Sink = MqttSink(config.mqtt, self.device) if config.mqtt.url else JsonLinesSink(stdout)
+        options = SourceOptions.from_config(config.source, colour=self._classifier.wants_colour)
+        self._capture = Capture(
+            lambda: make_source(config.source.uri, options), fast=fast, stall_seconds=config.source.stall_seconds
+        )
+        self._started = time.monotonic()
+        self._meter = Meter(self._started)
+        self._health_due = self._started + config.health.interval_seconds
+        self._state_due = 0.0
+        self._frame: Frame | None = None
+        self._faces: Sequence[FaceView] = ()
+
+    def stop(self) -> None:
+        """Ask the line to end after the frame in hand; safe from a signal handler."""
+        self._stop.set()
+
+    def run(self) -> int:
+        """Run until the source ends or `stop`; returns the exit code.
+
+        Raises EdgeError where the source or the broker cannot be used, and whatever ended a stage.
+        """
+        self._capture.start()
+        try:
+            self._sink.info(self._info())
+            self._sink.start()
+            self._send_state(())
+            self._send_health()
+            log.info("watching %s, model %s on %s", self._source, self._model, self._classifier.runtime)
+            self._loop()
+            self._leave()
+        except BaseException:
+            # No goodbye: the broker then tells subscribers `offline`, which is what happened. What was
+            # decided before is still delivered.
+            self._deliver(self._config.mqtt.drain_seconds)
+            raise
+        finally:
+            self._capture.stop()
+        self._send_health()
+        self._deliver(None)
+        if not self._sink.close(self._config.mqtt.drain_seconds):
+            log.error("%d events were not acknowledged by the broker and are lost", self._sink.outbox_depth)
+            return 1
+        return 0
+
+    @property
+    def _source(self) -> str:
+        return redacted(self._config.source.uri)
+
+    @property
+    def _model(self) -> str:
+        return self._classifier.manifest.name
+
+    def _loop(self) -> None:
+        while not self._stop.is_set():
+            frame = self._capture.next(_POLL_SECONDS)
+            if frame is not None:
+                self._step(frame)
+            elif self._capture.ended:
+                break
+            elif self._capture.state in {"stalled", "lost"} and self._faces:
+                # Nobody knows who is there while the camera is away, so nobody is said to be.
+                self._leave()
+            if self._max_frames is not None and self._meter.frames >= self._max_frames:
+                break
+            if self._sink.ended:
+                break
+            if self._sink.failure is not None:
+                raise self._sink.failure
+            if time.monotonic() >= self._health_due:
+                self._send_health()
+
+    def _step(self, frame: Frame) -> None:
+        result = self._pipeline.step(frame)
+        self._frame = frame
+        self._send(result.events)
+        self._meter.frame(1000 * (time.monotonic() - frame.captured_monotonic), result.stage_ms)
+        if result.events or (result.faces and frame.seconds >= self._state_due):
+            self._state_due = frame.seconds + _STATE_SECONDS
+            self._send_state(result.faces)
+        self._faces = result.faces
+
+    def _send(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._sink.event(self._composer.event(event), event.frame.captured_monotonic)
+
+    def _leave(self) -> None:
+        self._send(self._pipeline.finish())
+        self._faces = ()
+        self._send_state(())
+
+    def _deliver(self, limit_seconds: float | None) -> None:
+        """Wait until the broker has acknowledged every event, `stop` was called, or the limit is over.
+
+        A source that has ended leaves time to wait for a broker that is away; a signal does not.
+        """
+        began, said = time.monotonic(), False
+        while not self._stop.is_set() and not self._sink.drained() and self._sink.failure is None:
+            waited = time.monotonic() - began
+            if limit_seconds is not None and waited > limit_seconds:
+                break
+            if not said and waited > self._config.mqtt.drain_seconds:
+                log.warning("the source has ended; waiting for the broker to take %d events", self._sink.outbox_depth)
+                said = True
+            self._stop.wait(0.02)
+
+    def _send_state(self, faces: Sequence[FaceView]) -> None:
+        self._sink.state(self._composer.state(faces, self._frame if faces else None, time.time()))
+
+    def _info(self) -> InfoPayload:
+        manifest = self._classifier.manifest
+        return InfoPayload(
+            version=__version__,
+            device=self.device,
+            name=self._config.device.name,
+            boot_id=self.boot_id,
+            model=ModelInfo(name=manifest.name, sha256=manifest.sha256, labels=list(manifest.labels)),
+            groups=self._config.labels,
+            runtime=str(self._classifier.runtime),
+            source=self._source,
+            budget_latency_ms=self._config.budget.latency_ms,
+            python=platform.python_version(),
+            opencv=cv2.__version__,
+        )
+
+    def _send_health(self) -> None:
+        now = time.monotonic()
+        self._health_due = now + self._config.health.interval_seconds
+        fps, latency, stages = self._meter.report(now)
+        budget_ms = self._config.budget.latency_ms
+        capture = self._capture
+        self._sink.health(
+            HealthPayload(
+                time=timestamp(time.time()),
+                uptime_seconds=round(now - self._started, 1),
+                source=capture.state,
+                source_error=capture.error,
+                source_reopened=capture.reopened,
+                frames=self._meter.frames,
+                frames_dropped=capture.dropped,
+                fps=fps,
+                faces=len(self._faces),
+                latency_ms=latency,
+                budget_latency_ms=budget_ms,
+                within_budget=None if latency is None else latency.p99 <= budget_ms,
+                stage_ms=stages,
+                broker=self._sink.broker_state,
+                outbox_depth=self._sink.outbox_depth,
+                outbox_dropped=self._sink.outbox_dropped,
+                temperature_c=board.temperature_c(),
+                throttled=board.throttled(),
+            )
+        )
+
+
+def run(config: Config, *, fast: bool, max_frames: int | None, stdout: TextIO) -> int:
+    """Build a daemon, let SIGTERM and SIGINT end it cleanly, and run it; returns the exit code."""
+    daemon = Daemon(config, fast=fast, max_frames=max_frames, stdout=stdout)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    return daemon.run()

@@ -1,0 +1,141 @@
+"""`emotion-edge doctor`: tries every part for real, one line each: ok, or what to do."""
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from typing import Final, TextIO
+
+import cv2
+import numpy as np
+
+from edge import __version__, board
+from edge.classifier import Classifier, find_runtime
+from edge.config import Config
+from edge.detector import Detector
+from edge.errors import BrokerError, CascadeError, EdgeError, SourceError
+from edge.manifest import find_model
+from edge.messages import Composer
+from edge.mqtt.access import access
+from edge.mqtt.client import Dialler
+from edge.mqtt.connect_errors import ConnectFailedError
+from edge.records import Detection, Frame
+from edge.sources import make_source
+from edge.sources.base import SourceOptions
+
+_RUNS: Final = 20
+_ACTOR: Final = "scripted:happy=1?seed=1"
+
+
+class _Patient:
+    """What the checks need of each other; a part that failed is None."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.detector: Detector | None = None
+        self.classifier: Classifier | None = None
+
+    def system(self) -> str:
+        name = board.board_name() or platform.machine()
+        heat = board.temperature_c()
+        warm = "" if heat is None else f", {heat:.0f} degrees C"
+        capped = ", throttled now: check power supply and cooling" if board.throttled() else ""
+        return (
+            f"emotion-edge {__version__} on {name}, Python {platform.python_version()}, "
+            f"OpenCV {cv2.__version__}, numpy {np.__version__}{warm}{capped}"
+        )
+
+    def interpreter(self) -> str:
+        return str(find_runtime(self.config.model.runtime))
+
+    def model(self) -> str:
+        settings = self.config.model
+        classifier = Classifier(find_model(settings.name), threads=settings.threads, runtime=settings.runtime)
+        spec = classifier.manifest.input
+        shape = (spec.height, spec.width, 3)[: 3 if classifier.wants_colour else 2]
+        face = np.zeros(shape, dtype=np.uint8)
+        spent_ms = []
+        for _ in range(_RUNS):
+            began = time.perf_counter()
+            classifier.read_crop(face)
+            spent_ms.append(1000 * (time.perf_counter() - began))
+        Composer("", classifier.labels, self.config.labels)
+        self.classifier = classifier
+        return (
+            f"{classifier.path} fits its manifest and runs in {statistics.median(spent_ms):.1f} ms on "
+            f"{classifier.runtime} (median of {_RUNS}, {settings.threads} thread(s))"
+        )
+
+    def cascade(self) -> str:
+        detector = Detector(self.config.detector)
+        frame = _first_frame(_ACTOR, self.config, colour=True)
+        faces = [face for face in detector.detect(frame.luma) if face.agreed]
+        if len(faces) != 1:
+            raise CascadeError(
+                f"{detector.path} finds {len(faces)} faces in a test picture that shows one: use a cascade trained on "
+                f"frontal faces, or leave detector.cascade empty"
+            )
+        self.detector = detector
+        return f"{detector.path} finds the face of the test picture{self._label(frame, faces[0])}"
+
+    def _label(self, frame: Frame, face: Detection) -> str:
+        if self.classifier is None:
+            return ""
+        probabilities = self.classifier.read(frame, [face.box])[0]
+        best = int(probabilities.argmax())
+        return f", and the model reads {self.classifier.labels[best]} ({100 * probabilities[best]:.0f} %) from it"
+
+    def source(self) -> str:
+        frame = _first_frame(self.config.source.uri, self.config)
+        height, width = frame.luma.shape
+        found = "" if self.detector is None else f", {len(self.detector.detect(frame.luma))} face(s) in its first frame"
+        source = make_source(self.config.source.uri, SourceOptions())
+        return f"{source.uri} opens and gives {width}x{height}{found}"
+
+    def broker(self) -> str:
+        mqtt = self.config.mqtt
+        if not mqtt.url:
+            return "none configured: events go to standard output as JSON Lines (set mqtt.url for a broker)"
+        dialler = Dialler(access(mqtt), f"emotion-edge-doctor-{time.time_ns() % 1_000_000}")
+        began = time.perf_counter()
+        try:
+            with dialler.connect() as connection:
+                protocol = connection.protocol.value
+                connection.close()
+        except ConnectFailedError as error:
+            raise BrokerError(str(error)) from error
+        return f"{mqtt.url} accepts us with {protocol} in {1000 * (time.perf_counter() - began):.0f} ms"
+
+
+def _first_frame(uri: str, config: Config, *, colour: bool = False) -> Frame:
+    source = make_source(uri, SourceOptions.from_config(config.source, colour=colour))
+    try:
+        source.open()
+        frame = source.read()
+    finally:
+        source.close()
+    if frame is None:
+        raise SourceError(f"{source.uri} gives no frame")
+    return frame
+
+
+def doctor(config: Config, stream: TextIO) -> int:
+    """Print a line per part; returns 0 where all are well, else 1."""
+    patient = _Patient(config)
+    checks: dict[str, Callable[[], str]] = {
+        "system": patient.system,
+        "interpreter": patient.interpreter,
+        "model": patient.model,
+        "cascade": patient.cascade,
+        "source": patient.source,
+        "broker": patient.broker,
+    }
+    failed = 0
+    for name, check in checks.items():
+        try:
+            stream.write(f"ok    {name:<12} {check()}\n")
+        except EdgeError as error:
+            failed += 1
+            stream.write(f"FAIL  {name:<12} {error}\n")
+        stream.flush()
+    return 1 if failed else 0

@@ -1,0 +1,38 @@
+"""Counts what the line does between two health messages."""
+
+from typing import Final
+
+import numpy as np
+
+from edge.mqtt.payloads import LatencyPercentiles
+
+_DECIMALS: Final = 2
+
+
+class Meter:
+    """Frames, latencies and stage times since the last report."""
+
+    def __init__(self, now_monotonic: float) -> None:
+        self.frames = 0
+        self._began = now_monotonic
+        self._latency_ms: list[float] = []
+        self._stage_ms: dict[str, list[float]] = {}
+
+    def frame(self, latency_ms: float, stage_ms: dict[str, float]) -> None:
+        """Count one processed frame."""
+        self.frames += 1
+        self._latency_ms.append(latency_ms)
+        for stage, spent in stage_ms.items():
+            self._stage_ms.setdefault(stage, []).append(spent)
+
+    def report(self, now_monotonic: float) -> tuple[float, LatencyPercentiles | None, dict[str, float]]:
+        """Return frames per second, latency percentiles and median stage times, and start over."""
+        elapsed = max(now_monotonic - self._began, 1e-6)
+        fps = len(self._latency_ms) / elapsed
+        latency = None
+        if self._latency_ms:
+            p50, p95, p99 = (round(float(value), _DECIMALS) for value in np.percentile(self._latency_ms, (50, 95, 99)))
+            latency = LatencyPercentiles(p50=p50, p95=p95, p99=p99, max=round(max(self._latency_ms), _DECIMALS))
+        stages = {stage: round(float(np.median(spent)), _DECIMALS) for stage, spent in self._stage_ms.items()}
+        self._began, self._latency_ms, self._stage_ms = now_monotonic, [], {}
+        return round(fps, _DECIMALS), latency, stages
