@@ -1,0 +1,158 @@
+"""What is said over one connection, from `online` to `stopped`."""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from socket import socket
+from typing import Final
+
+from edge.errors import BrokerError
+from edge.mqtt.client import Connection
+from edge.mqtt.pending import Pending
+from edge.mqtt.topics import STOPPED, Kind, Topics
+from edge.mqtt.wire import Answer, ConnectionGoneError, Message
+
+_LOG: Final = logging.getLogger(__name__)
+
+_WINDOW: Final = 16
+"""Messages of QoS 1 under way at once. Enough to fill a link with a long round trip, below the 20
+that common brokers take, and few to come twice when a connection breaks."""
+
+FAREWELL_SECONDS: Final = 2.0
+"""How long the acknowledgement of `stopped` may take, on top of the drain."""
+
+
+class Ending:
+    """When to stop: not at all at first, then once all is delivered or the time for it is up."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self._deadline = math.inf
+
+    def begin(self, drain_seconds: float) -> None:
+        """Stop within `drain_seconds`; a later call can only shorten the time."""
+        self._deadline = min(self._deadline, time.monotonic() + drain_seconds)
+        self.begun.set()
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the time is up, never negative; infinite as long as there is no limit."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def over(self) -> bool:
+        """The time is up."""
+        return self.seconds_left == 0
+
+
+class Conversation:
+    """Publishes what is `pending` over `connection`.
+
+    `accepted` is called when the broker has acknowledged `online`. A broker that refuses even that is
+    an error with `must_accept`, and a line in the log otherwise.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        topics: Topics,
+        pending: Pending,
+        accepted: Callable[[], None],
+        *,
+        must_accept: bool,
+    ) -> None:
+        self._connection = connection
+        self._topics = topics
+        self._pending = pending
+        self._accepted = accepted
+        self._must_accept = must_accept
+        self._window = max(1, min(_WINDOW, connection.receive_maximum))
+        self._retained_mids: dict[int, Kind] = {}
+        self._event_mids: set[int] = set()
+        self._all_retained_out = False
+        self._refusals: set[str] = set()
+
+    def run(self, ending: Ending, wake: socket) -> None:
+        """Talk until `ending`, then retain `stopped` and disconnect.
+
+        Raises ConnectionGoneError, and BrokerError where the broker refuses our very status.
+        """
+        try:
+            while True:
+                self._publish()
+                if ending.begun.is_set() and (self._delivered() or ending.over):
+                    break
+                self._connection.poll(ending.seconds_left, wake)
+                self._take_answers()
+            self._say_stopped()
+        finally:
+            # An acknowledgement that came right before the end of the connection is one.
+            self._take_answers()
+        self._connection.close()
+
+    def _under_way(self) -> int:
+        return len(self._retained_mids) + len(self._event_mids)
+
+    def _delivered(self) -> bool:
+        return self._all_retained_out and not self._under_way() and self._pending.depth == 0
+
+    def _publish(self) -> None:
+        self._all_retained_out = False
+        while self._under_way() < self._window:
+            retained = self._pending.take_retained()
+            if retained is None:
+                self._all_retained_out = True
+                break
+            self._publish_retained(*retained)
+        while self._under_way() < self._window and self._pending.hand_next(self._publish_event):
+            pass
+
+    def _publish_retained(self, kind: Kind, payload: bytes) -> None:
+        # Health is stale by the time it could be sent again: QoS 0.
+        qos: Final = 0 if kind == "health" else 1
+        mid = self._connection.publish(Message(self._topics.of(kind), payload, qos, retain=True))
+        if qos:
+            self._retained_mids[mid] = kind
+
+    def _publish_event(self, payload: bytes) -> int:
+        mid = self._connection.publish(Message(self._topics.event, payload, 1, retain=False))
+        self._event_mids.add(mid)
+        return mid
+
+    def _take_answers(self) -> None:
+        for answer in self._connection.take_answers():
+            if answer.mid in self._event_mids:
+                self._event_mids.remove(answer.mid)
+                self._pending.settled(answer.mid, accepted=answer.refusal is None)
+                self._report_refusal("event", answer)
+            elif answer.mid in self._retained_mids:
+                kind = self._retained_mids.pop(answer.mid)
+                if kind == "status" and answer.refusal is None:
+                    self._accepted()
+                self._report_refusal(kind, answer)
+
+    def _report_refusal(self, kind: Kind, answer: Answer) -> None:
+        """Log, once per kind and connection, that the broker does not take a message."""
+        if answer.refusal is None:
+            return
+        sentence = f"the broker refuses messages to {self._topics.of(kind)}: {answer.refusal}"
+        if kind == "status" and self._must_accept:
+            raise BrokerError(sentence)
+        if sentence not in self._refusals:
+            self._refusals.add(sentence)
+            _LOG.error("%s", sentence)
+
+    def _say_stopped(self) -> None:
+        farewell = Message(self._topics.status, STOPPED.encode(), 1, retain=True)
+        mid = self._connection.publish(farewell)
+        self._retained_mids[mid] = "status"
+        until = time.monotonic() + FAREWELL_SECONDS
+        while mid in self._retained_mids:
+            left = until - time.monotonic()
+            if left <= 0:
+                msg = "it did not acknowledge our good-bye"
+                raise ConnectionGoneError(msg)
+            self._connection.poll(left)
+            self._take_answers()

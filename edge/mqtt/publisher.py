@@ -1,0 +1,219 @@
+"""The MQTT sink: keeps events until the broker has acknowledged them, and a connection alive.
+
+Calls from the pipeline only put something down and wake the publisher's thread, the only one that
+ever touches a connection.
+"""
+
+import contextlib
+import logging
+import math
+import socket
+import threading
+import time
+from typing import Final
+
+from edge.config import MqttConfig
+from edge.errors import BrokerError
+from edge.mqtt.access import access
+from edge.mqtt.backoff import Backoff
+from edge.mqtt.client import Dialler
+from edge.mqtt.connect_errors import ConnectFailedError
+from edge.mqtt.conversation import FAREWELL_SECONDS, Conversation, Ending
+from edge.mqtt.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
+from edge.mqtt.pending import Pending
+from edge.mqtt.topics import OFFLINE, Kind, Topics
+from edge.mqtt.wire import ConnectionGoneError, Message
+from edge.sinks import BrokerState
+
+_LOG: Final = logging.getLogger(__name__)
+
+_START_SECONDS: Final = 6.0
+"""How long `start` waits to hear whether the broker wants us: one second over the patience for TCP."""
+
+_CLOSING_RETRY_SECONDS: Final = 0.5
+"""Longest wait between two tries to connect while a drain runs, which lasts a few seconds in all."""
+
+
+class MqttSink:
+    """Publishes to the broker that `mqtt` describes, as `device`. Thread-safe.
+
+    The client id is made of the device id alone, without anything random: when a device comes back
+    after losing its power, the broker drops the dead connection at once and publishes its will before
+    the new `online`. With a new id each time the will would come when the keepalive of the dead
+    connection ends, and mark a living sensor as offline for good.
+
+    Raises ConfigError (from the constructor) for a configuration that cannot be used.
+    """
+
+    def __init__(self, mqtt: MqttConfig, device: str) -> None:
+        self._topics = Topics(mqtt.base_topic, device)
+        will = Message(self._topics.status, OFFLINE.encode(), 1, retain=True)
+        self._dialler = Dialler(access(mqtt), f"emotion-edge-{device}", will)
+        self._backoff = Backoff(mqtt.reconnect_max_seconds)
+        self._pending = Pending(mqtt.outbox_max_events)
+        self._ending = Ending()
+        self._decided = threading.Event()  # it is known whether the broker wants us
+        self._accepted_once = False
+        self._silence: str | None = None  # why there is no connection, as already logged
+        self._failure: Exception | None = None
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.settimeout(0)
+        self._wake_writer.settimeout(0)
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    @property
+    def broker_state(self) -> BrokerState:
+        """Whether there is a connection."""
+        return "connected" if self._pending.connected else "disconnected"
+
+    @property
+    def outbox_depth(self) -> int:
+        """Events not acknowledged yet."""
+        return self._pending.depth
+
+    @property
+    def outbox_dropped(self) -> int:
+        """Events that a full outbox let go, or that the broker refused."""
+        return self._pending.dropped
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the publisher's thread has ended without being told to."""
+        return self._failure
+
+    @property
+    def ended(self) -> bool:
+        """A broker never asks the daemon to end."""
+        return False
+
+    def start(self) -> None:
+        """Connect, waiting some seconds for the outcome; a broker that is not there yet is tried on.
+
+        Raises BrokerError for what trying again would not cure, as long as the broker has never
+        accepted this sensor: unknown host, refused credentials, an untrusted certificate. Where that
+        shows only later, it becomes the `failure`.
+        """
+        self._thread.start()
+        self._decided.wait(_START_SECONDS)
+        if self._failure is not None:
+            raise self._failure
+
+    def event(self, payload: EventPayload, captured_monotonic: float) -> None:
+        """Take an event for delivery. Raises ValueError where its `seq` does not grow."""
+        self._pending.add(payload, captured_monotonic)
+        self._wake()
+
+    def info(self, payload: InfoPayload) -> None:
+        """Retain what this sensor is."""
+        self._retain("info", encode(payload))
+
+    def state(self, payload: StatePayload) -> None:
+        """Retain who is in view."""
+        self._retain("state", encode(payload))
+
+    def health(self, payload: HealthPayload) -> None:
+        """Retain how the sensor is doing."""
+        self._retain("health", encode(payload))
+
+    def drained(self) -> bool:
+        """True where every event is acknowledged, or gone for good."""
+        return self._pending.depth == 0
+
+    def close(self, drain_seconds: float) -> bool:
+        """Deliver what is left within `drain_seconds` (may be infinite), retain `stopped`, disconnect.
+
+        A broker that is away is tried again until then, as long as an event waits. True if every event
+        was acknowledged. A second call, from any thread, can only shorten the time of the first.
+        """
+        self._ending.begin(drain_seconds)
+        self._wake()
+        if self._thread.ident is None:
+            self._close_wake()
+        else:
+            # A little more than the good-bye may take: a thread that hangs in the resolver or in TCP is
+            # left behind, it ends with the process.
+            left = self._ending.seconds_left
+            self._thread.join(None if math.isinf(left) else left + FAREWELL_SECONDS + 1.0)
+        return self.drained()
+
+    def _retain(self, kind: Kind, payload: bytes) -> None:
+        self._pending.retain(kind, payload)
+        self._wake()
+
+    def _wake(self) -> None:
+        # Full: the thread has wake-ups enough before it. Closed: it has ended.
+        with contextlib.suppress(OSError):
+            self._wake_writer.send(b"\0")
+
+    def _close_wake(self) -> None:
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def _run(self) -> None:
+        try:
+            self._serve()
+        except BrokerError as error:
+            self._failure = error
+        except Exception as error:  # noqa: BLE001 - a thread that dies unseen would be worse
+            _LOG.exception("the publisher died")
+            self._failure = error
+        finally:
+            self._pending.connection_lost()
+            self._decided.set()
+            self._close_wake()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                self._connect_and_talk()
+            except ConnectFailedError as error:
+                if error.permanent and not self._accepted_once:
+                    raise BrokerError(str(error)) from error
+                self._report_silence(str(error))
+            except ConnectionGoneError as error:
+                self._report_silence(f"the connection to the broker at {self._dialler.access.broker} is gone: {error}")
+            else:
+                return
+            if not self._pause(self._backoff.next_seconds()):
+                return
+
+    def _connect_and_talk(self) -> None:
+        with self._dialler.connect(self._wake_reader, self._pointless) as connection:
+            began = time.monotonic()
+            if self._silence is not None or not self._accepted_once:
+                self._silence = None
+                broker, protocol = self._dialler.access.broker, connection.protocol.value
+                _LOG.info("connected to the broker at %s with %s", broker, protocol)
+            self._pending.connection_made()
+            conversation = Conversation(
+                connection, self._topics, self._pending, self._accept, must_accept=not self._accepted_once
+            )
+            try:
+                conversation.run(self._ending, self._wake_reader)
+            finally:
+                self._pending.connection_lost()
+                self._backoff.connection_ended(time.monotonic() - began)
+
+    def _accept(self) -> None:
+        self._accepted_once = True
+        self._decided.set()
+
+    def _report_silence(self, reason: str) -> None:
+        """Log, once per reason, that there is no connection."""
+        if reason != self._silence:
+            self._silence = reason
+            _LOG.warning("%s; events wait here meanwhile", reason)
+        self._decided.set()
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait before the next try to connect; False where there is none to be made."""
+        if not self._ending.begun.is_set():
+            self._ending.begun.wait(seconds)
+            # One that is told to end tries at once: the wait may be longer than the drain.
+            return not self._pointless()
+        time.sleep(min(seconds, _CLOSING_RETRY_SECONDS, self._ending.seconds_left))
+        return not self._pointless()
+
+    def _pointless(self) -> bool:
+        """Whether there is nothing to connect for: we are to end, and it is too late or nothing waits."""
+        return self._ending.begun.is_set() and (self._ending.over or self.drained())
