@@ -9,7 +9,7 @@ help:   ## what can be done here
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 demo: .venv/.ready   ## run the sensor for some twenty seconds on the bundled scripted faces
-	@.venv/bin/python scripts/demo.py
+	@.venv/bin/python -m edge.demo
 
 test:   ## lint, types, and the tests with each interpreter
 	@sh scripts/test-all
