@@ -36,7 +36,7 @@ class Camera(Protocol):
     def camera_controls(self) -> dict[str, tuple[object, object, object]]:
         """Controls that this camera has: name to (minimum, maximum, default)."""
 
-    def create_preview_configuration(
+    def create_preview_configuration(  # noqa: PLR0913 - picamera2's arguments
         self,
         *,
         main: dict[str, object],

@@ -74,8 +74,8 @@ def parse_script(uri: str) -> Script:
 
     Raises `SourceError`, one sentence that names what is wrong and what would be right.
     """
-    body, mark, query = uri.removeprefix("scripted:").partition("?")
-    options = _options(query) if mark else {}
+    body, _, query = uri.partition(":")[2].partition("?")
+    options = _options(query) if query else {}
     segments: list[Segment] = []
     start = 0.0
     for part in (body or DEFAULT_PARTS).split(","):
@@ -83,11 +83,15 @@ def parse_script(uri: str) -> Script:
         segments.append(Segment(emotion, start, start + seconds))
         start += seconds
     if start > _MAX_SECONDS:
-        message = (
-            f"The script is {start:g} seconds long: it needs to be at most {_MAX_SECONDS:g}, and loop=1 repeats it"
-        )
+        message = f"The script is {start:g} seconds long: it needs to be at most {_MAX_SECONDS:g} (loop=1 repeats it)"
         raise SourceError(message)
-    return Script(uri, tuple(segments), **options)
+    return Script(
+        uri,
+        tuple(segments),
+        fps=float(options.get("fps", DEFAULT_FPS)),
+        seed=int(options.get("seed", DEFAULT_SEED)),
+        loop=options.get("loop") == "1",
+    )
 
 
 def _part(text: str) -> tuple[str, float]:
@@ -101,8 +105,8 @@ def _part(text: str) -> tuple[str, float]:
     return emotion, float(length)
 
 
-def _options(query: str) -> "dict[str, float | int | bool]":
-    found: dict[str, float | int | bool] = {}
+def _options(query: str) -> dict[str, str]:
+    found: dict[str, str] = {}
     for item in query.split("&"):
         name, _, value = item.partition("=")
         if name not in _OPTIONS:
@@ -111,22 +115,21 @@ def _options(query: str) -> "dict[str, float | int | bool]":
         if name in found:
             message = f'The script has the option "{name}" twice: it needs to be there once'
             raise SourceError(message)
-        found[name] = _option(name, value)
+        _check_option(name, value)
+        found[name] = value
     return found
 
 
-def _option(name: str, value: str) -> float | int | bool:
+def _check_option(name: str, value: str) -> None:
     if name == "fps":
-        if _NUMBER.fullmatch(value) and 1 <= float(value) <= _MAX_FPS:
-            return float(value)
+        good = bool(_NUMBER.fullmatch(value)) and 1 <= float(value) <= _MAX_FPS
         right = f"a number from 1 to {_MAX_FPS:g}"
     elif name == "seed":
-        if re.fullmatch(r"[0-9]{1,10}", value, re.ASCII) and int(value) <= _MAX_SEED:
-            return int(value)
+        good = bool(re.fullmatch(r"[0-9]{1,10}", value, re.ASCII)) and int(value) <= _MAX_SEED
         right = f"a whole number from 0 to {_MAX_SEED}"
     else:
-        if value in ("0", "1"):
-            return value == "1"
+        good = value in ("0", "1")
         right = "0 (once) or 1 (without end)"
-    message = f'The script has {name}="{value}": it needs to be {right}'
-    raise SourceError(message)
+    if not good:
+        message = f'The script has {name}="{value}": it needs to be {right}'
+        raise SourceError(message)

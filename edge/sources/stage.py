@@ -193,7 +193,7 @@ def _silhouette() -> tuple[IntPicture, IntPicture, IntPicture]:
         cover = _ellipse(x, y, (centre_x, centre_y + below * _FACE_PX), (half_width, half_height), softness)
         body = body + (grey - body) * cover
         alpha = alpha + (1 - alpha) * cover
-    # Premultiplied by nothing: where alpha is 0 the grey does not matter, at soft edges it should be the part's.
+    # The parts were painted over black; at a soft outer edge the grey should be the part's own.
     body = np.where(alpha > 0, body / np.where(alpha > 0, alpha, 1), body)
     face = _ellipse(x, y, (centre_x, centre_y), (0.49, 0.53), 0.22)[_face_slices()]
     return _fixed(alpha * _WEIGHT), _fixed(body), _fixed(face * _WEIGHT)
@@ -236,9 +236,8 @@ def _noise(seed: int) -> NDArray[np.int16]:
     """Sensor noise, triangular from -7 to 7 grey levels; each frame takes it from another place."""
     shape = (HEIGHT_PX + _NOISE_SPARE_PX, WIDTH_PX + _NOISE_SPARE_PX)
     words = _random_words(seed, 4, shape[0] * shape[1])
-    return ((words & np.uint64(7)) + (words >> np.uint64(8) & np.uint64(7))).astype(np.int16).reshape(shape) - np.int16(
-        7
-    )
+    two_dice = (words & np.uint64(7)) + (words >> np.uint64(8) & np.uint64(7))
+    return two_dice.astype(np.int16).reshape(shape) - np.int16(7)
 
 
 def _random_words(seed: int, stream: int, count: int) -> NDArray[np.uint64]:
@@ -252,7 +251,7 @@ def _random_words(seed: int, stream: int, count: int) -> NDArray[np.uint64]:
 
 
 def _fixed(values: NDArray[np.float64]) -> IntPicture:
-    return np.floor(values + 0.5).astype(np.int32)
+    return np.asarray(np.floor(values + 0.5), np.int32)
 
 
 def _smooth_step(share: float) -> int:

@@ -1,0 +1,304 @@
+"""The capture thread: one frame in a slot, and a live source that comes back when it can.
+
+A finite source is never hurried past a frame: its reader waits until the slot is empty. A live one
+overwrites the slot, because an old picture is worth nothing to a sensor. Each opening of a live
+source is a *generation* with its own thread: one that hangs inside a driver cannot be stopped, so
+it is abandoned, and what it still gives is thrown away.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+from edge.errors import SourceError, SourceLostError
+from edge.records import Frame
+from edge.sources.base import Source
+
+log = logging.getLogger(__name__)
+
+State = Literal["opening", "ok", "stalled", "lost", "ended"]
+
+FIRST_BACKOFF_SECONDS = 0.5
+MAX_BACKOFF_SECONDS = 30.0
+
+_MIN_OPEN_SECONDS = 15.0
+"""Opening may take longer than a frame: a sensor starts, a host name is looked up."""
+_MAX_HUNG = 4
+"""Threads that may hang in a driver at once; a driver that holds that many will not take a fifth."""
+_JOIN_SECONDS = 2.0
+"""How long `stop` waits for a read to return. The threads are daemons: the process can end without."""
+
+
+def backoff_seconds(attempt: int) -> float:
+    """Wait before the try number `attempt` (from 0): doubling up to 30 s, and a random half of it.
+
+    Random, because several sensors on one stream should not come back together.
+    """
+    full = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(attempt, 16))
+    return full * random.uniform(0.5, 1.0)
+
+
+class _Generation:
+    """One opening of the source. All fields but `source` are guarded by the capture's condition."""
+
+    def __init__(self, source: Source | None = None) -> None:
+        self.source = source  # None: its own thread opens it, because that may hang too
+        self.opened = source is not None
+        self.alive_at = time.monotonic()  # when it was started or opened, or gave its last frame
+        self.first_frame_at: float | None = None
+        self.seconds_offset = 0.0
+        self.lost_because: str | None = None
+        self.thread: threading.Thread | None = None
+
+    @property
+    def lasted_seconds(self) -> float:
+        """From its first frame to its last."""
+        return 0.0 if self.first_frame_at is None else self.alive_at - self.first_frame_at
+
+
+class Capture:
+    """Reads `make()`'s source in a thread of its own and hands out frames with `next`.
+
+    `make` gives a new source that is not open. `fast` lets a finite source run as quickly as frames
+    are taken; otherwise it is paced by its frames' `seconds`. A live source without a frame for
+    `stall_seconds`, or one that is lost, is opened again after `backoff(attempt)` seconds.
+
+    To be read by anybody: `state` ("stalled" and "lost" last until the next opening gives a frame);
+    `error`, one sentence on what is wrong with the source now, or None; `reopened`, how often a live
+    source was opened again with success; `captured`, frames read so far, and `dropped`, those of them
+    that a newer one replaced before anybody took them.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Source],
+        *,
+        fast: bool,
+        stall_seconds: float,
+        backoff: Callable[[int], float] = backoff_seconds,
+    ) -> None:
+        self._make = make
+        self._fast = fast
+        self._stall_seconds = stall_seconds
+        self._open_seconds = max(stall_seconds, _MIN_OPEN_SECONDS)
+        self._backoff = backoff
+        self._changed = threading.Condition()
+        self._slot: Frame | None = None
+        self._current: _Generation | None = None
+        self._supervisor: threading.Thread | None = None
+        self._live = False
+        self._stopping = False
+        self._fatal: BaseException | None = None
+        self.state: State = "opening"
+        self.error: str | None = None
+        self.reopened = 0
+        self.captured = 0
+        self.dropped = 0
+        self._first_at = 0.0
+        self._last_seconds = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether a finite source is over and its last frame was taken."""
+        with self._changed:
+            return self.state == "ended" and self._slot is None
+
+    def start(self) -> None:
+        """Open the source, then start to read it. Raises `SourceError`, and nothing is left running."""
+        source = self._make()
+        try:
+            source.open()
+        except SourceLostError as error:
+            # At the start nobody relies on the source yet, and the person is still there to read this.
+            raise SourceError(str(error)) from error
+        self._live = source.live
+        self._start_reader(_Generation(source))
+        if self._live:
+            self._supervisor = self._thread(self._supervise, None)
+            self._supervisor.start()
+
+    def next(self, timeout_seconds: float) -> Frame | None:
+        """Take the frame in the slot, waiting for one; None after `timeout_seconds` or at the end.
+
+        Raises what ended the capture thread, once the frames before it were taken.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._slot is not None or self._over(), timeout_seconds)
+            frame, self._slot = self._slot, None
+            if frame is not None:
+                self._changed.notify_all()
+                if self._fast and not self._live:
+                    # It waited for us, not we for it: what counts as latency begins now.
+                    return _stamped(frame)
+                return frame
+            if self._fatal is not None:
+                raise self._fatal
+            return None
+
+    def stop(self) -> None:
+        """End the threads and close the source; stopping again, or before the start, does nothing."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+            reader = self._current.thread if self._current is not None else None
+        deadline = time.monotonic() + _JOIN_SECONDS
+        for thread in (self._supervisor, reader):
+            if thread is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _over(self) -> bool:
+        return self._stopping or self._fatal is not None or self.state == "ended"
+
+    def _thread(self, work: Callable[[], None], generation: _Generation | None) -> threading.Thread:
+        """Make a thread whose death is the whole line's, unless it works for an abandoned generation."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - next() raises it
+                with self._changed:
+                    if generation is None or self._current is generation:
+                        self._fatal = error
+                        self._changed.notify_all()
+
+        return threading.Thread(target=guarded, name="capture", daemon=True)
+
+    def _start_reader(self, generation: _Generation) -> None:
+        with self._changed:
+            if self._stopping:
+                return
+            self._current = generation
+            generation.thread = self._thread(lambda: self._read(generation), generation)
+            generation.thread.start()
+
+    # The reader's side: one thread per generation.
+
+    def _read(self, generation: _Generation) -> None:
+        try:
+            source = self._opened(generation)
+            try:
+                while True:
+                    if not self._wants(generation):
+                        return
+                    if (frame := source.read()) is None:
+                        break
+                    self._put_live(generation, frame) if self._live else self._put_finite(frame)
+            finally:
+                source.close()
+            why = f"The source {source.uri} ended"
+        except (SourceError, SourceLostError) as error:
+            if not self._live:
+                raise
+            why = str(error)
+        with self._changed:
+            if self._live:
+                generation.lost_because = why
+            else:
+                self.state = "ended"
+            self._changed.notify_all()
+
+    def _opened(self, generation: _Generation) -> Source:
+        if generation.source is not None:
+            return generation.source
+        source = self._make()
+        source.open()
+        with self._changed:
+            if self._current is generation:
+                generation.opened = True
+                generation.alive_at = time.monotonic()
+                self.reopened += 1
+                self._changed.notify_all()
+        return source
+
+    def _wants(self, generation: _Generation) -> bool:
+        with self._changed:
+            return not self._stopping and self._current is generation
+
+    def _put_live(self, generation: _Generation, frame: Frame) -> None:
+        """Put the frame into the slot, unless the generation was abandoned while it read."""
+        with self._changed:
+            if not self._wants(generation):
+                return
+            if self.captured == 0:
+                self._first_at = frame.captured_monotonic
+            if generation.first_frame_at is None:
+                generation.first_frame_at = time.monotonic()
+                generation.seconds_offset = frame.captured_monotonic - self._first_at - frame.seconds
+            generation.alive_at = time.monotonic()
+            # Clocks of source and machine differ a little; time never goes backwards over a reopening.
+            self._last_seconds = max(self._last_seconds, generation.seconds_offset + frame.seconds)
+            if self._slot is not None:
+                self.dropped += 1
+            self._slot = replace(frame, number=self.captured, seconds=self._last_seconds)
+            self.captured += 1
+            self.state, self.error = "ok", None
+            self._changed.notify_all()
+
+    def _put_finite(self, frame: Frame) -> None:
+        """Wait for the frame's time and for an empty slot, and put it there."""
+        with self._changed:
+            if self.captured == 0:
+                self._first_at = time.monotonic()
+            while not self._stopping:
+                early = self._first_at + frame.seconds - time.monotonic()
+                if not self._fast and early > 0:
+                    self._changed.wait(early)
+                elif self._slot is not None:
+                    self._changed.wait()
+                else:
+                    self._slot = frame if self._fast else _stamped(frame)
+                    self.captured += 1
+                    self.state = "ok"
+                    self._changed.notify_all()
+                    return
+
+    # The supervisor's side: it watches the current generation and starts the next.
+
+    def _supervise(self) -> None:
+        attempt = 0
+        hung: list[threading.Thread] = []
+        while (generation := self._failed()) is not None:
+            log.warning("%s", self.error)
+            if generation.lost_because is None and generation.thread is not None:
+                hung.append(generation.thread)
+            # One that ran well for a while starts over; one that fails at once is given ever more time.
+            attempt = 0 if generation.lasted_seconds >= self._stall_seconds else attempt
+            self._pause(self._backoff(attempt))
+            attempt += 1
+            while len(hung := [thread for thread in hung if thread.is_alive()]) >= _MAX_HUNG and not self._over():
+                self._pause(FIRST_BACKOFF_SECONDS)
+            self._start_reader(_Generation())
+
+    def _failed(self) -> _Generation | None:
+        """Wait until the current generation is lost or silent, and disown it; None at the end of it all."""
+        with self._changed:
+            while not self._over():
+                generation = self._current
+                if generation is None:
+                    return None
+                limit_seconds = self._stall_seconds if generation.opened else self._open_seconds
+                left_seconds = generation.alive_at + limit_seconds - time.monotonic()
+                if generation.lost_because is not None:
+                    self.state, self.error = "lost", generation.lost_because
+                elif left_seconds <= 0:
+                    what = "gave no frame for" if generation.opened else "could not be opened for"
+                    self.state, self.error = "stalled", f"The source {what} {limit_seconds:g} s"
+                else:
+                    self._changed.wait(left_seconds)
+                    continue
+                self._current = None
+                return generation
+        return None
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(self._over, seconds)
+
+
+def _stamped(frame: Frame) -> Frame:
+    """The frame as if it had been captured at this moment."""
+    return replace(frame, captured_monotonic=time.monotonic(), captured_unix=time.time())
