@@ -49,8 +49,9 @@ apt_install() {
     fi
     say "$why: installing $* with apt"
     # A fresh machine may have no package lists yet, or stale ones. $as_root is one or no command.
-    if ! { $as_root apt-get -q update &&
-        $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@"; } </dev/null; then
+    if ! { $as_root apt-get -qq update &&
+        $as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get -qq -o Dpkg::Use-Pty=0 --no-install-recommends install "$@"; } </dev/null >/dev/null; then
         die "$why: 'apt-get install $*' failed, see above"
     fi
 }
