@@ -1,6 +1,7 @@
 """The network on the device: finds an interpreter, checks the model, reads faces."""
 
 import importlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -13,8 +14,11 @@ from numpy.typing import NDArray
 
 from edge.errors import ModelError
 from edge.manifest import Manifest, Quantization, load_manifest
+from edge.nativelog import native_stderr_to
 from edge.preprocess import calibrate, crop, dequantize, input_table
 from edge.records import Box, Frame
+
+log = logging.getLogger(__name__)
 
 RUNTIMES: Final = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
@@ -89,8 +93,9 @@ class Classifier:
 
     def _created(self, model: Path, threads: int) -> Any:  # noqa: ANN401 - the interpreters have no types
         try:
-            interpreter = self.runtime.interpreter(model_path=str(model), num_threads=threads)
-            interpreter.allocate_tensors()
+            with native_stderr_to(log):
+                interpreter = self.runtime.interpreter(model_path=str(model), num_threads=threads)
+                interpreter.allocate_tensors()
         except (ValueError, RuntimeError, OSError, ImportError, AttributeError) as error:
             # AttributeError: tflite-runtime 2.14 under numpy 2 fails here, not at import.
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

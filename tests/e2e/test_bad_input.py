@@ -1,0 +1,207 @@
+"""Each bad input: one sentence that names it, a code other than zero, no traceback."""
+
+import shutil
+
+import pytest
+
+from edge.manifest import find_model
+from tests.program import run
+
+pytestmark = pytest.mark.device
+
+
+def refused(*arguments, **changes):
+    """Run, and return the one sentence on standard error."""
+    result = run(*arguments, **changes)
+    assert result.returncode not in (0, None), result.stdout + result.stderr
+    assert result.returncode > 0, "ended by a signal"
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert "Traceback" not in result.stderr
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("emotion-edge: ")
+    return lines[0]
+
+
+@pytest.fixture
+def text(tmp_path):
+    def _text(name, content=b"This is a text, and nothing but a text.\n" * 40):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return _text
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi", "face.png", "face.jpg"])
+def test_a_missing_file_is_named(tmp_path, name):
+    assert str(tmp_path / name) in refused("run", "--source", tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi", "face.png", "face.jpg"])
+def test_an_empty_file_is_named(text, name):
+    path = text(name, b"")
+    message = refused("run", "--source", path)
+    assert str(path) in message
+    assert "empty" in message
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "face.png", "notes.txt"])
+def test_a_text_file_is_no_video_and_no_picture(text, name):
+    path = text(name)
+    assert str(path) in refused("run", "--source", path)
+
+
+def test_a_folder_without_pictures_is_named(tmp_path):
+    assert str(tmp_path) in refused("run", "--source", tmp_path)
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.png", b""), ("b.jpg", b"text\n" * 100)])
+def test_classify_names_what_is_no_picture(text, name, content):
+    path = text(name, content)
+    assert str(path) in refused("classify", path)
+
+
+def test_classify_names_a_missing_picture(tmp_path):
+    assert str(tmp_path / "no.png") in refused("classify", tmp_path / "no.png")
+
+
+def model_copy(folder):
+    model = folder / "m.tflite"
+    shutil.copy(find_model("normal"), model)
+    shutil.copy(find_model("normal").with_suffix(".json"), model.with_suffix(".json"))
+    return model
+
+
+def with_model(model):
+    return {"EMOTION_EDGE_MODEL_NAME": str(model)}
+
+
+@pytest.mark.parametrize("content", [b"", b"a text\n" * 100])
+def test_a_model_that_is_none_is_named(text, content):
+    path = text("m.tflite", content)
+    assert str(path) in refused("run", "--source", "scripted:", **with_model(path))
+
+
+def test_a_missing_model_is_named(tmp_path):
+    assert "nothing.tflite" in refused("run", **with_model(tmp_path / "nothing.tflite"))
+    assert "'tiny'" in refused("run", EMOTION_EDGE_MODEL_NAME="tiny")
+
+
+def test_a_model_without_its_manifest_is_named(tmp_path):
+    model = model_copy(tmp_path)
+    model.with_suffix(".json").unlink()
+    assert str(model.with_suffix(".json")) in refused("run", **with_model(model))
+
+
+def test_a_manifest_of_another_model_names_both(tmp_path):
+    model = model_copy(tmp_path)
+    manifest = model.with_suffix(".json")
+    content = manifest.read_text(encoding="utf-8")
+    digest = content.split('"sha256": "')[1][:64]
+    manifest.write_text(content.replace(digest, "0" * 64), encoding="utf-8")
+    message = refused("run", **with_model(model))
+    assert str(model) in message
+    assert str(manifest) in message
+
+
+def test_a_truncated_model_names_it(tmp_path):
+    model = model_copy(tmp_path)
+    model.write_bytes(model.read_bytes()[:1_000_000])
+    assert str(model) in refused("run", **with_model(model))
+
+
+@pytest.mark.parametrize("content", [b"", b"a text\n"])
+def test_a_cascade_that_is_none_is_named(text, content):
+    path = text("my.xml", content)
+    message = refused("run", EMOTION_EDGE_DETECTOR_CASCADE=str(path))
+    assert "detector.cascade" in message
+    assert str(path) in message
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ("[source]\nuri = 3\n", ["source.uri", "3", "text"]),
+        ("[sources]\n", ["[sources]", "did you mean source?"]),
+        ("[tracker]\nlost_secs = 1\n", ["tracker.lost_secs", "lost_seconds"]),
+        ("[budget]\nlatency_ms = 0\n", ["budget.latency_ms", "0", "1 to 10000"]),
+        ("[labels]\nfun = ['joy']\n", ["labels.fun", "'joy'", "happy"]),
+        ("[labels", ["TOML"]),
+    ],
+)
+@pytest.mark.parametrize("command", [("run",), ("config", "check")])
+def test_a_configuration_error_names_key_value_and_range(tmp_path, content, parts, command):
+    path = tmp_path / "c.toml"
+    path.write_text(content, encoding="utf-8")
+    message = refused(*command, "--config", path)
+    assert all(part in message for part in parts), message
+
+
+def test_a_missing_configuration_file_is_named(tmp_path):
+    assert "none.toml" in refused("run", "--config", tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "-1", "http"])
+@pytest.mark.parametrize("command", ["run", "watch", "doctor"])
+def test_a_port_that_cannot_be_is_named(command, port):
+    url = f"mqtt://127.0.0.1:{port}"
+    if command == "doctor":
+        result = run("doctor", "--mqtt", url)
+        assert result.returncode == 1
+        assert any(line.startswith("FAIL  broker") and url in line for line in result.stdout.splitlines())
+        assert "Traceback" not in result.stderr
+        return
+    message = refused(command, "--mqtt", url)
+    assert url in message
+    assert "1 to 65535" in message
+
+
+@pytest.mark.parametrize("command", ["run", "watch"])
+def test_refused_credentials_are_one_sentence(make_broker, command):
+    broker = make_broker(users={"sensor": "right"})
+    broker.start()
+    message = refused(
+        command, "--mqtt", broker.url, EMOTION_EDGE_MQTT_USERNAME="sensor", EMOTION_EDGE_MQTT_PASSWORD="wrong"
+    )
+    assert "sensor" in message
+    assert "wrong" not in message
+
+
+@pytest.mark.parametrize("command", ["run", "watch"])
+def test_a_host_that_cannot_be_found_is_one_sentence(command):
+    assert "no-such-host.invalid" in refused(command, "--mqtt", "mqtt://no-such-host.invalid")
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated():
+    message = refused("run", "--mqtt", "mqtt://me:s3cret@127.0.0.1")
+    assert "password_file" in message
+    assert "s3cret" not in message
+
+
+@pytest.mark.parametrize("uri", ["99", "v4l2:/dev/video99", "v4l2:/dev/null"])
+def test_a_camera_that_is_not_there_is_named(uri):
+    assert uri.removeprefix("v4l2:") in refused("run", "--source", uri)
+
+
+@pytest.mark.parametrize(
+    "uri", ["scripted:joy=3", "scripted:happy=", "scripted:happy=-1", "scripted:happy=1?speed=2", "ftp://host/clip.mp4"]
+)
+def test_a_source_that_makes_no_sense_is_named(uri):
+    message = refused("run", "--source", uri)
+    assert any(part in message for part in ("joy", "happy", "speed", "ftp"))
+
+
+def test_a_picamera_without_picamera2_says_what_to_install():
+    try:
+        import picamera2  # noqa: F401, PLC0415
+    except ImportError:
+        pass
+    else:
+        pytest.skip("picamera2 is installed here")
+    assert "python3-picamera2" in refused("run", "--source", "picamera:0")
+
+
+def test_an_unknown_option_is_argparses_sentence():
+    result = run("run", "--sauce", "0")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,110 @@
+"""`classify`, `config` and `doctor` as a person types them."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.config import Config
+from edge.configfile import load
+from edge.sources import make_source
+from edge.sources.base import SourceOptions
+from tests.program import run
+
+pytestmark = pytest.mark.device
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A picture of the actor, happy."""
+    source = make_source("scripted:happy=1?seed=2", SourceOptions())
+    source.open()
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), source.read().luma)
+    source.close()
+    return path
+
+
+def test_classify_prints_a_table(photo):
+    result = run("classify", photo)
+    assert result.returncode == 0, result.stderr
+    assert "1 face" in result.stdout
+    assert "happy" in result.stdout.splitlines()[-1]
+
+
+def test_classify_prints_json_and_draws(photo, tmp_path):
+    drawn = tmp_path / "drawn.png"
+    result = run("classify", photo, "--json", "--annotate", drawn)
+    assert result.returncode == 0, result.stderr
+    (face,) = json.loads(result.stdout)["faces"]
+    assert face["emotion"] == "happy"
+    assert sum(face["probabilities"].values()) == pytest.approx(1, abs=0.001)
+    before, after = cv2.imread(str(photo)), cv2.imread(str(drawn))
+    assert before.shape == after.shape
+    changed = np.argwhere((before != after).any(axis=2))
+    width = before.shape[1]
+    # What was drawn lies around the box that JSON names.
+    assert changed[:, 1].min() / width == pytest.approx(face["box"]["x"], abs=0.02)
+
+
+def test_classify_says_when_there_is_no_face(tmp_path):
+    path = tmp_path / "grey.png"
+    cv2.imwrite(str(path), np.full((240, 320), 128, np.uint8))
+    result = run("classify", path)
+    assert result.returncode == 0
+    assert "no face" in result.stdout
+
+
+def test_classify_annotates_one_picture_only(photo, tmp_path):
+    assert run("classify", photo, photo, "--annotate", tmp_path / "o.png").returncode == 2
+    assert run("classify", photo, "--annotate", tmp_path / "o.nonsense").returncode == 2
+
+
+def test_config_show_prints_all_of_it_and_can_be_read_back(tmp_path):
+    result = run("config", "show", "--source", "0")
+    assert result.returncode == 0, result.stderr
+    path = tmp_path / "shown.toml"
+    path.write_text(result.stdout, encoding="utf-8")
+    shown = load(path, environ={})
+    assert shown.source.uri == "0"
+    assert shown.tracker == Config().tracker
+
+
+def test_config_show_keeps_the_password_to_itself():
+    result = run(
+        "config",
+        "show",
+        "--mqtt",
+        "mqtt://127.0.0.1",
+        EMOTION_EDGE_MQTT_USERNAME="sensor",
+        EMOTION_EDGE_MQTT_PASSWORD="s3cret",
+    )
+    assert result.returncode == 0, result.stderr
+    assert "s3cret" not in result.stdout + result.stderr
+    assert "redacted" in result.stdout
+
+
+def test_config_check_says_that_it_can_be_used():
+    result = run("config", "check")
+    assert result.returncode == 0, result.stderr
+    assert "can be used" in result.stdout
+
+
+def test_doctor_tries_every_part(broker):
+    result = run("doctor", "--source", "scripted:happy=1", "--mqtt", broker.url)
+    lines = result.stdout.splitlines()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert [line.split()[1] for line in lines] == ["system", "interpreter", "model", "cascade", "source", "broker"]
+    assert all(line.startswith("ok ") for line in lines)
+    assert "happy" in lines[3]
+
+
+def test_doctor_says_what_to_do_and_goes_on(make_broker):
+    broker = make_broker()
+    broker.reserve()
+    result = run("doctor", "--source", "v4l2:/dev/video99", "--mqtt", broker.url, EMOTION_EDGE_MODEL_NAME="tiny")
+    assert result.returncode == 1
+    failed = {line.split()[1] for line in result.stdout.splitlines() if line.startswith("FAIL")}
+    assert failed == {"model", "source", "broker"}
+    assert "Traceback" not in result.stderr

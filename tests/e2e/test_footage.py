@@ -1,0 +1,64 @@
+"""Real people through the whole line: what a person watching would say happens, happens."""
+
+import pytest
+
+from tests.footage import footage
+from tests.program import comparable, events_of, happened, run
+
+pytestmark = [pytest.mark.device, pytest.mark.footage]
+
+GRINNING_MAN = "head-pose-face-detection-male.mp4"
+
+
+def test_a_subscriber_sees_the_man_who_grins(broker, subscribe):
+    subscriber = subscribe(broker)
+    result = run("run", "--source", footage(GRINNING_MAN), "--fast", "--mqtt", broker.url)
+    assert result.returncode == 0, result.stderr
+    subscriber.wait(lambda: b"stopped" in [seen.payload for seen in subscriber._seen])
+
+    kinds = [seen.kind for seen in subscriber.seen]
+    assert subscriber.statuses == ["online", "stopped"]
+    assert kinds[0] == "status"
+    assert kinds[-1] == "status"
+    assert kinds.index("info") < kinds.index("event")
+
+    events = [seen.json for seen in subscriber.of("event")]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert len({event["boot_id"] for event in events}) == 1
+    assert events[0]["type"] == "face_appeared"
+    assert events[-1]["type"] == "face_left"
+    assert [event["type"] for event in events].count("face_appeared") == 1
+    assert [event["type"] for event in events].count("face_left") == 1
+    first_happy = next(event for event in events if event["emotion"] == "happy")
+    assert first_happy["source_seconds"] - events[0]["source_seconds"] <= 1.0
+    after = events[events.index(first_happy) :]
+    assert {event["emotion"] for event in after} == {"happy"}
+    assert all(event["emotion"] in {"happy", "unknown"} for event in events)
+    # At the end the retained state says that nobody is there.
+    assert subscriber.of("state")[-1].json["present"] is False
+
+
+def test_three_people_walking_up_are_three_tracks():
+    appeared = [
+        event
+        for event in events_of("--source", footage("face-demographics-walking-and-pause.mp4"), "--fast")
+        if event["type"] == "face_appeared"
+    ]
+    assert 3 <= len(appeared) <= 4, happened(appeared)
+    columns = {round(event["face"]["box"]["x"] * 4) for event in appeared}
+    assert len(columns) >= 3, "three people stand side by side"
+
+
+@pytest.mark.parametrize("name", ["store-aisle-detection.mp4", "people-detection.mp4", "classroom.mp4"])
+def test_where_no_face_can_be_read_there_is_no_track(name):
+    assert events_of("--source", footage(name), "--fast") == []
+
+
+def test_two_runs_give_the_same_events_fast_or_not():
+    path = footage(GRINNING_MAN)
+    fast, again, real_time = (
+        comparable(events_of("--source", path, *flags)) for flags in (("--fast",), ("--fast",), ())
+    )
+    assert len(fast) >= 2
+    assert fast == again
+    assert fast == real_time

@@ -1,0 +1,175 @@
+"""The program as a process: how it starts, ends, is ended, and lives without its broker."""
+
+import json
+import signal
+import subprocess
+from itertools import pairwise
+
+import pytest
+from tests.mqtt_tools import wait_until
+
+from tests.program import comparable, environment, events_of, run, start
+
+pytestmark = pytest.mark.device
+
+SHORT = "scripted:neutral=2,happy=2,none=1?seed=5"
+ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
+
+
+@pytest.fixture
+def started():
+    """Starts programs that are ended after the test, whatever became of it."""
+    processes = []
+
+    def _start(*arguments, **changes):
+        processes.append(start(*arguments, **changes))
+        return processes[-1]
+
+    yield _start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def finish(process):
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_without_a_broker_events_are_json_lines():
+    events = events_of("--source", SHORT, "--fast")
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert (events[0]["type"], events[-1]["type"]) == ("face_appeared", "face_left")
+    assert "happy" in [event["emotion"] for event in events]
+
+
+def test_the_scripted_source_replays_the_same():
+    assert comparable(events_of("--source", SHORT, "--fast")) == comparable(events_of("--source", SHORT))
+
+
+def test_max_frames_ends_the_run_and_lets_the_faces_leave():
+    events = events_of("--source", ENDLESS, "--fast", "--max-frames", 30)
+    assert events[-1]["type"] == "face_left"
+    assert events[-1]["source_seconds"] < 3
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    program = subprocess.Popen(
+        [*start.__globals__["COMMAND"], "run", "--fast", "--source", ENDLESS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert json.loads(program.stdout.readline())["type"] == "face_appeared"
+    program.stdout.close()
+    err = program.stderr.read()
+    assert program.wait(60) == 0, err
+    assert "Traceback" not in err
+
+
+def test_a_normal_end(broker, subscribe):
+    subscriber = subscribe(broker)
+    result = run("run", "--source", SHORT, "--fast", "--mqtt", broker.url)
+    assert result.returncode == 0, result.stderr
+    wait_until(lambda: subscriber.statuses[-1:] == ["stopped"])
+    assert subscriber.seqs == list(range(1, len(subscriber.seqs) + 1))
+    assert not any(seen.json["replayed"] for seen in subscriber.of("event"))
+    late = subscribe(broker)
+    wait_until(lambda: len(late.seen) >= 4)
+    assert {seen.kind for seen in late.seen} == {"status", "info", "state", "health"}
+    assert all(seen.retained for seen in late.seen)
+    assert late.statuses == ["stopped"]
+
+
+def test_sigterm_delivers_the_last_events_and_says_stopped(broker, subscribe, started):
+    subscriber = subscribe(broker)
+    process = started("run", "--source", ENDLESS, "--mqtt", broker.url)
+    subscriber.wait(lambda: any(seen.kind == "event" for seen in subscriber._seen))
+    process.send_signal(signal.SIGTERM)
+    code, _, err = finish(process)
+    assert code == 0, err
+    wait_until(lambda: subscriber.statuses == ["online", "stopped"])
+    events = [seen.json for seen in subscriber.of("event")]
+    assert events[-1]["type"] == "face_left"
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    late = subscribe(broker)
+    wait_until(lambda: late.statuses == ["stopped"])
+
+
+def test_sigkill_lets_the_broker_say_offline(broker, subscribe, started):
+    subscriber = subscribe(broker)
+    process = started("run", "--source", ENDLESS, "--mqtt", broker.url)
+    subscriber.wait(lambda: any(seen.kind == "event" for seen in subscriber._seen))
+    process.kill()
+    wait_until(lambda: subscriber.statuses == ["online", "offline"])
+    late = subscribe(broker)
+    wait_until(lambda: late.statuses == ["offline"])
+    assert late.seen[0].retained
+
+
+def test_a_broker_that_comes_later_gets_everything(make_broker, subscribe, started):
+    broker = make_broker()
+    broker.reserve()
+    process = started("run", "--source", SHORT, "--fast", "--mqtt", broker.url)
+    # The file is over long before the broker is there, and the run must not end with events in hand.
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(5)
+    broker.start()
+    subscriber = subscribe(broker)
+    code, _, err = finish(process)
+    assert code == 0, err
+    wait_until(lambda: subscriber.statuses[-1:] == ["stopped"])
+    # The subscriber may have come after the first events: none of those that it saw is out of order.
+    assert all(later == earlier + 1 for earlier, later in pairwise(subscriber.seqs))
+
+
+def test_a_broker_that_never_comes_costs_an_exit_code_not_a_hang(make_broker, started):
+    broker = make_broker()
+    broker.reserve()
+    process = started("run", "--source", ENDLESS, "--mqtt", broker.url, EMOTION_EDGE_MQTT_DRAIN_SECONDS="0.5")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(6)
+    process.send_signal(signal.SIGTERM)
+    code, _, err = finish(process)
+    assert code == 1
+    assert "not acknowledged" in err
+    assert "Traceback" not in err
+
+
+def test_a_broker_restart_loses_nothing_and_repeats_nothing(make_broker, subscribe, started):
+    broker = make_broker(persistence=True)
+    broker.start()
+    subscriber = subscribe(broker, session=True)
+    process = started("run", "--source", ENDLESS, "--mqtt", broker.url, EMOTION_EDGE_MQTT_RECONNECT_MAX_SECONDS="1")
+    subscriber.wait(lambda: sum(seen.kind == "event" for seen in subscriber._seen) >= 2)
+    broker.stop()
+    # Long enough for a change of expression while there is no broker.
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(5)
+    before = len(subscriber.seqs)
+    broker.start()
+    subscriber.wait(lambda: sum(seen.kind == "event" for seen in subscriber._seen) >= before + 3)
+    process.send_signal(signal.SIGTERM)
+    code, _, err = finish(process)
+    assert code == 0, err
+    wait_until(lambda: subscriber.statuses[-1:] == ["stopped"])
+    assert subscriber.seqs == list(range(1, len(subscriber.seqs) + 1))
+    assert any(seen.json["replayed"] for seen in subscriber.of("event"))
+
+
+def test_watch_shows_what_another_process_publishes(broker, started):
+    watcher = started("watch", "--mqtt", broker.url)
+    result = run("run", "--source", SHORT, "--fast", "--mqtt", broker.url)
+    assert result.returncode == 0, result.stderr
+    for line in watcher.stdout:
+        if "stopped" in line:
+            break
+        if "happy" in line:
+            found = True
+    assert found
+    watcher.send_signal(signal.SIGINT)
+    code, _, err = finish(watcher)
+    assert code in (0, 130), err
+    assert "Traceback" not in err
