@@ -181,12 +181,9 @@ class Capture:
         try:
             source = self._opened(generation)
             try:
-                while True:
-                    if not self._wants(generation):
-                        return
-                    if (frame := source.read()) is None:
-                        break
-                    self._put_live(generation, frame) if self._live else self._put_finite(frame)
+                put = self._put_live if self._live else self._put_finite
+                while self._wants(generation) and (frame := source.read()) is not None:
+                    put(generation, frame)
             finally:
                 source.close()
             why = f"The source {source.uri} ended"
@@ -195,9 +192,8 @@ class Capture:
                 raise
             why = str(error)
         with self._changed:
-            if self._live:
-                generation.lost_because = why
-            else:
+            generation.lost_because = why
+            if not self._live:
                 self.state = "ended"
             self._changed.notify_all()
 
@@ -238,12 +234,12 @@ class Capture:
             self.state, self.error = "ok", None
             self._changed.notify_all()
 
-    def _put_finite(self, frame: Frame) -> None:
+    def _put_finite(self, generation: _Generation, frame: Frame) -> None:
         """Wait for the frame's time and for an empty slot, and put it there."""
         with self._changed:
             if self.captured == 0:
                 self._first_at = time.monotonic()
-            while not self._stopping:
+            while self._wants(generation):
                 early = self._first_at + frame.seconds - time.monotonic()
                 if not self._fast and early > 0:
                     self._changed.wait(early)

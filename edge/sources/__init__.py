@@ -62,9 +62,9 @@ def _device_path(uri: str, rest: str) -> str:
 
 def _file_source(uri: str, options: SourceOptions) -> Source:
     path = Path(uri).expanduser()
-    if path.is_dir():
+    if uri and path.is_dir():
         return ImagesSource(uri, images_in(path), options)
-    if path.exists():
+    if uri and path.exists():
         return ImagesSource(uri, [path], options) if _is_image(path) else VideoFileSource(uri, options)
     if "," in uri or glob.has_magic(uri):
         return ImagesSource(uri, _listed(uri), options)

@@ -65,7 +65,8 @@ class VideoFileSource:
         if looks_like_text(beginning):
             message = f"{self._path} is a text file, not a video"
             raise SourceError(message)
-        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        # Absolute, because FFmpeg takes "clip:1.mp4" for a protocol.
+        capture = cv2.VideoCapture(str(self._path.absolute()), cv2.CAP_FFMPEG)
         held = _next_picture(capture)
         if held is None:
             opened = capture.isOpened()
