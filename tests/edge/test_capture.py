@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 
@@ -91,7 +92,7 @@ class TestFinite:
         frames = [capture.next(LONG) for _ in range(5)]
         assert 0.19 <= time.monotonic() - begun < 1.5
         assert [frame.seconds for frame in frames] == [number * 0.05 for number in range(5)]
-        for earlier, later in zip(frames, frames[1:], strict=False):
+        for earlier, later in itertools.pairwise(frames):
             assert later.captured_monotonic - earlier.captured_monotonic > 0.02
 
     def test_fast_does_not_wait(self, started):
@@ -171,7 +172,7 @@ class TestLive:
     def test_lost_and_opened_again(self, started):
         first, second = CameraByHand(), CameraByHand()
         gate = threading.Event()
-        capture = started(first, second, backoff=lambda _attempt: 0.0 if gate.wait(LONG) else 0.0)
+        capture = started(first, second, backoff=lambda _attempt: float(not gate.wait(LONG)))
         first.give(0.0)
         before = capture.next(LONG)
         assert (capture.state, capture.error) == ("ok", None)

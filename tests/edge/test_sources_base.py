@@ -62,7 +62,11 @@ def test_redacted(uri, shown):
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=12), st.sampled_from(["rtsp", "http"]))
 def test_no_password_is_shown(middle, scheme):
     password = f"Zq{middle}qZ"
-    for uri in (f"{scheme}://me:{password}@cam/live", f"{scheme}://me:{password}@cam", f"{scheme}://cam/v?pwd={password}"):
+    for uri in (
+        f"{scheme}://me:{password}@cam/live",
+        f"{scheme}://me:{password}@cam",
+        f"{scheme}://cam/v?pwd={password}",
+    ):
         shown = redacted(uri)
         assert "Zq" not in shown or "qZ" not in shown
         assert password not in shown

@@ -1,5 +1,6 @@
 """What holds for every source, whatever is behind it."""
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,9 +23,8 @@ pytestmark = pytest.mark.device
 @dataclass
 class Backend:
     make: Callable[[SourceOptions], object]
-    live: bool
     size: tuple[int, int]
-    frames: int | None
+    frames: int | None  # None: live
 
 
 @pytest.fixture(params=["picamera", "v4l2 raw", "v4l2 converted", "video", "images", "scripted"])
@@ -34,23 +34,23 @@ def backend(request, tmp_path, monkeypatch):
         def load():
             return FakeWorld(lambda number: numbered_picture(number, 160, 120)).driver
 
-        return Backend(lambda options: PicameraSource("picamera:0", 0, options, load), True, (WIDTH, HEIGHT), None)
+        return Backend(lambda options: PicameraSource("picamera:0", 0, options, load), (WIDTH, HEIGHT), None)
     if request.param.startswith("v4l2"):
         monkeypatch.setattr(FakeVideoCapture, "formats", ("YUYV",) if request.param.endswith("raw") else ())
         monkeypatch.setattr("edge.sources.v4l2.cv2.VideoCapture", FakeVideoCapture)
         monkeypatch.setattr("edge.sources.v4l2.stat.S_ISCHR", lambda _mode: True)
         device = tmp_path / "video0"
         device.touch()
-        return Backend(lambda options: V4l2Source("0", str(device), options), True, (WIDTH, HEIGHT), None)
+        return Backend(lambda options: V4l2Source("0", str(device), options), (WIDTH, HEIGHT), None)
     if request.param == "video":
         path = write_video(tmp_path / "clip.avi", frames=5)
-        return Backend(lambda options: make_source(str(path), options), False, (WIDTH, HEIGHT), 5)
+        return Backend(lambda options: make_source(str(path), options), (WIDTH, HEIGHT), 5)
     if request.param == "images":
         folder = write_images(tmp_path / "pictures")
-        return Backend(lambda options: make_source(str(folder), options), False, (WIDTH, HEIGHT), 3)
+        return Backend(lambda options: make_source(str(folder), options), (WIDTH, HEIGHT), 3)
     strip = write_strip(tmp_path / "strip.png")
     script = parse_script("scripted:happy=0.5?fps=10")
-    return Backend(lambda options: ScriptedSource(script, options, strip), False, (640, 480), 5)
+    return Backend(lambda options: ScriptedSource(script, options, strip), (640, 480), 5)
 
 
 OPTIONS = SourceOptions(width=WIDTH, height=HEIGHT, stall_seconds=1.0)
@@ -73,7 +73,7 @@ def test_frames_are_what_records_promise(backend):
     after = time.monotonic(), time.time()
     assert [frame.number for frame in frames] == [0, 1, 2]
     assert frames[0].seconds == 0
-    assert all(later.seconds > earlier.seconds for earlier, later in zip(frames, frames[1:], strict=False))
+    assert all(later.seconds > earlier.seconds for earlier, later in itertools.pairwise(frames))
     for frame in frames:
         assert frame.luma.shape == backend.size[::-1]
         assert frame.luma.dtype == np.uint8
@@ -114,8 +114,8 @@ def test_turned_and_mirrored(backend):
 
 def test_finite_sources_end_and_stay_ended(backend):
     source = backend.make(OPTIONS)
-    assert source.live is backend.live
-    if backend.live:
+    assert source.live is (backend.frames is None)
+    if source.live:
         return  # a camera does not end
     source.open()
     frames = 0

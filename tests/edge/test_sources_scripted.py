@@ -1,5 +1,6 @@
+import contextlib
+import itertools
 import zlib
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -46,7 +47,7 @@ def test_the_default_is_worth_watching():
     assert 18 <= script.duration_seconds <= 24
     assert len(emotions) - 2 >= 6
     assert len(set(emotions) - {NOBODY}) >= 5
-    assert all(earlier != later for earlier, later in zip(emotions, emotions[1:], strict=False))
+    assert all(earlier != later for earlier, later in itertools.pairwise(emotions))
     assert (script.fps, script.loop) == (15, False)
 
 
@@ -92,7 +93,7 @@ def test_what_is_written_is_read(parts, seed, fps, loop):
     script = parse_script(f"scripted:{body}?seed={seed}&fps={fps}&loop={loop:d}")
     assert [segment.emotion for segment in script.segments] == [emotion for emotion, _ in parts]
     assert script.segments[0].start_seconds == 0
-    for earlier, later in zip(script.segments, script.segments[1:], strict=False):
+    for earlier, later in itertools.pairwise(script.segments):
         assert earlier.end_seconds == later.start_seconds
     assert script.duration_seconds == pytest.approx(sum(hundredths for _, hundredths in parts) / 100)
     assert (script.seed, script.fps, script.loop) == (seed, fps, loop)
@@ -102,12 +103,8 @@ def test_what_is_written_is_read(parts, seed, fps, loop):
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_script_or_one_sentence(text):
-    try:
-        script = parse_script("scripted:" + text)
-    except SourceError as error:
-        assert str(error)
-    else:
-        assert script.duration_seconds > 0
+    with contextlib.suppress(SourceError):
+        assert parse_script("scripted:" + text).duration_seconds > 0
 
 
 @given(PARTS, st.floats(0, 400))
@@ -195,7 +192,7 @@ def test_a_cascade_finds_the_actor_and_nobody_else(cascade):
     if not ACTOR_PNG.exists():
         pytest.skip(f"{ACTOR_PNG.name} is made by emotion-convert and is not there yet")
     body = ",".join(f"{emotion}=1" for emotion in EMOTIONS)
-    script = replace(parse_script(f"scripted:{body},none=1?fps=4"))
+    script = parse_script(f"scripted:{body},none=1?fps=4")
     for frame in played(script.uri, ACTOR_PNG):
         found = faces_in(cascade, frame.luma)
         pose = pose_at(script, frame.seconds)

@@ -145,5 +145,5 @@ def test_unplugged(camera):
 
 def test_in_use(camera, monkeypatch):
     monkeypatch.setattr(FakeVideoCapture, "opens", False)
-    with pytest.raises(SourceError, match='no other program holds.*group "video"'):
+    with pytest.raises(SourceError, match=r'no other program holds.*group "video"'):
         camera(("YUYV",))
