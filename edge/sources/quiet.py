@@ -12,4 +12,6 @@ def hush() -> None:
     # Read when FFmpeg is first used; a URL with credentials would be among what it prints.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _FFMPEG_QUIET)
     if "OPENCV_LOG_LEVEL" not in os.environ:
-        cv2.setLogLevel(0)
+        # OpenCV 4.14 moved it to a module that the type hints of 4.11 do not have.
+        levels = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging  # type: ignore[attr-defined, unused-ignore]
+        levels.setLogLevel(0)
