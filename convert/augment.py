@@ -17,6 +17,7 @@ _GAMMA: Final = (0.55, 1.8)
 _SMALLEST_FACE_PX: Final = 20
 _JPEG_QUALITY: Final = (25, 80)
 _MAX_NOISE_SIGMA: Final = 12.0
+_EVEN_CHANCE: Final = 0.5
 
 
 def frame_face(image: Image, side_px: int, rng: np.random.Generator) -> Image:
@@ -25,10 +26,10 @@ def frame_face(image: Image, side_px: int, rng: np.random.Generator) -> Image:
     angle = float(np.clip(angle, -_MAX_ROTATION_DEG, _MAX_ROTATION_DEG))
     scale = rng.uniform(*_SCALE) * side_px / FACE_SIDE_PX
     centre = (FACE_SIDE_PX - 1) / 2
-    matrix = np.asarray(cv2.getRotationMatrix2D((centre, centre), angle, scale))
+    matrix: NDArray[np.float64] = np.asarray(cv2.getRotationMatrix2D((centre, centre), angle, scale), dtype=np.float64)
     shift = rng.uniform(-_MAX_SHIFT, _MAX_SHIFT, 2) * side_px
-    matrix[:, 2] += (side_px - 1) / 2 - centre + shift
-    if rng.random() < 0.5:
+    matrix[:, 2] = matrix[:, 2] + (side_px - 1) / 2 - centre + shift
+    if rng.random() < _EVEN_CHANCE:
         image = image[:, ::-1]
     warped = cv2.warpAffine(
         np.ascontiguousarray(image),
@@ -51,7 +52,7 @@ def _light(image: Image, rng: np.random.Generator) -> Image:
 def _blur(image: Image, rng: np.random.Generator) -> Image:
     """Motion along a random line, or a face that was only some 20 to 40 pixels wide."""
     side = image.shape[0]
-    if rng.random() < 0.5:
+    if rng.random() < _EVEN_CHANCE:
         small = int(rng.integers(_SMALLEST_FACE_PX, side))
         reduced = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.resize(reduced, (side, side)), dtype=np.uint8)

@@ -1,11 +1,21 @@
 """What a training run does, as data: saved with the run, so that it can be read, resumed, repeated."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+import math
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from convert.errors import ConvertError
+
+_FINAL_LEARNING_RATE: Final = 0.01
+"""Share of the peak at which the cosine ends."""
+_FIRST_STEP: Final = 0.01
+"""Warm-up starts at this share of an epoch: a rate of 0 would waste the first batches."""
+_SMALLEST_INPUT_PX: Final = 32
+"""MobileNetV2 halves its input five times."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +25,12 @@ class Stage:
     side_px: int
     epochs: int
     peak_learning_rate: float
+
+    def __post_init__(self) -> None:
+        """Raise ValueError on what cannot be trained."""
+        if self.side_px < _SMALLEST_INPUT_PX or self.epochs < 1 or self.peak_learning_rate <= 0:
+            msg = f"a stage needs side_px >= {_SMALLEST_INPUT_PX}, epochs >= 1, peak_learning_rate > 0, not {self}"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True)
@@ -40,9 +56,23 @@ class Recipe:
     seed: int = 20131
     stages: tuple[Stage, ...] = (Stage(64, 12, 1e-3), Stage(96, 8, 3e-4))
 
+    def __post_init__(self) -> None:
+        """Raise ValueError on what cannot be trained."""
+        if not self.stages or self.batch_size < 1:
+            msg = "a recipe needs at least one stage and a batch_size of at least 1"
+            raise ValueError(msg)
+
     def save(self, path: Path) -> None:
         """Write the recipe as JSON."""
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    def scaled(self, factor: float) -> "Recipe":
+        """Return the recipe with each stage's epochs multiplied, at least one each."""
+        if not factor > 0:
+            msg = f"--epochs-scale must be above 0, not {factor:g}"
+            raise ConvertError(msg)
+        stages = tuple(replace(stage, epochs=max(1, round(stage.epochs * factor))) for stage in self.stages)
+        return replace(self, stages=stages)
 
     @staticmethod
     def load(path: Path) -> "Recipe":
@@ -54,11 +84,19 @@ class Recipe:
             if unknown:
                 msg = f"{path}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}"
                 raise ConvertError(msg)
-            raw["stages"] = tuple(Stage(**stage) for stage in raw["stages"])
-            return Recipe(**raw)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return msgspec.convert(raw, Recipe)
+        except (OSError, ValueError, TypeError, msgspec.ValidationError) as error:
             msg = f"{path} is not a recipe of emotion-convert: {error}"
             raise ConvertError(msg) from error
+
+
+def learning_rate(recipe: Recipe, stage: int, epoch: float) -> float:
+    """Return the rate at a (fractional) epoch of a stage: linear warm-up in the first, then cosine."""
+    plan = recipe.stages[stage]
+    if stage == 0 and epoch < recipe.warmup_epochs:
+        return plan.peak_learning_rate * max(epoch, _FIRST_STEP) / recipe.warmup_epochs
+    share = _FINAL_LEARNING_RATE + (1 - _FINAL_LEARNING_RATE) * 0.5 * (1 + math.cos(math.pi * epoch / plan.epochs))
+    return plan.peak_learning_rate * share
 
 
 RECIPES: Final = {
@@ -66,3 +104,14 @@ RECIPES: Final = {
     # Two minutes on two cores: to see that everything runs, not to get a model.
     "smoke": Recipe(name="smoke", alpha=0.35, stages=(Stage(32, 1, 1e-3), Stage(48, 1, 3e-4))),
 }
+
+
+def find_recipe(name_or_path: str) -> Recipe:
+    """Return a named recipe or read one from a file. Raises ConvertError for neither."""
+    if name_or_path in RECIPES:
+        return RECIPES[name_or_path]
+    path = Path(name_or_path)
+    if not path.exists():
+        msg = f"there is no recipe {name_or_path!r}: named ones are {', '.join(RECIPES)}; or give a recipe's JSON file"
+        raise ConvertError(msg)
+    return Recipe.load(path)

@@ -1,74 +1,46 @@
 """Training: coarse to fine, from ImageNet weights, towards FER+ vote distributions; resumable."""
 
 import json
-import math
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-from convert.augment import augment, plain
+from convert.augment import plain
 from convert.dataset import Split, labelled, load_split, training_rows, without_duplicates_of
+from convert.errors import ConvertError
+from convert.files import write_atomically
 from convert.model import build, imagenet_weights, to_input
-from convert.recipe import Recipe, Stage
+from convert.recipe import Recipe, Stage, learning_rate
+from convert.views import Views
 
-CHECKPOINT: Final = "checkpoint.keras"
 BEST: Final = "best.keras"
 STATE: Final = "state.json"
 RECIPE: Final = "recipe.json"
 HISTORY: Final = "history.jsonl"
 
-_FINAL_LEARNING_RATE: Final = 0.01
-"""Share of the peak at which the cosine ends."""
 _GRADIENT_NORM: Final = 1.0
+_STAGE_EPOCHS: Final = 1000
+"""Epoch numbers of stage n start at n times this, so that no two stages draw the same views."""
+
+Say = Callable[[str], None]
 
 
-class Views(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of augmented faces with soft targets; a function of seed, epoch and batch number only."""
+@dataclass
+class _State:
+    """How far a run is: `epoch` whole epochs of stage number `stage`; `best`: accuracy of best.keras."""
 
-    def __init__(self, split: Split, side_px: int, recipe: Recipe, epoch: int) -> None:
-        """Draw the order of this epoch."""
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=16)
-        self._split, self._side, self._recipe, self._epoch = split, side_px, recipe, epoch
-        rng = np.random.default_rng((recipe.seed, epoch))
-        self._order = rng.permutation(len(split))
-        self._weights = sample_weights(split, recipe.class_weight_power)
-
-    def __len__(self) -> int:
-        """Return the number of whole batches; the rest of the faces have their turn in other epochs."""
-        return len(self._split) // self._recipe.batch_size
-
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return inputs (b, side, side, 1), targets (b, 7) and weights (b,)."""
-        size = self._recipe.batch_size
-        rows = self._order[index * size : (index + 1) * size]
-        rng = np.random.default_rng((self._recipe.seed, self._epoch, index))
-        views = np.stack([augment(self._split.images[row], self._side, rng) for row in rows])
-        return to_input(views), self._split.votes[rows], self._weights[rows]
-
-
-def sample_weights(split: Split, power: float) -> NDArray[np.float32]:
-    """Weight each image by its votes' inverse class frequency to `power`; mean 1."""
-    frequency = split.votes.mean(axis=0)
-    weights = split.votes @ (1 / frequency) ** power
-    return np.asarray(weights / weights.mean(), dtype=np.float32)
-
-
-def learning_rate(recipe: Recipe, stage: int, epoch: float) -> float:
-    """Return the rate at a (fractional) epoch of a stage: linear warm-up in the first, then cosine."""
-    plan = recipe.stages[stage]
-    if stage == 0 and epoch < recipe.warmup_epochs:
-        return plan.peak_learning_rate * max(epoch, 0.01) / recipe.warmup_epochs
-    share = _FINAL_LEARNING_RATE + (1 - _FINAL_LEARNING_RATE) * 0.5 * (1 + math.cos(math.pi * epoch / plan.epochs))
-    return plan.peak_learning_rate * share
+    stage: int = 0
+    epoch: int = 0
+    best: float = 0.0
 
 
 class _Rate(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets the learning rate before each batch and says how far the run is."""
+    """Sets the learning rate before each batch."""
 
     def __init__(self, recipe: Recipe, stage: int, epoch: int, batches: int) -> None:
         super().__init__()
@@ -95,59 +67,108 @@ def _compiled(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
     return model
 
 
-def _at_size(recipe: Recipe, stage: Stage, earlier: Path | None, data: Path) -> Any:  # noqa: ANN401
-    """Build the model for a stage, from ImageNet or from what the stage before it reached."""
-    if earlier is None:
-        return _compiled(build(recipe, stage.side_px, imagenet_weights(data, recipe.alpha)), recipe)
-    model = build(recipe, stage.side_px, None)
-    model.set_weights(keras.models.load_model(earlier, compile=False).get_weights())
-    return _compiled(model, recipe)
+class _Run:
+    """One training run in its folder."""
+
+    def __init__(self, recipe: Recipe, data: Path, folder: Path, say: Say) -> None:
+        self._recipe, self._data, self._folder, self._say = recipe, data, folder, say
+        self._state = self._open()
+        everything = load_split(data, "Training")
+        self._training = training_rows(everything)
+        self._validation = labelled(without_duplicates_of(load_split(data, "PublicTest"), everything))
+        self._work = 0.0
+        self._started = time.monotonic()
+
+    def _open(self) -> _State:
+        """Make the folder, or find how far the run in it is. Raises ConvertError for another recipe's."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        recipe = self._folder / RECIPE
+        if recipe.exists() and Recipe.load(recipe) != self._recipe:
+            msg = f"run folder {self._folder} belongs to another recipe ({recipe}): give another --run"
+            raise ConvertError(msg)
+        self._recipe.save(recipe)
+        state = self._folder / STATE
+        return _State(**json.loads(state.read_text(encoding="utf-8"))) if state.exists() else _State()
+
+    def _checkpoint(self, stage: int, epoch: int) -> Path:
+        # One file per epoch, named by the state: whenever the run is killed, state and weights agree.
+        return self._folder / f"stage{stage}_epoch{epoch}.keras"
+
+    def _remember(self, stage: int, epoch: int) -> None:
+        self._state.stage, self._state.epoch = stage, epoch
+        write_atomically(self._folder / STATE, json.dumps(asdict(self._state)).encode())
+
+    def train(self) -> Path:
+        """Train all stages that are left and return the best model's file."""
+        self._say(
+            f"training on {len(self._training)} faces, choosing on {len(self._validation)} of PublicTest; "
+            f"recipe {self._recipe.name}"
+        )
+        for number in range(self._state.stage, len(self._recipe.stages)):
+            self._train_stage(number)
+            self._remember(number + 1, 0)
+        return self._folder / BEST
+
+    def _model(self, number: int) -> Any:  # noqa: ANN401
+        """Load the stage's last checkpoint, or build it from ImageNet or from the stage before."""
+        if self._state.epoch:
+            return keras.models.load_model(self._checkpoint(number, self._state.epoch))
+        stage = self._recipe.stages[number]
+        if number == 0:
+            weights = imagenet_weights(self._data, self._recipe.alpha)
+            return _compiled(build(self._recipe, stage.side_px, weights), self._recipe)
+        earlier = self._checkpoint(number - 1, self._recipe.stages[number - 1].epochs)
+        model = build(self._recipe, stage.side_px, None)
+        model.set_weights(keras.models.load_model(earlier, compile=False).get_weights())
+        return _compiled(model, self._recipe)
+
+    def _train_stage(self, number: int) -> None:
+        stage = self._recipe.stages[number]
+        model = self._model(number)
+        for epoch in range(self._state.epoch, stage.epochs):
+            batches = Views(self._training, stage.side_px, self._recipe, _STAGE_EPOCHS * number + epoch)
+            rate = _Rate(self._recipe, number, epoch, len(batches))
+            result = model.fit(batches, epochs=1, verbose=0, callbacks=[rate])
+            reached = accuracy(model, self._validation, stage.side_px)
+            model.save(self._checkpoint(number, epoch + 1))
+            last_stage = number == len(self._recipe.stages) - 1
+            if last_stage and reached >= self._state.best:
+                self._state.best = reached
+                self._save_best(model)
+            self._remember(number, epoch + 1)
+            self._checkpoint(number, epoch).unlink(missing_ok=True)
+            self._report(stage, epoch, float(result.history["loss"][-1]), reached)
+
+    def _save_best(self, model: Any) -> None:  # noqa: ANN401
+        # A new Model over the same layers was never compiled, so no optimizer state goes into the file.
+        bare = keras.Model(model.inputs, model.outputs, name=model.name)
+        partial = self._folder / f"partial_{BEST}"
+        bare.save(partial)
+        partial.replace(self._folder / BEST)
+
+    def _left(self) -> float:
+        """Work that is left, in pixels per training face."""
+        stages = self._recipe.stages
+        done = sum(stage.epochs * stage.side_px**2 for stage in stages[: self._state.stage])
+        done += self._state.epoch * stages[self._state.stage].side_px ** 2
+        return float(sum(stage.epochs * stage.side_px**2 for stage in stages) - done)
+
+    def _report(self, stage: Stage, epoch: int, loss: float, reached: float) -> None:
+        self._work += stage.side_px**2
+        minutes = (time.monotonic() - self._started) / self._work * self._left() / 60
+        line = {"side_px": stage.side_px, "epoch": epoch + 1, "loss": loss, "public_test": reached}
+        with (self._folder / HISTORY).open("a", encoding="utf-8") as history:
+            history.write(json.dumps(line) + "\n")
+        self._say(
+            f"{stage.side_px} px, epoch {epoch + 1} of {stage.epochs}: loss {loss:.3f}, "
+            f"PublicTest {100 * reached:.1f} %, about {minutes:.0f} minutes left"
+        )
 
 
-def train(recipe: Recipe, data: Path, run: Path, say: Callable[[str], None]) -> Path:
+def train(recipe: Recipe, data: Path, run: Path, say: Say) -> Path:
     """Train into the folder `run` and return the best float model, chosen on PublicTest.
 
-    A run that was interrupted goes on from its last whole epoch. Raises ConvertError on bad data.
+    A run that was interrupted goes on from its last whole epoch. Raises ConvertError on bad data,
+    and where `run` holds a run of another recipe.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    recipe.save(run / RECIPE)
-    everything = load_split(data, "Training")
-    training = training_rows(everything)
-    validation = labelled(without_duplicates_of(load_split(data, "PublicTest"), everything))
-    state = json.loads((run / STATE).read_text()) if (run / STATE).exists() else {"stage": 0, "epoch": 0, "best": 0.0}
-    say(f"training on {len(training)} faces, choosing on {len(validation)} of PublicTest; recipe {recipe.name}")
-    total = sum(stage.epochs * stage.side_px**2 for stage in recipe.stages)
-    done, started = 0.0, time.monotonic()
-    for number, stage in enumerate(recipe.stages):
-        if number < state["stage"]:
-            continue
-        checkpoint = run / f"stage{number}_{CHECKPOINT}"
-        if state["epoch"]:
-            model = keras.models.load_model(checkpoint)
-        else:
-            earlier = run / f"stage{number - 1}_{CHECKPOINT}" if number else None
-            model = _at_size(recipe, stage, earlier, data)
-        for epoch in range(state["epoch"], stage.epochs):
-            batches = Views(training, stage.side_px, recipe, 1000 * number + epoch)
-            rate = _Rate(recipe, number, epoch, len(batches))
-            result = model.fit(batches, epochs=1, verbose=0, callbacks=[rate])
-            reached = accuracy(model, validation, stage.side_px)
-            model.save(checkpoint)
-            if number == len(recipe.stages) - 1 and reached >= state["best"]:
-                state["best"] = reached
-                model.save(run / BEST, include_optimizer=False)
-            state |= {"stage": number, "epoch": epoch + 1}
-            (run / STATE).write_text(json.dumps(state))
-            done += stage.side_px**2
-            left = (time.monotonic() - started) / done * (total - done)
-            loss = float(result.history["loss"][-1])
-            line = {"side_px": stage.side_px, "epoch": epoch + 1, "loss": loss, "public_test": reached}
-            with (run / HISTORY).open("a", encoding="utf-8") as history:
-                history.write(json.dumps(line) + "\n")
-            say(
-                f"{stage.side_px} px, epoch {epoch + 1} of {stage.epochs}: loss {loss:.3f}, "
-                f"PublicTest {100 * reached:.1f} %, about {left / 60:.0f} minutes left"
-            )
-        state |= {"stage": number + 1, "epoch": 0}
-        (run / STATE).write_text(json.dumps(state))
-    return run / BEST
+    return _Run(recipe, data, run, say).train()
