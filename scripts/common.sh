@@ -35,6 +35,15 @@ find_python() {
     return 1
 }
 
+# die_of_python LAST: says which Python is needed, and what is there.
+die_of_python() {
+    there=$("${PYTHON:-python3}" -V 2>/dev/null) && there="is $there" || there="does not start"
+    die "Python 3.11 to 3.$1 is needed, and ${PYTHON:-python3} $there"
+}
+
+# can_make_env PYTHON: Debian ships Python without what `venv` needs, in the package python3-venv.
+can_make_env() { "$1" -c "import ensurepip, venv" 2>/dev/null; }
+
 # apt_install WHY PACKAGE...: installs without asking where that is allowed, else says what to type.
 apt_install() {
     why=$1
@@ -70,9 +79,7 @@ is_arm32() {
 # lanes: prints the environments that `make test` runs here. The last one's closing line is the whole
 # run's, so the full suite comes last.
 lanes() {
-    if ! first=$(find_python 11 13); then
-        die "Python 3.11 to 3.13 is needed, and ${PYTHON:-python3} is $("${PYTHON:-python3}" -V 2>&1 || true)"
-    fi
+    first=$(find_python 11 13) || die_of_python 13
     if find_python 11 "$LAST_WITH_TFLITE_RUNTIME" >/dev/null; then
         say tflite
     fi
