@@ -200,7 +200,7 @@ def test_a_cascade_finds_the_actor_and_nobody_else(cascade):
             assert len(found) == 0
         elif pose.opacity == 256:
             ((x, y, width, height),) = found
-            assert 160 <= width <= 230
+            assert 150 <= width <= 260
             assert abs(x + width / 2 - 320) < 60
             assert abs(y + height / 2 - 205) < 40
 
