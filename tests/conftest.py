@@ -1,0 +1,52 @@
+from collections.abc import Callable, Iterator
+
+import pytest
+from mqtt_tools import Certificates, Subscriber, check_schemas
+
+from edge.brokerproc import PrivateBroker, find_mosquitto
+
+
+@pytest.fixture
+def make_broker() -> Iterator[Callable[..., PrivateBroker]]:
+    """Makes private brokers, not started yet, and stops them after the test."""
+    if find_mosquitto() is None:
+        pytest.skip("mosquitto is not installed")
+    brokers = []
+
+    def make(**options: object) -> PrivateBroker:
+        broker = PrivateBroker(**options)  # type: ignore[arg-type]
+        brokers.append(broker)
+        return broker
+
+    yield make
+    for broker in brokers:
+        broker.__exit__()
+
+
+@pytest.fixture
+def broker(make_broker: Callable[..., PrivateBroker]) -> PrivateBroker:
+    """A running mosquitto without users; `stop` and `start` keep its port."""
+    broker = make_broker()
+    broker.start()
+    return broker
+
+
+@pytest.fixture
+def subscribe() -> Iterator[Callable[..., Subscriber]]:
+    """Makes subscribers to a broker's port; all that they saw is checked against the schemas in the end."""
+    subscribers = []
+
+    def make(broker: PrivateBroker, **options: object) -> Subscriber:
+        subscriber = Subscriber(broker.port, **options)
+        subscribers.append(subscriber)
+        return subscriber
+
+    yield make
+    for subscriber in subscribers:
+        subscriber.close()
+        check_schemas(subscriber.seen)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates.make(tmp_path_factory.mktemp("certificates"))

@@ -1,0 +1,31 @@
+import random
+
+import pytest
+
+from edge.mqtt.backoff import Backoff
+
+pytestmark = pytest.mark.device
+
+
+def test_waits_grow_to_the_configured_limit_and_spread() -> None:
+    fleet = [Backoff(60.0, random.Random(seed)) for seed in range(500)]
+    first = [backoff.next_seconds() for backoff in fleet]
+    assert all(0.1 <= seconds <= 1 for seconds in first)
+    for _ in range(8):
+        last = [backoff.next_seconds() for backoff in fleet]
+    assert max(last) <= 60
+    # A fleet that comes back over a minute: no second of it sees more than a few percent.
+    assert max(sum(second <= seconds < second + 1 for seconds in last) for second in range(60)) < 25
+
+
+def test_only_a_connection_that_lasted_starts_over() -> None:
+    class High(random.Random):
+        def uniform(self, a: float, b: float) -> float:
+            return max(a, b)
+
+    backoff = Backoff(60.0, High())
+    assert [backoff.next_seconds() for _ in range(3)] == [1, 2, 4]
+    backoff.connection_ended(1.0)
+    assert backoff.next_seconds() == 8
+    backoff.connection_ended(11.0)
+    assert backoff.next_seconds() == 1

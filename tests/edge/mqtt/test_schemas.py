@@ -1,0 +1,27 @@
+import jsonschema
+import msgspec
+import pytest
+from mqtt_tools import event, health, info, state
+
+from edge.mqtt import schemas
+from edge.mqtt.payloads import TOPIC_PAYLOADS, encode
+
+pytestmark = pytest.mark.device
+
+
+@pytest.mark.parametrize("name", TOPIC_PAYLOADS)
+def test_shipped_schema_is_the_one_of_the_types(name: str) -> None:
+    assert schemas.path(name).read_text(encoding="utf-8") == schemas.render(name), "run python -m edge.mqtt.schemas"
+    jsonschema.Draft202012Validator.check_schema(schemas.load(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [("event", event(1)), ("info", info()), ("state", state()), ("state", state(None)), ("health", health())],
+)
+def test_schema_tells_right_from_wrong(name: str, payload: msgspec.Struct) -> None:
+    fields = msgspec.json.decode(encode(payload))
+    jsonschema.validate(fields, schemas.load(name))
+    for wrong in (fields | {"surplus": 1}, fields | {"schema": 2}, {key: fields[key] for key in list(fields)[2:]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schemas.load(name))
