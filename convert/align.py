@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.dataset import FACE_SIDE_PX
+from edge.detector import cascade_path, load_cascade
 
 Faces = NDArray[np.float32]
 """float32 (n, side, side); brightness and contrast normalised by `normalise`."""
@@ -48,9 +49,9 @@ class EyeFinder:
     """OpenCV's two eye cascades, asked together; None where they do not show one eye on each side."""
 
     def __init__(self) -> None:
-        """Load the cascades that come with cv2."""
+        """Load the cascades that come with OpenCV. Raises CascadeError where they are missing."""
         names = ("haarcascade_eye.xml", "haarcascade_eye_tree_eyeglasses.xml")
-        self._cascades = [cv2.CascadeClassifier(cv2.data.haarcascades + name) for name in names]
+        self._cascades = [load_cascade(cascade_path("", name), name) for name in names]
 
     def find(self, image: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         """Return [[x, y] left, [x, y] right] in pixels of the uint8 (48, 48) picture."""

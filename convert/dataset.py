@@ -16,9 +16,13 @@ FER2013_FILE: Final = "fer2013.npz"
 USAGE_CODES: Final = {"Training": 0, "PublicTest": 1, "PrivateTest": 2}
 FACE_SIDE_PX: Final = 48
 VOTES_PER_IMAGE: Final = 10
+_VOTE_COLUMNS: Final = 10
 
 _MIN_EMOTION_VOTES: Final = 3
 """Below three votes for any of the seven emotions an image teaches mostly what people disagree on."""
+
+_COLUMN_TO_LABEL: Final = np.full(_VOTE_COLUMNS, -1, dtype=np.int64)
+_COLUMN_TO_LABEL[list(FERPLUS_COLUMNS)] = np.arange(len(LABELS))
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Split:
 
     `images` uint8 (n, 48, 48); `votes` float32 (n, 7), rows sum to 1: FER+ votes over `LABELS`;
     `majority` int64 (n,): the label that most people chose, -1 where that is none of the seven or a
-    tie; `original` int64 (n,): FER2013's own label; `agreement` float32 (n,): share of all ten votes
+    tie; `leader` int64 (n,): the same with ties decided by the vote table's column order, as published
+    comparisons count it; `original` int64 (n,): FER2013's own label; `agreement` float32 (n,): share of all ten votes
     that the majority label got; `rows` int64 (n,): row numbers in the file.
     """
 
@@ -35,6 +40,7 @@ class Split:
     images: NDArray[np.uint8]
     votes: NDArray[np.float32]
     majority: NDArray[np.int64]
+    leader: NDArray[np.int64]
     original: NDArray[np.int64]
     agreement: NDArray[np.float32]
     rows: NDArray[np.int64]
@@ -50,6 +56,7 @@ class Split:
             self.images[keep],
             self.votes[keep],
             self.majority[keep],
+            self.leader[keep],
             self.original[keep],
             self.agreement[keep],
             self.rows[keep],
@@ -92,6 +99,7 @@ def load_split(folder: Path, name: str) -> Split:
         images=images[rows],
         votes=votes,
         majority=np.where(wins, emotions.argmax(axis=1), -1).astype(np.int64),
+        leader=_COLUMN_TO_LABEL[ballots.argmax(axis=1)],
         original=np.asarray(FER2013_TO_LABEL, dtype=np.int64)[emotion[rows]],
         agreement=(best / VOTES_PER_IMAGE).astype(np.float32),
         rows=rows.astype(np.int64),

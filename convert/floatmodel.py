@@ -1,7 +1,7 @@
 """Any Keras model that a user brings, as one function from pictures to class scores."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +31,8 @@ class _Depthwise(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
 class FloatModel:
     """A loaded model.
 
-    `call`: a tensor float32 (n, height, width, channels) to a tensor (n, outputs), in inference mode.
+    `call`: a tensor float32 (n, height, width, channels) to a tensor (n, outputs), in inference mode,
+    traced once per batch size.
     `owner` keeps the variables alive that `call` uses.
     """
 
@@ -45,9 +46,8 @@ class FloatModel:
 
     def predict(self, inputs: NDArray[np.float32], batch: int = 64) -> NDArray[np.float32]:
         """Run float32 (n, height, width, channels) through the model; float32 (n, outputs)."""
-        function = tf.function(self.call, reduce_retracing=True)
-        rows = [np.asarray(function(tf.constant(inputs[at : at + batch]))) for at in range(0, len(inputs), batch)]
-        return np.concatenate(rows).astype(np.float32)
+        rows = [self.call(tf.constant(inputs[at : at + batch])).numpy() for at in range(0, len(inputs), batch)]
+        return np.asarray(np.concatenate(rows), dtype=np.float32)
 
 
 def load_float_model(path: Path) -> FloatModel:
@@ -104,7 +104,8 @@ def _checked(path: Path, call: Callable[[Any], Any], inputs: Any, outputs: Any, 
         msg = f"model {path} gives {scores}, not one row of class scores per picture"
         raise ConvertError(msg)
     height, width, channels = (int(size) for size in shape[1:])
-    return FloatModel(path, call, height, width, channels, int(scores[1]), owner)
+    traced = tf.function(call, reduce_retracing=True)
+    return FloatModel(path, traced, height, width, channels, int(scores[1]), owner)
 
 
 def with_probabilities(model: FloatModel, samples: NDArray[np.float32]) -> FloatModel:
@@ -118,12 +119,4 @@ def with_probabilities(model: FloatModel, samples: NDArray[np.float32]) -> Float
         raise ConvertError(msg)
     if scores.min() >= 0 and np.abs(scores.sum(axis=1) - 1).max() < _SUM_TOLERANCE:
         return model
-    return FloatModel(
-        model.path,
-        lambda x: tf.nn.softmax(model.call(x)),
-        model.height,
-        model.width,
-        model.channels,
-        model.outputs,
-        model.owner,
-    )
+    return replace(model, call=tf.function(lambda x: tf.nn.softmax(model.call(x)), reduce_retracing=True))

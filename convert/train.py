@@ -67,6 +67,16 @@ def _compiled(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
     return model
 
 
+def save_bare(model: Any, path: Path) -> None:  # noqa: ANN401
+    """Write architecture and weights, no optimizer state, which is twice the size of the weights."""
+    # A new Model over the same layers was never compiled, so there is no optimizer to save.
+    bare = keras.Model(model.inputs, model.outputs, name=model.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"partial_{path.name}")
+    bare.save(partial)
+    partial.replace(path)
+
+
 class _Run:
     """One training run in its folder."""
 
@@ -134,17 +144,10 @@ class _Run:
             last_stage = number == len(self._recipe.stages) - 1
             if last_stage and reached >= self._state.best:
                 self._state.best = reached
-                self._save_best(model)
+                save_bare(model, self._folder / BEST)
             self._remember(number, epoch + 1)
             self._checkpoint(number, epoch).unlink(missing_ok=True)
             self._report(stage, epoch, float(result.history["loss"][-1]), reached)
-
-    def _save_best(self, model: Any) -> None:  # noqa: ANN401
-        # A new Model over the same layers was never compiled, so no optimizer state goes into the file.
-        bare = keras.Model(model.inputs, model.outputs, name=model.name)
-        partial = self._folder / f"partial_{BEST}"
-        bare.save(partial)
-        partial.replace(self._folder / BEST)
 
     def _left(self) -> float:
         """Work that is left, in pixels per training face."""

@@ -91,7 +91,8 @@ class Daemon:
             self._capture.stop()
         self._send_health()
         self._deliver(None)
-        if not self._sink.close(self._config.mqtt.drain_seconds):
+        delivered = self._sink.close(self._config.mqtt.drain_seconds)
+        if not delivered and not self._sink.ended:
             log.error("%d events were not acknowledged by the broker and are lost", self._sink.outbox_depth)
             return 1
         return 0

@@ -33,8 +33,10 @@ def unreachable(access: Access, error: OSError) -> ConnectFailedError:
                 "mqtt.ca_file must hold the authority that signed it, and mqtt.url the name it was made for"
             )
             return ConnectFailedError(msg, permanent=True)
-        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-            return ConnectFailedError(f"the broker at {broker} broke off the TLS handshake", permanent=False)
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError():
+            # A broker that is starting or ending does this, and one that expects no TLS.
+            doubt = "; if that port is without TLS, mqtt.url must start with mqtt://" if access.tls else ""
+            return ConnectFailedError(f"the broker at {broker} broke off the handshake{doubt}", permanent=False)
         case ssl.SSLError():
             msg = f"TLS with the broker at {broker} fails ({error.reason or error}): is this an mqtts:// port?"
             return ConnectFailedError(msg, permanent=True)
@@ -53,7 +55,9 @@ def cut_off(access: Access, reason: str, *, speaks_mqtt: bool) -> ConnectFailedE
         msg = f"the broker at {broker} does not accept mqtt.cert_file ({reason}): it wants a certificate that it trusts"
         return ConnectFailedError(msg, permanent=True)
     if not speaks_mqtt:
-        return ConnectFailedError(f"what answers at {broker} is no MQTT broker: see mqtt.url", permanent=True)
+        # paho does not tell a broker that refuses MQTT 3.1.1 from one that talks gibberish.
+        msg = f"what answers at {broker} is no MQTT broker, or one that speaks neither MQTT 5 nor 3.1.1: see mqtt.url"
+        return ConnectFailedError(msg, permanent=True)
     hint = "" if access.tls else "; if that port wants TLS, mqtt.url must start with mqtts://"
     msg = f"the broker at {broker} closed the connection without an answer{hint}"
     # Brokers of before MQTT 5 do this too, so the older version is worth a try.

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from tests.mqtt_tools import wait_until
 
-from tests.program import comparable, environment, events_of, run, start
+from tests.program import COMMAND, comparable, environment, events_of, run, start
 
 pytestmark = pytest.mark.device
 
@@ -56,7 +56,7 @@ def test_max_frames_ends_the_run_and_lets_the_faces_leave():
 
 def test_a_reader_that_goes_away_is_no_error():
     program = subprocess.Popen(
-        [*start.__globals__["COMMAND"], "run", "--fast", "--source", ENDLESS],
+        [*COMMAND, "run", "--fast", "--source", ENDLESS],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
