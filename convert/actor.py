@@ -13,6 +13,7 @@ from convert.align import EyeFinder, Face, Faces, by_eyes, elastic_mean, similar
 from convert.calibration import to_network
 from convert.dataset import FACE_SIDE_PX, Split, labelled, load_split
 from convert.errors import ConvertError
+from convert.files import write_atomically
 from convert.floatmodel import FloatModel
 from convert.labels import LABELS
 from edge.config import DetectorConfig
@@ -170,3 +171,9 @@ def make_actor(data: Path, model: FloatModel, say: Callable[[str], None]) -> lis
 def strip(composites: list[Composite]) -> NDArray[np.uint8]:
     """Lay the composites side by side: uint8 (48, 336)."""
     return np.concatenate([made.image for made in composites], axis=1)
+
+
+def write_strip(composites: list[Composite], path: Path) -> None:
+    """Write the strip as a PNG. Raises OSError where that fails."""
+    _, content = cv2.imencode(".png", strip(composites), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    write_atomically(path, content.tobytes())

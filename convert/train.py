@@ -125,6 +125,8 @@ class _Run:
             return keras.models.load_model(self._checkpoint(number, self._state.epoch))
         stage = self._recipe.stages[number]
         if number == 0:
+            # The dense layers' first weights are drawn; everything after them has a seed of its own.
+            keras.utils.set_random_seed(self._recipe.seed)
             weights = imagenet_weights(self._data, self._recipe.alpha)
             return _compiled(build(self._recipe, stage.side_px, weights), self._recipe)
         earlier = self._checkpoint(number - 1, self._recipe.stages[number - 1].epochs)

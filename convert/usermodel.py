@@ -1,0 +1,79 @@
+"""A model that a user brings, made into one that `edge` runs."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from convert.calibration import Picture, given_pictures, to_network, training_faces
+from convert.dataset import data_folder
+from convert.errors import ConvertError
+from convert.evaluate import label_agreement
+from convert.export import Description, write_model
+from convert.floatmodel import FloatModel, load_float_model
+from convert.quantize import check_fits, quantize
+from convert.runtime import Int8Model
+from edge.manifest import ModelInput
+
+_FEWEST_LABELS: Final = 2
+_COMPARED: Final = 100
+
+
+def convert_user_model(options: argparse.Namespace, say: Callable[[str], None]) -> Path:
+    """Quantize a Keras model as the options of `emotion-convert quantize` describe it.
+
+    Says how often float and int8 agree on the calibration pictures: a model that does not survive
+    quantization (a softmax over many classes inside it, say) shows there. Returns the .tflite. Raises ConvertError where the model, its description or the calibration
+    pictures cannot be used.
+    """
+    labels = parse_labels(options.labels)
+    if not options.name or options.name != Path(options.name).name:
+        msg = f"--name must be a plain file name without a folder, not {options.name!r}"
+        raise ConvertError(msg)
+    model = load_float_model(options.model)
+    if len(labels) != model.outputs:
+        msg = f"model {options.model} has {model.outputs} outputs, but --labels names {len(labels)}: {options.labels}"
+        raise ConvertError(msg)
+    raw = {
+        "width": model.width,
+        "height": model.height,
+        "colour": options.colour or ("gray" if model.channels == 1 else "rgb"),
+        "range": list(options.range),
+    }
+    try:
+        spec = msgspec.convert(raw, ModelInput)
+    except msgspec.ValidationError as error:
+        msg = f"model {options.model} cannot be described: {error}"
+        raise ConvertError(msg) from error
+    check_fits(model, spec)
+    pictures = given_pictures(options.calibration) if options.calibration else training_faces(data_folder(options.data))
+    content = quantize(model, spec, pictures, options.in_out)
+    same, compared = _agreement(model, content, spec, pictures)
+    say(f"float and int8 give the same label on {100 * same:.0f} % of {compared} calibration pictures")
+    about = Description(
+        name=options.name,
+        labels=labels,
+        crop_margin=options.crop_margin,
+        temperature=options.temperature,
+        unknown_below=options.unknown_below,
+        licence=options.licence,
+        intended_use=options.intended_use,
+    )
+    return write_model(content, spec, about, options.output)
+
+
+def _agreement(model: FloatModel, content: bytes, spec: ModelInput, pictures: Sequence[Picture]) -> tuple[float, int]:
+    inputs = np.stack([to_network(picture, spec) for picture in pictures[:_COMPARED]])
+    return label_agreement(model.predict(inputs), Int8Model(content).predict(inputs)), len(inputs)
+
+
+def parse_labels(text: str) -> tuple[str, ...]:
+    """Split `a,b,c`. Raises ConvertError for fewer than two, an empty or a repeated one."""
+    labels = tuple(label.strip() for label in text.split(","))
+    if len(labels) < _FEWEST_LABELS or not all(labels) or len(set(labels)) != len(labels):
+        msg = f"--labels must be at least two different names with commas between, not {text!r}"
+        raise ConvertError(msg)
+    return labels
