@@ -105,7 +105,7 @@ class PrivateBroker:
             if self._try(program, Path(self._folder.name), port):
                 self.port = port
                 return
-        msg = f"mosquitto does not start: {self.log().strip()[-300:]}"
+        msg = f"mosquitto does not start: {' '.join(self.log().splitlines()[-2:])}"
         raise BrokerError(msg)
 
     def stop(self) -> None:
