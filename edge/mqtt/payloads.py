@@ -129,7 +129,7 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
     stage_ms: Annotated[dict[str, float], Meta(description="Median time of each stage.")]
     broker: Literal["connected", "disconnected", "none"]
     outbox_depth: Annotated[int, Meta(ge=0, description="Events not acknowledged yet.")]
-    outbox_dropped: Annotated[int, Meta(ge=0, description="Events that a full outbox let go.")]
+    outbox_dropped: Annotated[int, Meta(ge=0, description="Events that a full outbox let go or the broker refused.")]
     temperature_c: float | None
     throttled: Annotated[bool | None, Meta(description="Raspberry Pi firmware's word; null where it has none.")]
 
