@@ -162,6 +162,7 @@ class PrivateBroker:
     def _config(self, folder: Path, port: int) -> list[str]:
         lines = [
             f"listener {port} 127.0.0.1",
+            # Not stdout: mosquitto leaves that buffered, and we wait for a line of it.
             "log_dest stderr",
             "log_type all",
             f"allow_anonymous {'false' if self._users else 'true'}",
