@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Shared by the scripts beside it, which source it from the root of the checkout. POSIX sh.
 
 export PIP_DISABLE_PIP_VERSION_CHECK=1
