@@ -1,6 +1,7 @@
 """The sink against a real mosquitto."""
 
 import logging
+import re
 import signal
 import subprocess
 import sys
@@ -188,7 +189,8 @@ def test_broker_restarted_in_the_middle(
 ) -> None:
     """A broker that ends in good order has stored what it acknowledged, so each event must arrive.
 
-    Only what was under way, unacknowledged, when it went may come twice: QoS 1 can do no better.
+    We send each once, as nothing of ours is under way when the broker goes. It may pass one on twice,
+    where it goes before the subscriber's acknowledgement came.
     """
     caplog.set_level(logging.INFO, logger="edge.mqtt.publisher")
     broker = make_broker(persistence=True)
@@ -206,15 +208,18 @@ def test_broker_restarted_in_the_middle(
     send(sink, *range(41, 61))
     wait_until(sink.drained)
     subscriber.wait(lambda: 60 in subscriber.seqs)
-    assert subscriber.seqs == list(range(1, 61))
+    assert list(dict.fromkeys(subscriber.seqs)) == list(range(1, 61))
+    ours = r"Received PUBLISH from emotion-edge-cam \(d\d, q1, r0, m\d+, 'emotion-edge/cam/event'"
+    assert len(re.findall(ours, broker.log())) == 60
     replayed = {seen.json["seq"] for seen in subscriber.of("event") if seen.json["replayed"]}
     assert replayed == set(range(21, 41))
-    gone, back = (
-        [record for record in caplog.records if "MQTT" not in record.message or "gone" in record.message],
-        [record for record in caplog.records if "connected to" in record.message],
-    )
-    assert len(back) == 2
-    assert gone
+    said = [record.message for record in caplog.records]
+    assert "connected to the broker" in said[0]
+    assert "is gone: " in said[1]
+    assert "connected to the broker" in said[-1]
+    # In between: that nothing listens there now, once, however often it was tried. (A broker that is just
+    # ending or starting has a few more ways to say so.)
+    assert len(set(said[1:-1])) == len(said[1:-1]) <= 4, said
 
 
 def test_broker_killed_under_load_loses_nothing_that_it_did_not_acknowledge(
