@@ -247,7 +247,7 @@ def test_broker_killed_under_load_loses_nothing_that_it_did_not_acknowledge(
         before = sink._pending._outbox.pending_seqs()
         broker.start()
         subscriber = subscribe(broker)
-        wait_until(lambda: sink.broker_state == "connected")
+        subscriber.wait(lambda: subscriber.seqs)
     finally:
         stop.set()
         sender.join()
