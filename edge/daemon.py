@@ -93,7 +93,7 @@ class Daemon:
         self._deliver(None)
         delivered = self._sink.close(self._config.mqtt.drain_seconds)
         if not delivered and not self._sink.ended:
-            log.error("%d events were not acknowledged by the broker and are lost", self._sink.outbox_depth)
+            log.error("%d event(s) were not acknowledged by the broker and are lost", self._sink.outbox_depth)
             return 1
         return 0
 
@@ -154,7 +154,7 @@ class Daemon:
             if limit_seconds is not None and waited > limit_seconds:
                 break
             if not said and waited > self._config.mqtt.drain_seconds:
-                log.warning("the source has ended; waiting for the broker to take %d events", self._sink.outbox_depth)
+                log.warning("the source has ended; waiting for the broker to take %d event(s)", self._sink.outbox_depth)
                 said = True
             self._stop.wait(0.02)
 

@@ -1,9 +1,14 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 from mqtt_tools import Certificates, Subscriber, check_schemas
 
 from edge.brokerproc import PrivateBroker, find_mosquitto
+
+# Speed is a benchmark's job: a busy machine must not fail a test.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 
 @pytest.fixture
