@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.augment import augment
-from convert.dataset import FACE_SIDE_PX, load_split, training_rows
+from convert.dataset import FACE_SIDE_PX, UNREADABLE_ARCHIVE, load_split, training_rows
 from convert.errors import ConvertError
 from edge.manifest import ModelInput
 
@@ -84,7 +84,7 @@ def _array(source: Path) -> Picture:
         if isinstance(loaded, np.lib.npyio.NpzFile):
             with loaded as file:
                 loaded = file["images"] if "images" in file.files else file[file.files[0]]
-    except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
+    except (*UNREADABLE_ARCHIVE, IndexError) as error:
         msg = f"calibration source {source} is neither a folder of pictures nor an .npz with an array `images`: {error}"
         raise ConvertError(msg) from error
     grey = loaded.ndim == _COLOUR_DIMENSIONS

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ USAGE_CODES: Final = {"Training": 0, "PublicTest": 1, "PrivateTest": 2}
 FACE_SIDE_PX: Final = 48
 VOTES_PER_IMAGE: Final = 10
 _VOTE_COLUMNS: Final = 10
+
+UNREADABLE_ARCHIVE: Final = (OSError, ValueError, KeyError, EOFError, BadZipFile)
+"""What numpy raises on a file that is no archive, an empty one, a truncated one, one without the array."""
 
 _MIN_EMOTION_VOTES: Final = 3
 """Below three votes for any of the seven emotions an image teaches mostly what people disagree on."""
@@ -82,7 +86,7 @@ def load_split(folder: Path, name: str) -> Split:
         with np.load(path) as file:
             images, emotion = file["images"], file["emotion"]
             usage, ballots = file["usage"], file["ferplus_votes"]
-    except (OSError, ValueError, KeyError) as error:
+    except UNREADABLE_ARCHIVE as error:
         msg = f"{path} is not the FER2013 archive with FER+ votes: {error}"
         raise ConvertError(msg) from error
     rows = np.flatnonzero(usage == USAGE_CODES[name])

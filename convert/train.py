@@ -67,6 +67,26 @@ def _compiled(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
     return model
 
 
+def _seed_dropout(model: Any, seed: int, epoch: int) -> None:  # noqa: ANN401
+    """Make dropout a function of seed, layer, epoch and batch: a checkpoint does not carry its state."""
+    for number, layer in enumerate(model.layers):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            generator.state.assign(np.random.default_rng((seed, epoch, number)).integers(0, 2**31, 2))
+
+
+def _resumed(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
+    """Give a loaded model the optimizer of the recipe, in the loaded one's state.
+
+    A checkpoint does not carry which variables are free of weight decay.
+    """
+    state = [np.asarray(variable) for variable in model.optimizer.variables]
+    _compiled(model, recipe).optimizer.build(model.trainable_variables)
+    for variable, value in zip(model.optimizer.variables, state, strict=True):
+        variable.assign(value)
+    return model
+
+
 def save_bare(model: Any, path: Path) -> None:  # noqa: ANN401
     """Write architecture and weights, no optimizer state, which is twice the size of the weights."""
     # A new Model over the same layers was never compiled, so there is no optimizer to save.
@@ -122,7 +142,7 @@ class _Run:
     def _model(self, number: int) -> Any:  # noqa: ANN401
         """Load the stage's last checkpoint, or build it from ImageNet or from the stage before."""
         if self._state.epoch:
-            return keras.models.load_model(self._checkpoint(number, self._state.epoch))
+            return _resumed(keras.models.load_model(self._checkpoint(number, self._state.epoch)), self._recipe)
         stage = self._recipe.stages[number]
         if number == 0:
             # The dense layers' first weights are drawn; everything after them has a seed of its own.
@@ -140,7 +160,9 @@ class _Run:
         for epoch in range(self._state.epoch, stage.epochs):
             batches = Views(self._training, stage.side_px, self._recipe, _STAGE_EPOCHS * number + epoch)
             rate = _Rate(self._recipe, number, epoch, len(batches))
-            result = model.fit(batches, epochs=1, verbose=0, callbacks=[rate])
+            _seed_dropout(model, self._recipe.seed, batches.epoch)
+            # `Views` has drawn the order already; Keras would draw another from a generator of its own.
+            result = model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[rate])
             reached = accuracy(model, self._validation, stage.side_px)
             model.save(self._checkpoint(number, epoch + 1))
             last_stage = number == len(self._recipe.stages) - 1

@@ -26,8 +26,8 @@ def convert_user_model(options: argparse.Namespace, say: Callable[[str], None]) 
     """Quantize a Keras model as the options of `emotion-convert quantize` describe it.
 
     Says how often float and int8 agree on the calibration pictures: a model that does not survive
-    quantization (a softmax over many classes inside it, say) shows there. Returns the .tflite. Raises ConvertError where the model, its description or the calibration
-    pictures cannot be used.
+    quantization (a softmax over many classes inside it, say) shows there. Returns the .tflite.
+    Raises ConvertError where the model, its description or the calibration pictures cannot be used.
     """
     labels = parse_labels(options.labels)
     if not options.name or options.name != Path(options.name).name:

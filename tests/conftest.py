@@ -2,9 +2,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
-from mqtt_tools import Certificates, Subscriber, check_schemas
 
 from edge.brokerproc import PrivateBroker, find_mosquitto
+from mqtt_tools import Certificates, Subscriber, check_schemas
 
 # Speed is a benchmark's job: a busy machine must not fail a test.
 settings.register_profile("project", deadline=None)

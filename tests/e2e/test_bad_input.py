@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from edge.manifest import find_model
-from tests.program import run
+from program import run
 
 pytestmark = pytest.mark.device
 

@@ -10,7 +10,7 @@ from edge.config import Config
 from edge.configfile import load
 from edge.sources import make_source
 from edge.sources.base import SourceOptions
-from tests.program import run
+from program import run
 
 pytestmark = pytest.mark.device
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.footage import footage
-from tests.program import comparable, events_of, happened, run
+from footage import footage
+from program import comparable, events_of, happened, run
 
 pytestmark = [pytest.mark.device, pytest.mark.footage]
 

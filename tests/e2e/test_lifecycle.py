@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.mqtt_tools import wait_until
-from tests.program import COMMAND, comparable, environment, events_of, run, start
+from mqtt_tools import wait_until
+from program import COMMAND, comparable, environment, events_of, run, start
 
 pytestmark = pytest.mark.device
 

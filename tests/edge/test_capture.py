@@ -7,7 +7,7 @@ import pytest
 from edge import capture as capture_module
 from edge.capture import Capture, backoff_seconds
 from edge.errors import SourceError, SourceLostError
-from tests.sources import CameraByHand
+from sources import CameraByHand
 
 pytestmark = pytest.mark.device
 

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from mqtt_tools import event
 
 import edge.demo
 from edge.brokerproc import PrivateBroker
 from edge.demo import Tally, demo
+from mqtt_tools import event
 
 pytestmark = pytest.mark.device
 

@@ -10,7 +10,7 @@ from edge.errors import CascadeError
 from edge.records import Box
 from edge.sources import make_source
 from edge.sources.base import SourceOptions
-from tests.footage import footage
+from footage import footage
 
 pytestmark = pytest.mark.device
 

@@ -11,7 +11,7 @@ from edge.errors import SourceError, SourceLostError
 from edge.sources.base import SourceOptions
 from edge.sources.fake_picamera2 import FakePicamera2, FakeWorld
 from edge.sources.picamera import PicameraSource, i420_to_bgr, load_driver
-from tests.sources import numbered_picture
+from sources import numbered_picture
 
 pytestmark = pytest.mark.device
 

@@ -6,10 +6,10 @@ import time
 import jsonschema
 import msgspec
 import pytest
-from mqtt_tools import event, health, info, state
 
 from edge.mqtt.schemas import load
 from edge.sinks import JsonLinesSink
+from mqtt_tools import event, health, info, state
 
 pytestmark = pytest.mark.device
 

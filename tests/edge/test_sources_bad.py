@@ -9,7 +9,7 @@ import pytest
 from edge.errors import SourceError
 from edge.sources import make_source
 from edge.sources.base import SourceOptions
-from tests.sources import write_images, write_video
+from sources import write_images, write_video
 
 pytestmark = pytest.mark.device
 

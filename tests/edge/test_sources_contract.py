@@ -15,7 +15,7 @@ from edge.sources.picamera import PicameraSource
 from edge.sources.script import parse_script
 from edge.sources.scripted import ScriptedSource
 from edge.sources.v4l2 import V4l2Source
-from tests.sources import HEIGHT, WIDTH, FakeVideoCapture, numbered_picture, write_images, write_strip, write_video
+from sources import HEIGHT, WIDTH, FakeVideoCapture, numbered_picture, write_images, write_strip, write_video
 
 pytestmark = pytest.mark.device
 

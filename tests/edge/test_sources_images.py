@@ -8,7 +8,7 @@ from edge.errors import SourceError
 from edge.sources import make_source
 from edge.sources.base import SourceOptions
 from edge.sources.images import natural_key
-from tests.sources import numbered_picture, write_images
+from sources import numbered_picture, write_images
 
 pytestmark = pytest.mark.device
 

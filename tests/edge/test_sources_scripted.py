@@ -14,7 +14,7 @@ from edge.sources.base import SourceOptions
 from edge.sources.script import EMOTIONS, MORPH_SECONDS, NOBODY, Segment, parse_script
 from edge.sources.scripted import ScriptedSource
 from edge.sources.stage import ACTOR_PNG, Pose, Stage, pose_at
-from tests.sources import write_strip
+from sources import write_strip
 
 pytestmark = pytest.mark.device
 

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as st_numpy
 from edge.errors import SourceError, SourceLostError
 from edge.sources.base import SourceOptions
 from edge.sources.v4l2 import V4l2Source, fourcc_text, luma_of
-from tests.sources import HEIGHT, WIDTH, FakeVideoCapture, numbered_picture
+from sources import HEIGHT, WIDTH, FakeVideoCapture, numbered_picture
 
 pytestmark = pytest.mark.device
 

@@ -14,8 +14,8 @@ from edge.errors import SourceError, SourceLostError
 from edge.sources import make_source
 from edge.sources.base import SourceOptions
 from edge.sources.video import VideoFileSource, looks_like_text
-from tests.footage import footage
-from tests.sources import numbered_picture, write_video
+from footage import footage
+from sources import numbered_picture, write_video
 
 pytestmark = pytest.mark.device
 

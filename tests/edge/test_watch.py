@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mqtt_tools import NOW, Subscriber, event, health, state, wait_until
 
 from edge.brokerproc import PrivateBroker
 from edge.config import MqttConfig
@@ -18,6 +17,7 @@ from edge.mqtt.topics import KINDS
 from edge.mqtt.wire import Received
 from edge.narrate import clock, describe, describe_health, describe_state
 from edge.watch import Reader, watch
+from mqtt_tools import NOW, Subscriber, event, health, state, wait_until
 
 pytestmark = pytest.mark.device
 

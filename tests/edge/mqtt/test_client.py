@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from mqtt_tools import Certificates, Subscriber, event, wait_until
 
 import edge.mqtt.client
 from edge.brokerproc import PrivateBroker, TlsFiles
@@ -18,6 +17,7 @@ from edge.mqtt.client import Dialler
 from edge.mqtt.connect_errors import ConnectFailedError
 from edge.mqtt.publisher import MqttSink
 from edge.mqtt.wire import Message, Protocol
+from mqtt_tools import Certificates, Subscriber, event, wait_until
 
 pytestmark = pytest.mark.device
 

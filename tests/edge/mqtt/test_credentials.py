@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mqtt_tools import Certificates
 
 from edge.config import MqttConfig
 from edge.credentials import PASSWORD_VARIABLE, Broker, parse_broker_url, read_password
 from edge.errors import ConfigError
 from edge.mqtt.access import access
+from mqtt_tools import Certificates
 
 pytestmark = pytest.mark.device
 

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from mqtt_tools import event
 
 from edge.mqtt.outbox import Outbox
+from mqtt_tools import event
 
 pytestmark = pytest.mark.device
 

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from mqtt_tools import Subscriber, assert_run, event, health, info, state, wait_until
 
 from edge.brokerproc import PrivateBroker
 from edge.config import MqttConfig
 from edge.errors import BrokerError
 from edge.mqtt.publisher import MqttSink
+from mqtt_tools import Subscriber, assert_run, event, health, info, state, wait_until
 
 pytestmark = pytest.mark.device
 

@@ -1,10 +1,10 @@
 import jsonschema
 import msgspec
 import pytest
-from mqtt_tools import event, health, info, state
 
 from edge.mqtt import schemas
 from edge.mqtt.payloads import TOPIC_PAYLOADS, encode
+from mqtt_tools import event, health, info, state
 
 pytestmark = pytest.mark.device
 
