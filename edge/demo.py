@@ -151,7 +151,7 @@ def _without_broker(source: str, tally: Tally, say: Callable[[str], None]) -> in
 def _daemon(source: str, url: str | None) -> subprocess.Popen[str]:
     """Start the real daemon. What the environment configures stays out: a demo is the same everywhere."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EMOTION_EDGE_")}
-    command = [sys.executable, "-m", "edge.cli", "run", "--source", source]
+    command = [sys.executable, "-m", "edge.cli", "run", "--log-level", "warning", "--source", source]
     if url is not None:
         command += ["--mqtt", url]
     return subprocess.Popen(  # noqa: S603 - this program itself
