@@ -37,7 +37,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
     def popen(command: list[str], **options: object) -> object:
         if "edge.cli" in command:
-            assert command[3:6] == ["run", "--source", "scripted:"]
+            assert command[3:8] == ["run", "--log-level", "warning", "--source", "scripted:"]
             url = command[command.index("--mqtt") + 1] if "--mqtt" in command else ""
             path = [*sys.path, str(Path(__file__).parents[1])]
             command = [sys.executable, "-c", DAEMON.format(path=path, url=url, **wanted)]
