@@ -1,0 +1,125 @@
+"""Training on a few made-up patterns: seconds, and the same code as the real run."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras", reason="the training half needs the convert extra")
+
+import keras
+from tiny_run import TINY
+
+from convert.dataset import load_split
+from convert.errors import ConvertError
+from convert.model import build, grey_backbone, imagenet_weights, to_input
+from convert.recipe import Recipe
+from convert.train import train
+from convert.views import Views, sample_weights
+
+
+class KilledError(BaseException):
+    """Not an Exception: like a signal, nothing on the way may catch it."""
+
+
+def weights(path):
+    return keras.models.load_model(path).get_weights()
+
+
+def test_a_run_says_how_far_it_is_and_leaves_a_bare_model(whole_run):
+    folder, best, said = whole_run
+    assert said[0] == "training on 192 faces, choosing on 64 of PublicTest; recipe tiny"
+    assert [line.split(":")[0] for line in said[1:]] == ["32 px, epoch 1 of 2", "32 px, epoch 2 of 2"]
+    assert said[-1].endswith("about 0 minutes left")
+    assert Recipe.load(folder / "recipe.json") == TINY
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["epoch"] for line in history] == [1, 2]
+    checkpoint = folder / "stage0_epoch2.keras"
+    # AdamW keeps two numbers per weight, which the best model must not carry along.
+    assert best.stat().st_size < 0.5 * checkpoint.stat().st_size
+    assert keras.models.load_model(best).optimizer is None
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(whole_run, small_data, tmp_path):
+    _, best, _ = whole_run
+
+    def kill_after_one_epoch(line):
+        if "epoch 1" in line:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(TINY, small_data, tmp_path, kill_after_one_epoch)
+    assert json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))["epoch"] == 1
+    said = []
+    again = train(TINY, small_data, tmp_path, said.append)
+    assert [line.split(":")[0] for line in said[1:]] == ["32 px, epoch 2 of 2"]
+    # Views, rates, dropout, optimizer state and what it decays are all restored. Here the weights come
+    # out equal to the last bit; a machine whose threads add up in another order may lose some digits.
+    for one, other in zip(weights(best), weights(again), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_finished_run_is_not_trained_again(whole_run, small_data):
+    folder, best, _ = whole_run
+    before = best.read_bytes()
+    said = []
+    train(TINY, small_data, folder, said.append)
+    assert len(said) == 1
+    assert best.read_bytes() == before
+
+
+def test_another_recipe_does_not_go_on_in_the_same_folder(whole_run, small_data):
+    folder, _, _ = whole_run
+    with pytest.raises(ConvertError, match="belongs to another recipe"):
+        train(Recipe(name="other"), small_data, folder, print)
+
+
+def test_a_width_without_weights_says_which_file_is_missing(tmp_path):
+    with pytest.raises(ConvertError, match=r"no ImageNet weights for alpha 0\.5: .*mobilenet_v2_0\.5_imagenet"):
+        imagenet_weights(tmp_path, 0.5)
+
+
+def test_views_depend_on_seed_epoch_and_batch_only(small_data):
+    split = load_split(small_data, "Training")
+    first, again, later = (Views(split, 32, TINY, epoch) for epoch in (0, 0, 1))
+    inputs, targets, weight = first[1]
+    assert inputs.shape == (32, 32, 32, 1)
+    assert inputs.dtype == targets.dtype == weight.dtype == np.float32
+    assert inputs.min() >= -1
+    assert inputs.max() <= 1
+    np.testing.assert_array_equal(inputs, again[1][0])
+    assert not np.array_equal(inputs, later[1][0])
+    assert len(first) == 6
+
+
+def test_rare_classes_weigh_more(small_data):
+    split = load_split(small_data, "Training")
+    rare = split.take(np.r_[np.flatnonzero(split.leader == 0)[:3], np.flatnonzero(split.leader == 3)])
+    weight = sample_weights(rare, 0.5)
+    assert weight.mean() == pytest.approx(1)
+    assert weight[0] > 2 * weight[-1]
+    np.testing.assert_allclose(sample_weights(rare, 0.0), 1)
+
+
+def test_the_grey_backbone_is_the_colour_one_on_grey_pictures(small_data):
+    path = small_data / "mobilenet_v2_0.35_imagenet_notop.weights.h5"
+    colour = keras.applications.MobileNetV2(input_shape=(32, 32, 3), alpha=0.35, include_top=False, weights=None)
+    colour.load_weights(path)
+    grey = grey_backbone(32, 0.35, path)
+    picture = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 1)).astype(np.float32)
+    expected = np.asarray(colour(np.repeat(picture, 3, axis=3), training=False))
+    # Three products are summed in another order: the last digits differ, over 52 layers.
+    np.testing.assert_allclose(np.asarray(grey(picture, training=False)), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_the_classifier_gives_probabilities():
+    model = build(TINY, 32, None)
+    rows = np.asarray(model(to_input(np.zeros((2, 32, 32), dtype=np.uint8)), training=False))
+    assert rows.shape == (2, 7)
+    np.testing.assert_allclose(rows.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_pixels_become_minus_one_to_one():
+    values = to_input(np.array([[[0, 255]]], dtype=np.uint8))
+    assert values.shape == (1, 1, 2, 1)
+    assert values.ravel().tolist() == [-1.0, 1.0]
