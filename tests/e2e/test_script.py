@@ -1,0 +1,55 @@
+"""The scripted actor through the whole line: every event follows the script, and nothing else happens."""
+
+import pytest
+
+from edge.sources import parse_script
+from program import events_of
+
+pytestmark = pytest.mark.device
+
+SLACK_SECONDS = 1.5
+"""Morph, smoothing and dwell: by then a change must have been told."""
+
+
+def played(uri):
+    """Events of a script, the emotions that it plays, and when."""
+    return events_of("--source", uri, "--fast"), [
+        segment for segment in parse_script(uri).segments if segment.emotion != "none"
+    ]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "scripted:",
+        "scripted:?seed=2",
+        "scripted:sad=3,neutral=3,fear=3,happy=3,disgust=3,surprise=3,angry=3?seed=7",
+    ],
+)
+def test_the_events_are_the_script(uri):
+    events, segments = played(uri)
+    told = [event for event in events if event["type"] != "face_left"]
+    assert [event["type"] for event in told] == ["face_appeared"] + ["emotion_changed"] * (len(segments) - 1)
+    assert [event["emotion"] for event in told] == [segment.emotion for segment in segments]
+    for event, segment in zip(told, segments, strict=True):
+        assert segment.start_seconds <= event["source_seconds"] <= segment.start_seconds + SLACK_SECONDS
+    assert [event["type"] for event in events].count("face_left") == 1
+
+
+def test_the_default_script_shows_enough():
+    changes = [segment.emotion for segment in parse_script("scripted:").segments if segment.emotion != "none"][1:]
+    assert len(changes) >= 5
+    assert len(set(changes)) >= 4
+
+
+def test_groups_of_labels_show_in_every_event(tmp_path):
+    config = tmp_path / "groups.toml"
+    config.write_text('[labels]\ngood = ["happy", "surprise"]\nbad = ["angry", "sad", "fear", "disgust"]\n')
+    events = events_of("--config", config, "--source", "scripted:happy=2,sad=2?seed=1", "--fast")
+    assert [event["group"] for event in events] == ["good", "bad", "bad"]
+    for event in events:
+        groups = event["groups"]
+        assert groups["good"] == pytest.approx(
+            event["probabilities"]["happy"] + event["probabilities"]["surprise"], abs=2e-4
+        )
+        assert set(groups) == {"good", "bad"}
