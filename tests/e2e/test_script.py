@@ -22,7 +22,6 @@ def played(uri):
     "uri",
     [
         "scripted:",
-        "scripted:?seed=2",
         "scripted:sad=3,neutral=3,fear=3,happy=3,disgust=3,surprise=3,angry=3?seed=7",
     ],
 )
