@@ -12,10 +12,11 @@ _STDERR: Final = 2
 
 @contextlib.contextmanager
 def native_stderr_to(log: logging.Logger) -> Iterator[None]:
-    """Send what is written to file descriptor 2 meanwhile to `log`, at level DEBUG.
+    """Send what is written to file descriptor 2 meanwhile to `log`: errors as warnings, the rest at DEBUG.
 
     For the whole process, so only while it has no other threads: the interpreter says "Created
-    TensorFlow Lite XNNPACK delegate" on every start, which tells a person nothing.
+    TensorFlow Lite XNNPACK delegate" on every start, which tells a person nothing. "Error in cpuinfo",
+    which means that it runs without its fast kernels, does.
     """
     with tempfile.TemporaryFile() as kept:
         try:
@@ -31,4 +32,4 @@ def native_stderr_to(log: logging.Logger) -> Iterator[None]:
             os.close(saved)
             kept.seek(0)
             for line in kept.read().decode(errors="replace").splitlines():
-                log.debug("%s", line)
+                log.log(logging.WARNING if line.lower().startswith("error") else logging.DEBUG, "%s", line)
