@@ -16,23 +16,11 @@ from edge.errors import ConfigError, SourceError
 from edge.manifest import find_model
 from edge.messages import Composer
 from edge.records import UNKNOWN, FaceView, Frame
-from edge.sources import make_source
+from edge.sources import first_frame
 from edge.sources.base import SourceOptions
 
 _INK: Final = (80, 220, 80)
 _PAPER: Final = (20, 20, 20)
-
-
-def _one_frame(path: Path, config: Config) -> Frame:
-    source = make_source(str(path), SourceOptions.from_config(config.source, colour=True))
-    source.open()
-    try:
-        frame = source.read()
-    finally:
-        source.close()
-    if frame is None:
-        raise SourceError(f"{path} holds no picture")
-    return frame
 
 
 def _faces(frame: Frame, detector: Detector, classifier: Classifier, config: Config) -> list[FaceView]:
@@ -108,7 +96,10 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
     composer = Composer("", classifier.labels, config.labels)
     detector = Detector(config.detector)
     for path in images:
-        frame = _one_frame(path, config)
+        if path.is_dir():
+            raise SourceError(f"{path} is a folder: name the pictures in it, as in {path}/*.jpg")
+        # Absolute: a picture may be called 0, which as a source is a camera.
+        frame = first_frame(str(path.absolute()), SourceOptions.from_config(config.source, colour=True))
         faces = _faces(frame, detector, classifier, config)
         if as_json:
             state: dict[str, Any] = msgspec.to_builtins(composer.state(faces, frame, frame.captured_unix))

@@ -13,14 +13,14 @@ from edge import __version__, board
 from edge.classifier import Classifier, find_runtime
 from edge.config import Config
 from edge.detector import Detector
-from edge.errors import BrokerError, CascadeError, EdgeError, SourceError
+from edge.errors import BrokerError, CascadeError, EdgeError
 from edge.manifest import find_model
 from edge.messages import Composer
 from edge.mqtt.access import access
 from edge.mqtt.client import Dialler
 from edge.mqtt.connect_errors import ConnectFailedError
 from edge.records import Detection, Frame
-from edge.sources import make_source
+from edge.sources import first_frame, make_source
 from edge.sources.base import SourceOptions
 
 _RUNS: Final = 20
@@ -68,7 +68,7 @@ class _Patient:
 
     def cascade(self) -> str:
         detector = Detector(self.config.detector)
-        frame = _first_frame(_ACTOR, self.config, colour=True)
+        frame = first_frame(_ACTOR, SourceOptions(colour=True))
         faces = [face for face in detector.detect(frame.luma) if face.agreed]
         if len(faces) != 1:
             raise CascadeError(
@@ -86,11 +86,11 @@ class _Patient:
         return f", and the model reads {self.classifier.labels[best]} ({100 * probabilities[best]:.0f} %) from it"
 
     def source(self) -> str:
-        frame = _first_frame(self.config.source.uri, self.config)
+        options = SourceOptions.from_config(self.config.source)
+        frame = first_frame(self.config.source.uri, options)
         height, width = frame.luma.shape
         found = "" if self.detector is None else f", {len(self.detector.detect(frame.luma))} face(s) in its first frame"
-        source = make_source(self.config.source.uri, SourceOptions())
-        return f"{source.uri} opens and gives {width}x{height}{found}"
+        return f"{make_source(self.config.source.uri, options).uri} opens and gives {width}x{height}{found}"
 
     def broker(self) -> str:
         mqtt = self.config.mqtt
@@ -105,18 +105,6 @@ class _Patient:
         except ConnectFailedError as error:
             raise BrokerError(str(error)) from error
         return f"{mqtt.url} accepts us with {protocol} in {1000 * (time.perf_counter() - began):.0f} ms"
-
-
-def _first_frame(uri: str, config: Config, *, colour: bool = False) -> Frame:
-    source = make_source(uri, SourceOptions.from_config(config.source, colour=colour))
-    try:
-        source.open()
-        frame = source.read()
-    finally:
-        source.close()
-    if frame is None:
-        raise SourceError(f"{source.uri} gives no frame")
-    return frame
 
 
 def doctor(config: Config, stream: TextIO) -> int:

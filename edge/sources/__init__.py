@@ -6,7 +6,8 @@ from pathlib import Path
 
 import cv2
 
-from edge.errors import SourceError
+from edge.errors import SourceError, SourceLostError
+from edge.records import Frame
 from edge.sources.base import Source, SourceOptions, redacted
 from edge.sources.images import IMAGE_SUFFIXES, ImagesSource, images_in, natural_key
 from edge.sources.picamera import PicameraSource
@@ -14,7 +15,7 @@ from edge.sources.scripted import ScriptedSource, parse_script
 from edge.sources.v4l2 import V4l2Source
 from edge.sources.video import NetworkSource, VideoFileSource
 
-__all__ = ["Source", "SourceOptions", "make_source", "parse_script", "redacted"]
+__all__ = ["Source", "SourceOptions", "first_frame", "make_source", "parse_script", "redacted"]
 
 KINDS = "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, scripted:"
 _NETWORK = {"rtsp", "rtsps", "http", "https"}
@@ -96,3 +97,18 @@ def _listed(uri: str) -> list[Path]:
         message = f'The list of images "{uri}" is empty: it needs at least one file'
         raise SourceError(message)
     return paths
+
+
+def first_frame(uri: str, options: SourceOptions) -> Frame:
+    """Open a source, take one frame and close it. Raises SourceError, also where it gives none."""
+    source = make_source(uri, options)
+    try:
+        source.open()
+        frame = source.read()
+    except SourceLostError as error:
+        raise SourceError(str(error)) from error
+    finally:
+        source.close()
+    if frame is None:
+        raise SourceError(f"{source.uri} gives no frame")
+    return frame

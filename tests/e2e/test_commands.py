@@ -61,6 +61,16 @@ def test_classify_annotates_one_picture_only(photo, tmp_path):
     assert run("classify", photo, "--annotate", tmp_path / "o.nonsense").returncode == 2
 
 
+def test_classify_takes_pictures_not_folders_or_cameras(tmp_path):
+    folder = run("classify", tmp_path)
+    assert folder.returncode == 1
+    assert "folder" in folder.stderr
+    camera = run("classify", "0")
+    assert camera.returncode == 1
+    assert "/0" in camera.stderr
+    assert "Traceback" not in folder.stderr + camera.stderr
+
+
 def test_config_show_prints_all_of_it_and_can_be_read_back(tmp_path):
     result = run("config", "show", "--source", "0")
     assert result.returncode == 0, result.stderr
