@@ -155,3 +155,14 @@ class FakeVideoCapture:
     def release(self):
         """Close."""
         self.gone = True
+
+
+LONG_SECONDS = 20.0
+"""Bound of a wait that ends by itself; only a failing test waits that long."""
+
+
+def until(condition, seconds=LONG_SECONDS):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)

@@ -7,13 +7,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from edge.brokerproc import PrivateBroker
-from edge.config import MqttConfig
-from edge.errors import BrokerError
 from edge.mqtt.publisher import MqttSink
 from mqtt_tools import Subscriber, assert_run, event, health, info, state, wait_until
 
@@ -22,20 +20,6 @@ pytestmark = pytest.mark.device
 MakeBroker = Callable[..., PrivateBroker]
 Subscribe = Callable[..., Subscriber]
 MakeSink = Callable[..., MqttSink]
-
-
-@pytest.fixture
-def make_sink() -> Iterator[MakeSink]:
-    sinks = []
-
-    def make(broker: PrivateBroker, **settings: object) -> MqttSink:
-        sink = MqttSink(MqttConfig(url=broker.url, reconnect_max_seconds=1.0, **settings), "cam")  # type: ignore[arg-type]
-        sinks.append(sink)
-        return sink
-
-    yield make
-    for sink in sinks:
-        sink.close(0.0)
 
 
 def send(sink: MqttSink, *seqs: int) -> None:
@@ -301,72 +285,3 @@ def test_close_without_start(make_broker: MakeBroker, make_sink: MakeSink) -> No
     broker = make_broker()
     broker.reserve()
     assert make_sink(broker).close(5.0)
-
-
-@pytest.mark.parametrize("username", ["joe", ""])
-def test_refused_credentials(
-    make_broker: MakeBroker, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch, username: str
-) -> None:
-    broker = make_broker(users={"joe": "right"})
-    broker.start()
-    if username:
-        monkeypatch.setenv("EMOTION_EDGE_MQTT_PASSWORD", "wrong")
-    sink = make_sink(broker, username=username)
-    with pytest.raises(BrokerError) as caught:
-        sink.start()
-    assert sink.failure is caught.value
-    who = "as user 'joe'" if username else "without a user name"
-    assert f"127.0.0.1:{broker.port} refuses the connection {who}: Not authorized" in str(caught.value)
-    assert "wrong" not in str(caught.value)
-
-
-def test_accepted_credentials(make_broker: MakeBroker, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch) -> None:
-    broker = make_broker(users={"joe": "right"})
-    broker.start()
-    monkeypatch.setenv("EMOTION_EDGE_MQTT_PASSWORD", "right")
-    sink = make_sink(broker, username="joe")
-    sink.start()
-    assert sink.broker_state == "connected"
-
-
-def test_credentials_refused_once_the_broker_is_there(make_broker: MakeBroker, make_sink: MakeSink) -> None:
-    broker = make_broker(users={"joe": "right"})
-    broker.reserve()
-    sink = make_sink(broker)
-    sink.start()
-    assert sink.failure is None
-    broker.start()
-    wait_until(lambda: sink.failure is not None)
-    assert isinstance(sink.failure, BrokerError)
-    assert not send(sink, 1)
-
-
-def test_topic_that_may_not_be_written(make_broker: MakeBroker, make_sink: MakeSink, tmp_path: object) -> None:
-    rules = f"{tmp_path}/acl"
-    with open(rules, "w") as file:  # noqa: PTH123
-        file.write("topic read #\n")
-    broker = make_broker(extra=[f"acl_file {rules}"])
-    broker.start()
-    with pytest.raises(BrokerError, match="the broker refuses messages to emotion-edge/cam/status: Not authorized"):
-        make_sink(broker).start()
-
-
-def test_unknown_host() -> None:
-    sink = MqttSink(MqttConfig(url="mqtt://no-such-host.invalid"), "cam")
-    with pytest.raises(BrokerError, match=r"host 'no-such-host\.invalid' in mqtt\.url cannot be found"):
-        sink.start()
-
-
-def test_thread_that_dies_is_noticed(broker: PrivateBroker, make_sink: MakeSink) -> None:
-    sink = make_sink(broker)
-    sink.start()
-
-    def explode(*_: object) -> None:
-        msg = "bug"
-        raise RuntimeError(msg)
-
-    sink._pending.hand_next = explode  # type: ignore[method-assign]
-    send(sink, 1)
-    wait_until(lambda: sink.failure is not None)
-    assert sink.broker_state == "disconnected"
-    assert not sink.close(1.0)
