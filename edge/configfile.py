@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 from msgspec import inspect
@@ -166,14 +166,29 @@ def _shown(value: object) -> str:
 
 
 def to_toml(config: Config) -> str:
-    """Write a configuration as TOML that `load` reads back the same. It holds no secret: none is a key."""
+    """Write a configuration as TOML, each key with its description, that `load` reads back the same.
+
+    It holds no secret: none is a key.
+    """
     lines: list[str] = []
     for section, table in msgspec.to_builtins(config).items():
         lines.append(f"[{section}]")
-        # A JSON string, number, boolean or list of strings is also a TOML one; an unset key is left out.
-        lines += [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
+        fields = msgspec.structs.fields(_TABLES[section]) if section in _TABLES else ()
+        described = {field.name: field.type for field in fields}
+        for key, value in table.items():
+            if key in described:
+                lines.append(f"# {_description(described[key])}")
+            # A JSON string, number, boolean or list of strings is also a TOML one; TOML cannot say "unset".
+            lines.append(f"# {key} =" if value is None else f"{key} = {_toml(value)}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _description(kind: Any) -> str:  # noqa: ANN401 - any annotation
+    """Description and range of a field."""
+    text = next((part.description for part in get_args(kind) if isinstance(part, msgspec.Meta)), None) or ""
+    taken = expected(kind).removeprefix("a whole number ").removeprefix("a number ")
+    return f"{text} [{taken}]" if taken.startswith(("from ", "one of ")) else text
 
 
 def _toml(value: object) -> str:
