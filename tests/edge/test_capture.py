@@ -30,7 +30,7 @@ class TestLive:
         assert capture.state == "opening"
         begun = time.monotonic()
         assert capture.next(0.05) is None
-        assert 0.04 <= time.monotonic() - begun < 1
+        assert 0.04 <= time.monotonic() - begun < LONG
         assert not capture.ended
 
     def test_lost_and_opened_again(self, started):
@@ -152,7 +152,7 @@ class TestLive:
         until(lambda: capture.state == "lost")
         begun = time.monotonic()
         capture.stop()
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < LONG
 
     def test_stop_closes_a_source_that_reads(self, started):
         source = CameraByHand()

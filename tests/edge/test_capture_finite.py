@@ -1,4 +1,3 @@
-import itertools
 import time
 
 import pytest
@@ -59,10 +58,9 @@ class TestFinite:
         begun = time.monotonic()
         capture = started(source)
         frames = [capture.next(LONG) for _ in range(5)]
-        assert 0.19 <= time.monotonic() - begun < 1.5
         assert [frame.seconds for frame in frames] == [number * 0.05 for number in range(5)]
-        for earlier, later in itertools.pairwise(frames):
-            assert later.captured_monotonic - earlier.captured_monotonic > 0.02
+        # Never early; how late a frame is depends on what else the machine does.
+        assert all(frame.captured_monotonic - begun >= frame.seconds for frame in frames)
 
     def test_fast_does_not_wait(self, started):
         source = CameraByHand(live=False)

@@ -128,7 +128,7 @@ def test_broker_absent_at_start(
     sink = make_sink(broker)
     began = time.monotonic()
     sink.start()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5.5
     assert sink.broker_state == "disconnected"
     sink.info(info())
     send(sink, 1, 2, 3)
@@ -260,7 +260,7 @@ def test_close_returns_in_time_where_the_broker_is_away(make_broker: MakeBroker,
     send(sink, 1)
     began = time.monotonic()
     assert not sink.close(0.5)
-    assert 0.4 < time.monotonic() - began < 3
+    assert 0.4 < time.monotonic() - began < 15
 
 
 def test_close_waits_without_limit_for_a_broker_that_comes(
