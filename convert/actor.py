@@ -101,7 +101,7 @@ def to_picture(mean: Face) -> NDArray[np.uint8]:
     """Reduce a normalised mean face to uint8 (48, 48), slightly sharpened."""
     small = np.asarray(cv2.resize(mean, (FACE_SIDE_PX, FACE_SIDE_PX), interpolation=cv2.INTER_AREA))
     sharp = small + _SHARPEN * (small - np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5)))
-    return np.clip(sharp * _CONTRAST + _MEAN, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(sharp * _CONTRAST + _MEAN, 0, 255), dtype=np.uint8)
 
 
 def _candidates(split: Split, label: int, reader: Reader) -> tuple[Faces, NDArray[np.float32]]:
