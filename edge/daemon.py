@@ -91,6 +91,8 @@ class Daemon:
             self._capture.stop()
         self._send_health()
         self._deliver(None)
+        if self._sink.failure is not None:
+            raise self._sink.failure
         delivered = self._sink.close(self._config.mqtt.drain_seconds)
         if not delivered and not self._sink.ended:
             log.error("%d event(s) were not acknowledged by the broker and are lost", self._sink.outbox_depth)

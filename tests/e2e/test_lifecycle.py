@@ -146,6 +146,19 @@ def test_a_broker_that_never_comes_costs_an_exit_code_not_a_hang(make_broker, st
     assert "Traceback" not in err
 
 
+def test_a_broker_that_comes_later_and_refuses_is_one_sentence(make_broker, started):
+    broker = make_broker(users={"sensor": "right"})
+    broker.reserve()
+    process = started("run", "--source", SHORT, "--fast", "--mqtt", broker.url, **IMPATIENT)
+    until_it_waits_for_the_broker(process)
+    broker.start()
+    code, _, err = finish(process)
+    assert code == 1
+    assert err.splitlines()[-1].startswith("emotion-edge: ")
+    assert "refuses" in err
+    assert "Traceback" not in err
+
+
 def test_broker_restarts_lose_nothing_and_repeat_nothing(make_broker, subscribe, started):
     broker = make_broker(persistence=True)
     broker.start()
