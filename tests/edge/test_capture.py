@@ -83,7 +83,7 @@ class TestLive:
 
     def test_a_bug_in_an_abandoned_one_is_nobodys_business(self, started):
         first, second = CameraByHand(), CameraByHand()
-        capture = started(first, second, stall_seconds=0.1)
+        capture = started(first, second, stall_seconds=0.5)
         assert second.opened.wait(LONG)
         first.crash()
         assert first.closed.wait(LONG)
@@ -106,13 +106,15 @@ class TestLive:
         assert capture.reopened == 1
 
     def test_an_opening_that_hangs_is_abandoned_too(self, started, monkeypatch):
-        monkeypatch.setattr(capture_module, "_MIN_OPEN_SECONDS", 0.1)
+        monkeypatch.setattr(capture_module, "_MIN_OPEN_SECONDS", 0.5)
         first, hanging, last = CameraByHand(), CameraByHand(), CameraByHand()
         release = threading.Event()
         monkeypatch.setattr(hanging, "open", lambda: release.wait(LONG))
-        capture = started(first, hanging, last, stall_seconds=0.1)
+        capture = started(first, hanging, last, stall_seconds=0.5)
         first.lose()
-        assert last.opened.wait(LONG)
+        # Counted once the opening has returned, a moment after it began.
+        until(lambda: capture.reopened == 1)
+        assert last.opened.is_set()
         release.set()
         assert hanging.closed.wait(LONG)
         assert capture.reopened == 1
