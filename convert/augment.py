@@ -1,101 +1,108 @@
 """What cameras and a Haar box do to a face, done to 48x48 training faces at random."""
 
+from dataclasses import dataclass, field
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.corruptions import CORRUPTIONS
 from convert.dataset import FACE_SIDE_PX
 
 Image = NDArray[np.uint8]
 
-_MAX_ROTATION_DEG: Final = 20.0
-_SCALE: Final = (0.85, 1.2)
-_MAX_SHIFT: Final = 0.1
-_GAMMA: Final = (0.55, 1.8)
-_SMALLEST_FACE_PX: Final = 20
-_JPEG_QUALITY: Final = (25, 80)
-_MAX_NOISE_SIGMA: Final = 12.0
 _EVEN_CHANCE: Final = 0.5
+_FACE_WORN: Final = ("glasses", "mask", "hand")
+"""Happen to the face before a box is drawn around it, so they turn and shift with it."""
 
 
-def frame_face(image: Image, side_px: int, rng: np.random.Generator) -> Image:
+@dataclass(frozen=True)
+class Augmentation:
+    """How far views may differ from the picture they are drawn from.
+
+    `rotation_deg`: normal with half of it as standard deviation, cut there. `scale`, `shift`: size and
+    place of the face in the box, uniform; a share of the side. `chances`: probability of each
+    corruption, drawn separately; its strength is uniform in 0..1.
+    """
+
+    rotation_deg: float = 20.0
+    scale: tuple[float, float] = (0.85, 1.2)
+    shift: float = 0.1
+    chances: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError on a corruption that does not exist or a chance that is none."""
+        for name, chance in self.chances.items():
+            if name not in CORRUPTIONS or not 0 <= chance <= 1:
+                msg = f"chances.{name} = {chance!r}: corruptions are {', '.join(CORRUPTIONS)}, chances 0 to 1"
+                raise ValueError(msg)
+
+
+CAMERA: Final = Augmentation(
+    rotation_deg=30.0,
+    chances={
+        "glasses": 0.05,
+        "mask": 0.05,
+        "hand": 0.15,
+        "gamma": 0.5,
+        "contrast": 0.5,
+        "low_light": 0.1,
+        "backlight": 0.1,
+        "low_resolution": 0.12,
+        "motion_blur": 0.12,
+        "sensor_noise": 0.2,
+        "jpeg": 0.15,
+    },
+)
+"""Everything a camera in a room does."""
+
+GENTLE: Final = Augmentation(
+    rotation_deg=20.0,
+    scale=(0.92, 1.12),
+    shift=0.06,
+    chances={name: 0.35 * chance for name, chance in CAMERA.chances.items()},
+)
+"""For the end of a run: close to what most faces look like, without forgetting the rest."""
+
+
+def frame_face(image: Image, side_px: int, how: Augmentation, rng: np.random.Generator) -> Image:
     """Place a (48, 48) face as a detector would: turned, scaled, shifted, mirrored; (side, side)."""
-    angle = rng.normal(0.0, _MAX_ROTATION_DEG / 2)
-    angle = float(np.clip(angle, -_MAX_ROTATION_DEG, _MAX_ROTATION_DEG))
-    scale = rng.uniform(*_SCALE) * side_px / FACE_SIDE_PX
-    centre = (FACE_SIDE_PX - 1) / 2
-    matrix: NDArray[np.float64] = np.asarray(cv2.getRotationMatrix2D((centre, centre), angle, scale), dtype=np.float64)
-    shift = rng.uniform(-_MAX_SHIFT, _MAX_SHIFT, 2) * side_px
-    matrix[:, 2] = matrix[:, 2] + (side_px - 1) / 2 - centre + shift
+    angle = float(np.clip(rng.normal(0.0, how.rotation_deg / 2), -how.rotation_deg, how.rotation_deg))
+    shift = rng.uniform(-how.shift, how.shift, 2)
+    scale = rng.uniform(*how.scale)
     if rng.random() < _EVEN_CHANCE:
-        image = image[:, ::-1]
-    warped = cv2.warpAffine(
-        np.ascontiguousarray(image),
-        matrix,
-        (side_px, side_px),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
+        image = np.ascontiguousarray(image[:, ::-1])
+    return place_face(image, side_px, angle, scale, (float(shift[0]), float(shift[1])))
+
+
+def place_face(image: Image, side_px: int, angle_deg: float, scale: float, shift: tuple[float, float]) -> Image:
+    """Turn and scale a square face about its centre and move it by a share of the side; (side, side).
+
+    What comes in from outside the picture repeats its edge.
+    """
+    source = image.shape[0]
+    centre = (source - 1) / 2
+    matrix: NDArray[np.float64] = np.asarray(
+        cv2.getRotationMatrix2D((centre, centre), angle_deg, scale * side_px / source), dtype=np.float64
     )
-    return np.asarray(warped, dtype=np.uint8)
+    matrix[:, 2] += (side_px - 1) / 2 - centre + np.asarray(shift) * side_px
+    placed = cv2.warpAffine(image, matrix, (side_px, side_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(placed, dtype=np.uint8)
 
 
-def _light(image: Image, rng: np.random.Generator) -> Image:
-    """Gamma, contrast and brightness in one look-up table."""
-    levels = np.linspace(0.0, 1.0, 256) ** float(np.exp(rng.uniform(*np.log(_GAMMA))))
-    levels = (levels - 0.5) * rng.uniform(0.6, 1.2) + 0.5 + rng.uniform(-0.15, 0.15)
-    table = np.clip(levels * 255.0, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(image, table), dtype=np.uint8)
-
-
-def _blur(image: Image, rng: np.random.Generator) -> Image:
-    """Motion along a random line, or a face that was only some 20 to 40 pixels wide."""
-    side = image.shape[0]
-    if rng.random() < _EVEN_CHANCE:
-        small = int(rng.integers(_SMALLEST_FACE_PX, side))
-        reduced = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.resize(reduced, (side, side)), dtype=np.uint8)
-    length = int(rng.integers(3, max(4, side // 10)))
-    kernel = np.zeros((length, length), dtype=np.float32)
-    angle = rng.uniform(0, np.pi)
-    half = (length - 1) / 2
-    reach = np.array([np.cos(angle), np.sin(angle)]) * half
-    start, end = (np.round(half + sign * reach).astype(int).tolist() for sign in (-1, 1))
-    cv2.line(kernel, start, end, (1.0,))
-    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), dtype=np.uint8)
-
-
-def _occlude(image: Image, rng: np.random.Generator) -> Image:
-    """A hand, hair or a cup: one flat rectangle over up to a tenth of the face."""
-    side = image.shape[0]
-    width, height = rng.integers(side // 8, side // 3, 2)
-    left, top = rng.integers(0, side - width), rng.integers(0, side - height)
-    image = image.copy()
-    image[top : top + height, left : left + width] = rng.integers(0, 256)
-    return image
-
-
-def _jpeg(image: Image, rng: np.random.Generator) -> Image:
-    quality = int(rng.integers(*_JPEG_QUALITY))
-    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
-
-
-def _noise(image: Image, rng: np.random.Generator) -> Image:
-    grain = rng.normal(0.0, rng.uniform(2.0, _MAX_NOISE_SIGMA), image.shape)
-    return np.clip(image + grain, 0, 255).astype(np.uint8)
-
-
-_CORRUPTIONS: Final = ((_light, 0.7), (_blur, 0.25), (_occlude, 0.15), (_noise, 0.25), (_jpeg, 0.15))
-
-
-def augment(image: Image, side_px: int, rng: np.random.Generator) -> Image:
+def augment(image: Image, side_px: int, how: Augmentation, rng: np.random.Generator) -> Image:
     """Return one random view of a uint8 (48, 48) face as uint8 (side_px, side_px)."""
-    view = frame_face(image, side_px, rng)
-    for corrupt, probability in _CORRUPTIONS:
-        if rng.random() < probability:
-            view = corrupt(view, rng)
+    drawn = [name for name in CORRUPTIONS if rng.random() < how.chances.get(name, 0.0)]
+    worn = [name for name in drawn if name in _FACE_WORN]
+    if worn:
+        image = cv2.resize(image, (2 * FACE_SIDE_PX, 2 * FACE_SIDE_PX)).astype(np.uint8)
+    for name in worn:
+        image = CORRUPTIONS[name](image, rng.random(), rng)
+    view = frame_face(image, side_px, how, rng)
+    for name in drawn:
+        if name not in _FACE_WORN:
+            view = CORRUPTIONS[name](view, rng.random(), rng)
     return view
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.augment import augment
+from convert.augment import CAMERA, augment
 from convert.dataset import FACE_SIDE_PX, UNREADABLE_ARCHIVE, load_split, training_rows
 from convert.errors import ConvertError
 from edge.manifest import ModelInput
@@ -48,7 +48,7 @@ def training_faces(data: Path, count: int = CALIBRATION_IMAGES) -> list[Picture]
     rng = np.random.default_rng(_SEED)
     rows = rng.choice(len(split), size=min(count, len(split)), replace=False)
     faces = [split.images[row] for row in rows]
-    return [augment(face, FACE_SIDE_PX, rng) if at % 2 else face for at, face in enumerate(faces)]
+    return [augment(face, FACE_SIDE_PX, CAMERA, rng) if at % 2 else face for at, face in enumerate(faces)]
 
 
 def given_pictures(source: Path, count: int = CALIBRATION_IMAGES) -> list[Picture]:

@@ -13,6 +13,8 @@ from convert.recipe import Recipe
 
 BACKBONE_NAME: Final = "backbone"
 _FIRST_CONVOLUTION: Final = "Conv1"
+_LAST_BLOCK: Final = 16
+_AFTER_BACKBONE: Final = "pool"
 
 
 def imagenet_weights(data: Path, alpha: float) -> Path:
@@ -57,10 +59,24 @@ def build(recipe: Recipe, side_px: int, weights: Path | None) -> Any:  # noqa: A
             layer.momentum = recipe.batch_norm_momentum
     features = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)
     features = keras.layers.Dropout(recipe.dropout, seed=recipe.seed, name="drop_features")(features)
-    hidden = keras.layers.Dense(recipe.dense_units, activation="relu", name="dense")(features)
-    hidden = keras.layers.Dropout(recipe.dropout, seed=recipe.seed + 1, name="drop_hidden")(hidden)
+    hidden = features
+    for number, units in enumerate(recipe.dense_units, 1):
+        hidden = keras.layers.Dense(units, activation="relu", name=f"dense_{number}")(hidden)
+        hidden = keras.layers.Dropout(recipe.dropout, seed=recipe.seed + number, name=f"drop_{number}")(hidden)
     output = keras.layers.Dense(len(LABELS), activation="softmax", name="emotion")(hidden)
     return keras.Model(backbone.input, output, name="emotion_edge")
+
+
+def train_from(model: Any, first_block: int) -> None:  # noqa: ANN401
+    """Let the layers before MobileNetV2's block number `first_block` keep weights and statistics.
+
+    Block 17 does not exist: then everything up to the pooling is kept.
+    """
+    opening = f"block_{first_block}_" if first_block <= _LAST_BLOCK else _AFTER_BACKBONE
+    learns = first_block == 0
+    for layer in model.layers:
+        learns = learns or layer.name.startswith(opening)
+        layer.trainable = learns
 
 
 def to_input(images: NDArray[np.uint8]) -> NDArray[np.float32]:

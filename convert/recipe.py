@@ -4,10 +4,11 @@ import json
 import math
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
+from convert.augment import CAMERA, GENTLE, Augmentation
 from convert.errors import ConvertError
 
 _FINAL_LEARNING_RATE: Final = 0.01
@@ -16,20 +17,33 @@ _FIRST_STEP: Final = 0.01
 """Warm-up starts at this share of an epoch: a rate of 0 would waste the first batches."""
 _SMALLEST_INPUT_PX: Final = 32
 """MobileNetV2 halves its input five times."""
+HEAD_ONLY: Final = 17
+"""`first_block` of a stage that trains the dense layers and nothing of MobileNetV2's 17 blocks (0 to 16)."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stretch of training at one input size, with its own cosine decay of the learning rate."""
+    """One stretch of training at one input size, with its own cosine decay of the learning rate.
+
+    `first_block`: MobileNetV2's blocks before this one keep their weights and statistics (0 trains
+    all, `HEAD_ONLY` the dense layers alone). Blocks 0 to 2 hold 1 % of the weights and 40 % of the
+    time of a step. `class_weight_power`: exponent on the inverse class frequency (0 off, 1 balanced).
+    """
 
     side_px: int
     epochs: int
     peak_learning_rate: float
+    first_block: int = 0
+    class_weight_power: float = 0.2
+    augmentation: Augmentation = CAMERA
 
     def __post_init__(self) -> None:
         """Raise ValueError on what cannot be trained."""
         if self.side_px < _SMALLEST_INPUT_PX or self.epochs < 1 or self.peak_learning_rate <= 0:
             msg = f"a stage needs side_px >= {_SMALLEST_INPUT_PX}, epochs >= 1, peak_learning_rate > 0, not {self}"
+            raise ValueError(msg)
+        if not 0 <= self.first_block <= HEAD_ONLY:
+            msg = f"first_block = {self.first_block}: a block's number, 0 to {HEAD_ONLY}"
             raise ValueError(msg)
 
 
@@ -37,21 +51,25 @@ class Stage:
 class Recipe:
     """Everything that decides what a run learns.
 
-    `alpha`: width of MobileNetV2. `dense_units`: first of the two dense layers. `dropout`: before
-    each. `batch_norm_momentum`: Keras' 0.999 averages over some thousand batches, which is most of a
-    run, so that validation lags the weights by points; 0.95 follows within a hundred batches.
-    `class_weight_power`: exponent on the inverse class frequency (0 off, 1 fully balanced);
-    `warmup_epochs`: linear ramp at the start of the first stage only.
+    `alpha`: width of MobileNetV2. `dense_units`: of the layers between pooling and softmax. `dropout`:
+    before each dense layer. `labels`: soft FER+ votes, or FER2013's own labels. `teacher_share`: how
+    much of each target is what a teacher says of the same view, 0 without a teacher.
+    `batch_norm_momentum`: Keras' 0.999 averages over some thousand batches, which is most of a run, so
+    that validation lags the weights by points; 0.95 follows within a hundred batches. `average_decay`:
+    of the running average of the weights, which is what is validated and kept, per batch; 0 keeps the
+    weights themselves. `warmup_epochs`: linear ramp at the start of the first stage only.
     """
 
-    name: str = "default"
+    name: str = "normal"
     alpha: float = 1.0
-    dense_units: int = 128
+    dense_units: tuple[int, ...] = (128,)
     dropout: float = 0.3
+    labels: Literal["ferplus", "fer2013"] = "ferplus"
+    teacher_share: float = 0.0
     batch_size: int = 64
     batch_norm_momentum: float = 0.95
+    average_decay: float = 0.998
     weight_decay: float = 1e-3
-    class_weight_power: float = 0.2
     warmup_epochs: float = 1.0
     seed: int = 20131
     stages: tuple[Stage, ...] = (Stage(64, 12, 1e-3), Stage(96, 8, 3e-4))
@@ -60,6 +78,9 @@ class Recipe:
         """Raise ValueError on what cannot be trained."""
         if not self.stages or self.batch_size < 1:
             msg = "a recipe needs at least one stage and a batch_size of at least 1"
+            raise ValueError(msg)
+        if not (0 <= self.average_decay < 1 and 0 <= self.teacher_share <= 1):
+            msg = f"average_decay = {self.average_decay}, teacher_share = {self.teacher_share}: both are shares below 1"
             raise ValueError(msg)
 
     def save(self, path: Path) -> None:
@@ -99,8 +120,30 @@ def learning_rate(recipe: Recipe, stage: int, epoch: float) -> float:
     return plan.peak_learning_rate * share
 
 
+_EARLY: Final = Augmentation(
+    chances={
+        "gamma": 0.6,
+        "contrast": 0.6,
+        "hand": 0.15,
+        "low_resolution": 0.12,
+        "motion_blur": 0.12,
+        "sensor_noise": 0.25,
+        "jpeg": 0.15,
+    }
+)
+"""Without what is rare in a room: first it has to learn faces."""
+
+NORMAL: Final = Recipe(
+    stages=(
+        Stage(64, 12, 1e-3, augmentation=_EARLY),
+        Stage(96, 8, 3e-4, augmentation=_EARLY),
+        Stage(96, 14, 6e-4, first_block=3, class_weight_power=0.3, augmentation=CAMERA),
+        Stage(96, 8, 2e-4, first_block=3, class_weight_power=0.3, augmentation=GENTLE),
+    )
+)
+
 RECIPES: Final = {
-    "default": Recipe(),
+    "normal": NORMAL,
     # Two minutes on two cores: to see that everything runs, not to get a model.
     "smoke": Recipe(name="smoke", alpha=0.35, stages=(Stage(32, 1, 1e-3), Stage(48, 1, 3e-4))),
 }

@@ -9,13 +9,15 @@ from typing import Any, Final
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from convert.augment import plain
 from convert.dataset import Split, labelled, load_split, training_rows, without_duplicates_of
 from convert.errors import ConvertError
 from convert.files import write_atomically
-from convert.model import build, imagenet_weights, to_input
+from convert.model import build, imagenet_weights, to_input, train_from
 from convert.recipe import Recipe, Stage, learning_rate
+from convert.teacher import Teacher
 from convert.views import Views
 
 BEST: Final = "best.keras"
@@ -24,8 +26,8 @@ RECIPE: Final = "recipe.json"
 HISTORY: Final = "history.jsonl"
 
 _GRADIENT_NORM: Final = 1.0
-_STAGE_EPOCHS: Final = 1000
-"""Epoch numbers of stage n start at n times this, so that no two stages draw the same views."""
+_AVERAGED_EVERY: Final = 8
+"""Batches between two looks of the average at the weights: each copies them all."""
 
 Say = Callable[[str], None]
 
@@ -51,11 +53,25 @@ class _Rate(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.optimizer.learning_rate.assign(self._at(batch))
 
 
-def accuracy(model: Any, split: Split, side_px: int) -> float:  # noqa: ANN401
-    """Return the share of images whose most probable label is the majority's."""
+class _Average(keras.callbacks.Callback):  # type: ignore[misc]
+    """A running average of all weights and statistics, which wander less than the weights themselves."""
+
+    def __init__(self, decay: float, values: list[NDArray[np.float32]]) -> None:
+        super().__init__()
+        self._decay, self.values = decay**_AVERAGED_EVERY, values
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        del logs
+        if batch % _AVERAGED_EVERY == 0:
+            for average, weight in zip(self.values, self.model.get_weights(), strict=True):
+                np.add(average, (1 - self._decay) * (weight - average), out=average)
+
+
+def accuracy(model: Any, split: Split, labels: NDArray[np.int64], side_px: int) -> float:  # noqa: ANN401
+    """Return the share of images whose most probable label is the given one (n,)."""
     inputs = to_input(np.stack([plain(image, side_px) for image in split.images]))
     predicted = model.predict(inputs, batch_size=256, verbose=0).argmax(axis=1)
-    return float((predicted == split.majority).mean())
+    return float((predicted == labels).mean())
 
 
 def _compiled(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
@@ -100,12 +116,21 @@ def save_bare(model: Any, path: Path) -> None:  # noqa: ANN401
 class _Run:
     """One training run in its folder."""
 
-    def __init__(self, recipe: Recipe, data: Path, folder: Path, say: Say) -> None:
+    def __init__(self, recipe: Recipe, data: Path, folder: Path, say: Say, teacher: Path | None) -> None:
+        if (teacher is None) != (recipe.teacher_share == 0):
+            wants = "learns from a teacher: give --teacher FILE" if teacher is None else "has teacher_share 0"
+            msg = f"recipe {recipe.name} {wants}"
+            raise ConvertError(msg)
         self._recipe, self._data, self._folder, self._say = recipe, data, folder, say
+        self._teacher = None if teacher is None else Teacher(teacher)
         self._state = self._open()
         everything = load_split(data, "Training")
-        self._training = training_rows(everything)
-        self._validation = labelled(without_duplicates_of(load_split(data, "PublicTest"), everything))
+        validation = without_duplicates_of(load_split(data, "PublicTest"), everything)
+        if recipe.labels == "ferplus":
+            self._training, self._validation = training_rows(everything), labelled(validation)
+            self._wanted = self._validation.majority
+        else:
+            self._training, self._validation, self._wanted = everything, validation, validation.original
         self._work = 0.0
         self._started = time.monotonic()
 
@@ -123,6 +148,9 @@ class _Run:
     def _checkpoint(self, stage: int, epoch: int) -> Path:
         # One file per epoch, named by the state: whenever the run is killed, state and weights agree.
         return self._folder / f"stage{stage}_epoch{epoch}.keras"
+
+    def _averaged(self, stage: int, epoch: int) -> Path:
+        return self._folder / f"stage{stage}_epoch{epoch}.npz"
 
     def _remember(self, stage: int, epoch: int) -> None:
         self._state.stage, self._state.epoch = stage, epoch
@@ -144,34 +172,47 @@ class _Run:
         if self._state.epoch:
             return _resumed(keras.models.load_model(self._checkpoint(number, self._state.epoch)), self._recipe)
         stage = self._recipe.stages[number]
-        if number == 0:
-            # The dense layers' first weights are drawn; everything after them has a seed of its own.
-            keras.utils.set_random_seed(self._recipe.seed)
-            weights = imagenet_weights(self._data, self._recipe.alpha)
-            return _compiled(build(self._recipe, stage.side_px, weights), self._recipe)
-        earlier = self._checkpoint(number - 1, self._recipe.stages[number - 1].epochs)
-        model = build(self._recipe, stage.side_px, None)
-        model.set_weights(keras.models.load_model(earlier, compile=False).get_weights())
+        # The dense layers' first weights are drawn; everything after them has a seed of its own.
+        keras.utils.set_random_seed(self._recipe.seed)
+        weights = imagenet_weights(self._data, self._recipe.alpha) if number == 0 else None
+        model = build(self._recipe, stage.side_px, weights)
+        if number:
+            model.set_weights(_read_average(self._averaged(number - 1, self._recipe.stages[number - 1].epochs)))
+        train_from(model, stage.first_block)
         return _compiled(model, self._recipe)
 
     def _train_stage(self, number: int) -> None:
         stage = self._recipe.stages[number]
         model = self._model(number)
+        before = self._averaged(number, self._state.epoch)
+        average = _Average(
+            self._recipe.average_decay, _read_average(before) if self._state.epoch else model.get_weights()
+        )
         for epoch in range(self._state.epoch, stage.epochs):
-            batches = Views(self._training, stage.side_px, self._recipe, _STAGE_EPOCHS * number + epoch)
+            batches = Views(self._training, self._recipe, number, epoch, self._teacher)
             rate = _Rate(self._recipe, number, epoch, len(batches))
-            _seed_dropout(model, self._recipe.seed, batches.epoch)
+            _seed_dropout(model, self._recipe.seed, batches.draw)
             # `Views` has drawn the order already; Keras would draw another from a generator of its own.
-            result = model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[rate])
-            reached = accuracy(model, self._validation, stage.side_px)
+            result = model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[rate, average])
             model.save(self._checkpoint(number, epoch + 1))
-            last_stage = number == len(self._recipe.stages) - 1
-            if last_stage and reached >= self._state.best:
-                self._state.best = reached
-                save_bare(model, self._folder / BEST)
+            reached = self._validate(model, average, number, epoch)
             self._remember(number, epoch + 1)
             self._checkpoint(number, epoch).unlink(missing_ok=True)
+            self._averaged(number, epoch).unlink(missing_ok=True)
             self._report(stage, epoch, float(result.history["loss"][-1]), reached)
+
+    def _validate(self, model: Any, average: _Average, number: int, epoch: int) -> float:  # noqa: ANN401
+        """Save the average and return its accuracy; keep it as the best model where the last stage gave it."""
+        with self._averaged(number, epoch + 1).open("wb") as file:
+            np.savez(file, *average.values)
+        weights = model.get_weights()
+        model.set_weights(average.values)
+        reached = accuracy(model, self._validation, self._wanted, self._recipe.stages[number].side_px)
+        if number == len(self._recipe.stages) - 1 and reached >= self._state.best:
+            self._state.best = reached
+            save_bare(model, self._folder / BEST)
+        model.set_weights(weights)
+        return reached
 
     def _left(self) -> float:
         """Work that is left, in pixels per training face."""
@@ -192,10 +233,17 @@ class _Run:
         )
 
 
-def train(recipe: Recipe, data: Path, run: Path, say: Say) -> Path:
+def _read_average(path: Path) -> list[NDArray[np.float32]]:
+    with np.load(path) as file:
+        return [file[name] for name in file.files]
+
+
+def train(recipe: Recipe, data: Path, run: Path, say: Say, teacher: Path | None = None) -> Path:
     """Train into the folder `run` and return the best float model, chosen on PublicTest.
 
+    `teacher`: the float model that a recipe with a `teacher_share` learns from.
+
     A run that was interrupted goes on from its last whole epoch. Raises ConvertError on bad data,
-    and where `run` holds a run of another recipe.
+    where `run` holds a run of another recipe, and where recipe and `teacher` do not belong together.
     """
-    return _Run(recipe, data, run, say).train()
+    return _Run(recipe, data, run, say, teacher).train()

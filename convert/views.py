@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import cv2
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,13 @@ from convert.augment import augment
 from convert.dataset import Split
 from convert.model import to_input
 from convert.recipe import Recipe
+from convert.teacher import Teacher
 
 _NEVER_SEEN: Final = 1e-9
 """Stands for a frequency of 0: no vote meets its weight, which must only be finite."""
+
+_STAGE_EPOCHS: Final = 1000
+"""Epoch numbers of stage n start at n times this, so that no two stages draw the same views."""
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
@@ -20,13 +25,14 @@ Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 class Views(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of augmented faces with soft targets; a function of seed, epoch and batch number only."""
 
-    def __init__(self, split: Split, side_px: int, recipe: Recipe, epoch: int) -> None:
-        """Draw the order of this epoch."""
+    def __init__(self, split: Split, recipe: Recipe, stage: int, epoch: int, teacher: Teacher | None = None) -> None:
+        """Draw the order of this epoch of stage number `stage`."""
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=16)
-        self._split, self._side, self._recipe, self.epoch = split, side_px, recipe, epoch
-        rng = np.random.default_rng((recipe.seed, epoch))
-        self._order = rng.permutation(len(split))
-        self._weights = sample_weights(split, recipe.class_weight_power)
+        self._split, self._recipe, self._stage, self._teacher = split, recipe, recipe.stages[stage], teacher
+        self.draw = _STAGE_EPOCHS * stage + epoch
+        self._order = np.random.default_rng((recipe.seed, self.draw)).permutation(len(split))
+        self._targets = targets(split, recipe)
+        self._weights = sample_weights(self._targets, self._stage.class_weight_power)
 
     def __len__(self) -> int:
         """Return the number of whole batches; the rest of the faces have their turn in other epochs."""
@@ -34,15 +40,36 @@ class Views(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> Batch:
         """Return inputs (b, side, side, 1), targets (b, 7) and weights (b,)."""
-        size = self._recipe.batch_size
+        size, share = self._recipe.batch_size, self._recipe.teacher_share
         rows = self._order[index * size : (index + 1) * size]
-        rng = np.random.default_rng((self._recipe.seed, self.epoch, index))
-        views = np.stack([augment(self._split.images[row], self._side, rng) for row in rows])
-        return to_input(views), self._split.votes[rows], self._weights[rows]
+        rng = np.random.default_rng((self._recipe.seed, self.draw, index))
+        how, side = self._stage.augmentation, self._stage.side_px
+        drawn = side if self._teacher is None else max(side, self._teacher.side_px)
+        views = np.stack([augment(self._split.images[row], drawn, how, rng) for row in rows])
+        wanted = self._targets[rows]
+        if self._teacher is not None:
+            # The same view for both: a teacher that saw another crop would teach the difference.
+            wanted = (1 - share) * wanted + share * self._teacher.say(resized(views, self._teacher.side_px))
+        return to_input(resized(views, side)), np.asarray(wanted, dtype=np.float32), self._weights[rows]
 
 
-def sample_weights(split: Split, power: float) -> NDArray[np.float32]:
-    """Weight each image by its votes' inverse class frequency to `power`; mean 1."""
-    frequency = np.maximum(split.votes.mean(axis=0), _NEVER_SEEN)
-    weights = split.votes @ (1 / frequency) ** power
+def resized(views: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """Return square pictures (n, any, any) at (n, side, side)."""
+    if views.shape[1] == side_px:
+        return views
+    smaller = [cv2.resize(view, (side_px, side_px), interpolation=cv2.INTER_AREA) for view in views]
+    return np.asarray(smaller, dtype=np.uint8)
+
+
+def targets(split: Split, recipe: Recipe) -> NDArray[np.float32]:
+    """Return what each image (n, 7) should give: the share of votes, or FER2013's label for certain."""
+    if recipe.labels == "ferplus":
+        return split.votes
+    return np.eye(split.votes.shape[1], dtype=np.float32)[split.original]
+
+
+def sample_weights(wanted: NDArray[np.float32], power: float) -> NDArray[np.float32]:
+    """Weight each image by its targets' inverse class frequency to `power`; mean 1."""
+    frequency = np.maximum(wanted.mean(axis=0), _NEVER_SEEN)
+    weights = wanted @ (1 / frequency) ** power
     return np.asarray(weights / weights.mean(), dtype=np.float32)

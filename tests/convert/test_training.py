@@ -81,7 +81,7 @@ def test_a_width_without_weights_says_which_file_is_missing(tmp_path):
 
 def test_views_depend_on_seed_epoch_and_batch_only(small_data):
     split = load_split(small_data, "Training")
-    first, again, later = (Views(split, 32, TINY, epoch) for epoch in (0, 0, 1))
+    first, again, later = (Views(split, TINY, 0, epoch) for epoch in (0, 0, 1))
     inputs, targets, weight = first[1]
     assert inputs.shape == (32, 32, 32, 1)
     assert inputs.dtype == targets.dtype == weight.dtype == np.float32
@@ -95,10 +95,10 @@ def test_views_depend_on_seed_epoch_and_batch_only(small_data):
 def test_rare_classes_weigh_more(small_data):
     split = load_split(small_data, "Training")
     rare = split.take(np.r_[np.flatnonzero(split.leader == 0)[:3], np.flatnonzero(split.leader == 3)])
-    weight = sample_weights(rare, 0.5)
+    weight = sample_weights(rare.votes, 0.5)
     assert weight.mean() == pytest.approx(1)
     assert weight[0] > 2 * weight[-1]
-    np.testing.assert_allclose(sample_weights(rare, 0.0), 1)
+    np.testing.assert_allclose(sample_weights(rare.votes, 0.0), 1)
 
 
 def test_the_grey_backbone_is_the_colour_one_on_grey_pictures(small_data):

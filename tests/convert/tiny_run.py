@@ -2,4 +2,6 @@
 
 from convert.recipe import Recipe, Stage
 
-TINY = Recipe(name="tiny", alpha=0.35, batch_size=32, warmup_epochs=0.5, stages=(Stage(32, 2, 1e-3),))
+TINY = Recipe(
+    name="tiny", alpha=0.35, batch_size=32, warmup_epochs=0.5, average_decay=0.9, stages=(Stage(32, 2, 1e-3),)
+)

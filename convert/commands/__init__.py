@@ -1,0 +1,35 @@
+"""The subcommands of `emotion-convert`, one module each: `add` describes it, `run` does it.
+
+What takes time to import is imported in `run`: --help must not wait for TensorFlow.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def data_parent() -> argparse.ArgumentParser:
+    """Return a parent parser with `--data`."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder of fer2013.npz (else $EMOTION_EDGE_DATA/data, ../shared/data)"
+    )
+    return parent
+
+
+def data(arguments: argparse.Namespace) -> Path:
+    """Return the data folder that was given or is the default. Raises ConvertError where there is none."""
+    from convert.dataset import data_folder  # noqa: PLC0415
+
+    return data_folder(arguments.data)
+
+
+Commands = Any
+"""argparse's `_SubParsersAction`, which has no public name."""
