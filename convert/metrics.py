@@ -1,6 +1,7 @@
-"""Figures from predictions: accuracy with its interval, recalls, calibration, coverage."""
+"""Figures from predictions: accuracy with its interval, precision and recall, calibration, coverage."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,8 +21,10 @@ _SMALLEST: Final = 1e-12
 class Scores:
     """How predictions compare with labels.
 
-    `interval`: Wilson's 95 % interval of `accuracy`; `recalls`: per label, None where it has no image;
-    `confusion`: rows are the true labels, columns the predicted ones.
+    `interval`: Wilson's 95 % interval of `accuracy`. Per label, in the labels' order: `recalls`, None
+    where it has no image; `precisions`, None where it was never predicted; `f1`, None where it has
+    neither. `macro_recall`: mean of the recalls that there are. `confusion`: rows are the true labels,
+    columns the predicted ones.
     """
 
     images: int
@@ -29,7 +32,23 @@ class Scores:
     interval: tuple[float, float]
     macro_recall: float
     recalls: tuple[float | None, ...]
+    precisions: tuple[float | None, ...]
+    f1: tuple[float | None, ...]
     confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Images whose confidence lies in [low, high), or [low, 1] for the last bin.
+
+    `confidence`: their mean confidence; `accuracy`: share of them that are right; None without images.
+    """
+
+    low: float
+    high: float
+    images: int
+    confidence: float | None
+    accuracy: float | None
 
 
 def wilson(correct: int, total: int) -> tuple[float, float]:
@@ -42,13 +61,17 @@ def wilson(correct: int, total: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def _shares(hits: NDArray[np.int64], totals: NDArray[np.int64]) -> tuple[float | None, ...]:
+    return tuple(float(hit / total) if total else None for hit, total in zip(hits, totals, strict=True))
+
+
 def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Scores:
-    """Compare labels (n,) with probabilities (n, classes)."""
+    """Compare labels int64 (n,), all 0 or more, with probabilities float32 (n, classes)."""
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
-    correct, present = np.diag(confusion), confusion.sum(axis=1)
-    recalls = tuple(float(hit / count) if count else None for hit, count in zip(correct, present, strict=True))
+    correct, present, said = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    recalls = _shares(correct, present)
     known = [recall for recall in recalls if recall is not None]
     return Scores(
         images=len(labels),
@@ -56,6 +79,9 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Scor
         interval=wilson(int(correct.sum()), len(labels)),
         macro_recall=float(np.mean(known)) if known else 0.0,
         recalls=recalls,
+        precisions=_shares(correct, said),
+        # The harmonic mean of precision and recall (van Rijsbergen 1979), written without either.
+        f1=_shares(2 * correct, present + said),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
 
@@ -81,14 +107,50 @@ def threshold_for_coverage(probabilities: NDArray[np.float32], coverage: float) 
     return math.floor(100 * float(np.quantile(confidence, 1 - coverage))) / 100
 
 
-def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float32], bins: int = 15) -> float:
-    """Return the expected calibration error over equal-width bins of confidence (Naeini et al. 2015)."""
-    confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
+def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float32], bins: int = 15) -> tuple[Bin, ...]:
+    """Sort labels (n,) and probabilities (n, classes) into bins of equal width by their confidence.
+
+    What a reliability diagram shows (DeGroot and Fienberg 1983; Guo et al. 2017): where confidence
+    means what it says, each bin's accuracy is its confidence.
+    """
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    error = 0.0
+    found = []
     for number in range(bins):
         inside = bin_of == number
-        if inside.any():
-            gap = abs(float((predicted[inside] == labels[inside]).mean()) - float(confidence[inside].mean()))
-            error += gap * float(inside.mean())
-    return error
+        count = int(inside.sum())
+        means = (float(confidence[inside].mean()), float(right[inside].mean())) if count else (None, None)
+        found.append(Bin(number / bins, (number + 1) / bins, count, *means))
+    return tuple(found)
+
+
+def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float32], bins: int = 15) -> float:
+    """Return the expected calibration error over equal-width bins of confidence (Naeini et al. 2015)."""
+    found = reliability(labels, probabilities, bins)
+    gaps = [
+        part.images * abs(part.accuracy - part.confidence)
+        for part in found
+        if part.accuracy is not None and part.confidence is not None
+    ]
+    return float(sum(gaps) / max(1, len(labels)))
+
+
+def accuracy_at(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], coverages: Sequence[float]
+) -> tuple[float, ...]:
+    """Return the accuracy on the surest share of the rows, for each share in `coverages` (above 0, to 1).
+
+    The risk-coverage curve (El-Yaniv and Wiener 2010), as accuracy. An integer softmax gives many rows
+    the same confidence: where the share ends among them, all of them count in equal parts, which is
+    the mean over every order that they could have. Raises ValueError for a share out of range or no rows.
+    """
+    if not len(labels) or not all(0 < coverage <= 1 for coverage in coverages):
+        msg = f"coverages must be above 0 and at most 1, of at least one row, not {list(coverages)} of {len(labels)}"
+        raise ValueError(msg)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    _, group_of = np.unique(-confidence, return_inverse=True)
+    sizes = np.bincount(group_of)
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    hits = np.concatenate([[0.0], np.cumsum(np.bincount(group_of, weights=right))])
+    kept = np.asarray(coverages) * len(labels)
+    return tuple(float(value) for value in np.interp(kept, ends, hits) / kept)

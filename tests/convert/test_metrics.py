@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from convert.metrics import calibration_error, fit_temperature, score, threshold_for_coverage, wilson
+from convert.metrics import (
+    accuracy_at,
+    calibration_error,
+    fit_temperature,
+    reliability,
+    score,
+    threshold_for_coverage,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +84,72 @@ def test_calibration_error_is_the_gap_between_sure_and_right():
     wrong = np.zeros(10, dtype=np.int64)
     sure = np.tile(np.array([0.1, 0.9], dtype=np.float32), (10, 1))
     assert calibration_error(wrong, sure) == pytest.approx(0.9)
+
+
+def test_precision_and_f1_by_hand():
+    labels = np.array([0, 0, 0, 1], dtype=np.int64)
+    scores = score(labels, one_hot([0, 0, 1, 1], classes=4))
+    assert scores.precisions == (1.0, 0.5, None, None)
+    # Harmonic means: of 1 and 2/3, and of 1/2 and 1.
+    assert scores.f1 == (pytest.approx(0.8), pytest.approx(2 / 3), None, None)
+
+
+def one_hot(predicted, classes=7, confidence=0.9):
+    rows = np.full((len(predicted), classes), (1 - confidence) / (classes - 1), dtype=np.float32)
+    rows[np.arange(len(predicted)), predicted] = confidence
+    return rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60))
+def test_the_figures_of_a_confusion_matrix_fit_together(pairs):
+    labels, predicted = (np.array(part, dtype=np.int64) for part in zip(*pairs, strict=True))
+    scores = score(labels, one_hot(predicted))
+    confusion = np.array(scores.confusion)
+    assert confusion.sum() == len(pairs)
+    assert scores.accuracy == pytest.approx(np.trace(confusion) / len(pairs))
+    assert scores.interval[0] <= scores.accuracy <= scores.interval[1]
+    for precision, recall, f1 in zip(scores.precisions, scores.recalls, scores.f1, strict=True):
+        if precision and recall:
+            assert f1 == pytest.approx(2 * precision * recall / (precision + recall))
+        else:
+            assert not f1
+
+
+def test_reliability_by_hand():
+    rows = np.array([[0.55, 0.45], [0.6, 0.4], [0.95, 0.05], [1.0, 0.0]], dtype=np.float32)
+    bins = reliability(np.array([0, 1, 0, 0]), rows, bins=10)
+    assert len(bins) == 10
+    assert [part.images for part in bins] == [0, 0, 0, 0, 0, 1, 1, 0, 0, 2]
+    assert bins[9].confidence == pytest.approx(0.975)
+    assert bins[9].accuracy == 1.0
+    assert (bins[6].low, bins[6].high) == (0.6, 0.7)
+    assert bins[0].accuracy is None
+    assert calibration_error(np.array([0, 1, 0, 0]), rows, bins=10) == pytest.approx((0.45 + 0.6 + 2 * 0.025) / 4)
+
+
+def test_the_surest_are_counted_first_and_ties_in_equal_parts():
+    labels = np.array([0, 0, 0, 0])
+    rows = np.array([[0.9, 0.1], [0.7, 0.3], [0.3, 0.7], [0.4, 0.6]], dtype=np.float32)
+    # Right, then a tie of one right and one wrong, then wrong.
+    assert accuracy_at(labels, rows, [0.25, 0.5, 0.75, 1.0]) == pytest.approx((1, 1.5 / 2, 2 / 3, 0.5))
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 9999), count=st.integers(1, 80))
+def test_coverage_knows_no_order_and_ends_at_the_accuracy(seed, count):
+    rng = np.random.default_rng(seed)
+    rows = rng.choice([0.0, 0.25, 0.5, 0.75, 1.0], (count, 3)).astype(np.float32)
+    labels = rng.integers(0, 3, count)
+    shares = [0.1, 0.5, 0.9, 1.0]
+    found = accuracy_at(labels, rows, shares)
+    order = rng.permutation(count)
+    assert accuracy_at(labels[order], rows[order], shares) == pytest.approx(found)
+    assert found[-1] == pytest.approx(score(labels, rows).accuracy)
+    assert all(0 <= value <= 1 for value in found)
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.01])
+def test_a_share_out_of_range_is_refused(coverage):
+    with pytest.raises(ValueError, match="coverages must be"):
+        accuracy_at(np.array([0]), one_hot([0]), [coverage])
