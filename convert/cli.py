@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from convert.commands import actor, evaluate, export, margin, quantize, train
+from convert.commands import actor, evaluate, export, family, margin, quantize, train
 from convert.errors import ConvertError
 from edge.errors import EdgeError
 
@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "quantize": quantize,
     "evaluate": evaluate,
     "margin": margin,
+    "family": family,
     "actor": actor,
 }
 

@@ -1,6 +1,7 @@
 """Training on a few made-up patterns: seconds, and the same code as the real run."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from tiny_run import TINY
 
 from convert.dataset import load_split
 from convert.errors import ConvertError
-from convert.model import build, grey_backbone, imagenet_weights, to_input
-from convert.recipe import Recipe
+from convert.model import build, grey_backbone, imagenet_weights, to_input, train_from
+from convert.recipe import HEAD_ONLY, Recipe
+from convert.teacher import Teacher
 from convert.train import train
-from convert.views import Views, sample_weights
+from convert.views import Views, sample_weights, targets
 
 
 class KilledError(BaseException):
@@ -123,3 +125,72 @@ def test_pixels_become_minus_one_to_one():
     values = to_input(np.array([[[0, 255]]], dtype=np.uint8))
     assert values.shape == (1, 1, 2, 1)
     assert values.ravel().tolist() == [-1.0, 1.0]
+
+
+def test_blocks_that_rest_keep_weights_and_statistics(small_data, tmp_path):
+    recipe = replace(TINY, name="rested", average_decay=0.0, stages=(replace(TINY.stages[0], epochs=1, first_block=3),))
+    trained = keras.models.load_model(train(recipe, small_data, tmp_path, print))
+    keras.utils.set_random_seed(recipe.seed)
+    start = build(recipe, 32, imagenet_weights(small_data, 0.35))
+    learns = False
+    for before, after in zip(start.layers, trained.layers, strict=True):
+        learns = learns or before.name.startswith("block_3_")
+        same = all(np.array_equal(*pair) for pair in zip(before.get_weights(), after.get_weights(), strict=True))
+        assert same or learns
+        if learns and before.get_weights():
+            assert not same
+
+
+def test_a_head_alone_leaves_the_backbone(small_data):
+    model = build(TINY, 32, imagenet_weights(small_data, 0.35))
+    train_from(model, HEAD_ONLY)
+    assert {layer.name for layer in model.layers if layer.trainable and layer.get_weights()} == {"dense_1", "emotion"}
+
+
+def test_the_average_lags_behind_the_weights_and_is_what_is_kept(whole_run):
+    folder, best, _ = whole_run
+    last = keras.models.load_model(folder / "stage0_epoch2.keras").get_weights()
+    with np.load(folder / "stage0_epoch2.npz") as file:
+        average = [file[name] for name in file.files]
+    assert not all(np.array_equal(*pair) for pair in zip(last, average, strict=True))
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert history[1]["public_test"] >= history[0]["public_test"], "the second epoch's average is then the best"
+    for kept, value in zip(weights(best), average, strict=True):
+        np.testing.assert_array_equal(kept, value)
+    # One epoch's checkpoint is enough to go on from.
+    assert sorted(path.name for path in folder.glob("stage0*")) == ["stage0_epoch2.keras", "stage0_epoch2.npz"]
+
+
+def test_a_teacher_shifts_the_targets(whole_run, small_data):
+    _, best, _ = whole_run
+    split = load_split(small_data, "Training")
+    recipe = replace(TINY, teacher_share=0.25)
+    teacher = Teacher(best)
+    alone, taught = Views(split, TINY, 0, 0)[0], Views(split, recipe, 0, 0, teacher)[0]
+    np.testing.assert_array_equal(alone[0], taught[0])
+    views = np.rint((alone[0][..., 0] + 1) * 127.5).astype(np.uint8)
+    np.testing.assert_allclose(taught[1], 0.75 * alone[1] + 0.25 * teacher.say(views), atol=1e-5)
+
+
+@pytest.mark.parametrize(("share", "teacher"), [(0.5, None), (0.0, "best.keras")])
+def test_a_teacher_and_a_recipe_that_wants_one_belong_together(share, teacher, small_data, tmp_path):
+    with pytest.raises(ConvertError, match=r"recipe tiny (learns from a teacher|has teacher_share 0)"):
+        train(replace(TINY, teacher_share=share), small_data, tmp_path, print, teacher and tmp_path / teacher)
+
+
+def test_a_teacher_must_be_a_model_for_these_labels(tmp_path):
+    (tmp_path / "text.keras").write_text("no")
+    with pytest.raises(ConvertError, match=r"teacher .*text\.keras is not a Keras model"):
+        Teacher(tmp_path / "text.keras")
+    inputs = keras.Input((32, 32, 3))
+    keras.Model(inputs, keras.layers.Dense(7)(keras.layers.Flatten()(inputs))).save(tmp_path / "colour.keras")
+    with pytest.raises(ConvertError, match=r"colour\.keras takes \(None, 32, 32, 3\)"):
+        Teacher(tmp_path / "colour.keras")
+
+
+def test_fer2013_labels_are_certain_targets(small_data):
+    split = load_split(small_data, "Training")
+    wanted = targets(split, replace(TINY, labels="fer2013"))
+    np.testing.assert_array_equal(wanted.argmax(axis=1), split.original)
+    assert set(np.unique(wanted)) == {0.0, 1.0}
+    assert targets(split, TINY) is split.votes
