@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.config import ModelConfig
 from edge.errors import ModelError
-from edge.manifest import Manifest, Quantization, load_manifest
+from edge.manifest import Manifest, Quantization, find_model, load_manifest
 from edge.nativelog import native_stderr_to
 from edge.preprocess import calibrate, crop, dequantize, input_table
 from edge.records import Box, Frame
@@ -80,6 +81,11 @@ class Classifier:
         self._table = input_table(spec, scale, zero_point, self._input["dtype"])
         self._channels = int(self._input["shape"][3])
         self.read_crop(np.zeros((spec.height, spec.width, 3)[: 3 if self.wants_colour else 2], dtype=np.uint8))
+
+    @classmethod
+    def from_config(cls, config: ModelConfig) -> "Classifier":
+        """Load the model that a configuration names. Raises ModelError as the constructor does."""
+        return cls(find_model(config.name), threads=config.threads, runtime=config.runtime)
 
     @property
     def labels(self) -> tuple[str, ...]:

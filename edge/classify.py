@@ -13,7 +13,6 @@ from edge.classifier import Classifier
 from edge.config import Config
 from edge.detector import Detector
 from edge.errors import ConfigError, SourceError
-from edge.manifest import find_model
 from edge.messages import Composer
 from edge.records import UNKNOWN, FaceView, Frame
 from edge.sources import first_frame
@@ -92,7 +91,7 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
     """
     if annotate is not None and len(images) > 1:
         raise ConfigError(f"--annotate {annotate} takes one picture, but {len(images)} were given")
-    classifier = Classifier(find_model(config.model.name), threads=config.model.threads, runtime=config.model.runtime)
+    classifier = Classifier.from_config(config.model)
     composer = Composer("", classifier.labels, config.labels)
     detector = Detector(config.detector)
     for path in images:

@@ -4,7 +4,6 @@ from edge.classifier import Classifier
 from edge.config import Config, MqttConfig
 from edge.credentials import read_password
 from edge.detector import Detector
-from edge.manifest import find_model
 from edge.messages import Composer
 from edge.mqtt.access import access
 from edge.sources import make_source
@@ -13,7 +12,7 @@ from edge.sources.base import SourceOptions
 
 def check(config: Config) -> None:
     """Build everything that can be built without opening a camera or a connection. Raises EdgeError."""
-    classifier = Classifier(find_model(config.model.name), threads=config.model.threads, runtime=config.model.runtime)
+    classifier = Classifier.from_config(config.model)
     Composer("", classifier.labels, config.labels)
     Detector(config.detector)
     make_source(config.source.uri, SourceOptions.from_config(config.source))

@@ -17,7 +17,6 @@ from edge.classifier import Classifier
 from edge.config import Config
 from edge.detector import Detector
 from edge.health import Meter
-from edge.manifest import find_model
 from edge.messages import Composer, timestamp
 from edge.mqtt.payloads import HealthPayload, InfoPayload, ModelInfo
 from edge.mqtt.publisher import MqttSink
@@ -47,9 +46,7 @@ class Daemon:
         self._stop = threading.Event()
         self.device = config.device.id or board.device_id()
         self.boot_id = secrets.token_hex(8)
-        self._classifier = Classifier(
-            find_model(config.model.name), threads=config.model.threads, runtime=config.model.runtime
-        )
+        self._classifier = Classifier.from_config(config.model)
         self._composer = Composer(self.boot_id, self._classifier.labels, config.labels)
         self._pipeline = Pipeline(config, Detector(config.detector), self._classifier)
         self._sink: Sink = MqttSink(config.mqtt, self.device) if config.mqtt.url else JsonLinesSink(stdout)

@@ -14,7 +14,6 @@ from edge.classifier import Classifier, find_runtime
 from edge.config import Config
 from edge.detector import Detector
 from edge.errors import BrokerError, CascadeError, EdgeError
-from edge.manifest import find_model
 from edge.messages import Composer
 from edge.mqtt.access import access
 from edge.mqtt.client import Dialler
@@ -49,8 +48,7 @@ class _Patient:
         return str(find_runtime(self.config.model.runtime))
 
     def model(self) -> str:
-        settings = self.config.model
-        classifier = Classifier(find_model(settings.name), threads=settings.threads, runtime=settings.runtime)
+        classifier = Classifier.from_config(self.config.model)
         spec = classifier.manifest.input
         shape = (spec.height, spec.width, 3)[: 3 if classifier.wants_colour else 2]
         face = np.zeros(shape, dtype=np.uint8)
@@ -63,7 +61,7 @@ class _Patient:
         self.classifier = classifier
         return (
             f"{classifier.path} fits its manifest and runs in {statistics.median(spent_ms):.1f} ms on "
-            f"{classifier.runtime} (median of {_RUNS}, {settings.threads} thread(s))"
+            f"{classifier.runtime} (median of {_RUNS}, {self.config.model.threads} thread(s))"
         )
 
     def cascade(self) -> str:

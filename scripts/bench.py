@@ -18,7 +18,6 @@ from edge.classifier import Classifier
 from edge.config import Config
 from edge.detector import Detector
 from edge.errors import EdgeError, SourceError
-from edge.manifest import find_model
 from edge.pipeline import Pipeline
 from edge.records import Frame
 from edge.sources import SourceOptions, make_source
@@ -65,7 +64,7 @@ def main() -> None:
 
     cv2.setNumThreads(1)  # as the daemon does
     config = Config()
-    classifier = Classifier(find_model(config.model.name), threads=config.model.threads, runtime=config.model.runtime)
+    classifier = Classifier.from_config(config.model)
     pipeline = Pipeline(config, Detector(config.detector), classifier)
     taken = frames(arguments.source, WARM_UP_FRAMES + arguments.frames)
     if len(taken) <= WARM_UP_FRAMES:
