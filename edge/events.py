@@ -13,8 +13,10 @@ from edge.records import UNKNOWN
 class Expression:
     """What one face shows: probabilities smoothed over time, and a label that does not flicker.
 
-    The label changes only after another has led it by `margin` for `dwell_seconds` without a break.
-    Where the best smoothed probability is below `unknown_below`, the candidate is `unknown`.
+    The label changes only after another has led it by `margin` for `dwell_seconds` without a break, so
+    that two changes, or the first label and a change, are at least `dwell_seconds` apart. Only readings
+    count: while a face is not found, time does not speak for whatever was read last. Where the best
+    smoothed probability is below `unknown_below`, the candidate is `unknown`.
     """
 
     def __init__(self, labels: Sequence[str], config: EventsConfig, unknown_below: float) -> None:
@@ -57,15 +59,15 @@ class Expression:
         self.label = self._leader()
         self._candidate = None
 
-    def decide(self, seconds: float) -> str | None:
-        """Return the label given up where it has just changed, else None."""
+    def decide(self) -> str | None:
+        """Return the label given up where the last reading has changed it, else None."""
         leader = self._leader()
         if leader == self.label or not self._leads(leader):
             self._candidate = None
             return None
         if leader != self._candidate:
-            self._candidate, self._since = leader, seconds
-        if seconds - self._since < self._config.dwell_seconds:
+            self._candidate, self._since = leader, self._seconds
+        if self._seconds - self._since < self._config.dwell_seconds:
             return None
         previous, self.label, self._candidate = self.label, leader, None
         return previous

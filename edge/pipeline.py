@@ -91,7 +91,7 @@ class Pipeline:
         if appeared:
             expression.settle()
         else:
-            previous = expression.decide(frame.seconds)
+            previous = expression.decide()
         face = FaceView(track.number, track.box, expression.label, expression.confidence, expression.probabilities)
         self._announced[track.number] = face
         if appeared:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,7 +28,7 @@ def play(readings, config=CONFIG, step=0.1):
         if number == 0:
             expression.settle()
             continue
-        previous = expression.decide(number * step)
+        previous = expression.decide()
         if previous is not None:
             changes.append((round(number * step, 3), previous, expression.label))
     return changes, expression
@@ -88,27 +90,58 @@ readings = st.lists(st.floats(0.01, 1), min_size=3, max_size=3).map(
 )
 
 
-@given(
-    st.lists(st.tuples(st.floats(0.001, 0.7), readings), min_size=1, max_size=60),
-    st.floats(0, 2),
-    st.floats(0, 1),
-    st.floats(0, 0.5),
+settings = st.builds(
+    EventsConfig,
+    smoothing_seconds=st.floats(0, 2),
+    dwell_seconds=st.floats(0, 1),
+    margin=st.floats(0, 0.5),
 )
-def test_two_changes_are_never_closer_than_the_dwell(frames, smoothing, dwell, margin):
-    config = EventsConfig(smoothing_seconds=smoothing, dwell_seconds=dwell, margin=margin)
-    expression = Expression(LABELS, config, unknown_below=0.4)
-    seconds, last_change, label = 0.0, -np.inf, None
-    for elapsed, reading in frames:
+frames = st.lists(st.tuples(st.floats(0.001, 0.7), st.none() | readings), min_size=1, max_size=60)
+"""Seconds since the frame before, and what was read there: None where the face was not found."""
+
+
+def announced(frames, config, appears=0):
+    """Return (seconds, label, label given up or None): the appearance at this frame or after, then the changes."""
+    expression, told, seconds = Expression(LABELS, config, unknown_below=0.4), [], 0.0
+    for number, (elapsed, reading) in enumerate(frames):
         seconds += elapsed
-        expression.read(reading, seconds)
-        previous = expression.decide(seconds)
-        if previous is None:
-            assert label in (None, expression.label)
-        else:
-            assert previous != expression.label
-            assert seconds - last_change >= dwell or last_change == -np.inf
-            last_change = seconds
-        label = expression.label
+        if reading is not None:
+            expression.read(reading, seconds)
+        if not told:
+            if number >= appears and reading is not None:
+                expression.settle()
+                told.append((seconds, expression.label, None))
+            continue
+        previous = expression.decide()
+        if previous is not None:
+            told.append((seconds, expression.label, previous))
+            assert reading is not None, "time alone changes nothing"
+            assert expression.decide() is None, "a change is told once"
+        assert expression.label == told[-1][1]
         assert expression.probabilities.sum() == pytest.approx(1, abs=1e-4)
         assert 0 <= expression.confidence <= 1
         assert expression.probabilities.dtype == np.float32
+    return told
+
+
+@given(frames, settings, st.integers(0, 5))
+def test_no_label_lasts_for_less_than_the_dwell(frames, config, appears):
+    told = announced(frames, config, appears)
+    for (before, label, _), (after, changed, previous) in pairwise(told):
+        assert previous == label != changed
+        assert after - before >= config.dwell_seconds
+    assert announced(frames, config, appears) == told
+
+
+def test_by_default_no_label_lasts_for_less_than_half_a_second():
+    assert EventsConfig().dwell_seconds >= 0.5
+
+
+def test_one_last_reading_before_a_face_is_lost_is_no_change():
+    expression = Expression(LABELS, CONFIG, unknown_below=0.4)
+    expression.read(HAPPY, 0.0)
+    expression.settle()
+    expression.read(SAD, 0.1)
+    assert [expression.decide() for _ in range(20)] == [None] * 20
+    expression.read(SAD, 0.7)
+    assert expression.decide() == "happy"
