@@ -1,34 +1,62 @@
 """How good a model is: float and int8, against FER+ and FER2013 labels, on images it never saw."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from convert import otherruntime
 from convert.calibration import to_network
+from convert.circumstances import Circumstances, circumstances
 from convert.dataset import Split, load_split, without_duplicates_of
+from convert.detected import Detected, measure_detected
 from convert.errors import ConvertError
 from convert.floatmodel import FloatModel, load_float_model, with_probabilities
+from convert.floattflite import to_float_tflite
 from convert.labels import LABELS
-from convert.metrics import Scores, calibration_error, score
+from convert.metrics import Bin, Scores, accuracy_at, calibration_error, reliability, score
+from convert.progress import Say, ticker
 from convert.quantize import check_fits
-from convert.runtime import Int8Model, runtime_name
+from convert.robustness import Robust, measure_robustness
+from convert.runtime import FloatTflite, Int8Model, runtime_name
 from edge.manifest import Manifest, ModelInput, load_manifest
 from edge.preprocess import calibrate
 
-FERPLUS = "FER+ majority"
-FER2013 = "FER2013"
+FERPLUS: Final = "FER+ majority"
+FER2013: Final = "FER2013"
+COVERAGES: Final = tuple(round(0.05 * step, 2) for step in range(20, 0, -1))
+"""Shares of the faces at which the coverage curve is read: 1.00, 0.95 ... 0.05."""
+
+_SAMPLE_SEED: Final = 41
+_PROBE: Final = 8
+"""Pictures on which it is decided whether outputs are probabilities: each alone would do."""
+_QUICK: Final = "left out by --quick"
 
 Probabilities = NDArray[np.float32]
+"""float32 (images, labels)."""
+
+
+@dataclass(frozen=True)
+class How:
+    """What to measure.
+
+    `split`: PublicTest or PrivateTest. `quick`: leave out all but Keras and the int8 model on the
+    runtime that ships. `sample`: measure so many images of the split, drawn at random; None for all.
+    """
+
+    split: str = "PrivateTest"
+    quick: bool = False
+    sample: int | None = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """Scores of one model, run by `runtime`, against the labels of `dataset`."""
+    """Scores of one form of the model, run by `runtime`, against the labels of `dataset`."""
 
     dataset: str
     runtime: str
@@ -36,23 +64,77 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two forms of the model on the same images.
+
+    `agreement`: share of all `images` with the same most probable label. Of the `judged` ones, which
+    have a FER+ majority, `only_first_right` and `only_second_right` are right in one form and wrong in
+    the other; `difference`: accuracy of the second less that of the first, as a share.
+    """
+
+    first: str
+    second: str
+    images: int
+    agreement: float
+    dataset: str
+    judged: int
+    only_first_right: int
+    only_second_right: int
+    difference: float
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whether the calibrated confidence of the int8 form means what it says.
+
+    `calibration_error`: over `bins`. `coverage`: share of images whose confidence reaches the
+    manifest's threshold `unknown_below`, `covered_accuracy`: of those, None without any. `curve`:
+    (share of the surest images, accuracy on them).
+    """
+
+    dataset: str
+    runtime: str
+    images: int
+    temperature: float
+    unknown_below: float
+    calibration_error: float
+    bins: tuple[Bin, ...]
+    coverage: float
+    covered_accuracy: float | None
+    curve: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Everything measured on one split.
 
-    `dropped`: images left out because Training holds them too. `agreement`: share of images with the
-    same most probable label, float and int8; None without a float model. `coverage`: share of images
-    whose calibrated confidence reaches the manifest's threshold.
+    `whole`: images of the split as it was published; `dropped`: of those, left out because Training
+    holds them too; `images`: measured. `robustness` and `detected`: int8, FER+ majority, run by
+    `trust.runtime`. `absent`: what was not measured, with the reason.
     """
 
     model: str
+    sha256: str
     split: str
-    images: int
+    whole: int
     dropped: int
+    images: int
     results: tuple[Result, ...]
-    agreement: float | None
-    calibration_error: float
-    coverage: float
-    covered_accuracy: float
+    pairs: tuple[Pair, ...]
+    trust: Trust
+    robustness: tuple[Robust, ...]
+    detected: Detected | None
+    absent: tuple[str, ...]
+    circumstances: Circumstances
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """An evaluation, and what it was read from: the split, and calibrated int8 probabilities (n, 7) of it."""
+
+    evaluation: Evaluation
+    images: Split
+    calibrated: Probabilities
 
 
 def clean_split(data: Path, name: str) -> tuple[Split, int]:
@@ -81,90 +163,131 @@ def results(split: Split, probabilities: Probabilities, runtime: str) -> list[Re
     ]
 
 
-def evaluate(model: Path, float_model: Path | None, data: Path, split_name: str) -> Evaluation:
-    """Evaluate a .tflite with its manifest, and the float model it came from where one is given.
-
-    Raises ConvertError or ModelError where files cannot be used or do not belong together.
-    """
-    manifest = load_manifest(model)
-    if manifest.labels != LABELS:
-        msg = f"model {model} has labels {', '.join(manifest.labels)}; FER2013 can only judge {', '.join(LABELS)}"
-        raise ConvertError(msg)
-    split, dropped = clean_split(data, split_name)
-    inputs = network_inputs(split.images, manifest.input)
-    try:
-        interpreter = Int8Model(model.read_bytes())
-    except (ValueError, RuntimeError) as error:
-        msg = f"model {model} cannot be run by {runtime_name()}: {error}"
-        raise ConvertError(msg) from error
-    quantized = interpreter.predict(inputs)
-    found = results(split, quantized, f"{runtime_name()} {manifest.quantization.input.dtype}")
-    agreement = None
-    if float_model is not None:
-        reference = _float_probabilities(load_float_model(float_model), manifest.input, inputs)
-        found = results(split, reference, float_runtime()) + found
-        agreement = label_agreement(reference, quantized)
-    calibrated = calibrate(quantized, manifest.temperature, interpreter.output.scale)
-    return Evaluation(
-        manifest.name, split_name, len(split), dropped, tuple(found), agreement, *_trust(split, calibrated, manifest)
-    )
-
-
-def _float_probabilities(model: FloatModel, spec: ModelInput, inputs: NDArray[np.float32]) -> Probabilities:
-    check_fits(model, spec)
-    return with_probabilities(model, inputs[:8]).predict(inputs)
-
-
 def label_agreement(first: Probabilities, second: Probabilities) -> float:
     """Return the share of rows with the same most probable label."""
     return float((first.argmax(axis=1) == second.argmax(axis=1)).mean())
 
 
-def _trust(split: Split, calibrated: Probabilities, manifest: Manifest) -> tuple[float, float, float]:
+def compare(split: Split, forms: Sequence[tuple[str, Probabilities]]) -> tuple[Pair, ...]:
+    """Compare every two forms, each given as (runtime, probabilities (n, 7)), on the same images."""
     led = split.leader >= 0
-    labels, rows = split.leader[led], calibrated[led]
-    covered = rows.max(axis=1) >= manifest.thresholds.unknown_below
-    right = rows.argmax(axis=1) == labels
-    return calibration_error(labels, rows), float(covered.mean()), float(right[covered].mean())
-
-
-def to_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the evaluation as plain data."""
-    return {"labels": list(LABELS), **asdict(evaluation)}
-
-
-def to_table(evaluation: Evaluation) -> str:
-    """Return the evaluation for people."""
-    lines = [
-        f"model {evaluation.model}, {evaluation.split}: {evaluation.images} images "
-        f"({evaluation.dropped} left out, because Training holds them too)",
-        "",
-        f"{'labels':<14} {'run by':<28} {'images':>6} {'accuracy':>9} {'95 % interval':>15} {'macro recall':>13}",
-    ]
-    for result in evaluation.results:
-        scores = result.scores
-        low, high = (100 * bound for bound in scores.interval)
-        lines.append(
-            f"{result.dataset:<14} {result.runtime:<28} {scores.images:>6} {100 * scores.accuracy:>7.2f} % "
-            f"{low:>6.2f} - {high:>5.2f} {100 * scores.macro_recall:>11.2f} %"
+    right = [rows[led].argmax(axis=1) == split.leader[led] for _, rows in forms]
+    pairs = []
+    for one, other in combinations(range(len(forms)), 2):
+        lost, gained = int((right[one] & ~right[other]).sum()), int((~right[one] & right[other]).sum())
+        pairs.append(
+            Pair(
+                first=forms[one][0],
+                second=forms[other][0],
+                images=len(split),
+                agreement=label_agreement(forms[one][1], forms[other][1]),
+                dataset=FERPLUS,
+                judged=int(led.sum()),
+                only_first_right=lost,
+                only_second_right=gained,
+                difference=(gained - lost) / int(led.sum()),
+            )
         )
-    if evaluation.agreement is not None:
-        lines.append(f"float and int8 give the same label on {100 * evaluation.agreement:.2f} % of the images")
-    lines.append(
-        f"{100 * evaluation.coverage:.1f} % reach the threshold for a label, and of those "
-        f"{100 * evaluation.covered_accuracy:.2f} % are right; calibration error "
-        f"{100 * evaluation.calibration_error:.2f} %"
+    return tuple(pairs)
+
+
+def evaluate(model: Path, float_model: Path | None, data: Path, how: How, say: Say) -> Measurement:
+    """Evaluate a .tflite with its manifest, and the float model it came from where one is given.
+
+    Raises ConvertError or ModelError where files cannot be used or do not belong together, CascadeError
+    where the detector has no cascade.
+    """
+    manifest = load_manifest(model)
+    if manifest.labels != LABELS:
+        msg = f"model {model} has labels {', '.join(manifest.labels)}; FER2013 can only judge {', '.join(LABELS)}"
+        raise ConvertError(msg)
+    clean, dropped = clean_split(data, how.split)
+    split = _sampled(clean, how.sample)
+    if not (split.leader >= 0).any():
+        msg = f"on none of the {len(split)} images measured does one of the seven emotions lead the votes"
+        raise ConvertError(msg)
+    try:
+        int8 = Int8Model(model.read_bytes())
+    except (ValueError, RuntimeError) as error:
+        msg = f"model {model} cannot be run by {runtime_name()}: {error}"
+        raise ConvertError(msg) from error
+    dtype = manifest.quantization.input.dtype
+    shipped = f"{runtime_name()} {dtype}"
+    inputs = network_inputs(split.images, manifest.input)
+    forms, absent = _float_forms(float_model, manifest.input, inputs, tflite=not how.quick)
+    quantized = int8.predict(inputs)
+    forms.append((shipped, quantized))
+    if how.quick:
+        absent.append(f"{otherruntime.PACKAGE}, float TensorFlow Lite, robustness, real detector: {_QUICK}")
+    else:
+        say(f"running {len(inputs)} images on {otherruntime.PACKAGE} too, if it is here (10 ms each)")
+        try:
+            rows, name = otherruntime.predict(model.read_bytes(), inputs)
+            forms.append((f"{name} {dtype}", rows))
+        except otherruntime.UnavailableError as error:
+            absent.append(f"{dtype} on {otherruntime.PACKAGE}: {error}")
+    calibrated = calibrate(quantized, manifest.temperature, int8.output.scale)
+    led = split.take(split.leader >= 0)
+    evaluation = Evaluation(
+        model=manifest.name,
+        sha256=manifest.sha256,
+        split=how.split,
+        whole=len(clean) + dropped,
+        dropped=dropped,
+        images=len(split),
+        results=tuple(result for name, rows in forms for result in results(split, rows, name)),
+        pairs=compare(split, forms),
+        trust=_trust(led.leader, calibrated[split.leader >= 0], manifest, shipped),
+        robustness=() if how.quick else measure_robustness(led, led.leader, int8, manifest, ticker("robustness", say)),
+        detected=None if how.quick else measure_detected(led, led.leader, int8, manifest, ticker("detector", say)),
+        absent=tuple(absent),
+        circumstances=circumstances(data, float_model),
     )
-    last = evaluation.results[-2]
-    lines += ["", f"{last.dataset}, {last.runtime}: rows are what people said, columns what the model said"]
-    lines += _confusion(last.scores)
-    return "\n".join(lines) + "\n"
+    return Measurement(evaluation, split, calibrated)
 
 
-def _confusion(scores: Scores) -> Sequence[str]:
-    header = " " * 10 + "".join(f"{label:>9}" for label in LABELS) + f"{'recall':>9}"
-    rows = [
-        f"{label:<10}" + "".join(f"{count:>9}" for count in row) + (f"{recall:>9.3f}" if recall is not None else "")
-        for label, row, recall in zip(LABELS, scores.confusion, scores.recalls, strict=True)
-    ]
-    return [header, *rows]
+def _sampled(split: Split, count: int | None) -> Split:
+    if count is None or count >= len(split):
+        return split
+    return split.take(np.sort(np.random.default_rng(_SAMPLE_SEED).permutation(len(split))[:count]))
+
+
+def _float_forms(
+    path: Path | None, spec: ModelInput, inputs: NDArray[np.float32], *, tflite: bool
+) -> tuple[list[tuple[str, Probabilities]], list[str]]:
+    """Run the float model by Keras and, converted, by the interpreter; or say why not."""
+    if path is None:
+        return [], ["float: no float model beside the model, and none given with --float"]
+    model = load_float_model(path)
+    check_fits(model, spec)
+    model = with_probabilities(model, inputs[:_PROBE])
+    forms = [(float_runtime(), model.predict(inputs))]
+    if not tflite:
+        return forms, []
+    try:
+        forms.append((f"{runtime_name()} float32", _as_tflite(model, inputs)))
+    except ConvertError as error:
+        return forms, [f"float32 on {runtime_name()}: {error}"]
+    return forms, []
+
+
+def _as_tflite(model: FloatModel, inputs: NDArray[np.float32]) -> Probabilities:
+    return FloatTflite(to_float_tflite(model)).predict(inputs)
+
+
+def _trust(labels: NDArray[np.int64], rows: Probabilities, manifest: Manifest, runtime: str) -> Trust:
+    threshold = manifest.thresholds.unknown_below
+    covered = rows.max(axis=1) >= threshold
+    right = rows.argmax(axis=1) == labels
+    return Trust(
+        dataset=FERPLUS,
+        runtime=runtime,
+        images=len(labels),
+        temperature=manifest.temperature,
+        unknown_below=threshold,
+        calibration_error=calibration_error(labels, rows),
+        bins=reliability(labels, rows),
+        coverage=float(covered.mean()),
+        covered_accuracy=float(right[covered].mean()) if covered.any() else None,
+        curve=tuple(zip(COVERAGES, accuracy_at(labels, rows, COVERAGES), strict=True)),
+    )

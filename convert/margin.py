@@ -20,7 +20,7 @@ from edge.config import DetectorConfig
 from edge.detector import Detector
 from edge.manifest import ModelInput
 from edge.preprocess import crop
-from edge.records import Box
+from edge.records import Box, Detection
 
 MARGINS: Final = (-0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
 _FACE_PX: Final = 120
@@ -63,6 +63,12 @@ def set_into_frame(face: NDArray[np.uint8], rng: np.random.Generator) -> tuple[N
     return frame, Box(left, top, side, side)
 
 
+def find_face(detector: Detector, frame: NDArray[np.uint8], place: Box) -> Detection | None:
+    """Return the detection in a grey uint8 (h, w) frame that lies best on `place`; None where none lies on it."""
+    found = [one for one in detector.detect(frame) if one.box.iou(place) > _SAME_FACE]
+    return max(found, key=lambda one: place.iou(one.box), default=None)
+
+
 def study_margin(
     split: Split, labels: NDArray[np.int64], model: Int8Model, spec: ModelInput, margins: Sequence[float] = MARGINS
 ) -> MarginStudy:
@@ -72,10 +78,10 @@ def study_margin(
     whole, sides, offsets = [], [], []
     for image, label in zip(split.images, labels, strict=True):
         frame, place = set_into_frame(image, rng)
-        boxes = [found.box for found in detector.detect(frame) if found.box.iou(place) > _SAME_FACE]
-        if not boxes:
+        found = find_face(detector, frame, place)
+        if found is None:
             continue
-        box = max(boxes, key=place.iou)
+        box = found.box
         views = [crop(frame, box, margin, spec.width, spec.height) for margin in margins] + [image]
         read = model.predict(np.stack([to_network(view, spec) for view in views])).argmax(axis=1) == label
         right.append([bool(value) for value in read[:-1]])

@@ -1,5 +1,6 @@
-"""A quantized model run by the real interpreter, as the device runs it."""
+"""A .tflite model run by the real interpreter, as the device runs it."""
 
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -38,18 +39,47 @@ class Int8Model:
         """Return the element types of all tensors of the graph."""
         return {detail["dtype"] for detail in self._interpreter.get_tensor_details()}
 
+    def invoke(self) -> None:
+        """Run once on whatever the input tensor holds: what is timed."""
+        self._interpreter.invoke()
+
+    def quantize(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Return float32 (n, height, width, channels) as the integers, int8 or uint8, that the graph takes."""
+        limits = np.iinfo(self._in["dtype"])
+        scaled = np.rint(inputs / self.input.scale) + self.input.zero_point
+        return np.asarray(np.clip(scaled, limits.min, limits.max).astype(self._in["dtype"]))
+
+    def dequantize(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Return integers (n, outputs) that the graph gave as float32 probabilities."""
+        return np.asarray((outputs.astype(np.float32) - self.output.zero_point) * self.output.scale, dtype=np.float32)
+
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Quantize float32 (n, height, width, channels), run, and return dequantized (n, outputs)."""
-        limits = np.iinfo(self._in["dtype"])
-        rows = []
-        for picture in inputs:
-            scaled = np.rint(picture / self.input.scale) + self.input.zero_point
-            quantized = np.clip(scaled, limits.min, limits.max).astype(self._in["dtype"])
-            self._interpreter.set_tensor(self._in["index"], quantized[None])
-            self._interpreter.invoke()
-            raw = self._interpreter.get_tensor(self._out["index"])[0].astype(np.float32)
-            rows.append((raw - self.output.zero_point) * self.output.scale)
-        return np.asarray(rows, dtype=np.float32)
+        return self.dequantize(_run_each(self._interpreter, (self.quantize(picture) for picture in inputs)))
+
+
+class FloatTflite:
+    """A float classifier as the converter left it, one picture at a time. Raises ValueError as `Int8Model`."""
+
+    def __init__(self, content: bytes) -> None:
+        """Allocate the tensors, for one thread."""
+        with quiet():
+            self._interpreter: Any = Interpreter(model_content=content, num_threads=1)
+            self._interpreter.allocate_tensors()
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run float32 (n, height, width, channels); float32 (n, outputs)."""
+        return np.asarray(_run_each(self._interpreter, iter(inputs)), dtype=np.float32)
+
+
+def _run_each(interpreter: Any, pictures: Iterator[NDArray[Any]]) -> NDArray[Any]:  # noqa: ANN401
+    (into,), (out,) = interpreter.get_input_details(), interpreter.get_output_details()
+    rows = []
+    for picture in pictures:
+        interpreter.set_tensor(into["index"], picture[None])
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(out["index"])[0])
+    return np.asarray(rows)
 
 
 def _quantization(detail: dict[str, Any]) -> Quantization:

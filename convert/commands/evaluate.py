@@ -5,7 +5,15 @@ import json
 import sys
 from pathlib import Path
 
-from convert.commands import Commands, data, data_parent
+from convert.commands import Commands, data, data_parent, say
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        msg = f"must be at least 1, not {count}"
+        raise argparse.ArgumentTypeError(msg)
+    return count
 
 
 def add(commands: Commands) -> None:
@@ -14,18 +22,52 @@ def add(commands: Commands) -> None:
     evaluate.add_argument("model", nargs="?", default="normal", metavar="MODEL", help="shipped name or .tflite path")
     evaluate.add_argument("--float", type=Path, metavar="FILE", help="float model (default: MODEL's .keras, if there)")
     evaluate.add_argument("--split", choices=("PublicTest", "PrivateTest"), default="PrivateTest")
+    evaluate.add_argument(
+        "--quick", action="store_true", help="only Keras and int8 on the clean split: no robustness, detector"
+    )
+    evaluate.add_argument("--sample", type=_count, metavar="N", help="measure N images of the split, drawn at random")
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    evaluate.add_argument(
+        "--report", type=Path, metavar="DIR", help="write index.html, figures.json and errors.html (shows photographs)"
+    )
+    evaluate.add_argument("--run", type=Path, metavar="DIR", help="run folder whose training curves the report shows")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
-    from convert.evaluate import evaluate, to_json, to_table  # noqa: PLC0415
+    from convert.evaltable import to_json, to_table  # noqa: PLC0415
+    from convert.evaluate import How, evaluate  # noqa: PLC0415
     from edge.manifest import find_model  # noqa: PLC0415
 
+    _refuse_early(arguments)
     model = find_model(arguments.model)
     beside = model.with_suffix(".keras")
     reference = arguments.float or (beside if beside.exists() else None)
-    found = evaluate(model, reference, data(arguments), arguments.split)
-    sys.stdout.write(to_table(found))
+    how = How(arguments.split, arguments.quick, arguments.sample)
+    measurement = evaluate(model, reference, data(arguments), how, say)
+    sys.stdout.write(to_table(measurement.evaluation))
     if arguments.json:
-        arguments.json.write_text(json.dumps(to_json(found), indent=2) + "\n", encoding="utf-8")
+        content = json.dumps(to_json(measurement.evaluation), indent=2) + "\n"
+        arguments.json.write_text(content, encoding="utf-8")
+    if arguments.report:
+        from convert.report import write_report  # noqa: PLC0415 - matplotlib takes a second
+
+        write_report(measurement, arguments.report, arguments.run, say)
+
+
+def _refuse_early(arguments: argparse.Namespace) -> None:
+    """Raise what writing would raise, before minutes are spent on measuring."""
+    from convert.errors import ConvertError  # noqa: PLC0415
+    from convert.history import read_history  # noqa: PLC0415
+    from convert.private import check_private  # noqa: PLC0415
+
+    if arguments.run and not arguments.report:
+        msg = "--run is plotted in the report: give --report DIR too"
+        raise ConvertError(msg)
+    if arguments.run:
+        read_history(arguments.run)
+    if arguments.report:
+        check_private(arguments.report)
+        arguments.report.mkdir(parents=True, exist_ok=True)
+    if arguments.json:
+        arguments.json.open("a", encoding="utf-8").close()

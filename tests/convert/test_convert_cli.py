@@ -64,7 +64,7 @@ def test_the_device_reads_what_the_evaluation_read(exported, small_data):
 
 def test_evaluate_prints_a_table_and_writes_json(exported, small_data, tmp_path, capfd):
     report = tmp_path / "report.json"
-    assert main(["evaluate", str(exported), "--data", str(small_data), "--json", str(report)]) == 0
+    assert main(["evaluate", str(exported), "--data", str(small_data), "--quick", "--json", str(report)]) == 0
     out, err = capfd.readouterr()
     assert err == ""
     assert "PrivateTest: 59 images (5 left out, because Training holds them too)" in out
@@ -79,7 +79,7 @@ def test_evaluate_prints_a_table_and_writes_json(exported, small_data, tmp_path,
 
 
 def test_evaluate_on_the_public_split(exported, small_data, capfd):
-    assert main(["evaluate", str(exported), "--data", str(small_data), "--split", "PublicTest"]) == 0
+    assert main(["evaluate", str(exported), "--data", str(small_data), "--quick", "--split", "PublicTest"]) == 0
     assert "PublicTest: 64 images (0 left out" in capfd.readouterr().out
 
 
