@@ -1,6 +1,7 @@
 """The report's plots, as SVG whose colours and fonts are the page's."""
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from html import escape
@@ -37,6 +38,7 @@ _LOOK: Final[Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": _GRID,
     "grid.linewidth": 0.6,
     "xtick.color": _MUTED,
@@ -64,7 +66,7 @@ def _svg(figure: Figure, name: str, said: str) -> str:
 
 
 def _percent(axes: Any, which: str = "both") -> None:  # noqa: ANN401 - matplotlib is not typed here
-    formatter = PercentFormatter(1.0, decimals=0)
+    formatter = PercentFormatter(1.0)
     if which in ("x", "both"):
         axes.xaxis.set_major_formatter(formatter)
     if which in ("y", "both"):
@@ -117,28 +119,37 @@ def coverage_svg(curve: Sequence[tuple[float, float]]) -> str:
 
 
 def robustness_svg(found: Sequence[Robust]) -> str:
-    """One small panel per kind of condition: accuracy on all faces, and on those that keep a label."""
-    clean = next((one.accuracy for one in found if one.condition.kind == CLEAN), None)
+    """One small panel per kind of condition: accuracy on all faces, and on those that keep a label.
+
+    Where faces without any condition were measured, each curve starts from them.
+    """
+    clean = [one for one in found if one.condition.kind == CLEAN]
     spoilt = [one for one in found if one.condition.kind != CLEAN]
     kinds = [(kind, list(group)) for kind, group in groupby(spoilt, key=lambda one: one.condition.kind)]
     rows = max(1, -(-len(kinds) // _COLUMNS))
+    lowest = min((one.accuracy for one in found), default=0.0)
+    bottom = max(0, math.floor(10 * lowest) - 1) / 10
     with mpl.rc_context(_LOOK):
         figure = Figure(figsize=(10, 2.1 * rows), layout="constrained")
         panels = figure.subplots(rows, _COLUMNS, sharey=True, squeeze=False).ravel()
         for axes in panels[len(kinds) :]:
             axes.set_visible(False)
         for axes, (kind, group) in zip(panels, kinds, strict=False):
-            amounts = [one.condition.amount for one in group]
-            if clean is not None:
-                axes.axhline(clean, color=_MUTED, linewidth=1, linestyle="--", label="all faces, unspoilt")
-            covered = [np.nan if one.covered_accuracy is None else one.covered_accuracy for one in group]
+            nothing = 1.0 if kind == SCALE else 0.0
+            points = sorted(
+                [(one.condition.amount, one) for one in group] + [(nothing, one) for one in clean], key=_first
+            )
+            amounts = [amount for amount, _ in points]
+            covered = [np.nan if one.covered_accuracy is None else one.covered_accuracy for _, one in points]
             axes.plot(amounts, covered, color=_SECOND, marker="s", label="faces that keep a label")
-            axes.plot(amounts, [one.accuracy for one in group], color=_FIRST, marker="o", label="all faces")
-            axes.set(title=kind.replace("_", " "), ylim=(0, 1))
+            axes.plot(amounts, [one.accuracy for _, one in points], color=_FIRST, marker="o", label="all faces")
+            axes.set(title=kind.replace("_", " "), ylim=(bottom, 1))
             axes.set_xlabel(group[0].condition.unit)
-            if kind != SCALE:
-                axes.set_xlim(left=0)
             _percent(axes, "y")
         handles, names = panels[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=3)
+        figure.legend(handles, names, loc="outside upper center", ncols=2)
         return _svg(figure, "robustness", "Accuracy by kind and strength of what spoils the picture")
+
+
+def _first(point: tuple[float, Robust]) -> float:
+    return point[0]

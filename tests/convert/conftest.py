@@ -32,9 +32,8 @@ def made_up_faces(rng):
 
 
 @pytest.fixture(scope="session")
-def small_data(tmp_path_factory):
-    """A data folder in the layout of the real one: 320 patterns, random weights for alpha 0.35."""
-    keras = pytest.importorskip("keras", reason="the training half needs the convert extra")
+def face_data(tmp_path_factory):
+    """A data folder in the layout of the real one, without weights: 320 patterns."""
     folder = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(3)
     images, codes = made_up_faces(rng)
@@ -45,10 +44,17 @@ def small_data(tmp_path_factory):
     votes[np.arange(len(images)), columns] = 8
     votes[:, 8] += 2
     np.savez(folder / "fer2013.npz", images=images, emotion=codes, usage=usage, ferplus_votes=votes)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_data(face_data):
+    """The same with random weights for alpha 0.35."""
+    keras = pytest.importorskip("keras", reason="the training half needs the convert extra")
     keras.utils.set_random_seed(1)
     backbone = keras.applications.MobileNetV2(input_shape=(32, 32, 3), alpha=0.35, include_top=False, weights=None)
-    backbone.save_weights(folder / "mobilenet_v2_0.35_imagenet_notop.weights.h5")
-    return folder
+    backbone.save_weights(face_data / "mobilenet_v2_0.35_imagenet_notop.weights.h5")
+    return face_data
 
 
 @pytest.fixture(scope="session")
