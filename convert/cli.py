@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from convert.commands import actor, evaluate, export, family, margin, quantize, train
+from convert.commands import actor, evaluate, events, export, family, margin, quantize, train
 from convert.errors import ConvertError
 from edge.errors import EdgeError
 
@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "evaluate": evaluate,
     "margin": margin,
     "family": family,
+    "events": events,
     "actor": actor,
 }
 

@@ -1,0 +1,48 @@
+"""`emotion-convert events`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Final
+
+from convert.commands import Commands, data, data_parent, say
+
+_PEOPLE: Final = 40
+_MOST_PEOPLE: Final = 1000
+
+
+def _people(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_PEOPLE:
+        msg = f"{text!r} is no whole number from 1 to {_MOST_PEOPLE}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def add(commands: Commands) -> None:
+    """Describe the command."""
+    events = commands.add_parser(
+        "events", parents=[data_parent()], help="measure how right the events are, and choose the [events] defaults"
+    )
+    events.add_argument("model", nargs="?", default="normal", metavar="MODEL", help="shipped name or .tflite path")
+    events.add_argument(
+        "--people",
+        type=_people,
+        default=_PEOPLE,
+        metavar="N",
+        help=f"made-up people of 45 seconds each (default {_PEOPLE})",
+    )
+    events.add_argument("--json", type=Path, metavar="FILE", help="write the whole grid there too")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Record, search, print."""
+    from convert.eventstudy.study import study  # noqa: PLC0415
+    from convert.eventstudy.table import to_json, to_table  # noqa: PLC0415
+    from edge.classifier import Classifier  # noqa: PLC0415
+    from edge.manifest import find_model  # noqa: PLC0415
+
+    folder = data(arguments)
+    found = study(Classifier(find_model(arguments.model)), folder, say, arguments.people)
+    say(to_table(found).rstrip())
+    if arguments.json:
+        arguments.json.write_text(json.dumps(to_json(found), indent=1) + "\n", encoding="utf-8")
