@@ -15,7 +15,16 @@ COVERED: Final = 0.9
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return the evaluation as plain data: every figure with its labels, split, runtime and images."""
-    return {"schema": 1, "labels": list(LABELS), **asdict(evaluation)}
+    raw = asdict(evaluation)
+    split = {"split": evaluation.split}
+    on = {**split, "dataset": evaluation.trust.dataset, "runtime": evaluation.trust.runtime}
+    raw["results"] = [{**split, **result} for result in raw["results"]]
+    raw["pairs"] = [{**split, **pair} for pair in raw["pairs"]]
+    raw["trust"] = {**on, **raw["trust"]}
+    raw["robustness"] = [{**on, **row} for row in raw["robustness"]]
+    if raw["detected"] is not None:
+        raw["detected"] = {**on, **raw["detected"]}
+    return {"schema": 1, "labels": list(LABELS), **raw}
 
 
 def percent(share: float | None) -> str:

@@ -94,7 +94,7 @@ def spoil(image: Image, row: int, condition: Condition) -> Image:
     return view if condition.kind == CLEAN else CORRUPTIONS[condition.kind](view, amount, rng)
 
 
-def measure_robustness(  # noqa: PLR0913 - two of the six have defaults
+def measure_robustness(  # noqa: PLR0913 - what, by whom, with what, and who waits
     split: Split,
     labels: NDArray[np.int64],
     model: Int8Model,

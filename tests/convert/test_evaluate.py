@@ -127,6 +127,8 @@ def test_the_other_parts_are_measured_on_the_same_images(figures):
     assert nothing["condition"]["kind"] == "none"
     assert {one["images"] for one in figures["robustness"]} == {64}
     assert figures["detected"]["faces"] == 64
+    for part in (*figures["robustness"], figures["detected"]):
+        assert (part["split"], part["dataset"], part["runtime"]) == ("PublicTest", "FER+ majority", trust["runtime"])
     assert figures["circumstances"]["measured_at"].endswith("+00:00")
     assert [name for name, _ in figures["circumstances"]["files"]] == ["fer2013.npz", "tiny.keras"]
 
