@@ -59,9 +59,7 @@ class Study:
         return choose(self.grid)
 
 
-def record(
-    classifier: Classifier, data: Path, say: Say, people: int, chosen: Sequence[scenes.Scene] = scenes.SCENES
-) -> Recorded:
+def record(classifier: Classifier, data: Path, say: Say, people: int) -> Recorded:
     """Run the model over all sequences, once.
 
     Raises ConvertError for a model without the seven labels that the data has, and for unusable data.
@@ -78,9 +76,9 @@ def record(
     recorded: dict[tuple[str, float], list[Followed]] = {
         ("faces", rate): [faces.at_rate(face, every) for face in whole] for every, rate in RATES
     }
-    for number, scene in enumerate(chosen):
+    for number, scene in enumerate(scenes.SCENES):
         seen = scenes.seen_in(scene, classifier)
-        say(f"scene {number + 1} of {len(chosen)} filmed: {scene.name}")
+        say(f"scene {number + 1} of {len(scenes.SCENES)} filmed: {scene.name}")
         for every, rate in RATES:
             found = scenes.followed_in(scene, seen, every, len(classifier.labels))
             recorded.setdefault(("scenes", rate), []).extend(found)
