@@ -57,7 +57,8 @@ class Recipe:
     `batch_norm_momentum`: Keras' 0.999 averages over some thousand batches, which is most of a run, so
     that validation lags the weights by points; 0.95 follows within a hundred batches. `average_decay`:
     of the running average of the weights, which is what is validated and kept, per batch; 0 keeps the
-    weights themselves. `warmup_epochs`: linear ramp at the start of the first stage only.
+    weights themselves. `warmup_epochs`: linear ramp at the start of the first stage only. `rebalance`: shift the result
+    towards rare labels at the end (`convert.rebalance`).
     """
 
     name: str = "normal"
@@ -71,6 +72,7 @@ class Recipe:
     average_decay: float = 0.998
     weight_decay: float = 1e-3
     warmup_epochs: float = 1.0
+    rebalance: bool = True
     seed: int = 20131
     stages: tuple[Stage, ...] = (Stage(64, 12, 1e-3), Stage(96, 8, 3e-4))
 
@@ -174,6 +176,7 @@ RECIPES: Final = {
         name="transfer-head",
         dense_units=(128, 64),
         average_decay=0.0,
+        rebalance=False,
         stages=(Stage(96, 10, 1e-3, first_block=HEAD_ONLY, class_weight_power=1.0, augmentation=_CLASSIC),),
     ),
     # Two minutes on two cores: to see that everything runs, not to get a model.

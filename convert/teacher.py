@@ -31,5 +31,4 @@ class Teacher:
 
     def say(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return probabilities (n, 7) for grey uint8 (n, side_px, side_px)."""
-        # A list, as `train.save_bare` builds its models: Keras warns of anything else.
-        return np.asarray(self._model([to_input(views)], training=False), dtype=np.float32)
+        return np.asarray(self._model(to_input(views), training=False), dtype=np.float32)

@@ -1,6 +1,7 @@
 """Training on a few made-up patterns: seconds, and the same code as the real run."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -31,8 +32,10 @@ def weights(path):
 def test_a_run_says_how_far_it_is_and_leaves_a_bare_model(whole_run):
     folder, best, said = whole_run
     assert said[0] == "training on 192 faces, choosing on 64 of PublicTest; recipe tiny"
-    assert [line.split(":")[0] for line in said[1:]] == ["32 px, epoch 1 of 2", "32 px, epoch 2 of 2"]
-    assert said[-1].endswith("about 0 minutes left")
+    assert [line.split(":")[0] for line in said[1:3]] == ["32 px, epoch 1 of 2", "32 px, epoch 2 of 2"]
+    assert said[2].endswith("about 0 minutes left")
+    assert said[3].startswith("rare labels favoured by 0")
+    assert len(said) == 4
     assert Recipe.load(folder / "recipe.json") == TINY
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["epoch"] for line in history] == [1, 2]
@@ -54,7 +57,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(whole_run, small_data, tmp_pat
     assert json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))["epoch"] == 1
     said = []
     again = train(TINY, small_data, tmp_path, said.append)
-    assert [line.split(":")[0] for line in said[1:]] == ["32 px, epoch 2 of 2"]
+    assert [line.split(":")[0] for line in said[1:-1]] == ["32 px, epoch 2 of 2"]
     # Views, rates, dropout, optimizer state and what it decays are all restored. Here the weights come
     # out equal to the last bit; a machine whose threads add up in another order may lose some digits.
     for one, other in zip(weights(best), weights(again), strict=True):
@@ -155,10 +158,20 @@ def test_the_average_lags_behind_the_weights_and_is_what_is_kept(whole_run):
     assert not all(np.array_equal(*pair) for pair in zip(last, average, strict=True))
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     assert history[1]["public_test"] >= history[0]["public_test"], "the second epoch's average is then the best"
-    for kept, value in zip(weights(best), average, strict=True):
+    for kept, value in zip(weights(best.with_name("unbalanced.keras")), average, strict=True):
         np.testing.assert_array_equal(kept, value)
     # One epoch's checkpoint is enough to go on from.
     assert sorted(path.name for path in folder.glob("stage0*")) == ["stage0_epoch2.keras", "stage0_epoch2.npz"]
+
+
+def test_a_run_killed_before_it_notes_the_shift_does_not_shift_twice(whole_run, small_data, tmp_path):
+    folder, best, _ = whole_run
+    again = shutil.copytree(folder, tmp_path / "again")
+    state = json.loads((again / "state.json").read_text(encoding="utf-8"))
+    assert state["rebalanced"] is not None
+    (again / "state.json").write_text(json.dumps(state | {"rebalanced": None}), encoding="utf-8")
+    for one, other in zip(weights(train(TINY, small_data, again, print)), weights(best), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_teacher_shifts_the_targets(whole_run, small_data):
