@@ -115,7 +115,9 @@ def test_figures_of_a_part_are_those_of_the_whole(actor, shipped):
 
 
 def test_the_actor_is_found_and_read_through_the_detector(actor, shipped):
+    threads = cv2.getNumThreads()
     found = measure_detected(actor, actor.leader, *shipped, ignore)
+    assert cv2.getNumThreads() == threads
     assert found.faces == 7
     assert 6 <= found.confirmed <= found.found <= 7
     assert found.boxed.images == found.whole.images == found.found
