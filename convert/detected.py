@@ -5,12 +5,9 @@ They show little beyond the face, and what is set around them is made up: how ma
 says less about the detector than footage does.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,20 +42,6 @@ class Detected:
     whole: Scores
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let OpenCV work on one thread while the block runs, as the daemon does.
-
-    On a busy machine its threads wait for each other longer than one alone would work.
-    """
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
-
-
 def measure_detected(
     split: Split, labels: NDArray[np.int64], model: Int8Model, manifest: Manifest, tick: Tick
 ) -> Detected:
@@ -72,8 +55,7 @@ def measure_detected(
     for at, image in enumerate(split.images):
         tick(at, len(split))
         frame, place = set_into_frame(image, np.random.default_rng((_SEED, int(split.rows[at]))))
-        with one_thread():
-            found = find_face(detector, frame, place)
+        found = find_face(detector, frame, place)
         if found is None:
             continue
         view = crop(frame, found.box, manifest.crop_margin, spec.width, spec.height)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.evaluate import Measurement
+from convert.figures import Measurement
 from convert.labels import LABELS
 from convert.page import page, paragraph
 

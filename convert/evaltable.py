@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from convert.detected import Detected
-from convert.evaluate import Evaluation, Pair, Trust
+from convert.figures import Evaluation, Pair, Trust
 from convert.labels import LABELS
 from convert.metrics import Scores
 from convert.robustness import Robust, mean_accuracy

@@ -5,7 +5,8 @@ gets boxes from a Haar cascade. So faces are set into frames, detected there, cr
 margin, and read: the margin with the best accuracy is the manifest's `crop_margin`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,9 +64,24 @@ def set_into_frame(face: NDArray[np.uint8], rng: np.random.Generator) -> tuple[N
     return frame, Box(left, top, side, side)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let OpenCV work on one thread while the block runs, as the daemon does.
+
+    On a busy machine its threads wait for each other longer than one alone would work.
+    """
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
 def find_face(detector: Detector, frame: NDArray[np.uint8], place: Box) -> Detection | None:
     """Return the detection in a grey uint8 (h, w) frame that lies best on `place`; None where none lies on it."""
-    found = [one for one in detector.detect(frame) if one.box.iou(place) > _SAME_FACE]
+    with _one_thread():
+        found = [one for one in detector.detect(frame) if one.box.iou(place) > _SAME_FACE]
     return max(found, key=lambda one: place.iou(one.box), default=None)
 
 

@@ -9,7 +9,8 @@ from convert import plots
 from convert.detected import Detected
 from convert.errorpage import WARNING, error_page
 from convert.evaltable import COVERED, percent, to_json
-from convert.evaluate import FERPLUS, Evaluation, Measurement, Result, Trust
+from convert.evaluate import FERPLUS
+from convert.figures import Evaluation, Measurement, Result, Trust
 from convert.files import write_atomically
 from convert.history import Epoch, read_history
 from convert.labels import LABELS

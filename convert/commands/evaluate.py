@@ -36,7 +36,8 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
     from convert.evaltable import to_json, to_table  # noqa: PLC0415
-    from convert.evaluate import How, evaluate  # noqa: PLC0415
+    from convert.evaluate import evaluate  # noqa: PLC0415
+    from convert.figures import How  # noqa: PLC0415
     from edge.manifest import find_model  # noqa: PLC0415
 
     _refuse_early(arguments)

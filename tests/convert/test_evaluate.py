@@ -18,8 +18,9 @@ from convert.cli import main
 from convert.dataset import load_split
 from convert.errorpage import most_confident_errors
 from convert.errors import ConvertError
-from convert.evaluate import Measurement, clean_split, compare
+from convert.evaluate import clean_split, compare
 from convert.export import Description, write_model
+from convert.figures import Measurement
 from convert.floatmodel import load_float_model
 from convert.history import read_history, stage_starts
 from convert.labels import LABELS
