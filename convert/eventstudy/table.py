@@ -14,8 +14,9 @@ from convert.eventstudy.study import (
     Scores,
     Study,
     allowed,
-    mean_delay,
-    mean_f1,
+    delay,
+    f1,
+    near_best,
     score,
 )
 from convert.eventstudy.truth import Score
@@ -63,33 +64,36 @@ def _compared(study: Study) -> Iterable[str]:
 
 
 def _sensitivity(study: Study) -> Iterable[str]:
-    chosen, rows = study.chosen, study.grid
-    yield "\nmean F1 (faces and scenes, 25 and 12.5 frames a second) and mean median delay around the choice"
+    chosen, good = study.chosen, allowed(study.grid)
+    yield "\naround the choice, faces, mean of 25 and 12.5 frames a second: F1, median delay, p95 delay"
+
+    def near(smoothing: float | None = None, dwell: float | None = None, margin: float | None = None) -> EventsConfig:
+        return EventsConfig(
+            smoothing_seconds=chosen.smoothing_seconds if smoothing is None else smoothing,
+            dwell_seconds=chosen.dwell_seconds if dwell is None else dwell,
+            margin=chosen.margin if margin is None else margin,
+        )
 
     def show(setting: EventsConfig, grid: Mapping[EventsConfig, Scores]) -> str:
-        mark = "" if allowed(setting, grid[setting]) else "  (late, or too short)"
-        return f"{100 * mean_f1(grid[setting]):5.1f}  {mean_delay(grid[setting]):.2f} s{mark}"
+        mark = "" if grid is study.rival or setting in good else "  (breaks a promise)"
+        scores = grid[setting]
+        return f"{100 * f1(scores):5.1f}  {delay(scores, 0.5):.2f} s  {delay(scores, 0.95):.2f} s{mark}"
 
     for smoothing in SMOOTHINGS:
-        setting = EventsConfig(smoothing_seconds=smoothing, dwell_seconds=chosen.dwell_seconds, margin=chosen.margin)
+        setting = near(smoothing=smoothing)
         rival = f"   logarithms averaged: {show(setting, study.rival)}" if smoothing else ""
-        yield f"smoothing {smoothing:4.2f}  {show(setting, rows)}{rival}"
+        yield f"smoothing {smoothing:4.2f}  {show(setting, study.grid)}{rival}"
     for dwell in DWELLS:
-        setting = EventsConfig(smoothing_seconds=chosen.smoothing_seconds, dwell_seconds=dwell, margin=chosen.margin)
-        yield f"dwell     {dwell:4.1f}  {show(setting, rows)}"
+        yield f"dwell     {dwell:4.1f}  {show(near(dwell=dwell), study.grid)}"
     for margin in MARGINS:
-        setting = EventsConfig(
-            smoothing_seconds=chosen.smoothing_seconds, dwell_seconds=chosen.dwell_seconds, margin=margin
-        )
-        yield f"margin    {margin:4.1f}  {show(setting, rows)}"
-    good = {setting: mean_f1(scores) for setting, scores in rows.items() if allowed(setting, scores)}
-    best = max(good.values())
-    near = [setting for setting, value in good.items() if value >= best - FLAT]
-    rivals = [mean_f1(scores) for setting, scores in study.rival.items() if allowed(setting, scores)]
+        yield f"margin    {margin:4.1f}  {show(near(margin=margin), study.grid)}"
+    best = near_best(study.grid)
     yield (
-        f"best F1 {100 * best:.1f} of {len(good)} settings allowed; {len(near)} lie within {100 * FLAT:.0f} point; "
-        f"best with logarithms averaged {100 * max(rivals, default=0):.1f}"
+        f"best F1 {100 * f1(study.grid[best[0]]):.1f} ({_three(best[0])}) of {len(good)} settings allowed, "
+        f"{len(best)} within {100 * FLAT:.0f} point"
     )
+    for rival in near_best(study.rival)[:1]:
+        yield f"best with logarithms averaged {100 * f1(study.rival[rival]):.1f} ({_three(rival)})"
 
 
 def _by_name(study: Study, kind: str) -> Iterable[str]:

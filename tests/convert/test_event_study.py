@@ -96,24 +96,32 @@ def test_data_without_faces_that_people_agree_on_is_refused(small_data, tmp_path
         faces.pools(tmp_path)
 
 
-def scored(f1, delay, late=1.0):
-    """Scores whose F1, median delay and p95 are about these, for each kind and rate."""
+def counted(f1, delay):
     right = round(1000 * f1)
-    one = Score(1000, right, 1000 - right, 0, (delay,) * 9 + (late,), 60.0)
-    return {(kind, rate): one for kind in study.KINDS for _, rate in study.RATES}
+    return Score(1000, right, 1000 - right, 0, (delay,) * 20, 60.0)
+
+
+def scored(f1, delay, scenes_f1=1.0, scenes_delay=1.0):
+    """Scores with these figures at every rate."""
+    kinds = {"faces": counted(f1, delay), "scenes": counted(scenes_f1, scenes_delay)}
+    return {(kind, rate): one for kind, one in kinds.items() for _, rate in study.RATES}
 
 
 def test_the_rule_takes_the_quickest_of_the_best_that_keep_the_promises():
-    grid = {
+    broken = {
         EventsConfig(dwell_seconds=0.3): scored(0.95, 0.5),
-        EventsConfig(dwell_seconds=0.5): scored(0.85, 0.7),
+        EventsConfig(dwell_seconds=2.0): scored(0.95, 0.5, scenes_delay=1.6),
+    }
+    grid = broken | {
+        EventsConfig(dwell_seconds=0.5): scored(0.885, 0.7),
         EventsConfig(dwell_seconds=0.6): scored(0.895, 0.8),
         EventsConfig(dwell_seconds=0.7): scored(0.9, 0.9),
-        EventsConfig(dwell_seconds=1.0): scored(0.93, 1.2, late=3.0),
+        EventsConfig(dwell_seconds=0.8): scored(0.95, 0.7, scenes_f1=0.9),
     }
     assert study.choose(grid).dwell_seconds == 0.6
+    assert [setting.dwell_seconds for setting in study.near_best(grid)] == [0.7, 0.6]
     with pytest.raises(ConvertError, match="no setting"):
-        study.choose({EventsConfig(dwell_seconds=0.3): scored(0.95, 0.5)})
+        study.choose(broken)
 
 
 def test_averaging_logarithms_lets_a_sure_reading_weigh_more():
