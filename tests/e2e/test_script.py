@@ -35,6 +35,14 @@ def test_the_events_are_the_script(uri):
     assert [event["type"] for event in events].count("face_left") == 1
 
 
+def test_a_flicker_is_not_told():
+    events, _ = played("scripted:neutral=1.5,surprise=0.3,neutral=1.5,happy=0.2,neutral=1?seed=2")
+    assert [(event["type"], event["emotion"]) for event in events] == [
+        ("face_appeared", "neutral"),
+        ("face_left", "neutral"),
+    ]
+
+
 def test_the_default_script_shows_enough():
     changes = [segment.emotion for segment in parse_script("scripted:").segments if segment.emotion != "none"][1:]
     assert len(changes) >= 5
