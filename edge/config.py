@@ -90,8 +90,8 @@ class EventsConfig(Section, frozen=True, kw_only=True):
     The first three are chosen by `emotion-convert events` (rule and grid: `convert.eventstudy.study`): on
     330 changes of PublicTest faces, at 12.5 and 25 frames a second, they announce 84 % and 1.6 false ones a
     minute, half of the right ones within 0.9 s. 0.4, 0.5 and 0.1, the guesses before: 88 %, 4.3 a minute,
-    1.0 s. Without any of the three: 94 %, 86 to 158 a minute. The optimum is flat: 0 to 0.05, 0.7 to 1 and
-    0 to 0.2 lie within one point of F1.
+    1.0 s. Without any of the three: 94 %, 86 to 158 a minute. The optimum is flat: most of
+    0 to 0.05, 0.7 to 1 and 0 to 0.2 lies within one point of F1.
     """
 
     smoothing_seconds: Annotated[float, Meta(ge=0, le=10, description="Time constant of the probabilities.")] = 0.05
