@@ -1,7 +1,7 @@
 """Pictures that show the converter which values occur, and how a picture becomes a network's input."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from convert.augment import CAMERA, augment
 from convert.dataset import FACE_SIDE_PX, UNREADABLE_ARCHIVE, load_split, training_rows
 from convert.errors import ConvertError
+from convert.labels import LABELS
 from edge.manifest import ModelInput
 
 CALIBRATION_IMAGES: Final = 500
@@ -20,6 +21,9 @@ _MAX_LEVEL: Final = 255.0
 _COLOUR_DIMENSIONS: Final = 3
 
 Picture = NDArray[np.uint8]
+
+Kind = Literal["plain", "camera", "half", "balanced"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 def to_network(picture: Picture, spec: ModelInput) -> NDArray[np.float32]:
@@ -42,13 +46,27 @@ def to_network(picture: Picture, spec: ModelInput) -> NDArray[np.float32]:
     return np.asarray(resized.astype(np.float32) * ((high - low) / _MAX_LEVEL) + low, dtype=np.float32)
 
 
-def training_faces(data: Path, count: int = CALIBRATION_IMAGES) -> list[Picture]:
-    """Draw FER2013 Training faces, half of them as a bad camera would show them; grey (48, 48)."""
+def training_faces(data: Path, count: int = CALIBRATION_IMAGES, kind: Kind = "half") -> list[Picture]:
+    """Draw `count` FER2013 Training faces at most, always the same; grey (48, 48).
+
+    `kind`: `plain` as they are; `camera` as a bad camera would show them; `half`: every second one so;
+    `balanced` plain, as many of each FER+ majority as there are, up to a seventh of the count.
+    """
     split = training_rows(load_split(data, "Training"))
     rng = np.random.default_rng(_SEED)
-    rows = rng.choice(len(split), size=min(count, len(split)), replace=False)
+    if kind == "balanced":
+        rows = _balanced(split.leader, count, rng)
+    else:
+        rows = rng.choice(len(split), size=min(count, len(split)), replace=False)
     faces = [split.images[row] for row in rows]
-    return [augment(face, FACE_SIDE_PX, CAMERA, rng) if at % 2 else face for at, face in enumerate(faces)]
+    spoilt = {"camera": (0, 1), "half": (1,)}.get(kind, ())
+    return [augment(face, FACE_SIDE_PX, CAMERA, rng) if at % 2 in spoilt else face for at, face in enumerate(faces)]
+
+
+def _balanced(leaders: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    share = -(-count // len(LABELS))
+    drawn = [rng.permutation(np.flatnonzero(leaders == label))[:share] for label in range(len(LABELS))]
+    return np.asarray(rng.permutation(np.concatenate(drawn))[:count])
 
 
 def given_pictures(source: Path, count: int = CALIBRATION_IMAGES) -> list[Picture]:

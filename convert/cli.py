@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from convert.commands import actor, evaluate, events, export, family, margin, quantize, train
+from convert.commands import actor, compare, evaluate, events, export, family, margin, quantize, train
 from convert.errors import ConvertError
 from edge.errors import EdgeError
 
@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "train": train,
     "export": export,
     "quantize": quantize,
+    "compare": compare,
     "evaluate": evaluate,
     "margin": margin,
     "family": family,

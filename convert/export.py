@@ -23,7 +23,7 @@ from convert.files import write_atomically
 from convert.floatmodel import FloatModel, load_float_model
 from convert.labels import LABELS
 from convert.metrics import calibration_error, fit_temperature, threshold_for_coverage
-from convert.quantize import quantize
+from convert.quantstudy import DEFAULT_SET, HEADER, Judge, choose, input_of, to_row, trials
 from convert.runtime import Int8Model, runtime_name
 from convert.train import BEST, save_bare
 from edge.manifest import MODEL_SUFFIX, Manifest, Metric, ModelInput, Thresholds, encode_manifest, manifest_path
@@ -96,17 +96,22 @@ def write_model(content: bytes, spec: ModelInput, about: Description, folder: Pa
 def export(run: Path, data: Path, target: Path, say: Say) -> None:
     """Export a run's best model to `target` (a .tflite path), with its manifest and the float model beside it.
 
-    Temperature and threshold are chosen on PublicTest; PrivateTest is only reported. Raises
-    ConvertError where the run has no model yet or the folder cannot be written.
+    Method of quantization (`quantstudy.choose`), temperature and threshold are chosen on PublicTest;
+    PrivateTest is only reported. Raises ConvertError where the run has no model yet or the folder
+    cannot be written.
     """
     source = run / BEST
     if not source.is_file():
         msg = f"{run} holds no finished run: {source} does not exist"
         raise ConvertError(msg)
     model = load_float_model(source)
-    spec = ModelInput(width=model.width, height=model.height, colour="gray", value_range=VALUE_RANGE)
-    say("quantizing")
-    content = quantize(model, spec, training_faces(data))
+    spec = input_of(model, VALUE_RANGE)
+    say("quantizing in two ways, for the one that keeps more of the float model's labels on PublicTest")
+    pictures = training_faces(data, DEFAULT_SET.count, DEFAULT_SET.kind)
+    found = trials(Judge(model, spec, data), pictures, str(DEFAULT_SET))
+    chosen = choose(found)
+    say("\n".join([HEADER, *map(to_row, found), f"chosen: {chosen.method}"]))
+    content = chosen.content
     say("measuring on PublicTest and PrivateTest")
     write_model(content, spec, _described(target.stem, model, Int8Model(content), data), target.parent)
     save_bare(model.owner, target.with_suffix(".keras"))
@@ -134,8 +139,7 @@ class _Measured:
 
     def __init__(self, split_name: str, model: FloatModel, int8: Int8Model, data: Path) -> None:
         self.split, _ = clean_split(data, split_name)
-        spec = ModelInput(width=model.width, height=model.height, colour="gray", value_range=VALUE_RANGE)
-        inputs = network_inputs(self.split.images, spec)
+        inputs = network_inputs(self.split.images, input_of(model, VALUE_RANGE))
         self.quantized, self.reference = int8.predict(inputs), model.predict(inputs)
         self.led = self.split.leader >= 0
         self.labels = self.split.leader[self.led]
@@ -165,5 +169,8 @@ class _Measured:
         add("calibration_error", calibration_error(self.labels, rows), FERPLUS, len(self.labels))
         add("coverage", float(covered.mean()), FERPLUS, len(self.labels))
         add("covered_accuracy", float(right.mean()), FERPLUS, int(covered.sum()))
+        lost = (self.reference.argmax(axis=1) == self.split.leader)[self.led].mean()
+        lost -= (self.quantized.argmax(axis=1) == self.split.leader)[self.led].mean()
+        add("accuracy_lost_to_float", float(lost), FERPLUS, len(self.labels))
         add("same_label_as_float", label_agreement(self.quantized, self.reference), "FER2013", len(self.split))
         return metrics
