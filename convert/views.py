@@ -31,7 +31,7 @@ class Views(keras.utils.PyDataset):  # type: ignore[misc]
         self._split, self._recipe, self._stage, self._teacher = split, recipe, recipe.stages[stage], teacher
         self.draw = _STAGE_EPOCHS * stage + epoch
         self._order = np.random.default_rng((recipe.seed, self.draw)).permutation(len(split))
-        self._targets = targets(split, recipe)
+        self._targets = targets(split, recipe, self._stage.leader_share)
         self._weights = sample_weights(self._targets, self._stage.class_weight_power)
 
     def __len__(self) -> int:
@@ -50,7 +50,19 @@ class Views(keras.utils.PyDataset):  # type: ignore[misc]
         if self._teacher is not None:
             # The same view for both: a teacher that saw another crop would teach the difference.
             wanted = (1 - share) * wanted + share * self._teacher.say(resized(views, self._teacher.side_px))
-        return to_input(resized(views, side)), np.asarray(wanted, dtype=np.float32), self._weights[rows]
+        inputs, wanted = to_input(resized(views, side)), np.asarray(wanted, dtype=np.float32)
+        if self._stage.mixup:
+            inputs, wanted = mixed(inputs, wanted, self._stage.mixup, rng)
+        return inputs, wanted, self._weights[rows]
+
+
+def mixed(
+    inputs: NDArray[np.float32], wanted: NDArray[np.float32], alpha: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Lay another view of the batch, at random, over each: inputs (b, side, side, 1), targets (b, 7) alike."""
+    other = rng.permutation(len(inputs))
+    share = np.float32(rng.beta(alpha, alpha))
+    return share * inputs + (1 - share) * inputs[other], share * wanted + (1 - share) * wanted[other]
 
 
 def resized(views: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
@@ -61,11 +73,16 @@ def resized(views: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     return np.asarray(smaller, dtype=np.uint8)
 
 
-def targets(split: Split, recipe: Recipe) -> NDArray[np.float32]:
-    """Return what each image (n, 7) should give: the share of votes, or FER2013's label for certain."""
-    if recipe.labels == "ferplus":
-        return split.votes
-    return np.eye(split.votes.shape[1], dtype=np.float32)[split.original]
+def targets(split: Split, recipe: Recipe, leader_share: float = 0.0) -> NDArray[np.float32]:
+    """Return what each image (n, 7) should give: the share of votes, or FER2013's label for certain.
+
+    `leader_share` of it is the leading label for certain, where one of the seven leads.
+    """
+    certain = np.eye(split.votes.shape[1], dtype=np.float32)
+    if recipe.labels == "fer2013":
+        return np.asarray(certain[split.original])
+    leading = np.where((split.leader >= 0)[:, None], certain[split.leader], split.votes)
+    return np.asarray((1 - leader_share) * split.votes + leader_share * leading, dtype=np.float32)
 
 
 def sample_weights(wanted: NDArray[np.float32], power: float) -> NDArray[np.float32]:

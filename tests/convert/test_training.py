@@ -18,7 +18,7 @@ from convert.model import build, grey_backbone, imagenet_weights, to_input, trai
 from convert.recipe import HEAD_ONLY, Recipe
 from convert.teacher import Teacher
 from convert.train import train
-from convert.views import Views, sample_weights, targets
+from convert.views import Views, mixed, sample_weights, targets
 
 
 class KilledError(BaseException):
@@ -206,4 +206,23 @@ def test_fer2013_labels_are_certain_targets(small_data):
     wanted = targets(split, replace(TINY, labels="fer2013"))
     np.testing.assert_array_equal(wanted.argmax(axis=1), split.original)
     assert set(np.unique(wanted)) == {0.0, 1.0}
-    assert targets(split, TINY) is split.votes
+
+
+def test_votes_are_targets_and_the_leader_counts_more_where_asked(small_data):
+    split = load_split(small_data, "Training").take(np.arange(3))
+    votes = np.tile(np.array([0.1, 0, 0, 0.5, 0.4, 0, 0], dtype=np.float32), (3, 1))
+    split = replace(split, votes=votes, leader=np.array([3, 4, -1]))
+    np.testing.assert_array_equal(targets(split, TINY), votes)
+    wanted = targets(split, TINY, 0.5)
+    np.testing.assert_allclose(wanted[0], [0.05, 0, 0, 0.75, 0.2, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(wanted[1], [0.05, 0, 0, 0.25, 0.7, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(wanted[2], votes[2], rtol=1e-6)
+
+
+def test_mixing_treats_pictures_and_targets_alike():
+    inputs = np.eye(4, dtype=np.float32).reshape(4, 2, 2, 1)
+    wanted = np.eye(4, 7, dtype=np.float32)
+    pictures, targeted = mixed(inputs, wanted, 0.5, np.random.default_rng(4))
+    np.testing.assert_allclose(pictures.reshape(4, 4), targeted[:, :4])
+    np.testing.assert_allclose(targeted.sum(axis=1), 1, rtol=1e-6)
+    assert not np.array_equal(targeted, wanted)
