@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"emotion-convert: {error.filename or 'file'} cannot be used: {error.strerror or error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("emotion-convert: interrupted; the same train command goes on from the last whole epoch\n")
+        resumes = "; the same command goes on from the last whole epoch" if arguments.command == "train" else ""
+        sys.stderr.write(f"emotion-convert: interrupted{resumes}\n")
         return _INTERRUPTED
     return 0
 

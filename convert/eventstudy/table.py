@@ -92,8 +92,8 @@ def _sensitivity(study: Study) -> Iterable[str]:
         f"best F1 {100 * f1(study.grid[best[0]]):.1f} ({_three(best[0])}) of {len(good)} settings allowed, "
         f"{len(best)} within {100 * FLAT:.0f} point"
     )
-    for rival in near_best(study.rival)[:1]:
-        yield f"best with logarithms averaged {100 * f1(study.rival[rival]):.1f} ({_three(rival)})"
+    for other in near_best(study.rival)[:1]:
+        yield f"best with logarithms averaged {100 * f1(study.rival[other]):.1f} ({_three(other)})"
 
 
 def _by_name(study: Study, kind: str) -> Iterable[str]:
