@@ -16,7 +16,7 @@ from convert.dataset import Split
 from convert.margin import find_face, set_into_frame
 from convert.metrics import Scores, score
 from convert.progress import Tick
-from convert.runtime import Int8Model
+from convert.runtimes.int8 import Int8Model
 from edge.config import DetectorConfig
 from edge.detector import Detector
 from edge.manifest import Manifest

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from convert import otherruntime
 from convert.calibration import to_network
 from convert.circumstances import circumstances
 from convert.dataset import Split, load_split, without_duplicates_of
@@ -17,13 +16,14 @@ from convert.detected import measure_detected
 from convert.errors import ConvertError
 from convert.figures import Evaluation, How, Measurement, Pair, Result, Trust
 from convert.floatmodel import FloatModel, load_float_model, with_probabilities
-from convert.floattflite import to_float_tflite
 from convert.labels import LABELS
 from convert.metrics import accuracy_at, calibration_error, reliability, score
 from convert.progress import Say, ticker
 from convert.quantize import check_fits
 from convert.robustness import measure_robustness
-from convert.runtime import FloatTflite, Int8Model, runtime_name
+from convert.runtimes import other as other_runtime
+from convert.runtimes.floating import to_float_tflite
+from convert.runtimes.int8 import FloatTflite, Int8Model, runtime_name
 from edge.manifest import Manifest, ModelInput, load_manifest
 from edge.preprocess import calibrate
 
@@ -122,14 +122,14 @@ def evaluate(model: Path, float_model: Path | None, data: Path, how: How, say: S
     quantized = int8.predict(inputs)
     forms.append((shipped, quantized))
     if how.quick:
-        absent.append(f"{otherruntime.PACKAGE}, float TensorFlow Lite, robustness, real detector: {_QUICK}")
+        absent.append(f"{other_runtime.PACKAGE}, float TensorFlow Lite, robustness, real detector: {_QUICK}")
     else:
-        say(f"running {len(inputs)} images on {otherruntime.PACKAGE} too, if it is here (10 ms each)")
+        say(f"running {len(inputs)} images on {other_runtime.PACKAGE} too, if it is here (10 ms each)")
         try:
-            rows, name = otherruntime.predict(model.read_bytes(), inputs)
+            rows, name = other_runtime.predict(model.read_bytes(), inputs)
             forms.append((f"{name} {dtype}", rows))
-        except otherruntime.UnavailableError as error:
-            absent.append(f"{dtype} on {otherruntime.PACKAGE}: {error}")
+        except other_runtime.UnavailableError as error:
+            absent.append(f"{dtype} on {other_runtime.PACKAGE}: {error}")
     calibrated = calibrate(quantized, manifest.temperature, int8.output.scale)
     led = split.take(split.leader >= 0)
     evaluation = Evaluation(

@@ -24,7 +24,7 @@ from convert.floatmodel import FloatModel, load_float_model
 from convert.labels import LABELS
 from convert.metrics import calibration_error, fit_temperature, threshold_for_coverage
 from convert.quantstudy import DEFAULT_SET, HEADER, Judge, choose, input_of, to_row, trials
-from convert.runtime import Int8Model, runtime_name
+from convert.runtimes.int8 import Int8Model, runtime_name
 from convert.train import BEST, save_bare
 from edge.manifest import MODEL_SUFFIX, Manifest, Metric, ModelInput, Thresholds, encode_manifest, manifest_path
 from edge.preprocess import calibrate

@@ -11,7 +11,7 @@ import numpy as np
 
 from convert.errors import ConvertError
 from convert.evaluate import FERPLUS
-from convert.runtime import Int8Model, runtime_name
+from convert.runtimes.int8 import Int8Model, runtime_name
 from edge.manifest import MODEL_SUFFIX, Manifest, load_manifest
 
 _ROUNDS: Final = 300

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from convert.calibration import to_network
 from convert.dataset import Split
-from convert.runtime import Int8Model
+from convert.runtimes.int8 import Int8Model
 from edge.config import DetectorConfig
 from edge.detector import Detector
 from edge.manifest import ModelInput

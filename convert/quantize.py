@@ -12,7 +12,7 @@ from convert.calibration import Picture, to_network
 from convert.errors import ConvertError
 from convert.floatmodel import FloatModel, with_probabilities
 from convert.quiet import quiet
-from convert.runtime import Int8Model
+from convert.runtimes.int8 import Int8Model
 from edge.manifest import ModelInput
 
 InOut = Literal["int8", "uint8"]

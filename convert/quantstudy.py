@@ -7,16 +7,16 @@ from typing import Final, Literal
 
 import numpy as np
 
-from convert import otherruntime
 from convert.biascorrection import PICTURES, correct_biases
 from convert.calibration import CALIBRATION_IMAGES, KINDS, Kind, Picture, to_network, training_faces
 from convert.errors import ConvertError
 from convert.evaluate import Probabilities, clean_split, label_agreement, network_inputs
 from convert.floatmodel import FloatModel, with_probabilities
-from convert.floattflite import to_float_tflite
 from convert.labels import LABELS
 from convert.quantize import quantize
-from convert.runtime import Int8Model, runtime_name
+from convert.runtimes import other as other_runtime
+from convert.runtimes.floating import to_float_tflite
+from convert.runtimes.int8 import Int8Model, runtime_name
 from edge.manifest import ModelInput
 
 SPLIT: Final = "PublicTest"
@@ -191,8 +191,8 @@ def to_end(chosen: Trial, judge: Judge) -> str:
         f"lose at most {100 * LOSS_ALLOWED:.1f} points; of equal ones the first",
     ]
     try:
-        rows, other = otherruntime.predict(chosen.content, judge.inputs)
-    except otherruntime.UnavailableError as error:
+        rows, other = other_runtime.predict(chosen.content, judge.inputs)
+    except other_runtime.UnavailableError as error:
         return "\n".join([*lines, f"not measured on the other interpreter: {error}"])
     same = label_agreement(rows, Int8Model(chosen.content).predict(judge.inputs))
     accuracy = judge.accuracy(rows)

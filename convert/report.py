@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from convert import plots
 from convert.detected import Detected
-from convert.errorpage import WARNING, error_page
-from convert.evaltable import COVERED, percent, to_json
 from convert.evaluate import FERPLUS
 from convert.figures import Evaluation, Measurement, Result, Trust
 from convert.files import write_atomically
-from convert.history import Epoch, read_history
 from convert.labels import LABELS
 from convert.metrics import Scores
-from convert.page import facts, figure, page, paragraph, table
-from convert.private import check_private
 from convert.progress import Say
+from convert.reporting import plots
+from convert.reporting.errorpage import WARNING, error_page
+from convert.reporting.history import Epoch, read_history
+from convert.reporting.page import facts, figure, page, paragraph, table
+from convert.reporting.private import check_private
+from convert.reporting.table import COVERED, percent, to_json
 from convert.robustness import Robust, mean_accuracy
 
 INDEX: Final = "index.html"

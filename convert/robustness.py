@@ -20,7 +20,7 @@ from convert.corruptions import CORRUPTIONS
 from convert.dataset import Split
 from convert.metrics import accuracy_at, calibration_error, score
 from convert.progress import Tick
-from convert.runtime import Int8Model
+from convert.runtimes.int8 import Int8Model
 from edge.manifest import Manifest
 from edge.preprocess import calibrate
 

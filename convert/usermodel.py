@@ -8,18 +8,21 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from convert.biascorrection import PICTURES, correct_biases
 from convert.calibration import Picture, given_pictures, to_network, training_faces
 from convert.dataset import data_folder
 from convert.errors import ConvertError
 from convert.evaluate import label_agreement
 from convert.export import Description, write_model
-from convert.floatmodel import FloatModel, load_float_model
-from convert.quantize import check_fits, quantize
-from convert.runtime import Int8Model
+from convert.floatmodel import FloatModel, load_float_model, with_probabilities
+from convert.quantize import InOut, check_fits, quantize
+from convert.runtimes.floating import to_float_tflite
+from convert.runtimes.int8 import Int8Model
 from edge.manifest import ModelInput
 
 _FEWEST_LABELS: Final = 2
 _COMPARED: Final = 100
+_PROBE: Final = 8
 
 
 def convert_user_model(options: argparse.Namespace, say: Callable[[str], None]) -> Path:
@@ -50,9 +53,7 @@ def convert_user_model(options: argparse.Namespace, say: Callable[[str], None]) 
         raise ConvertError(msg) from error
     check_fits(model, spec)
     pictures = given_pictures(options.calibration) if options.calibration else training_faces(data_folder(options.data))
-    content = quantize(model, spec, pictures, options.in_out)
-    same, compared = _agreement(model, content, spec, pictures)
-    say(f"float and int8 give the same label on {100 * same:.0f} % of {compared} calibration pictures")
+    content = _quantized(model, spec, pictures, options.in_out, say)
     about = Description(
         name=options.name,
         labels=labels,
@@ -65,9 +66,33 @@ def convert_user_model(options: argparse.Namespace, say: Callable[[str], None]) 
     return write_model(content, spec, about, options.output)
 
 
-def _agreement(model: FloatModel, content: bytes, spec: ModelInput, pictures: Sequence[Picture]) -> tuple[float, int]:
+def _quantized(
+    model: FloatModel,
+    spec: ModelInput,
+    pictures: Sequence[Picture],
+    in_out: InOut,
+    say: Callable[[str], None],
+) -> bytes:
+    """Quantize, and correct the biases where that keeps at least as many labels of the calibration pictures."""
     inputs = np.stack([to_network(picture, spec) for picture in pictures[:_COMPARED]])
-    return label_agreement(model.predict(inputs), Int8Model(content).predict(inputs)), len(inputs)
+    expected = model.predict(inputs)
+
+    def agreement(content: bytes) -> float:
+        return label_agreement(expected, Int8Model(content).predict(inputs))
+
+    content = quantize(model, spec, pictures, in_out)
+    same = agreement(content)
+    try:
+        exact = to_float_tflite(with_probabilities(model, inputs[:_PROBE]))
+        corrected = correct_biases(content, exact, list(inputs[:PICTURES]))
+    except ConvertError as error:
+        say(str(error))
+    else:
+        better = agreement(corrected)
+        if better >= same:
+            content, same = corrected, better
+    say(f"float and int8 give the same label on {100 * same:.0f} % of {len(inputs)} calibration pictures")
+    return content
 
 
 def parse_labels(text: str) -> tuple[str, ...]:

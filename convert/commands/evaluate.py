@@ -35,9 +35,9 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
-    from convert.evaltable import to_json, to_table  # noqa: PLC0415
     from convert.evaluate import evaluate  # noqa: PLC0415
     from convert.figures import How  # noqa: PLC0415
+    from convert.reporting.table import to_json, to_table  # noqa: PLC0415
     from edge.manifest import find_model  # noqa: PLC0415
 
     _refuse_early(arguments)
@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _refuse_early(arguments: argparse.Namespace) -> None:
     """Raise what writing would raise, before minutes are spent on measuring."""
     from convert.errors import ConvertError  # noqa: PLC0415
-    from convert.history import read_history  # noqa: PLC0415
-    from convert.private import check_private  # noqa: PLC0415
+    from convert.reporting.history import read_history  # noqa: PLC0415
+    from convert.reporting.private import check_private  # noqa: PLC0415
 
     if arguments.run and not arguments.report:
         msg = "--run is plotted in the report: give --report DIR too"

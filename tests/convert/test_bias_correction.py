@@ -13,10 +13,10 @@ from convert.biascorrection import correct_biases, mean_patch
 from convert.calibration import to_network
 from convert.errors import ConvertError
 from convert.floatmodel import load_float_model
-from convert.floattflite import to_float_tflite
 from convert.litegraph import LiteGraph
 from convert.quantize import quantize
-from convert.runtime import Int8Model
+from convert.runtimes.floating import to_float_tflite
+from convert.runtimes.int8 import Int8Model
 from edge.manifest import ModelInput
 
 GREY = ModelInput(width=17, height=14, colour="gray", value_range=(-1.0, 1.0))

@@ -14,7 +14,7 @@ from convert.dataset import Split
 from convert.detected import measure_detected
 from convert.labels import LABELS
 from convert.robustness import CLEAN, CONDITIONS, Condition, mean_accuracy, measure_robustness, spoil
-from convert.runtime import Int8Model
+from convert.runtimes.int8 import Int8Model
 from edge.manifest import find_model, load_manifest
 from footage import ROOT
 

@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("ai_edge_litert", reason="what is compared with is run by ai-edge-litert")
 
-from convert import otherruntime
 from convert.progress import ticker
-from convert.runtime import Int8Model
+from convert.runtimes import other as other_runtime
+from convert.runtimes.int8 import Int8Model
 from edge.manifest import find_model
 
 
@@ -19,11 +19,11 @@ def faces(count):
 
 def test_both_interpreters_read_alike():
     try:
-        otherruntime.find_python()
-    except otherruntime.UnavailableError as reason:
+        other_runtime.find_python()
+    except other_runtime.UnavailableError as reason:
         pytest.skip(str(reason))
     content, inputs = find_model("normal").read_bytes(), faces(8)
-    rows, name = otherruntime.predict(content, inputs)
+    rows, name = other_runtime.predict(content, inputs)
     assert name.startswith("tflite-runtime 2.14")
     assert rows.shape == (8, 7)
     assert rows.dtype == np.float32
@@ -36,17 +36,17 @@ def test_both_interpreters_read_alike():
 )
 def test_why_it_does_not_run_is_said(python, said):
     content = find_model("normal").read_bytes()
-    with pytest.raises(otherruntime.UnavailableError, match=said):
-        otherruntime.predict(content, faces(1), Path(python))
+    with pytest.raises(other_runtime.UnavailableError, match=said):
+        other_runtime.predict(content, faces(1), Path(python))
 
 
 def test_without_the_package_the_lane_is_used_and_without_both_it_is_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(otherruntime, "find_spec", {}.get)
-    monkeypatch.setattr(otherruntime, "_LANE", Path(sys.executable))
-    assert otherruntime.find_python() == Path(sys.executable)
-    monkeypatch.setattr(otherruntime, "_LANE", tmp_path / "python")
-    with pytest.raises(otherruntime.UnavailableError, match="not installed for this Python"):
-        otherruntime.find_python()
+    monkeypatch.setattr(other_runtime, "find_spec", {}.get)
+    monkeypatch.setattr(other_runtime, "_LANE", Path(sys.executable))
+    assert other_runtime.find_python() == Path(sys.executable)
+    monkeypatch.setattr(other_runtime, "_LANE", tmp_path / "python")
+    with pytest.raises(other_runtime.UnavailableError, match="not installed for this Python"):
+        other_runtime.find_python()
 
 
 def test_progress_is_said_four_times_a_minute():

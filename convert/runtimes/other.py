@@ -15,11 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.runtime import Int8Model
+from convert.runtimes.int8 import Int8Model
 
 PACKAGE: Final = "tflite-runtime"
-_WORKER: Final = Path(__file__).with_name("tflite_worker.py")
-_LANE: Final = Path(__file__).parents[1] / ".venv-tflite" / "bin" / "python"
+_WORKER: Final = Path(__file__).with_name("worker.py")
+_LANE: Final = Path(__file__).parents[2] / ".venv-tflite" / "bin" / "python"
 
 
 class UnavailableError(Exception):

@@ -1,6 +1,6 @@
-"""Runs integer pictures through a model with tflite-runtime; started as a program by `convert.otherruntime`.
+"""Runs integer pictures through a model with tflite-runtime; started as a program by `convert.runtimes.other`.
 
-    python -I tflite_worker.py MODEL.tflite INPUTS.npy OUTPUTS.npy
+    python -I worker.py MODEL.tflite INPUTS.npy OUTPUTS.npy
 
 Imports nothing of this project: the Python that has tflite-runtime need not have it.
 Prints the interpreter's version.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convert.figures import Measurement
 from convert.labels import LABELS
-from convert.page import page, paragraph
+from convert.reporting.page import page, paragraph
 
 WARNING: Final = (
     "This page shows photographs of people, from a data set that gives no right to pass them on. Do not publish it, "

@@ -1,0 +1,1 @@
+"""An evaluation as pages, plots and tables."""
