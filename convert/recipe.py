@@ -159,7 +159,7 @@ _CLASSIC: Final = Augmentation(rotation_deg=15.0, scale=(0.9, 1.1), shift=0.1)
 
 RECIPES: Final = {
     "normal": NORMAL,
-    # 72 pixels leave MobileNetV2 the same 3x3 places to pool as 96, in half the time.
+    # 88 pixels leave the last blocks 3x3 places, and a run takes less than a quarter of one of normal.
     "small": replace(
         NORMAL,
         name="small",
@@ -167,8 +167,8 @@ RECIPES: Final = {
         dropout=0.1,
         teacher_share=0.7,
         stages=(
-            Stage(72, 14, 2e-3, augmentation=_EARLY),
-            Stage(72, 10, 6e-4, class_weight_power=0.3, augmentation=GENTLE),
+            Stage(88, 10, 2e-3, leader_share=0.3, augmentation=_EARLY),
+            Stage(88, 8, 6e-4, class_weight_power=0.3, leader_share=0.3, augmentation=GENTLE),
         ),
     ),
     # Judged by the labels of most published figures; never shipped: people disagree with a third of them.
@@ -177,8 +177,8 @@ RECIPES: Final = {
         name="fer2013",
         labels="fer2013",
         stages=(
-            Stage(64, 14, 1e-3, augmentation=_EARLY),
-            Stage(96, 10, 4e-4, first_block=3, augmentation=GENTLE),
+            Stage(64, 10, 1e-3, first_block=3, augmentation=_EARLY),
+            Stage(112, 8, 5e-4, first_block=3, mixup=0.2, augmentation=GENTLE),
         ),
     ),
     # The model card that this project started from: nothing but a head on ImageNet's features.
