@@ -147,9 +147,8 @@ NORMAL: Final = Recipe(
     stages=(
         Stage(64, 12, 1e-3, augmentation=_EARLY),
         Stage(96, 8, 3e-4, augmentation=_EARLY),
-        Stage(96, 14, 6e-4, first_block=3, class_weight_power=0.3),
         # 112 pixels give the last blocks 4x4 places instead of 3x3.
-        Stage(112, 12, 5e-4, first_block=3, class_weight_power=0.3, leader_share=0.3, mixup=0.2),
+        Stage(112, 18, 6e-4, first_block=3, class_weight_power=0.3, leader_share=0.3, mixup=0.2),
         Stage(112, 6, 1.5e-4, first_block=3, class_weight_power=0.3, leader_share=0.3, augmentation=GENTLE),
     )
 )
