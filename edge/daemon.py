@@ -200,6 +200,8 @@ class Daemon:
                 broker=self._sink.broker_state,
                 outbox_depth=self._sink.outbox_depth,
                 outbox_dropped=self._sink.outbox_dropped,
+                outbox_durable=self._sink.outbox_durable,
+                outbox_problem=self._sink.outbox_problem,
                 temperature_c=board.temperature_c(),
                 throttled=board.throttled(),
             )

@@ -32,6 +32,14 @@ class Sink(Protocol):
         """Events that will never arrive: a full outbox let them go, or the broker refused them."""
 
     @property
+    def outbox_durable(self) -> bool | None:
+        """Whether events that wait for the broker outlive this process; None where there is no broker in play."""
+
+    @property
+    def outbox_problem(self) -> str | None:
+        """Why they do not, where that was not asked for."""
+
+    @property
     def failure(self) -> Exception | None:
         """Why nothing will be delivered any more; the daemon must end with a non-zero code."""
 
@@ -79,6 +87,8 @@ class JsonLinesSink:
 
     broker_state: Final[BrokerState] = "none"
     outbox_depth: Final = 0
+    outbox_durable: Final = None
+    outbox_problem: Final = None
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -104,6 +104,8 @@ def health(**changes: Any) -> HealthPayload:
         broker="connected",
         outbox_depth=0,
         outbox_dropped=0,
+        outbox_durable=True,
+        outbox_problem=None,
         temperature_c=None,
         throttled=None,
     )

@@ -130,6 +130,10 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
     broker: Literal["connected", "disconnected", "none"]
     outbox_depth: Annotated[int, Meta(ge=0, description="Events not acknowledged yet.")]
     outbox_dropped: Annotated[int, Meta(ge=0, description="Events that a full outbox let go or the broker refused.")]
+    outbox_durable: Annotated[
+        bool | None, Meta(description="Whether waiting events outlive this process; null where no broker is set.")
+    ]
+    outbox_problem: Annotated[str | None, Meta(description="Why they do not, where that was not asked for.")]
     temperature_c: float | None
     throttled: Annotated[bool | None, Meta(description="Raspberry Pi firmware's word; null where it has none.")]
 

@@ -77,6 +77,16 @@ class MqttSink:
         return self._pending.dropped
 
     @property
+    def outbox_durable(self) -> bool:
+        """Whether events that wait outlive this process."""
+        return False
+
+    @property
+    def outbox_problem(self) -> str | None:
+        """Why they do not, where that was not asked for."""
+        return None
+
+    @property
     def failure(self) -> Exception | None:
         """Why the publisher's thread has ended without being told to."""
         return self._failure
