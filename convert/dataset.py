@@ -117,6 +117,13 @@ def without_duplicates_of(split: Split, other: Split) -> Split:
     return split.take(keep)
 
 
+def clean_split(data: Path, name: str) -> tuple[Split, int]:
+    """Return a test split without the images that Training holds too, and how many those were."""
+    whole = load_split(data, name)
+    clean = without_duplicates_of(whole, load_split(data, "Training"))
+    return clean, len(whole) - len(clean)
+
+
 def training_rows(split: Split) -> Split:
     """Keep what can teach: enough votes for the seven emotions, and an image that is not constant."""
     ballots = split.agreement * VOTES_PER_IMAGE

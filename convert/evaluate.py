@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from convert.calibration import to_network
 from convert.circumstances import circumstances
-from convert.dataset import Split, load_split, without_duplicates_of
+from convert.dataset import Split, clean_split
 from convert.detected import measure_detected
 from convert.errors import ConvertError
 from convert.figures import Evaluation, How, Measurement, Pair, Result, Trust
 from convert.floatmodel import FloatModel, load_float_model, with_probabilities
 from convert.labels import LABELS
-from convert.metrics import accuracy_at, calibration_error, reliability, score
+from convert.metrics import above, accuracy_at, calibration_error, reliability, score
 from convert.progress import Say, ticker
 from convert.quantize import check_fits
 from convert.robustness import measure_robustness
@@ -33,19 +33,10 @@ COVERAGES: Final = tuple(round(0.05 * step, 2) for step in range(20, 0, -1))
 """Shares of the faces at which the coverage curve is read: 1.00, 0.95 ... 0.05."""
 
 _SAMPLE_SEED: Final = 41
-_PROBE: Final = 8
-"""Pictures on which it is decided whether outputs are probabilities: each alone would do."""
 _QUICK: Final = "left out by --quick"
 
 Probabilities = NDArray[np.float32]
 """float32 (images, labels)."""
-
-
-def clean_split(data: Path, name: str) -> tuple[Split, int]:
-    """Return a test split without the images that Training holds too, and how many those were."""
-    whole = load_split(data, name)
-    clean = without_duplicates_of(whole, load_split(data, "Training"))
-    return clean, len(whole) - len(clean)
 
 
 def network_inputs(images: NDArray[np.uint8], spec: ModelInput) -> NDArray[np.float32]:
@@ -164,7 +155,7 @@ def _float_forms(
         return [], ["float: no float model beside the model, and none given with --float"]
     model = load_float_model(path)
     check_fits(model, spec)
-    model = with_probabilities(model, inputs[:_PROBE])
+    model = with_probabilities(model, inputs)
     forms = [(float_runtime(), model.predict(inputs))]
     if not tflite:
         return forms, []
@@ -181,8 +172,7 @@ def _as_tflite(model: FloatModel, inputs: NDArray[np.float32]) -> Probabilities:
 
 def _trust(labels: NDArray[np.int64], rows: Probabilities, manifest: Manifest, runtime: str) -> Trust:
     threshold = manifest.thresholds.unknown_below
-    covered = rows.max(axis=1) >= threshold
-    right = rows.argmax(axis=1) == labels
+    coverage, covered_accuracy = above(labels, rows, threshold)
     return Trust(
         dataset=FERPLUS,
         runtime=runtime,
@@ -191,7 +181,7 @@ def _trust(labels: NDArray[np.int64], rows: Probabilities, manifest: Manifest, r
         unknown_below=threshold,
         calibration_error=calibration_error(labels, rows),
         bins=reliability(labels, rows),
-        coverage=float(covered.mean()),
-        covered_accuracy=float(right[covered].mean()) if covered.any() else None,
+        coverage=coverage,
+        covered_accuracy=covered_accuracy,
         curve=tuple(zip(COVERAGES, accuracy_at(labels, rows, COVERAGES), strict=True)),
     )

@@ -9,11 +9,11 @@ from typing import Final
 import msgspec
 
 from convert.calibration import training_faces
+from convert.dataset import clean_split
 from convert.errors import ConvertError
 from convert.evaluate import (
     FERPLUS,
     Probabilities,
-    clean_split,
     float_runtime,
     label_agreement,
     network_inputs,
@@ -22,7 +22,7 @@ from convert.evaluate import (
 from convert.files import write_atomically
 from convert.floatmodel import FloatModel, load_float_model
 from convert.labels import LABELS
-from convert.metrics import calibration_error, fit_temperature, threshold_for_coverage
+from convert.metrics import above, calibration_error, fit_temperature, threshold_for_coverage
 from convert.quantstudy import DEFAULT_SET, HEADER, Judge, choose, input_of, to_row, trials
 from convert.runtimes.int8 import Int8Model, runtime_name
 from convert.train import BEST, save_bare
@@ -164,11 +164,11 @@ class _Measured:
             add("accuracy", found.scores.accuracy, found.dataset, found.scores.images, found.runtime)
             add("macro_recall", found.scores.macro_recall, found.dataset, found.scores.images, found.runtime)
         rows = self.calibrated(temperature)
-        covered = rows.max(axis=1) >= threshold
-        right = (rows.argmax(axis=1) == self.labels)[covered]
+        coverage, covered_accuracy = above(self.labels, rows, threshold)
         add("calibration_error", calibration_error(self.labels, rows), FERPLUS, len(self.labels))
-        add("coverage", float(covered.mean()), FERPLUS, len(self.labels))
-        add("covered_accuracy", float(right.mean()), FERPLUS, int(covered.sum()))
+        add("coverage", coverage, FERPLUS, len(self.labels))
+        if covered_accuracy is not None:
+            add("covered_accuracy", covered_accuracy, FERPLUS, round(coverage * len(self.labels)))
         lost = (self.reference.argmax(axis=1) == self.split.leader)[self.led].mean()
         lost -= (self.quantized.argmax(axis=1) == self.split.leader)[self.led].mean()
         add("accuracy_lost_to_float", float(lost), FERPLUS, len(self.labels))

@@ -98,6 +98,12 @@ class Evaluation:
     absent: tuple[str, ...]
     circumstances: Circumstances
 
+    @property
+    def shipped(self) -> Result:
+        """The result that counts: the labels and the form of the model that `trust` is about."""
+        wanted = (self.trust.dataset, self.trust.runtime)
+        return next(result for result in self.results if (result.dataset, result.runtime) == wanted)
+
 
 @dataclass(frozen=True)
 class Measurement:

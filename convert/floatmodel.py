@@ -1,6 +1,6 @@
 """Any Keras model that a user brings, as one function from pictures to class scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,8 @@ from convert.quiet import quiet
 
 _DIMENSIONS: Final = 4
 _CHANNELS: Final = (1, 3)
+_PROBE: Final = 8
+"""Pictures on which it is decided whether outputs are probabilities: each alone would do."""
 _SUM_TOLERANCE: Final = 1e-2
 """Softmax outputs sum to 1 within float error; logits and sigmoids miss it by far more than this."""
 
@@ -108,12 +110,12 @@ def _checked(path: Path, call: Callable[[Any], Any], inputs: Any, outputs: Any, 
     return FloatModel(path, traced, height, width, channels, int(scores[1]), owner)
 
 
-def with_probabilities(model: FloatModel, samples: NDArray[np.float32]) -> FloatModel:
+def with_probabilities(model: FloatModel, samples: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> FloatModel:
     """Return the model itself where its outputs are probabilities, else with a softmax appended.
 
-    `samples` float32 (n, height, width, channels) decide. `edge` reads probabilities.
+    The first few of `samples`, float32 (height, width, channels) each, decide. `edge` reads probabilities.
     """
-    scores = model.predict(samples)
+    scores = model.predict(np.asarray(samples[:_PROBE], dtype=np.float32))
     if not np.isfinite(scores).all():
         msg = f"model {model.path} gives values that are not finite on the calibration pictures"
         raise ConvertError(msg)

@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from convert.quiet import quiet
+from convert.runtimes.int8 import to_integers
 
 _CONV: Final = schema.BuiltinOperator.CONV_2D
 _DEPTHWISE: Final = schema.BuiltinOperator.DEPTHWISE_CONV_2D
@@ -147,10 +148,7 @@ class LiteGraph:
         (into,) = interpreter.get_input_details()
         scale, zero_point = into["quantization"]
         for picture in pictures:
-            values = picture
-            if scale:
-                limits = np.iinfo(into["dtype"])
-                values = np.clip(np.rint(picture / scale) + zero_point, limits.min, limits.max)
-            interpreter.set_tensor(into["index"], values.astype(into["dtype"])[None])
+            values = to_integers(picture, scale, zero_point, into["dtype"]) if scale else picture
+            interpreter.set_tensor(into["index"], values[None])
             interpreter.invoke()
             yield [interpreter.get_tensor(layer.input) for layer in layers]

@@ -135,6 +135,15 @@ def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float
     return float(sum(gaps) / max(1, len(labels)))
 
 
+def above(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], threshold: float
+) -> tuple[float, float | None]:
+    """Return the share of rows whose confidence reaches a threshold, and the accuracy on them, None without any."""
+    covered = probabilities.max(axis=1) >= threshold
+    right = probabilities.argmax(axis=1) == labels
+    return float(covered.mean()), float(right[covered].mean()) if covered.any() else None
+
+
 def accuracy_at(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], coverages: Sequence[float]
 ) -> tuple[float, ...]:

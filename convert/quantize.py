@@ -1,24 +1,21 @@
 """Full-integer post-training quantization: int8 weights, int8 activations, integers in and out."""
 
-from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Any, Final, Literal
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from convert.biascorrection import PICTURES, correct_biases
 from convert.calibration import Picture, to_network
 from convert.errors import ConvertError
 from convert.floatmodel import FloatModel, with_probabilities
-from convert.quiet import quiet
+from convert.runtimes.floating import to_float_tflite, to_tflite
 from convert.runtimes.int8 import Int8Model
 from edge.manifest import ModelInput
 
 InOut = Literal["int8", "uint8"]
 
-_PROBE: Final = 8
-"""Pictures on which it is decided whether outputs are probabilities: each alone would do."""
 _FLOAT_KINDS: Final = "fc"
 
 
@@ -29,27 +26,27 @@ def quantize(model: FloatModel, spec: ModelInput, pictures: Sequence[Picture], i
     Raises ConvertError where `spec` does not fit the model, or an operation has no integer form.
     """
     check_fits(model, spec)
-    samples = [to_network(picture, spec)[None] for picture in pictures]
-    model = with_probabilities(model, np.concatenate(samples[:_PROBE]))
-    signature = [tf.TensorSpec([1, model.height, model.width, model.channels], tf.float32)]
-    try:
-        with quiet():
-            traced = tf.function(model.call, input_signature=signature).get_concrete_function()
-            # Variables become constants first: the calibrator cannot read the resource variables that
-            # Keras 3 models keep ("READ_VARIABLE failed to invoke").
-            frozen = convert_variables_to_constants_v2(traced)
-            converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module())
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: _feed(samples)
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = converter.inference_output_type = getattr(tf, in_out)
-            content = bytes(converter.convert())
-    except Exception as error:  # the converter raises whatever MLIR gives it
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        msg = f"model {model.path} cannot be converted to full int8: {lines[0] if lines else type(error).__name__}"
-        raise ConvertError(msg) from error
+    samples = [to_network(picture, spec) for picture in pictures]
+    model = with_probabilities(model, samples)
+
+    def set_up(converter: Any) -> None:  # noqa: ANN401 - TensorFlow has no types
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([sample[None]] for sample in samples)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = getattr(tf, in_out)
+
+    content = to_tflite(model, "full int8", set_up)
     verify_integer_only(content, in_out)
     return content
+
+
+def corrected(content: bytes, model: FloatModel, spec: ModelInput, pictures: Sequence[Picture]) -> bytes:
+    """Return what `quantize` made of a model with its biases corrected on the first of the same pictures.
+
+    Raises ConvertError where the converter gave the float and the int8 form different layers.
+    """
+    samples = [to_network(picture, spec) for picture in pictures[:PICTURES]]
+    return correct_biases(content, to_float_tflite(with_probabilities(model, samples)), samples)
 
 
 def check_fits(model: FloatModel, spec: ModelInput) -> None:
@@ -63,11 +60,6 @@ def check_fits(model: FloatModel, spec: ModelInput) -> None:
     if (spec.height, spec.width) != (model.height, model.width):
         msg = f"model {model.path} takes {model.width}x{model.height} pixels, not {spec.width}x{spec.height}"
         raise ConvertError(msg)
-
-
-def _feed(samples: Sequence[NDArray[np.float32]]) -> Iterator[list[NDArray[np.float32]]]:
-    for sample in samples:
-        yield [sample]
 
 
 def verify_integer_only(content: bytes, in_out: InOut) -> None:

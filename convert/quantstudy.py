@@ -7,15 +7,14 @@ from typing import Final, Literal
 
 import numpy as np
 
-from convert.biascorrection import PICTURES, correct_biases
-from convert.calibration import CALIBRATION_IMAGES, KINDS, Kind, Picture, to_network, training_faces
+from convert.calibration import CALIBRATION_IMAGES, KINDS, Kind, Picture, training_faces
+from convert.dataset import clean_split
 from convert.errors import ConvertError
-from convert.evaluate import Probabilities, clean_split, label_agreement, network_inputs
+from convert.evaluate import Probabilities, label_agreement, network_inputs
 from convert.floatmodel import FloatModel, with_probabilities
 from convert.labels import LABELS
-from convert.quantize import quantize
+from convert.quantize import corrected, quantize
 from convert.runtimes import other as other_runtime
-from convert.runtimes.floating import to_float_tflite
 from convert.runtimes.int8 import Int8Model, runtime_name
 from edge.manifest import ModelInput
 
@@ -26,8 +25,6 @@ SURE_MARGIN: Final = 0.1
 """Lead of the float model's first label over its second from which an image counts as no near tie."""
 MIN_MAX: Final = "min-max"
 CORRECTED: Final = "bias-corrected"
-
-_PROBE: Final = 8
 
 Say = Callable[[str], None]
 
@@ -112,7 +109,7 @@ class Judge:
         split, _ = clean_split(data, SPLIT)
         self.model, self.spec = model, spec
         self._leader, self.inputs = split.leader, network_inputs(split.images, spec)
-        self.reference = with_probabilities(model, self.inputs[:_PROBE]).predict(self.inputs)
+        self.reference = with_probabilities(model, self.inputs).predict(self.inputs)
         first, second = np.sort(self.reference, axis=1)[:, :-3:-1].T
         self._sure = first - second > SURE_MARGIN
 
@@ -141,10 +138,7 @@ def trials(judge: Judge, pictures: Sequence[Picture], name: str) -> list[Trial]:
     """Quantize the judge's model by each method with one calibration set, called `name`, and measure."""
     model, spec = judge.model, judge.spec
     plain = quantize(model, spec, pictures)
-    samples = [to_network(picture, spec) for picture in pictures[:PICTURES]]
-    exact = to_float_tflite(with_probabilities(model, np.stack(samples[:_PROBE])))
-    corrected = correct_biases(plain, exact, samples)
-    return [judge.trial(plain, name, MIN_MAX), judge.trial(corrected, name, CORRECTED)]
+    return [judge.trial(plain, name, MIN_MAX), judge.trial(corrected(plain, model, spec, pictures), name, CORRECTED)]
 
 
 def study(judge: Judge, data: Path, sets: Sequence[CalibrationSet], say: Say) -> list[Trial]:

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from convert.detected import Detected
-from convert.evaluate import FERPLUS
 from convert.figures import Evaluation, Measurement, Result, Trust
 from convert.files import write_atomically
+from convert.history import Epoch, read_history
 from convert.labels import LABELS
-from convert.metrics import Scores
 from convert.progress import Say
 from convert.reporting import plots
 from convert.reporting.errorpage import WARNING, error_page
-from convert.reporting.history import Epoch, read_history
 from convert.reporting.page import facts, figure, page, paragraph, table
 from convert.reporting.private import check_private
 from convert.reporting.table import COVERED, percent, to_json
@@ -56,16 +54,8 @@ def index_page(evaluation: Evaluation, epochs: Sequence[Epoch] = ()) -> str:
     return page(f"Evaluation of {evaluation.model} on {evaluation.split}", body)
 
 
-def _shipped(evaluation: Evaluation, dataset: str) -> Scores:
-    return next(
-        result.scores
-        for result in evaluation.results
-        if result.dataset == dataset and result.runtime == evaluation.trust.runtime
-    )
-
-
-def _interval(scores: Scores) -> str:
-    low, high = scores.interval
+def _interval(interval: tuple[float, float]) -> str:
+    low, high = interval
     return f"{100 * low:.2f} - {100 * high:.2f}"
 
 
@@ -74,13 +64,13 @@ def _points(share: float) -> str:
 
 
 def _summary(evaluation: Evaluation) -> list[str]:
-    scores, trust = _shipped(evaluation, FERPLUS), evaluation.trust
+    scores, trust = evaluation.shipped.scores, evaluation.trust
     left = evaluation.whole - evaluation.dropped
     part = "" if evaluation.images == left else f" This is a sample of {evaluation.images} of them, drawn at random."
     return [
         paragraph(
-            f"{trust.runtime}, {FERPLUS}: {percent(scores.accuracy)} of {scores.images} images right (95 % interval "
-            f"{_interval(scores)}), macro recall {percent(scores.macro_recall)}, calibration error "
+            f"{trust.runtime}, {trust.dataset}: {percent(scores.accuracy)} of {scores.images} images right (95 % "
+            f"interval {_interval(scores.interval)}), macro recall {percent(scores.macro_recall)}, calibration error "
             f"{percent(trust.calibration_error)}."
         ),
         paragraph(
@@ -100,7 +90,7 @@ def _runtimes(evaluation: Evaluation) -> list[str]:
             result.dataset,
             str(result.scores.images),
             percent(result.scores.accuracy),
-            _interval(result.scores),
+            _interval(result.scores.interval),
             percent(result.scores.macro_recall),
         ]
         for result in evaluation.results
@@ -191,7 +181,7 @@ def _robustness(found: Sequence[Robust], trust: Trust) -> list[str]:
             if one.condition.unit
             else "nothing",
             percent(one.accuracy),
-            _interval_of(one),
+            _interval(one.interval),
             percent(one.macro_recall),
             percent(one.coverage),
             percent(one.covered_accuracy),
@@ -216,15 +206,11 @@ def _robustness(found: Sequence[Robust], trust: Trust) -> list[str]:
     ]
 
 
-def _interval_of(one: Robust) -> str:
-    return f"{100 * one.interval[0]:.2f} - {100 * one.interval[1]:.2f}"
-
-
 def _detected(found: Detected | None, trust: Trust) -> list[str]:
     if found is None:
         return []
     rows = [
-        [name, str(scores.images), percent(scores.accuracy), _interval(scores), percent(scores.macro_recall)]
+        [name, str(scores.images), percent(scores.accuracy), _interval(scores.interval), percent(scores.macro_recall)]
         for name, scores in (
             ("found, cropped by the detector's box", found.boxed),
             ("of those, confirmed by the second cascade", found.announced),

@@ -18,7 +18,7 @@ from convert.augment import place_face, plain
 from convert.calibration import to_network
 from convert.corruptions import CORRUPTIONS
 from convert.dataset import Split
-from convert.metrics import accuracy_at, calibration_error, score
+from convert.metrics import above, accuracy_at, calibration_error, score
 from convert.progress import Tick
 from convert.runtimes.int8 import Int8Model
 from edge.manifest import Manifest
@@ -123,8 +123,7 @@ def _judged(
     condition: Condition, labels: NDArray[np.int64], calibrated: NDArray[np.float32], threshold: float
 ) -> Robust:
     scores = score(labels, calibrated)
-    covered = calibrated.max(axis=1) >= threshold
-    right = calibrated.argmax(axis=1) == labels
+    coverage, covered_accuracy = above(labels, calibrated, threshold)
     return Robust(
         condition=condition,
         images=scores.images,
@@ -132,8 +131,8 @@ def _judged(
         interval=scores.interval,
         macro_recall=scores.macro_recall,
         calibration_error=calibration_error(labels, calibrated),
-        coverage=float(covered.mean()),
-        covered_accuracy=float(right[covered].mean()) if covered.any() else None,
+        coverage=coverage,
+        covered_accuracy=covered_accuracy,
         accuracy_at_90=accuracy_at(labels, calibrated, [_COVERED])[0],
     )
 

@@ -15,6 +15,7 @@ from convert.augment import plain
 from convert.dataset import labelled, load_split, training_rows, without_duplicates_of
 from convert.errors import ConvertError
 from convert.files import write_atomically
+from convert.history import Epoch, append_epoch
 from convert.model import build, imagenet_weights, to_input, train_from
 from convert.rebalance import choose_strength, label_shares, shift
 from convert.recipe import Recipe, Stage, learning_rate
@@ -24,7 +25,6 @@ from convert.views import Views, targets
 BEST: Final = "best.keras"
 STATE: Final = "state.json"
 RECIPE: Final = "recipe.json"
-HISTORY: Final = "history.jsonl"
 _UNBALANCED: Final = "unbalanced.keras"
 """What best.keras was before rare labels were favoured."""
 
@@ -252,9 +252,7 @@ class _Run:
     def _report(self, stage: Stage, epoch: int, loss: float, reached: float) -> None:
         self._work += stage.side_px**2
         minutes = (time.monotonic() - self._started) / self._work * self._left() / 60
-        line = {"side_px": stage.side_px, "epoch": epoch + 1, "loss": loss, "public_test": reached}
-        with (self._folder / HISTORY).open("a", encoding="utf-8") as history:
-            history.write(json.dumps(line) + "\n")
+        append_epoch(self._folder, Epoch(stage.side_px, epoch + 1, loss, reached))
         self._say(
             f"{stage.side_px} px, epoch {epoch + 1} of {stage.epochs}: loss {loss:.3f}, "
             f"PublicTest {100 * reached:.1f} %, about {minutes:.0f} minutes left"

@@ -8,21 +8,18 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from convert.biascorrection import PICTURES, correct_biases
 from convert.calibration import Picture, given_pictures, to_network, training_faces
 from convert.dataset import data_folder
 from convert.errors import ConvertError
 from convert.evaluate import label_agreement
 from convert.export import Description, write_model
-from convert.floatmodel import FloatModel, load_float_model, with_probabilities
-from convert.quantize import InOut, check_fits, quantize
-from convert.runtimes.floating import to_float_tflite
+from convert.floatmodel import FloatModel, load_float_model
+from convert.quantize import InOut, check_fits, corrected, quantize
 from convert.runtimes.int8 import Int8Model
 from edge.manifest import ModelInput
 
 _FEWEST_LABELS: Final = 2
 _COMPARED: Final = 100
-_PROBE: Final = 8
 
 
 def convert_user_model(options: argparse.Namespace, say: Callable[[str], None]) -> Path:
@@ -83,14 +80,13 @@ def _quantized(
     content = quantize(model, spec, pictures, in_out)
     same = agreement(content)
     try:
-        exact = to_float_tflite(with_probabilities(model, inputs[:_PROBE]))
-        corrected = correct_biases(content, exact, list(inputs[:PICTURES]))
+        other = corrected(content, model, spec, pictures)
     except ConvertError as error:
         say(str(error))
     else:
-        better = agreement(corrected)
+        better = agreement(other)
         if better >= same:
-            content, same = corrected, better
+            content, same = other, better
     say(f"float and int8 give the same label on {100 * same:.0f} % of {len(inputs)} calibration pictures")
     return content
 

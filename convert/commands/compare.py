@@ -3,27 +3,21 @@
 import argparse
 from pathlib import Path
 
-from convert.commands import Commands, data, data_parent, say
+from convert.commands import Commands, data, data_parent, range_parent, say
 
 
 def add(commands: Commands) -> None:
     """Describe the command."""
     compare = commands.add_parser(
-        "compare", parents=[data_parent()], help="compare ways of quantizing a float model, and choose one"
+        "compare",
+        parents=[data_parent(), range_parent()],
+        help="compare ways of quantizing a float model, and choose one",
     )
     compare.add_argument(
         "model", nargs="?", type=Path, default=Path("models/normal.keras"), metavar="MODEL", help="file or run folder"
     )
     compare.add_argument(
         "--sets", metavar="A,B,...", help="calibration sets, such as half-500,plain-100 (default: seven of them)"
-    )
-    compare.add_argument(
-        "--range",
-        type=float,
-        nargs=2,
-        default=(-1.0, 1.0),
-        metavar=("LOW", "HIGH"),
-        help="of its inputs (default -1 1)",
     )
 
 

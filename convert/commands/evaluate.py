@@ -5,15 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from convert.commands import Commands, data, data_parent, say
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        msg = f"must be at least 1, not {count}"
-        raise argparse.ArgumentTypeError(msg)
-    return count
+from convert.commands import Commands, data, data_parent, say, whole_number
 
 
 def add(commands: Commands) -> None:
@@ -25,7 +17,9 @@ def add(commands: Commands) -> None:
     evaluate.add_argument(
         "--quick", action="store_true", help="only Keras and int8 on the clean split: no robustness, detector"
     )
-    evaluate.add_argument("--sample", type=_count, metavar="N", help="measure N images of the split, drawn at random")
+    evaluate.add_argument(
+        "--sample", type=whole_number(1), metavar="N", help="measure N images of the split, drawn at random"
+    )
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     evaluate.add_argument(
         "--report", type=Path, metavar="DIR", help="write index.html, figures.json and errors.html (shows photographs)"
@@ -59,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _refuse_early(arguments: argparse.Namespace) -> None:
     """Raise what writing would raise, before minutes are spent on measuring."""
     from convert.errors import ConvertError  # noqa: PLC0415
-    from convert.reporting.history import read_history  # noqa: PLC0415
+    from convert.history import read_history  # noqa: PLC0415
     from convert.reporting.private import check_private  # noqa: PLC0415
 
     if arguments.run and not arguments.report:

@@ -5,17 +5,10 @@ import json
 from pathlib import Path
 from typing import Final
 
-from convert.commands import Commands, data, data_parent, say
+from convert.commands import Commands, data, data_parent, say, whole_number
 
 _PEOPLE: Final = 40
 _MOST_PEOPLE: Final = 1000
-
-
-def _people(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_PEOPLE:
-        msg = f"{text!r} is no whole number from 1 to {_MOST_PEOPLE}"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text)
 
 
 def add(commands: Commands) -> None:
@@ -26,7 +19,7 @@ def add(commands: Commands) -> None:
     events.add_argument("model", nargs="?", default="normal", metavar="MODEL", help="shipped name or .tflite path")
     events.add_argument(
         "--people",
-        type=_people,
+        type=whole_number(1, _MOST_PEOPLE),
         default=_PEOPLE,
         metavar="N",
         help=f"made-up people of 45 seconds each (default {_PEOPLE})",

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from convert.commands import Commands, data_parent, say
+from convert.commands import Commands, data_parent, range_parent, say
 from convert.labels import LABELS
 
 _UNSURE: Final = 0.4
@@ -13,18 +13,12 @@ _UNSURE: Final = 0.4
 
 def add(commands: Commands) -> None:
     """Describe the command."""
-    parser = commands.add_parser("quantize", parents=[data_parent()], help="convert a Keras model of your own")
+    parser = commands.add_parser(
+        "quantize", parents=[data_parent(), range_parent()], help="convert a Keras model of your own"
+    )
     parser.add_argument("model", type=Path, metavar="MODEL", help=".keras, .h5 or SavedModel folder")
     parser.add_argument("--labels", default=",".join(LABELS), metavar="A,B,...", help="output order (default FER's 7)")
     parser.add_argument("--colour", choices=("gray", "rgb", "bgr"), help="default: gray for 1 channel, else rgb")
-    parser.add_argument(
-        "--range",
-        type=float,
-        nargs=2,
-        default=(-1.0, 1.0),
-        metavar=("LOW", "HIGH"),
-        help="what pixel values 0 and 255 were in training (default -1 1)",
-    )
     parser.add_argument(
         "--calibration", type=Path, metavar="PATH", help="pictures: folder, .npz or .npy (default: FER2013 Training)"
     )

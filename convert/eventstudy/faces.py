@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from convert.augment import place_face
 from convert.corruptions import CORRUPTIONS
-from convert.dataset import Split, labelled, load_split, without_duplicates_of
+from convert.dataset import Split, clean_split, labelled
 from convert.errors import ConvertError
 from convert.eventstudy.followed import Followed
 from convert.eventstudy.truth import Part, truth_of
@@ -79,7 +79,8 @@ def pools(data: Path) -> tuple[Split, list[NDArray[np.int64]]]:
 
     Raises ConvertError where a label has none.
     """
-    split = labelled(without_duplicates_of(load_split(data, "PublicTest"), load_split(data, "Training")))
+    clean, _ = clean_split(data, "PublicTest")
+    split = labelled(clean)
     rows = []
     for label, name in enumerate(LABELS):
         own = np.flatnonzero(split.majority == label)

@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from convert.history import Epoch, stage_starts
 from convert.metrics import Bin
-from convert.reporting.history import Epoch, stage_starts
 from convert.robustness import CLEAN, SCALE, Robust
 
 _INK, _MUTED, _GRID = "#010203", "#020304", "#030405"

@@ -104,11 +104,7 @@ def _robustness(found: Sequence[Robust]) -> list[str]:
 
 
 def _per_label(evaluation: Evaluation) -> list[str]:
-    last = next(
-        result
-        for result in evaluation.results
-        if result.dataset == evaluation.trust.dataset and result.runtime == evaluation.trust.runtime
-    )
+    last = evaluation.shipped
     head = f"{last.dataset}, {last.runtime}: rows are what people said, columns what the model said"
     return ["", head, *_confusion(last.scores)]
 

@@ -45,9 +45,7 @@ class Int8Model:
 
     def quantize(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
         """Return float32 (n, height, width, channels) as the integers, int8 or uint8, that the graph takes."""
-        limits = np.iinfo(self._in["dtype"])
-        scaled = np.rint(inputs / self.input.scale) + self.input.zero_point
-        return np.asarray(np.clip(scaled, limits.min, limits.max).astype(self._in["dtype"]))
+        return to_integers(inputs, self.input.scale, self.input.zero_point, self._in["dtype"])
 
     def dequantize(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
         """Return integers (n, outputs) that the graph gave as float32 probabilities."""
@@ -70,6 +68,12 @@ class FloatTflite:
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run float32 (n, height, width, channels); float32 (n, outputs)."""
         return np.asarray(_run_each(self._interpreter, iter(inputs)), dtype=np.float32)
+
+
+def to_integers(values: NDArray[np.float32], scale: float, zero_point: int, dtype: Any) -> NDArray[Any]:  # noqa: ANN401
+    """Return real values as the nearest integers of a type that stand for them: value / scale + zero point."""
+    limits = np.iinfo(dtype)
+    return np.asarray(np.clip(np.rint(values / scale) + zero_point, limits.min, limits.max).astype(dtype))
 
 
 def _run_each(interpreter: Any, pictures: Iterator[NDArray[Any]]) -> NDArray[Any]:  # noqa: ANN401

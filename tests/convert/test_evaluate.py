@@ -15,16 +15,16 @@ pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-e
 import keras
 
 from convert.cli import main
-from convert.dataset import load_split
+from convert.dataset import clean_split, load_split
 from convert.errors import ConvertError
-from convert.evaluate import clean_split, compare
+from convert.evaluate import compare
 from convert.export import Description, write_model
 from convert.figures import Measurement
 from convert.floatmodel import load_float_model
+from convert.history import read_history, stage_starts
 from convert.labels import LABELS
 from convert.quantize import quantize
 from convert.reporting.errorpage import most_confident_errors
-from convert.reporting.history import read_history, stage_starts
 from convert.reporting.page import table
 from convert.reporting.private import check_private
 from edge.manifest import ModelInput

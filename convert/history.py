@@ -1,13 +1,13 @@
 """What a training run reached, epoch by epoch, as its folder remembers it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from convert.errors import ConvertError
 
-FILE: Final = "history.jsonl"
+HISTORY: Final = "history.jsonl"
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,15 @@ class Epoch:
     public_test: float
 
 
+def append_epoch(run: Path, epoch: Epoch) -> None:
+    """Add a line to a run folder's history. Raises OSError."""
+    with (run / HISTORY).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(epoch)) + "\n")
+
+
 def read_history(run: Path) -> tuple[Epoch, ...]:
     """Read a run folder's history, oldest first. Raises ConvertError where there is none or a line is no epoch."""
-    path = run / FILE
+    path = run / HISTORY
     try:
         raw = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         epochs = tuple(
