@@ -102,6 +102,11 @@ class Capture:
         self._last_seconds = 0.0
 
     @property
+    def live(self) -> bool:
+        """Whether the source gives frames at its own pace; known once it was started."""
+        return self._live
+
+    @property
     def ended(self) -> bool:
         """Whether a finite source is over and its last frame was taken."""
         with self._changed:

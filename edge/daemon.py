@@ -16,6 +16,7 @@ from edge.capture import Capture
 from edge.classifier import Classifier
 from edge.config import Config
 from edge.detector import Detector
+from edge.governor import Governor
 from edge.health import Meter
 from edge.messages import Composer, timestamp
 from edge.mqtt.payloads import HealthPayload, InfoPayload, ModelInfo
@@ -42,6 +43,7 @@ class Daemon:
         # The interpreter has threads of its own; two pools on four cores cost more than they give.
         cv2.setNumThreads(1)
         self._config = config
+        self._fast = fast
         self._max_frames = max_frames
         self._stop = threading.Event()
         self.device = config.device.id or board.device_id()
@@ -56,6 +58,7 @@ class Daemon:
         )
         self._started = time.monotonic()
         self._meter = Meter(self._started)
+        self._governor = Governor(config.budget.latency_ms)
         self._health_due = self._started + config.health.interval_seconds
         self._state_due = 0.0
         self._frame: Frame | None = None
@@ -71,6 +74,8 @@ class Daemon:
         Raises EdgeError where the source or the broker cannot be used, and whatever ended a stage.
         """
         self._capture.start()
+        # A file played as quickly as possible has no latency to keep, and gives the same events everywhere.
+        self._governor.fixed = self._fast and not self._capture.live
         try:
             self._sink.info(self._info())
             self._sink.start()
@@ -124,10 +129,17 @@ class Daemon:
                 self._send_health()
 
     def _step(self, frame: Frame) -> None:
+        # A file's frames are all processed; of a camera, only those that can still be in time.
+        if self._capture.live and self._governor.too_late(1000 * (time.monotonic() - frame.captured_monotonic)):
+            return
+        setattr(self._pipeline, "level", self._governor.level)  # noqa: B010 - the line is about to have levels
         result = self._pipeline.step(frame)
         self._frame = frame
         self._send(result.events)
-        self._meter.frame(1000 * (time.monotonic() - frame.captured_monotonic), result.stage_ms)
+        now = time.monotonic()
+        latency_ms = 1000 * (now - frame.captured_monotonic)
+        self._meter.frame(latency_ms, result.stage_ms)
+        self._governor.frame(now, latency_ms, result.stage_ms)
         if result.events or (result.faces and frame.seconds >= self._state_due):
             self._state_due = frame.seconds + _STATE_SECONDS
             self._send_state(result.faces)
@@ -190,12 +202,14 @@ class Daemon:
                 source_error=capture.error,
                 source_reopened=capture.reopened,
                 frames=self._meter.frames,
-                frames_dropped=capture.dropped,
+                frames_dropped=capture.dropped + self._governor.late,
+                frames_late=self._governor.late,
                 fps=fps,
                 faces=len(self._faces),
                 latency_ms=latency,
                 budget_latency_ms=budget_ms,
                 within_budget=None if latency is None else latency.p99 <= budget_ms,
+                budget=self._governor.report(),
                 stage_ms=stages,
                 broker=self._sink.broker_state,
                 outbox_depth=self._sink.outbox_depth,

@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge.mqtt.payloads import (
     TOPIC_PAYLOADS,
     BoxShare,
+    BudgetPayload,
     EventPayload,
     FacePayload,
     HealthPayload,
@@ -95,11 +96,15 @@ def health(**changes: Any) -> HealthPayload:
         source_reopened=0,
         frames=1,
         frames_dropped=0,
+        frames_late=0,
         fps=1.0,
         faces=0,
         latency_ms=None,
         budget_latency_ms=100.0,
         within_budget=None,
+        budget=BudgetPayload(
+            state="steady", level="full", level_index=0, levels=["full", "seldom"], reachable_ms=None, steps=[]
+        ),
         stage_ms={},
         broker="connected",
         outbox_depth=0,

@@ -110,6 +110,38 @@ class LatencyPercentiles(Payload, frozen=True, kw_only=True):
     max: float
 
 
+class BudgetStep(Payload, frozen=True, kw_only=True):
+    """One step along the ladder of levels."""
+
+    time: Timestamp
+    from_level: str
+    to_level: str
+    reason: Annotated[
+        Literal["start", "latency", "room", "throttled", "hot"],
+        Meta(
+            description="start: too slow when measured at the start; latency: too slow later; room: quick for a while; "
+            "throttled, hot: the board says so."
+        ),
+    ]
+    detail: Annotated[str, Meta(description="The reason for a person, with its figures.")]
+
+
+class BudgetPayload(Payload, frozen=True, kw_only=True):
+    """How much work a frame may cost at present."""
+
+    state: Annotated[
+        Literal["fixed", "measuring", "steady"],
+        Meta(description="fixed: a file played as quickly as possible keeps the best level; measuring: at the start."),
+    ]
+    level: Annotated[str, Meta(description="Name of the level in force.")]
+    level_index: Annotated[int, Meta(ge=0, description="Its place in `levels`, 0 the best.")]
+    levels: Annotated[list[str], Meta(description="The ladder, from the best to the cheapest.")]
+    reachable_ms: Annotated[
+        float | None, Meta(description="p99 at the cheapest level where even that breaks the budget; else null.")
+    ]
+    steps: Annotated[list[BudgetStep], Meta(description="The last steps, oldest first.")]
+
+
 class HealthPayload(Payload, frozen=True, kw_only=True):
     """How it is doing; topic `.../health`."""
 
@@ -120,12 +152,18 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
     source_error: str | None
     source_reopened: Annotated[int, Meta(ge=0, description="Times the source was opened again.")]
     frames: Annotated[int, Meta(ge=0, description="Frames processed since start.")]
-    frames_dropped: Annotated[int, Meta(ge=0, description="Frames that a newer one replaced before processing.")]
+    frames_dropped: Annotated[
+        int, Meta(ge=0, description="Frames not processed: a newer one replaced them, or they were late.")
+    ]
+    frames_late: Annotated[
+        int, Meta(ge=0, description="Those of them that were older than the budget when their turn came.")
+    ]
     fps: Annotated[float, Meta(ge=0)]
     faces: Annotated[int, Meta(ge=0)]
     latency_ms: LatencyPercentiles | None
     budget_latency_ms: float
     within_budget: Annotated[bool | None, Meta(description="p99 against the budget; null without frames.")]
+    budget: BudgetPayload
     stage_ms: Annotated[dict[str, float], Meta(description="Median time of each stage.")]
     broker: Literal["connected", "disconnected", "none"]
     outbox_depth: Annotated[int, Meta(ge=0, description="Events not acknowledged yet.")]
