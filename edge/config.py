@@ -121,9 +121,22 @@ class MqttConfig(Section, frozen=True, kw_only=True):
     reconnect_max_seconds: Annotated[
         float, Meta(ge=1, le=3600, description="Longest wait between two tries to connect.")
     ] = 60.0
+    outbox_directory: Annotated[
+        str,
+        Meta(
+            description="Folder of events that wait; empty: $STATE_DIRECTORY or $XDG_STATE_HOME/emotion-edge; "
+            '"none": memory only.'
+        ),
+    ] = ""
     outbox_max_events: Annotated[
-        int, Meta(ge=10, le=1_000_000, description="Events kept while the broker is away; past that the oldest go.")
+        int, Meta(ge=10, le=100_000, description="Events kept while the broker is away; past that the oldest go.")
     ] = 10_000
+    outbox_max_age_hours: Annotated[
+        float, Meta(ge=0.1, le=8760, description="... and past this age, counted while the sensor runs.")
+    ] = 168.0
+    replay_per_second: Annotated[
+        float, Meta(ge=1, le=10_000, description="Events of a backlog sent per second once the broker is back.")
+    ] = 50.0
     drain_seconds: Annotated[
         float, Meta(ge=0, le=60, description="How long a stop waits for the last acknowledgements.")
     ] = 5.0

@@ -88,15 +88,17 @@ class Daemon:
             # No goodbye: the broker then tells subscribers `offline`, which is what happened. What was
             # decided before is still delivered.
             self._deliver(self._config.mqtt.drain_seconds)
+            self._sink.abort()
             raise
         finally:
             self._capture.stop()
         self._send_health()
         self._deliver(None)
         if self._sink.failure is not None:
+            self._sink.abort()
             raise self._sink.failure
-        delivered = self._sink.close(self._config.mqtt.drain_seconds)
-        if not delivered and not self._sink.ended:
+        safe = self._sink.close(self._config.mqtt.drain_seconds)
+        if not safe and not self._sink.ended:
             log.error("%d event(s) were not acknowledged by the broker and are lost", self._sink.outbox_depth)
             return 1
         return 0

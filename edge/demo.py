@@ -151,6 +151,8 @@ def _without_broker(source: str, tally: Tally, say: Callable[[str], None]) -> in
 def _daemon(source: str, url: str | None) -> subprocess.Popen[str]:
     """Start the real daemon. What the environment configures stays out: a demo is the same everywhere."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EMOTION_EDGE_")}
+    # Nothing of it is to be found later, and its events are nobody else's.
+    environment["EMOTION_EDGE_MQTT_OUTBOX_DIRECTORY"] = "none"
     command = [sys.executable, "-m", "edge.cli", "run", "--log-level", "warning", "--source", source]
     if url is not None:
         command += ["--mqtt", url]

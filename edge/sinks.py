@@ -66,7 +66,10 @@ class Sink(Protocol):
         """True where every event is acknowledged, or gone for good."""
 
     def close(self, drain_seconds: float) -> bool:
-        """End, waiting at most `drain_seconds` for acknowledgements; True if every event has one."""
+        """End, waiting at most `drain_seconds` for acknowledgements; True if nothing is lost."""
+
+    def abort(self) -> bool:
+        """End without a good-bye, for a process that is about to fail; True if nothing is lost."""
 
 
 def stamped(payload: EventPayload, captured_monotonic: float, *, replayed: bool) -> EventPayload:
@@ -136,6 +139,10 @@ class JsonLinesSink:
     def close(self, drain_seconds: float) -> bool:
         """Return whether every event was written; there is nothing to wait for."""
         _ = drain_seconds
+        return self.outbox_dropped == 0
+
+    def abort(self) -> bool:
+        """Return whether every event was written."""
         return self.outbox_dropped == 0
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from edge.errors import BrokerError
 from edge.mqtt.client import Connection
+from edge.mqtt.pacing import Pacer
 from edge.mqtt.pending import Pending
 from edge.mqtt.topics import STOPPED, Kind, Topics
 from edge.mqtt.wire import Answer, ConnectionGoneError, Message
@@ -50,7 +51,8 @@ class Ending:
 class Conversation:
     """Publishes what is `pending` over `connection`.
 
-    `accepted` is called when the broker has acknowledged `online`. A broker that refuses even that is
+    Of a backlog `pending.replay_per_second` leave, after a first window full; once the end has begun only the
+    window counts. `accepted` is called when the broker has acknowledged `online`. A broker that refuses even that is
     an error with `must_accept`, and a line in the log otherwise.
     """
 
@@ -69,6 +71,9 @@ class Conversation:
         self._accepted = accepted
         self._must_accept = must_accept
         self._window = max(1, min(_WINDOW, connection.receive_maximum))
+        self._pacer = Pacer(pending.replay_per_second, self._window)
+        self._paced = False  # the next event has to wait for its turn
+        self._hurry = False
         self._retained_mids: dict[int, Kind] = {}
         self._event_mids: set[int] = set()
         self._all_retained_out = False
@@ -81,10 +86,11 @@ class Conversation:
         """
         try:
             while True:
+                self._hurry = ending.begun.is_set()
                 self._publish()
                 if ending.begun.is_set() and (self._delivered() or ending.over):
                     break
-                self._connection.poll(ending.seconds_left, wake)
+                self._connection.poll(min(ending.seconds_left, self._seconds_to_turn()), wake)
                 self._take_answers()
             self._say_stopped()
         finally:
@@ -106,8 +112,16 @@ class Conversation:
                 self._all_retained_out = True
                 break
             self._publish_retained(*retained)
-        while self._under_way() < self._window and self._pending.hand_next(self._publish_event):
+        self._paced = False
+        while self._under_way() < self._window and self._pending.hand_next(self._publish_event, self._may_replay):
             pass
+
+    def _may_replay(self) -> bool:
+        self._paced = not self._hurry and not self._pacer.take()
+        return not self._paced
+
+    def _seconds_to_turn(self) -> float:
+        return self._pacer.seconds_to_next() if self._paced else math.inf
 
     def _publish_retained(self, kind: Kind, payload: bytes) -> None:
         # Health is stale by the time it could be sent again: QoS 0.

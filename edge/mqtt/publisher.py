@@ -19,8 +19,11 @@ from edge.mqtt.backoff import Backoff
 from edge.mqtt.client import Dialler
 from edge.mqtt.connect_errors import ConnectFailedError
 from edge.mqtt.conversation import FAREWELL_SECONDS, Conversation, Ending
+from edge.mqtt.keeper import Keeper
 from edge.mqtt.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
 from edge.mqtt.pending import Pending
+from edge.mqtt.statefolder import outbox_file
+from edge.mqtt.store import Store
 from edge.mqtt.topics import OFFLINE, Kind, Topics
 from edge.mqtt.wire import ConnectionGoneError, Message
 from edge.sinks import BrokerState
@@ -29,6 +32,9 @@ _LOG: Final = logging.getLogger(__name__)
 
 _START_SECONDS: Final = 6.0
 """How long `start` waits to hear whether the broker wants us: one second over the patience for TCP."""
+
+_REMIND_SECONDS: Final = 3600.0
+"""How often the log says that the broker is still away."""
 
 _CLOSING_RETRY_SECONDS: Final = 0.5
 """Longest wait between two tries to connect while a drain runs, which lasts a few seconds in all."""
@@ -42,6 +48,10 @@ class MqttSink:
     the new `online`. With a new id each time the will would come when the keepalive of the dead
     connection ends, and mark a living sensor as offline for good.
 
+    An event is accepted once the broker has acknowledged it or the disk holds it. `event` waits for
+    neither: with a connection the broker's answer comes within milliseconds, without one the keeper's
+    thread writes at once.
+
     Raises ConfigError (from the constructor) for a configuration that cannot be used.
     """
 
@@ -50,11 +60,16 @@ class MqttSink:
         will = Message(self._topics.status, OFFLINE.encode(), 1, retain=True)
         self._dialler = Dialler(access(mqtt), f"emotion-edge-{device}", will)
         self._backoff = Backoff(mqtt.reconnect_max_seconds)
-        self._pending = Pending(mqtt.outbox_max_events)
+        self._mqtt = mqtt
+        self._pending = Pending(mqtt)
+        self._file = outbox_file(mqtt, device)
+        self._keeper = Keeper(self._pending, Store(self._file)) if self._file else None
         self._ending = Ending()
         self._decided = threading.Event()  # it is known whether the broker wants us
         self._accepted_once = False
+        self._told_kept = False
         self._silence: str | None = None  # why there is no connection, as already logged
+        self._reminded_monotonic = 0.0
         self._failure: Exception | None = None
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.settimeout(0)
@@ -79,12 +94,17 @@ class MqttSink:
     @property
     def outbox_durable(self) -> bool:
         """Whether events that wait outlive this process."""
-        return False
+        return self._keeper is not None and self._keeper.problem is None
 
     @property
     def outbox_problem(self) -> str | None:
         """Why they do not, where that was not asked for."""
-        return None
+        return self._keeper.problem if self._keeper else None
+
+    @property
+    def accepted_seq(self) -> int:
+        """Each event of this run up to this number is acknowledged (or dropped) or on disk."""
+        return self._pending.accepted_seq
 
     @property
     def failure(self) -> Exception | None:
@@ -97,12 +117,15 @@ class MqttSink:
         return False
 
     def start(self) -> None:
-        """Connect, waiting some seconds for the outcome; a broker that is not there yet is tried on.
+        """Take over what waits on disk and connect, waiting some seconds for the outcome.
 
-        Raises BrokerError for what trying again would not cure, as long as the broker has never
+        A broker that is not there yet is tried on. Raises ConfigError where another sensor uses the same
+        outbox, and BrokerError for what trying again would not cure, as long as the broker has never
         accepted this sensor: unknown host, refused credentials, an untrusted certificate. Where that
         shows only later, it becomes the `failure`.
         """
+        if self._keeper is not None:
+            self._keeper.start()
         self._thread.start()
         self._decided.wait(_START_SECONDS)
         if self._failure is not None:
@@ -111,6 +134,7 @@ class MqttSink:
     def event(self, payload: EventPayload, captured_monotonic: float) -> None:
         """Take an event for delivery. Raises ValueError where its `seq` does not grow."""
         self._pending.add(payload, captured_monotonic)
+        self._report_overflow()
         self._wake()
 
     def info(self, payload: InfoPayload) -> None:
@@ -132,8 +156,9 @@ class MqttSink:
     def close(self, drain_seconds: float) -> bool:
         """Deliver what is left within `drain_seconds` (may be infinite), retain `stopped`, disconnect.
 
-        A broker that is away is tried again until then, as long as an event waits. True if every event
-        was acknowledged. A second call, from any thread, can only shorten the time of the first.
+        A broker that is away is tried again until then, as long as an event waits. True if nothing is
+        lost: what is not acknowledged is on disk, for the next start. A second call, from any thread, can
+        only shorten the time of the first.
         """
         self._ending.begin(drain_seconds)
         self._wake()
@@ -144,7 +169,24 @@ class MqttSink:
             # left behind, it ends with the process.
             left = self._ending.seconds_left
             self._thread.join(None if math.isinf(left) else left + FAREWELL_SECONDS + 1.0)
-        return self.drained()
+        return self._keep()
+
+    def abort(self) -> bool:
+        """End without a good-bye, for a process that is about to fail; True if nothing is lost."""
+        return self._keep()
+
+    def _keep(self) -> bool:
+        """Put on disk what is not acknowledged; True if nothing is left that would be lost."""
+        if self._keeper is None:
+            return self.drained()
+        kept = self._keeper.finish()
+        depth = self._pending.depth
+        if kept and depth and not self._told_kept:
+            self._told_kept = True
+            _LOG.warning(
+                "%d event(s) are not acknowledged yet; they are kept in %s for the next start", depth, self._file
+            )
+        return kept
 
     def _retain(self, kind: Kind, payload: bytes) -> None:
         self._pending.retain(kind, payload)
@@ -179,11 +221,13 @@ class MqttSink:
             except ConnectFailedError as error:
                 if error.permanent and not self._accepted_once:
                     raise BrokerError(str(error)) from error
-                self._report_silence(str(error))
+                self._report_silence(str(error), news=error.permanent)
             except ConnectionGoneError as error:
-                self._report_silence(f"the connection to the broker at {self._dialler.access.broker} is gone: {error}")
+                broker = self._dialler.access.broker
+                self._report_silence(f"the connection to the broker at {broker} is gone: {error}", news=False)
             else:
                 return
+            self._report_overflow()
             if not self._pause(self._backoff.next_seconds()):
                 return
 
@@ -196,7 +240,11 @@ class MqttSink:
                 _LOG.info("connected to the broker at %s with %s", broker, protocol)
             self._pending.connection_made()
             conversation = Conversation(
-                connection, self._topics, self._pending, self._accept, must_accept=not self._accepted_once
+                connection,
+                self._topics,
+                self._pending,
+                self._accept,
+                must_accept=not self._accepted_once,
             )
             try:
                 conversation.run(self._ending, self._wake_reader)
@@ -208,12 +256,26 @@ class MqttSink:
         self._accepted_once = True
         self._decided.set()
 
-    def _report_silence(self, reason: str) -> None:
-        """Log, once per reason, that there is no connection."""
-        if reason != self._silence:
+    def _report_silence(self, reason: str, *, news: bool) -> None:
+        """Log that there is no connection: when it went, with each `news` of why, and then once an hour."""
+        now = time.monotonic()
+        if self._silence is None or (news and reason != self._silence):
             self._silence = reason
+            self._reminded_monotonic = now
             _LOG.warning("%s; events wait here meanwhile", reason)
+        elif now - self._reminded_monotonic >= _REMIND_SECONDS:
+            self._reminded_monotonic = now
+            _LOG.warning("still no broker: %s; %d event(s) wait", reason, self._pending.depth)
         self._decided.set()
+
+    def _report_overflow(self) -> None:
+        """Log, once per absence of the broker, that the oldest events go."""
+        if self._pending.overflow_began():
+            _LOG.error(
+                "the outbox is full: more than %d events wait, or one for over %g hours; from now on the oldest go",
+                self._mqtt.outbox_max_events,
+                self._mqtt.outbox_max_age_hours,
+            )
 
     def _pause(self, seconds: float) -> bool:
         """Wait before the next try to connect; False where there is none to be made."""

@@ -134,10 +134,35 @@ def test_a_broker_that_comes_later_gets_everything(make_broker, subscribe, start
     assert all(seen.json["replayed"] for seen in subscriber.of("event"))
 
 
-def test_a_broker_that_never_comes_costs_an_exit_code_not_a_hang(make_broker, started):
+def test_what_no_broker_took_is_sent_by_the_next_start(make_broker, subscribe, started):
     broker = make_broker()
     broker.reserve()
     process = started("run", "--source", SHORT, "--fast", "--mqtt", broker.url, **IMPATIENT)
+    until_it_waits_for_the_broker(process)
+    process.send_signal(signal.SIGTERM)
+    code, _, err = finish(process)
+    assert code == 0, err
+    (kept,) = re.findall(r"(\d+) event\(s\) are not acknowledged yet; they are kept in .* for the next start", err)
+    broker.start()
+    subscriber = subscribe(broker)
+    result = run("run", "--source", SHORT, "--fast", "--mqtt", broker.url, **IMPATIENT)
+    assert result.returncode == 0, result.stderr
+    assert f"{kept} event(s) of earlier runs wait in" in result.stderr
+    wait_until(lambda: subscriber.statuses[-1:] == ["stopped"])
+    events = [seen.json for seen in subscriber.of("event")]
+    earlier, later = events[: int(kept)], events[int(kept) :]
+    assert comparable(earlier) == [event | {"replayed": True} for event in comparable(later)]
+    for boot, replayed in ((earlier, True), (later, False)):
+        assert [event["seq"] for event in boot] == list(range(1, int(kept) + 1))
+        assert len({event["boot_id"] for event in boot}) == 1
+        assert {event["replayed"] for event in boot} == {replayed}
+
+
+def test_what_no_broker_took_costs_an_exit_code_where_memory_was_all_there_was(make_broker, started):
+    broker = make_broker()
+    broker.reserve()
+    memory = {"EMOTION_EDGE_MQTT_OUTBOX_DIRECTORY": "none"}
+    process = started("run", "--source", SHORT, "--fast", "--mqtt", broker.url, **IMPATIENT, **memory)
     until_it_waits_for_the_broker(process)
     process.send_signal(signal.SIGTERM)
     code, _, err = finish(process)

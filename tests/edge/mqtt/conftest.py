@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,11 +9,13 @@ from edge.mqtt.publisher import MqttSink
 
 
 @pytest.fixture
-def make_sink() -> Iterator[Callable[..., MqttSink]]:
+def make_sink(tmp_path: Path) -> Iterator[Callable[..., MqttSink]]:
+    """Makes sinks, each with an outbox of its own where nothing else is said; stops them after the test."""
     sinks = []
 
     def make(broker: PrivateBroker, **settings: object) -> MqttSink:
-        sink = MqttSink(MqttConfig(url=broker.url, reconnect_max_seconds=1.0, **settings), "cam")  # type: ignore[arg-type]
+        defaults = {"reconnect_max_seconds": 1.0, "outbox_directory": str(tmp_path / f"outbox-{len(sinks)}")}
+        sink = MqttSink(MqttConfig(url=broker.url, **(defaults | settings)), "cam")  # type: ignore[arg-type]
         sinks.append(sink)
         return sink
 

@@ -1,83 +1,223 @@
+"""The outbox with its file, against the simplest model of both."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from edge.mqtt.outbox import Outbox
+from edge.mqtt.outbox import Outbox, Work
+from edge.mqtt.payloads import encode
+from edge.mqtt.store import Store, StoreError
 from mqtt_tools import event
 
 pytestmark = pytest.mark.device
 
 BOUND = 10
+AGE_SECONDS = 100.0
+
+
+@dataclass(eq=False)
+class Known:
+    """An event as the model sees it."""
+
+    boot: str
+    seq: int
+    taken: float
+    late: bool
+    saved: bool = False
+    mid: int | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.boot, self.seq
 
 
 class OutboxMachine(RuleBasedStateMachine):
-    """An outbox beside the simplest model of it: a list of numbers, and which of them are in flight."""
+    """An outbox and its file beside a list of events and a list of what the disk holds."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.outbox = Outbox(BOUND)
-        self.seq = 0
-        self.mid = 0
-        self.kept: list[int] = []
-        self.flying: dict[int, int] = {}
-        self.late: set[int] = set()
-        self.dropped = 0
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="emotion-edge-outbox-"))
+        self.now = 1000.0
+        self.run = 0
+        self.kept: list[Known] = []
+        self.disk: list[Known] = []
+        self.written_at = self.now
+        self.start("run-0")
+
+    def start(self, name: str) -> None:
+        self.outbox = Outbox(BOUND, AGE_SECONDS)
+        self.store = Store(self.folder / name / "outbox.sqlite3", lambda: self.now)
+        self.outbox.reconcile(self.store.open())
+        self.boot = name
+        self.seq = self.mid = self.dropped = 0
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.store.close()
+            shutil.rmtree(self.folder)
+
+    def waiting(self) -> list[Known]:
+        return [known for known in self.kept if known.mid is None]
+
+    def drop(self, known: Known) -> None:
+        self.kept.remove(known)
+        self.dropped += 1
 
     @rule(connected=st.booleans(), gap=st.integers(1, 3))
     def add(self, *, connected: bool, gap: int) -> None:
         self.seq += gap
-        self.outbox.add(event(self.seq), 0.0, connected=connected)
-        self.kept.append(self.seq)
-        if not connected:
-            self.late.add(self.seq)
+        waiting = self.waiting()
+        late = not connected or (bool(waiting) and waiting[-1].late)
+        self.outbox.add(event(self.seq, boot_id=self.boot), 0.0, self.now, connected=connected)
+        self.kept.append(Known(self.boot, self.seq, self.now, late))
         if len(self.kept) > BOUND:
-            self.kept.remove(min(set(self.kept) - set(self.flying.values())))
-            self.dropped += 1
+            self.drop(self.waiting()[0])
+
+    @rule(seconds=st.sampled_from([1.0, 30.0, 70.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def expire(self) -> None:
+        self.outbox.expire(self.now)
+        for known in self.waiting():
+            if self.now - known.taken <= AGE_SECONDS:
+                break
+            self.drop(known)
 
     @rule()
     def hand_over(self) -> None:
         entry = self.outbox.next_waiting()
-        waiting = [seq for seq in self.kept if seq not in self.flying.values()]
+        waiting = self.waiting()
         if not waiting:
             assert entry is None
             return
         assert entry is not None
-        assert entry.payload.seq == waiting[0]
-        assert entry.replayed == (waiting[0] in self.late)
+        assert (entry.key, entry.replayed) == (waiting[0].key, waiting[0].late)
         self.mid += 1
         self.outbox.handed(self.mid)
-        self.flying[self.mid] = waiting[0]
+        waiting[0].mid = self.mid
 
-    @precondition(lambda self: self.flying)
+    @precondition(lambda self: any(known.mid for known in self.kept))
     @rule(data=st.data(), accepted=st.booleans())
     def settle(self, data: st.DataObject, *, accepted: bool) -> None:
-        mid = data.draw(st.sampled_from(sorted(self.flying)))
-        assert self.outbox.settled(mid, accepted=accepted)
-        self.kept.remove(self.flying.pop(mid))
+        known = data.draw(st.sampled_from([known for known in self.kept if known.mid]))
+        assert known.mid is not None
+        assert self.outbox.settled(known.mid, accepted=accepted)
+        assert not self.outbox.settled(known.mid, accepted=True)
+        self.kept.remove(known)
         self.dropped += not accepted
-        assert not self.outbox.settled(mid, accepted=True)
 
     @rule()
     def lose_connection(self) -> None:
         self.outbox.connection_lost()
-        self.flying.clear()
-        self.late |= set(self.kept)
+        for known in self.kept:
+            known.mid, known.late = None, True
+
+    @rule(acknowledge=st.booleans(), before=st.sampled_from([0.0, 30.0]))
+    def save(self, *, acknowledge: bool, before: float) -> None:
+        """Write what is due; meanwhile the broker may acknowledge the oldest event in flight."""
+        work = Work(self.outbox.unsaved_until(self.now - before), self.outbox.to_delete())
+        self.disk = [known for known in self.disk if known in self.kept]
+        new = [known for known in self.kept if not known.saved and known.taken <= self.now - before]
+        assert [entry.key for entry in work.write] == [known.key for known in new]
+        flying = [known for known in self.kept if known.mid]
+        if acknowledge and flying and flying[0].mid:
+            assert self.outbox.settled(flying[0].mid, accepted=True)
+            self.kept.remove(flying[0])
+        self.outbox.done(work, self.written(work))
+        self.disk += new
+        self.written_at = self.now
+        for known in new:
+            known.saved = True
+
+    def written(self, work: Work) -> list[int]:
+        rows = [entry.row for entry in work.delete]
+        assert None not in rows
+        events = [(entry.taken_monotonic, encode_entry(entry.event)) for entry in work.write]
+        return self.store.write(events, rows)  # type: ignore[arg-type]
+
+    @precondition(lambda self: any(not known.saved for known in self.kept))
+    @rule()
+    def full_disk(self) -> None:
+        """SQLite itself says that the disk is full; nothing of what was to be written is there afterwards."""
+        assert self.store._connection is not None
+        (pages,) = self.store._connection.execute("PRAGMA page_count").fetchone()
+        self.store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        work = Work([*self.outbox.unsaved_until(self.now)], [])
+        events = [(entry.taken_monotonic, encode_entry(entry.event) + b" " * 8192) for entry in work.write]
+        with pytest.raises(StoreError, match="full"):
+            self.store.write(events, ())
+        self.reopen()
+
+    @rule()
+    def reopen(self) -> None:
+        """The disk is back after trouble: what is here and what is there must be brought together."""
+        self.outbox.reconcile(self.store.open())
+
+    @rule()
+    def crash(self) -> None:
+        """The process is killed: another starts with the files as they are at this moment."""
+        self.run += 1
+        here, there = self.folder / self.boot, self.folder / f"run-{self.run}"
+        shutil.copytree(here, there)
+        self.store.close()
+        shutil.rmtree(here)
+        self.kept = self.disk
+        # Ages stand still from the last commit to the next start.
+        for known in self.kept:
+            known.taken += self.now - self.written_at
+            known.mid, known.late, known.saved = None, True, True
+        self.written_at = self.now
+        self.disk = list(self.kept)
+        self.start(there.name)
+        while len(self.kept) > BOUND:
+            self.drop(self.kept[0])
 
     @invariant()
     def agrees(self) -> None:
-        assert self.outbox.pending_seqs() == self.kept
+        if not hasattr(self, "outbox"):
+            return
+        assert self.outbox.pending_seqs() == [known.seq for known in self.kept]
         assert self.outbox.depth == len(self.kept) <= BOUND
-        assert self.outbox.in_flight == len(self.flying)
+        assert self.outbox.in_flight == sum(known.mid is not None for known in self.kept)
         assert self.outbox.dropped == self.dropped
+        unsaved = [known.seq for known in self.kept if not known.saved]
+        assert self.outbox.unsaved == len(unsaved)
+        assert self.outbox.saved == len(self.kept) - len(unsaved)
+        assert self.outbox.accepted_seq == (unsaved[0] - 1 if unsaved else self.seq)
+        assert self.outbox.doomed == sum(known not in self.kept for known in self.disk)
+
+    @invariant()
+    def disk_holds_what_it_was_told(self) -> None:
+        if not hasattr(self, "store") or self.store._connection is None:
+            return
+        rows = self.store._connection.execute("SELECT json FROM events ORDER BY number").fetchall()
+        assert [seq_of(json) for (json,) in rows] == [known.key for known in self.disk]
 
 
-OutboxMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+def encode_entry(payload: object) -> bytes:
+    return getattr(payload, "json", None) or encode(payload)  # type: ignore[arg-type]
+
+
+def seq_of(json: bytes) -> tuple[str, int]:
+    record = msgspec.json.decode(json)
+    return record["boot_id"], record["seq"]
+
+
+OutboxMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestOutbox = OutboxMachine.TestCase
 
 
 def test_number_that_does_not_grow_is_a_bug() -> None:
-    outbox = Outbox(BOUND)
-    outbox.add(event(2), 0.0, connected=True)
+    outbox = Outbox(BOUND, AGE_SECONDS)
+    outbox.add(event(2), 0.0, 0.0, connected=True)
     with pytest.raises(ValueError, match="event 2 after event 2"):
-        outbox.add(event(2), 0.0, connected=True)
+        outbox.add(event(2), 0.0, 0.0, connected=True)

@@ -242,21 +242,28 @@ def test_broker_killed_under_load_loses_nothing_that_it_did_not_acknowledge(
     assert sink.outbox_dropped == 0
 
 
-def test_full_outbox_keeps_the_newest(make_broker: MakeBroker, make_sink: MakeSink) -> None:
+def test_full_outbox_keeps_the_newest(
+    make_broker: MakeBroker, make_sink: MakeSink, caplog: pytest.LogCaptureFixture
+) -> None:
     broker = make_broker()
     broker.reserve()
     sink = make_sink(broker, outbox_max_events=10)
     sink.start()
     send(sink, *range(1, 26))
     assert (sink.outbox_depth, sink.outbox_dropped) == (10, 15)
-    assert not sink.close(0.2)
+    assert sink.close(0.2)
+    said = [record.message for record in caplog.records if record.message.startswith("the outbox is full")]
+    assert said == [
+        "the outbox is full: more than 10 events wait, or one for over 168 hours; from now on the oldest go"
+    ]
 
 
 def test_close_returns_in_time_where_the_broker_is_away(make_broker: MakeBroker, make_sink: MakeSink) -> None:
     broker = make_broker()
     broker.reserve()
-    sink = make_sink(broker)
+    sink = make_sink(broker, outbox_directory="none")
     sink.start()
+    assert (sink.outbox_durable, sink.outbox_problem) == (False, None)
     send(sink, 1)
     began = time.monotonic()
     assert not sink.close(0.5)
