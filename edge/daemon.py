@@ -26,6 +26,8 @@ from edge.records import Event, FaceView, Frame
 from edge.sinks import JsonLinesSink, Sink
 from edge.sources import make_source, redacted
 from edge.sources.base import SourceOptions
+from edge.systemd import Notifier
+from edge.vitals import Vitals
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class Daemon:
         self._state_due = 0.0
         self._frame: Frame | None = None
         self._faces: Sequence[FaceView] = ()
+        self._manager = Notifier()
 
     def stop(self) -> None:
         """Ask the line to end after the frame in hand; safe from a signal handler."""
@@ -76,12 +79,15 @@ class Daemon:
         self._capture.start()
         # A file played as quickly as possible has no latency to keep, and gives the same events everywhere.
         self._governor.fixed = self._fast and not self._capture.live
+        stall_seconds = self._config.source.stall_seconds
+        self._vitals = Vitals(self._manager, stall_seconds=stall_seconds, live=self._capture.live)
         try:
             self._sink.info(self._info())
             self._sink.start()
             self._send_state(())
             self._send_health()
             log.info("watching %s, model %s on %s", self._source, self._model, self._classifier.runtime)
+            self._manager.ready()
             self._loop()
             self._leave()
         except BaseException:
@@ -94,6 +100,7 @@ class Daemon:
             self._capture.stop()
         self._send_health()
         self._deliver(None)
+        self._manager.stopping()
         if self._sink.failure is not None:
             self._sink.abort()
             raise self._sink.failure
@@ -114,6 +121,7 @@ class Daemon:
     def _loop(self) -> None:
         while not self._stop.is_set():
             frame = self._capture.next(_POLL_SECONDS)
+            self._vitals.turn(self._meter.frames, self._capture.state, time.monotonic())
             if frame is not None:
                 self._step(frame)
             elif self._capture.ended:
@@ -169,6 +177,7 @@ class Daemon:
             if not said and waited > self._config.mqtt.drain_seconds:
                 log.warning("the source has ended; waiting for the broker to take %d event(s)", self._sink.outbox_depth)
                 said = True
+            self._vitals.turn(self._meter.frames, self._capture.state, time.monotonic())
             self._stop.wait(0.02)
 
     def _send_state(self, faces: Sequence[FaceView]) -> None:
@@ -196,6 +205,11 @@ class Daemon:
         fps, latency, stages = self._meter.report(now)
         budget_ms = self._config.budget.latency_ms
         capture = self._capture
+        within = "" if latency is None else f", {latency.p99:.0f} ms (p99) of {budget_ms:.0f}"
+        self._manager.status(
+            f"{fps:.1f} frames per second, {len(self._faces)} face(s){within}, source {capture.state}, "
+            f"broker {self._sink.broker_state}"
+        )
         self._sink.health(
             HealthPayload(
                 time=timestamp(time.time()),
