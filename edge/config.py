@@ -149,10 +149,20 @@ class HealthConfig(Section, frozen=True, kw_only=True):
 
 
 class BudgetConfig(Section, frozen=True, kw_only=True):
-    """What the sensor promises."""
+    """What the sensor promises.
+
+    Where frames take too long it steps down the ladder of `edge.levels`, and up again when there is room:
+    full, seldom (the whole picture is searched half as often), coarse (in larger steps of size), one-face
+    (the network reads one face per frame, in turn).
+    """
 
     latency_ms: Annotated[
-        float, Meta(ge=1, le=10_000, description="99th percentile of capture-to-broker time, milliseconds.")
+        float,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="99th percentile of capture-to-broker time, milliseconds; kept by stepping down the levels.",
+        ),
     ] = 100.0
 
 

@@ -2,7 +2,7 @@
 
 import datetime
 
-from edge.mqtt.payloads import EventPayload, HealthPayload, StatePayload
+from edge.mqtt.payloads import BudgetPayload, EventPayload, HealthPayload, StatePayload
 from edge.records import UNKNOWN
 
 
@@ -59,5 +59,13 @@ def describe_health(health: HealthPayload) -> str:
     source = f"source {health.source}" + (f" ({health.source_error})" if health.source_error else "")
     budget = {True: "within its budget", False: "over its budget", None: "no frames yet"}[health.within_budget]
     throttled = ", throttled by the firmware" if health.throttled else ""
+    level = f", at level {health.budget.level}{_why(health.budget)}" if health.budget.level_index else ""
     lost = f", {health.outbox_dropped} events lost" if health.outbox_dropped else ""
-    return printable(f"health: {source}, {budget} of {health.budget_latency_ms:.0f} ms{throttled}{lost}")
+    return printable(f"health: {source}, {budget} of {health.budget_latency_ms:.0f} ms{level}{throttled}{lost}")
+
+
+def _why(budget: BudgetPayload) -> str:
+    if budget.reachable_ms is not None:
+        # Without the figure, which changes all the time: the log has it, and the payload.
+        return " (the last one, and even that takes too long)"
+    return f" ({budget.steps[-1].detail})" if budget.steps else ""

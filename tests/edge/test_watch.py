@@ -7,11 +7,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from edge.brokerproc import PrivateBroker
 from edge.config import MqttConfig
 from edge.errors import BrokerError, ConfigError
-from edge.mqtt.payloads import FacePayload, encode
+from edge.mqtt.payloads import BudgetStep, FacePayload, encode
 from edge.mqtt.publisher import MqttSink
 from edge.mqtt.topics import KINDS
 from edge.mqtt.wire import Received
@@ -48,6 +49,16 @@ def test_states_and_health_in_words() -> None:
         describe_health(health(source="lost", source_error="gone\n", within_budget=False, throttled=True))
         == "health: source lost (gone�), over its budget of 100 ms, throttled by the firmware"
     )
+
+
+def test_the_level_shows_where_it_is_not_the_best() -> None:
+    step = BudgetStep(time=NOW, from_level="full", to_level="seldom", reason="latency", detail="9 of 9 were slow")
+    lower = structs.replace(health().budget, level="seldom", level_index=1, steps=[step])
+    assert describe_health(health(within_budget=True, budget=lower)) == (
+        "health: source ok, within its budget of 100 ms, at level seldom (9 of 9 were slow)"
+    )
+    beyond = structs.replace(lower, reachable_ms=140.0)
+    assert describe_health(health(within_budget=False, budget=beyond)).endswith("even that takes too long)")
 
 
 def message(kind: str, payload: bytes, *, retained: bool = False) -> Received:

@@ -1,0 +1,132 @@
+import logging
+import random
+from itertools import pairwise
+
+import cv2
+import pytest
+
+from edge import governor as governing
+from edge.classifier import Classifier
+from edge.config import Config
+from edge.detector import Detector
+from edge.governor import Governor
+from edge.levels import LADDER
+from edge.pipeline import Pipeline
+from edge.sources import SourceOptions, make_source
+
+pytestmark = pytest.mark.device
+
+LIMIT = 40.0
+
+
+def governor(temperature=lambda: None, throttled=lambda: None):
+    return Governor(LIMIT, temperature_c=temperature, throttled=throttled)
+
+
+def play(governed, seconds, latency_ms, start=100.0, fps=25):
+    for number in range(round(seconds * fps)):
+        governed.frame(start + number / fps, latency_ms, {"detect": latency_ms})
+    return start + seconds
+
+
+def test_steps_are_told_with_names_time_and_reason(caplog):
+    governed = governor()
+    with caplog.at_level(logging.INFO):
+        play(governed, 5, 50.0)
+    report = governed.report()
+    assert (report.level, report.level_index, report.levels) == (
+        LADDER[-1].name,
+        len(LADDER) - 1,
+        [level.name for level in LADDER],
+    )
+    assert [(step.from_level, step.to_level, step.reason) for step in report.steps] == [
+        (above.name, below.name, "start") for above, below in pairwise(LADDER)
+    ]
+    assert report.state == "steady"
+    assert report.reachable_ms == 50.0
+    assert f"level {LADDER[0].name} to {LADDER[1].name}: 2 of 2 frames took 32 ms or longer" in caplog.text
+
+
+def test_a_budget_out_of_reach_is_said_once_with_the_figure(caplog):
+    governed = governor()
+    later = play(governed, 20, 50.0)
+    later = play(governed, 20, 4.0, later)
+    assert governed.level is LADDER[0]
+    play(governed, 20, 50.0, later)
+    (said,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "budget.latency_ms is 40" in said
+    assert "50 ms" in said
+    assert "set it to 51 or more" in said
+
+
+def test_a_file_that_is_played_quickly_keeps_the_best_level():
+    governed = governor(throttled=lambda: True)
+    governed.fixed = True
+    play(governed, 20, 5000.0)
+    assert governed.level is LADDER[0]
+    assert governed.report().state == "fixed"
+    assert not governed.too_late(5000.0)
+
+
+def test_the_board_is_asked_once_a_second():
+    asked = []
+    governed = governor(throttled=lambda: asked.append(True) or True)
+    play(governed, 10, 4.0)
+    assert 9 <= len(asked) <= 11
+    assert governed.level is LADDER[1]
+    assert governed.report().steps[0].reason == "throttled"
+
+
+def test_a_late_frame_is_dropped_and_counted_but_never_all_of_them():
+    governed = governor()
+    assert not governed.too_late(LIMIT)
+    answers = [governed.too_late(LIMIT + 1) for _ in range(10)]
+    assert answers == [True] * governing._LATE_IN_A_ROW + [False] + [True] * governing._LATE_IN_A_ROW + [False]
+    assert governed.late == 2 * governing._LATE_IN_A_ROW
+
+
+@pytest.fixture(scope="module")
+def frames():
+    source = make_source("scripted:happy=3,none=0.5,sad=2?seed=3", SourceOptions())
+    source.open()
+    taken = list(iter(source.read, None))
+    source.close()
+    return taken
+
+
+@pytest.fixture
+def one_thread():
+    """As the daemon has it: several threads find candidates in any order, and a box is their mean."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(before)
+
+
+def replayed(frames, timings):
+    """Events, and the levels they were decided at, of frames that took so long."""
+    config = Config()
+    pipeline = Pipeline(config, Detector(config.detector), Classifier.from_config(config.model))
+    governed = governor()
+    told, levels = [], []
+    for frame, latency_ms in zip(frames, timings, strict=True):
+        pipeline.level = governed.level
+        levels.append(governed.level.name)
+        result = pipeline.step(frame)
+        told += [
+            (event.kind, event.face.track, event.face.label, event.face.box, event.frame.number)
+            for event in result.events
+        ]
+        governed.frame(frame.seconds, latency_ms, {"detect": latency_ms})
+    return told, levels
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_recorded_timings_give_the_same_events_again(frames):
+    chance = random.Random(7)
+    timings = [chance.choice((5.0, 36.0, 55.0)) if 20 < number < 40 else 6.0 for number in range(len(frames))]
+    told, levels = replayed(frames, timings)
+    assert len(set(levels)) == len(LADDER)  # all the way down, and some of it up
+    assert levels[-1] != LADDER[-1].name
+    assert told
+    assert (told, levels) == replayed(frames, timings)
