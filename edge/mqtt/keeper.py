@@ -82,9 +82,8 @@ class Keeper:
         while True:
             try:
                 if self._problem is not None:
-                    self._open()
-                while (work := self._pending.disk_work()) is not None:
-                    self._pending.disk_did(work, self._write(work))
+                    self._recover()
+                self._work()
             except StoreError as error:
                 self._report(error)
                 if last:
@@ -94,17 +93,36 @@ class Keeper:
             else:
                 return
 
-    def _open(self) -> None:
-        rows = self._store.open()
-        # A disk that can be read may still be full, or read-only.
-        self._store.write((), ())
-        for sentence in self._store.set_aside:
-            _LOG.error("%s", sentence)
-        self._store.set_aside.clear()
-        self._pending.reconcile(rows)
+    def _work(self) -> None:
+        while (work := self._pending.disk_work()) is not None:
+            try:
+                self._do(work)
+            except StoreError as error:
+                # A file that was removed or spoilt can be made anew at once.
+                _LOG.debug("%s: %s", self._store.file, error)
+                self._recover()
+
+    def _recover(self) -> None:
+        self._open()
+        # Only what has been written shows that there is room.
+        while (work := self._pending.disk_work(wait=False)) is not None:
+            self._do(work)
         if self._problem is not None:
             _LOG.warning("%s can be written to again", self._store.file)
         self._problem = None
+
+    def _open(self) -> None:
+        try:
+            # What can be read is to be sent, also where nothing can be written.
+            self._pending.reconcile(self._store.open())
+        finally:
+            for sentence in self._store.set_aside:
+                _LOG.error("%s", sentence)
+            self._store.set_aside.clear()
+        self._store.write((), ())
+
+    def _do(self, work: Work) -> None:
+        self._pending.disk_did(work, self._write(work))
 
     def _write(self, work: Work) -> list[int]:
         rows = [entry.row for entry in work.delete if entry.row is not None]

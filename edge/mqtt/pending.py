@@ -169,8 +169,11 @@ class Pending:
             self._outbox.expire(time.monotonic())
             return self._for_disk.wait_for(lambda: self._finishing, seconds)
 
-    def disk_work(self) -> Work | None:
-        """Wait for something that the disk should be told; None once `finish` was called and nothing is left."""
+    def disk_work(self, *, wait: bool = True) -> Work | None:
+        """Wait for something that the disk should be told; None once `finish` was called and nothing is left.
+
+        Without `wait` None says that there is nothing now.
+        """
         with self._lock:
             while True:
                 now = time.monotonic()
@@ -178,7 +181,7 @@ class Pending:
                 work = self._work_due(now)
                 if work is not None:
                     return work
-                if self._finishing:
+                if self._finishing or not wait:
                     return None
                 self._for_disk.wait(self._seconds_to_work(now))
 

@@ -26,7 +26,7 @@ _WAL_BYTES: Final = 1 << 20
 
 _SCHEMA: Final = (
     "BEGIN IMMEDIATE",
-    "CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, taken_seconds REAL NOT NULL, json BLOB NOT NULL)",
+    "CREATE TABLE events (number INTEGER PRIMARY KEY, taken_seconds REAL NOT NULL, json BLOB NOT NULL)",
     "CREATE TABLE clock (run_seconds REAL NOT NULL)",
     "INSERT INTO clock VALUES (0.0)",
     f"PRAGMA application_id = {_APPLICATION_ID}",
@@ -76,9 +76,6 @@ class Store:
         self.close()
         try:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # SQLite would let everybody read it, and who was seen when is nobody's business.
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
             raise StoreError(f"it cannot be made ({error.strerror})") from error
         try:
@@ -98,9 +95,11 @@ class Store:
         connection = self._usable()
         try:
             connection.execute("BEGIN IMMEDIATE")
+            # Added before anything is deleted, a row gets a number above all others: that is the order.
             numbers = [self._insert(connection, taken, json) for taken, json in events]
             connection.executemany("DELETE FROM events WHERE number = ?", ((number,) for number in delete))
-            connection.execute("UPDATE clock SET run_seconds = ?", (self._seconds_at(self._monotonic()),))
+            if not numbers:  # a new row tells the time as well, and each page that changes costs 4 kB
+                connection.execute("UPDATE clock SET run_seconds = ?", (self._seconds_at(self._monotonic()),))
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self.close()
@@ -141,14 +140,25 @@ class Store:
         return self._connection
 
     def _load(self) -> list[Row]:
+        if self.file.is_dir():
+            msg = "it is a folder"
+            raise _SpoiltError(msg)
         try:
+            # SQLite would let everybody read it, and who was seen when is nobody's business.
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            if not os.access(self.file, os.W_OK):
+                msg = "it cannot be written to (no permission, or a disk that is read-only)"
+                raise StoreError(msg)
             connection = self._connection = sqlite3.connect(
                 self.file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             self._check(connection)
             self._inode = self.file.stat().st_ino
             self._opened_monotonic = self._monotonic()
-            (self._run_seconds,) = connection.execute("SELECT run_seconds FROM clock").fetchone()
+            (self._run_seconds,) = connection.execute(
+                "SELECT max(run_seconds, ifnull((SELECT max(taken_seconds) FROM events), 0.0)) FROM clock"
+            ).fetchone()
             rows = connection.execute("SELECT number, taken_seconds, json FROM events ORDER BY number").fetchall()
             return [self._row(*row) for row in rows]
         except _SpoiltError:
