@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import uuid
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +52,8 @@ def device_id(path: Path = _MACHINE_ID) -> str:
     except (OSError, UnicodeDecodeError):
         seed = ""
     if not seed:
+        import uuid  # noqa: PLC0415 - it looks for libraries, and few need it
+
         node = uuid.getnode()
         seed = f"mac:{node:012x}"
         if node >> 40 & 1:  # RFC 4122: the multicast bit marks a random number in place of an address

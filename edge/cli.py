@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
     watch = commands.add_parser("watch", parents=[common, broker], help="show events of all devices as they come")
     watch.add_argument("--device", metavar="ID", help="only this device")
+    watch.add_argument("--verify", action="store_true", help="say what is missing, repeated or out of order; 1 if so")
     watch.add_argument("--json", action="store_true", help="one JSON object per line")
 
     classify = commands.add_parser("classify", parents=[common], help="read the faces of pictures")
@@ -78,9 +80,12 @@ def _run(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _watch(arguments: argparse.Namespace, config: Config) -> int:
-    from edge.watch import watch  # noqa: PLC0415
+    from edge.watch import Options, watch  # noqa: PLC0415
 
-    return watch(config.mqtt, device=arguments.device, json_output=arguments.json, stream=sys.stdout)
+    # `timeout 60 emotion-edge watch --verify` ends with its summary as well.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = Options(device=arguments.device, json=arguments.json, verify=arguments.verify)
+    return watch(config.mqtt, options, sys.stdout)
 
 
 def _classify(arguments: argparse.Namespace, config: Config) -> int:

@@ -20,7 +20,6 @@ from edge.governor import Governor
 from edge.health import Meter
 from edge.messages import Composer, timestamp
 from edge.mqtt.payloads import HealthPayload, InfoPayload, ModelInfo
-from edge.mqtt.publisher import MqttSink
 from edge.pipeline import Pipeline
 from edge.records import Event, FaceView, Frame
 from edge.sinks import JsonLinesSink, Sink
@@ -53,7 +52,7 @@ class Daemon:
         self._classifier = Classifier.from_config(config.model)
         self._composer = Composer(self.boot_id, self._classifier.labels, config.labels)
         self._pipeline = Pipeline(config, Detector(config.detector), self._classifier)
-        self._sink: Sink = MqttSink(config.mqtt, self.device) if config.mqtt.url else JsonLinesSink(stdout)
+        self._sink = _sink(config, self.device, stdout)
         options = SourceOptions.from_config(config.source, colour=self._classifier.wants_colour)
         self._capture = Capture(
             lambda: make_source(config.source.uri, options), fast=fast, stall_seconds=config.source.stall_seconds
@@ -236,6 +235,15 @@ class Daemon:
                 throttled=board.throttled(),
             )
         )
+
+
+def _sink(config: Config, device: str, stdout: TextIO) -> Sink:
+    if not config.mqtt.url:
+        return JsonLinesSink(stdout)
+    # Who has no broker waits for neither paho nor TLS at the start.
+    from edge.mqtt.publisher import MqttSink  # noqa: PLC0415
+
+    return MqttSink(config.mqtt, device)
 
 
 def run(config: Config, *, fast: bool, max_frames: int | None, stdout: TextIO) -> int:

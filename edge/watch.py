@@ -1,8 +1,10 @@
 """`emotion-edge watch`: what the sensors say, live."""
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final, TextIO
 
 import msgspec
@@ -17,6 +19,7 @@ from edge.mqtt.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, Payl
 from edge.mqtt.topics import STATUS_WORDS, Kind, parse, subscription
 from edge.mqtt.wire import ConnectionGoneError, Received
 from edge.narrate import clock, describe, describe_health, describe_state, printable
+from edge.verify import Verifier
 
 _KINDS: Final[tuple[Kind, ...]] = ("status", "state", "event", "health")
 _STOP_CHECK_SECONDS: Final = 0.2
@@ -127,19 +130,25 @@ def receive(connection: Connection, timeout_seconds: float) -> Iterator[Received
     yield from connection.take_received()
 
 
-def watch(
-    mqtt: MqttConfig,
-    *,
-    device: str | None,
-    json_output: bool,
-    stream: TextIO,
-    stop: Callable[[], bool] = lambda: False,
-) -> int:
-    """Print what `device` (None: every device) says, until `stop()` or interrupted; returns the exit code.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to show. `device`: only this one. `json`: one object per line. `verify`: also what did not arrive."""
+
+    device: str | None = None
+    json: bool = False
+    verify: bool = False
+
+
+def watch(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callable[[], bool] = lambda: False) -> int:
+    """Print what the sensors say, until `stop()` or interrupted; returns the exit code.
+
+    With `verify` each gap, event out of order and duplicate without a mark is a line as well, a summary
+    comes at the end, and the exit code is 1 where there was one.
 
     Raises ConfigError, and BrokerError where the broker cannot be reached or refuses us; once it has
     accepted us, a connection that breaks is made again.
     """
+    device = options.device
     if not mqtt.url:
         msg = "mqtt.url is empty: say which broker to watch, as in --mqtt mqtt://HOST"
         raise ConfigError(msg)
@@ -149,19 +158,61 @@ def watch(
     # A random client id: two people watching must not throw each other out.
     dialler = Dialler(access(mqtt), f"emotion-edge-watch-{secrets.token_hex(4)}")
     filters = [subscription(mqtt.base_topic, kind, device) for kind in _KINDS]
-    reader = Reader(mqtt.base_topic)
-    try:
+    printer = _Printer(mqtt.base_topic, options, stream)
+    with contextlib.suppress(KeyboardInterrupt):
         for message in _messages(dialler, filters, Backoff(mqtt.reconnect_max_seconds), stop):
-            if isinstance(message, str):
-                line = None if json_output else f"{time.strftime('%H:%M:%S')} {message}"
-            else:
-                line = json_line(mqtt.base_topic, message) if json_output else reader.line(message)
-            if line is not None:
-                stream.write(f"{line}\n")
-                stream.flush()
-    except KeyboardInterrupt:
-        return 0
-    return 0
+            printer(message)
+    return printer.finish()
+
+
+class _Printer:
+    """Writes messages, remarks about the connection and, with `verify`, findings, each as one line."""
+
+    def __init__(self, base: str, options: Options, stream: TextIO) -> None:
+        self._base = base
+        self._stream = stream
+        self._json = options.json
+        self._reader = Reader(base)
+        self._verifier = Verifier() if options.verify else None
+
+    def __call__(self, message: Received | str) -> None:
+        if isinstance(message, str):
+            if self._verifier is not None:
+                self._verifier.interrupted()
+            self._write(None if self._json else f"{time.strftime('%H:%M:%S')} {message}")
+            return
+        self._write(json_line(self._base, message) if self._json else self._reader.line(message))
+        finding = self._finding(message)
+        if finding is not None:
+            self._say(finding)
+
+    def finish(self) -> int:
+        """Sum up; returns the exit code."""
+        if self._verifier is None:
+            return 0
+        for line in self._verifier.summary():
+            self._say(line)
+        return 0 if self._verifier.faultless else 1
+
+    def _finding(self, message: Received) -> str | None:
+        address = parse(self._base, message.topic)
+        if self._verifier is None or address is None or address.kind != "event":
+            return None
+        try:
+            event = decode("event", message.payload)
+        except Malformed:
+            return None  # the line before this one says so
+        assert isinstance(event, EventPayload)  # noqa: S101 - what "event" is decoded to
+        return self._verifier.event(address.device, event, duplicate=message.duplicate)
+
+    def _say(self, finding: str) -> None:
+        line = msgspec.json.encode({"verify": finding}).decode() if self._json else f"verify: {finding}"
+        self._write(line)
+
+    def _write(self, line: str | None) -> None:
+        if line is not None:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
 
 
 def _messages(

@@ -239,7 +239,7 @@ class Connection:
             topic = message.topic
         except UnicodeDecodeError:
             return  # no topic of ours, whatever a broker let through
-        self._received.append(Received(topic, bytes(message.payload), message.retain))
+        self._received.append(Received(topic, bytes(message.payload), message.retain, message.dup))
 
     def _on_subscribe(
         self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None

@@ -24,11 +24,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Something that came on a subscription. `retained`: it was there before we subscribed."""
+    """Something that came on a subscription.
+
+    `retained`: it was there before we subscribed. `duplicate`: the broker says that it may have sent it before.
+    """
 
     topic: str
     payload: bytes
     retained: bool
+    duplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

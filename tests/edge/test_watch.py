@@ -2,6 +2,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from edge.mqtt.publisher import MqttSink
 from edge.mqtt.topics import KINDS
 from edge.mqtt.wire import Received
 from edge.narrate import clock, describe, describe_health, describe_state
-from edge.watch import Reader, watch
+from edge.watch import Options, Reader, watch
 from mqtt_tools import NOW, Subscriber, event, health, state, wait_until
 
 pytestmark = pytest.mark.device
@@ -102,13 +103,16 @@ def test_any_payload_of_a_foreign_device_is_one_line(kind: str, payload: bytes) 
 class Watching:
     """`watch` in a thread, with what it printed."""
 
-    def __init__(self, broker: PrivateBroker, *, device: str | None = None, json_output: bool = False) -> None:
+    def __init__(self, broker: PrivateBroker, **options: Any) -> None:
         self._stop = threading.Event()
         self._stream = io.StringIO()
         self.codes: list[int] = []
+        self.fault = False  # whether the exit code is to say so
         mqtt = MqttConfig(url=broker.url, reconnect_max_seconds=1.0)
-        options = {"device": device, "json_output": json_output, "stream": self._stream, "stop": self._stop.is_set}
-        self._thread = threading.Thread(target=lambda: self.codes.append(watch(mqtt, **options)))
+        shown = Options(**options)
+        self._thread = threading.Thread(
+            target=lambda: self.codes.append(watch(mqtt, shown, self._stream, self._stop.is_set))
+        )
         self._thread.start()
 
     @property
@@ -125,14 +129,14 @@ def watching() -> Iterator[Callable[..., Watching]]:
     started = []
 
     def start(broker: PrivateBroker, **options: object) -> Watching:
-        started.append(Watching(broker, **options))  # type: ignore[arg-type]
+        started.append(Watching(broker, **options))
         wait_until(lambda: "Sending SUBACK to emotion-edge-watch-" in broker.log())
         return started[-1]
 
     yield start
     for one in started:
         one.finish()
-        assert one.codes == [0]
+        assert one.codes == [int(one.fault)]
 
 
 def test_live(broker: PrivateBroker, subscribe: Callable[..., Subscriber], watching: Callable[..., Watching]) -> None:
@@ -155,7 +159,7 @@ def test_live(broker: PrivateBroker, subscribe: Callable[..., Subscriber], watch
 
 
 def test_as_json_of_one_device(broker: PrivateBroker, watching: Callable[..., Watching]) -> None:
-    watched = watching(broker, device="cam", json_output=True)
+    watched = watching(broker, device="cam", json=True)
     for device in ("other", "cam"):
         sink = MqttSink(MqttConfig(url=broker.url), device)
         sink.start()
@@ -184,17 +188,61 @@ def test_broker_that_goes_and_comes_back(broker: PrivateBroker, watching: Callab
 )
 def test_broker_that_is_not_there(url: str, complaint: str) -> None:
     with pytest.raises(BrokerError, match=complaint):
-        watch(MqttConfig(url=url), device=None, json_output=False, stream=io.StringIO())
+        watch(MqttConfig(url=url), Options(), io.StringIO())
 
 
 def test_refused_credentials(make_broker: Callable[..., PrivateBroker]) -> None:
     broker = make_broker(users={"joe": "right"})
     broker.start()
     with pytest.raises(BrokerError, match="Not authorized"):
-        watch(MqttConfig(url=broker.url), device=None, json_output=False, stream=io.StringIO())
+        watch(MqttConfig(url=broker.url), Options(), io.StringIO())
 
 
 @pytest.mark.parametrize(("url", "device"), [("", None), ("mqtt://h", "a/b"), ("mqtt://h", "+"), ("mqtt://h", "")])
 def test_what_cannot_be_watched(url: str, device: str | None) -> None:
     with pytest.raises(ConfigError):
-        watch(MqttConfig(url=url), device=device, json_output=False, stream=io.StringIO())
+        watch(MqttConfig(url=url), Options(device=device), io.StringIO())
+
+
+def test_verify_says_what_did_not_arrive(
+    broker: PrivateBroker, subscribe: Callable[..., Subscriber], watching: Callable[..., Watching]
+) -> None:
+    watched = watching(broker, verify=True)
+    sender = subscribe(broker)
+    for seq in (1, 2, 5, 6):
+        sender.publish("emotion-edge/cam/event", encode(event(seq)))
+    wait_until(lambda: len(watched.lines) == 5)
+    watched.fault = True
+    watched.finish()
+    assert watched.lines[3] == "verify: cam boot boot: gap, 3 to 4 missing"
+    assert watched.lines[-1] == "verify: cam boot boot: 1 to 6, 4 events, 2 missing"
+
+
+def test_verify_of_a_sound_run(broker: PrivateBroker, watching: Callable[..., Watching]) -> None:
+    watched = watching(broker, verify=True, json=True)
+    sink = MqttSink(MqttConfig(url=broker.url), "cam")
+    sink.start()
+    for seq in range(1, 6):
+        sink.event(event(seq), time.monotonic())
+    assert sink.close(5.0)
+    wait_until(lambda: any("stopped" in line for line in watched.lines))
+    watched.finish()
+    assert watched.lines[-1] == '{"verify":"cam boot boot: 1 to 5, 5 events, none missing"}'
+
+
+def test_verify_does_not_blame_the_sensor_for_its_own_absence(
+    broker: PrivateBroker, subscribe: Callable[..., Subscriber], watching: Callable[..., Watching]
+) -> None:
+    watched = watching(broker, verify=True)
+    sender = subscribe(broker)
+    sender.publish("emotion-edge/cam/event", encode(event(1)))
+    wait_until(lambda: len(watched.lines) == 1)
+    broker.stop()
+    wait_until(lambda: any("is gone" in line for line in watched.lines))
+    broker.start()
+    wait_until(lambda: any("is back" in line for line in watched.lines))
+    later = subscribe(broker)
+    later.publish("emotion-edge/cam/event", encode(event(4)))
+    wait_until(lambda: "verify: cam boot boot: 2 to 3 not heard, this watcher was away" in watched.lines)
+    watched.finish()
+    assert watched.lines[-1] == "verify: cam boot boot: 1 to 4, 2 events, none missing, 2 not heard by this watcher"
