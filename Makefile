@@ -19,8 +19,8 @@ lint: .venv-litert/.ready   ## style and types only
 	@.venv-litert/bin/ruff format --check .
 	@.venv-litert/bin/mypy
 
-bench: .venv/.ready   ## time each stage on this machine
-	@.venv/bin/python scripts/bench.py
+bench: .venv/.ready   ## time each stage on this machine (ARGS="--source 0 --json mine.json")
+	@.venv/bin/python -m edge.cli bench $(ARGS)
 
 clean:   ## remove environments and caches
 	rm -rf .venv .venv-litert .venv-tflite .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

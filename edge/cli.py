@@ -15,6 +15,9 @@ from edge.configfile import load, to_toml
 from edge.errors import EdgeError
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
+_MOST_THREADS: Final = 16
+"""As for model.threads."""
+_FRAMES: Final = 300
 _INTERRUPTED: Final = 130
 """128 + SIGINT, as shells report it."""
 
@@ -24,6 +27,17 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return number
+
+
+def _count(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
+
+
+def _threads(text: str) -> list[int]:
+    numbers = [_positive(part) for part in text.split(",")]
+    if max(numbers) > _MOST_THREADS or len(set(numbers)) < len(numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of different numbers from 1 to {_MOST_THREADS}")
+    return numbers
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,8 +73,29 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("check", parents=[common, source, broker], help="say whether it can be used")
     actions.add_parser("show", parents=[common, source, broker], help="print it whole, defaults and overrides applied")
 
+    _add_bench(commands.add_parser("bench", parents=[common, source, broker], help="measure what it costs here"))
     commands.add_parser("doctor", parents=[common, source, broker], help="try every part, and say what to do")
     return parser
+
+
+def _add_bench(bench: argparse.ArgumentParser) -> None:
+    length = bench.add_mutually_exclusive_group()
+    length.add_argument("--frames", type=_positive, metavar="N", help="frames counted (default: 300)")
+    length.add_argument("--seconds", type=_positive, metavar="S", help="or: how long to measure each number of threads")
+    bench.add_argument(
+        "--threads", type=_threads, metavar="N[,N...]", help="threads to measure with (default: model.threads)"
+    )
+    bench.add_argument(
+        "--starts",
+        type=_count,
+        metavar="N",
+        default=3,
+        help="starts of the whole program (default: %(default)s; 0: none)",
+    )
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    bench.add_argument(
+        "--compare", nargs=2, type=Path, metavar=("A.json", "B.json"), help="measure nothing; show two results together"
+    )
 
 
 def _config(arguments: argparse.Namespace) -> Config:
@@ -111,7 +146,32 @@ def _doctor(_: argparse.Namespace, config: Config) -> int:
     return doctor(config, sys.stdout)
 
 
-_COMMANDS: Final = {"run": _run, "watch": _watch, "classify": _classify, "config": _show_config, "doctor": _doctor}
+def _bench(arguments: argparse.Namespace, config: Config) -> int:
+    from edge.bench.command import Request, bench, bench_compare  # noqa: PLC0415
+    from edge.bench.measure import Limit  # noqa: PLC0415
+
+    if arguments.compare is not None:
+        first, second = arguments.compare
+        return bench_compare(first, second, sys.stdout)
+    frames = _FRAMES if arguments.frames is None and arguments.seconds is None else arguments.frames
+    request = Request(
+        limit=Limit(frames, arguments.seconds),
+        threads=arguments.threads or [config.model.threads],
+        starts=arguments.starts,
+        json_file=arguments.json,
+        config_file=arguments.config,
+    )
+    return bench(config, request, sys.stdout, sys.stderr)
+
+
+_COMMANDS: Final = {
+    "run": _run,
+    "watch": _watch,
+    "classify": _classify,
+    "config": _show_config,
+    "doctor": _doctor,
+    "bench": _bench,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

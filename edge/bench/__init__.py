@@ -1,0 +1,1 @@
+"""`emotion-edge bench`: what the sensor costs on this machine, beside what it competes with."""
