@@ -153,7 +153,8 @@ class BudgetConfig(Section, frozen=True, kw_only=True):
 
     Where frames take too long it steps down the ladder of `edge.levels`, and up again when there is room:
     full, seldom (the whole picture is searched half as often), coarse (in larger steps of size), one-face
-    (the network reads one face per frame, in turn).
+    (the network reads one face per frame, in turn). That is of no help where frames wait for a processor
+    that other programs keep busy: `priority` is.
     """
 
     latency_ms: Annotated[
@@ -164,6 +165,10 @@ class BudgetConfig(Section, frozen=True, kw_only=True):
             description="99th percentile of capture-to-broker time, milliseconds; kept by stepping down the levels.",
         ),
     ] = 100.0
+    priority: Annotated[
+        Literal["auto", "normal"],
+        Meta(description="auto: the lowest real-time priority where the system allows it, below half its processors."),
+    ] = "auto"
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -77,7 +77,7 @@ class Daemon:
         """
         self._capture.start()
         # A file played as quickly as possible has no latency to keep, and gives the same events everywhere.
-        self._governor.fixed = self._fast and not self._capture.live
+        self._governor.start(self._config.budget.priority, fixed=self._fast and not self._capture.live)
         stall_seconds = self._config.source.stall_seconds
         self._vitals = Vitals(self._manager, stall_seconds=stall_seconds, live=self._capture.live)
         try:

@@ -3,13 +3,14 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 from edge import board
 from edge.budget import Budget, Step
 from edge.levels import LADDER, Level
 from edge.messages import timestamp
 from edge.mqtt.payloads import BudgetPayload, BudgetStep
+from edge.priority import Priority
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Governor:
         self.late = 0
         self._latency_ms = latency_ms
         self._budget = Budget(latency_ms)
+        self._priority = Priority()
         self._temperature_c, self._throttled = temperature_c, throttled
         self._board_due = 0.0
         self._late_in_a_row = 0
@@ -68,7 +70,14 @@ class Governor:
         if now_monotonic >= self._board_due:
             self._board_due = now_monotonic + _BOARD_SECONDS
             self._tell(self._budget.board(now_monotonic, self._temperature_c(), throttled=self._throttled()))
+            self._priority.look(now_monotonic, time.process_time())
             self._complain()
+
+    def start(self, priority: Literal["auto", "normal"], *, fixed: bool) -> None:
+        """Begin, once the source is open. What is played as quickly as possible would take a whole processor."""
+        self.fixed = fixed
+        if priority == "auto" and not fixed:
+            self._priority.go_first()
 
     def report(self) -> BudgetPayload:
         """Say where the line is on the ladder, and how it came there."""
@@ -78,6 +87,7 @@ class Governor:
             level=self.level.name,
             level_index=self._budget.level,
             levels=[level.name for level in LADDER],
+            priority=self._priority.state,
             reachable_ms=None if reachable is None else round(reachable, 2),
             steps=list(self._steps),
         )

@@ -103,7 +103,13 @@ def health(**changes: Any) -> HealthPayload:
         budget_latency_ms=100.0,
         within_budget=None,
         budget=BudgetPayload(
-            state="steady", level="full", level_index=0, levels=["full", "seldom"], reachable_ms=None, steps=[]
+            state="steady",
+            level="full",
+            level_index=0,
+            levels=["full", "seldom"],
+            priority="normal",
+            reachable_ms=None,
+            steps=[],
         ),
         stage_ms={},
         broker="connected",

@@ -136,6 +136,9 @@ class BudgetPayload(Payload, frozen=True, kw_only=True):
     level: Annotated[str, Meta(description="Name of the level in force.")]
     level_index: Annotated[int, Meta(ge=0, description="Its place in `levels`, 0 the best.")]
     levels: Annotated[list[str], Meta(description="The ladder, from the best to the cheapest.")]
+    priority: Annotated[
+        Literal["realtime", "normal"], Meta(description="Whether frames go before the work of other programs.")
+    ]
     reachable_ms: Annotated[
         float | None, Meta(description="p99 at the cheapest level where even that breaks the budget; else null.")
     ]

@@ -21,7 +21,9 @@ def test_a_budget_that_cannot_be_kept(broker, subscribe):
     assert result.returncode == 0, result.stderr
     subscriber.wait(lambda: subscriber._seen[-1].payload == b"stopped")
     reports = [seen.json["budget"] for seen in subscriber.of("health")]
-    assert reports[0] == {
+    first = reports[0]
+    assert first.pop("priority") in ("realtime", "normal")
+    assert first == {
         "state": "measuring", "level": NAMES[0], "level_index": 0, "levels": NAMES, "reachable_ms": None, "steps": []
     }  # fmt: skip
     last = reports[-1]
