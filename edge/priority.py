@@ -43,8 +43,8 @@ class Priority:
             _set_all(os.SCHED_RR, _LOWEST)
         except OSError as error:
             log.info(
-                "no real-time priority (%s), so that busy programs can hold up frames: CPUSchedulingPolicy=rr in the "
-                "service, or an rtprio limit of 1, allows it",
+                "no real-time priority (%s), so that busy programs can hold up frames: LimitRTPRIO=1 in a service, "
+                "or an rtprio limit of 1 for this user (limits.conf), allows it",
                 error.strerror,
             )
             return

@@ -67,7 +67,7 @@ def test_where_it_is_not_allowed_it_says_what_would_allow_it(monkeypatch, caplog
     with caplog.at_level(logging.INFO):
         priority.go_first()
     assert "Operation not permitted" in caplog.text
-    assert "CPUSchedulingPolicy=rr" in caplog.text
+    assert "LimitRTPRIO=1" in caplog.text
     for second in range(10):
         priority.look(float(second), 100.0 * second)  # nothing to give back
     assert priority.state == "normal"
