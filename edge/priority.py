@@ -1,9 +1,9 @@
 """Goes before other programs, where the system allows it, and never for long.
 
-Work that takes 4 ms of processor time every 66 ms is far less than a fair share, and still took 80 to
-217 ms at the 99th percentile on two processors with four busy processes (Linux 6.18, ordinary policy, nice
-0 and -10 alike), because a turn is over after some milliseconds and the next one has to be waited for. At
-the lowest real-time priority it took 4.3 ms. Doing less work is no help against waiting.
+Work that needs 4 ms of a processor every 66 ms is far less than a fair share, and still took 80 to 217 ms
+at the 99th percentile on two processors under a load of four (Linux 6.18, ordinary policy, nice 0 and -10
+alike, 200 turns each): a turn is over after some milliseconds, and the next has to be waited for. At the
+lowest real-time priority it took 4.3 ms. Doing less work is no help against waiting.
 """
 
 import logging

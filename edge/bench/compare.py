@@ -53,7 +53,12 @@ def _rows(report: Report) -> Rows:
 
 def _run_rows(run: Run, prefix: str) -> Rows:
     rows: Rows = {}
-    spreads: dict[str, Spread] = {"capture": run.capture, **run.stages, "end to end": run.end_to_end}
+    spreads: dict[str, Spread] = {
+        "capture": run.capture,
+        **run.stages,
+        "end to end": run.end_to_end,
+        "end to end CPU": run.end_to_end_cpu,
+    }
     for name, spread in spreads.items():
         rows[f"{prefix}{name} p50, ms"] = spread.p50_ms
         rows[f"{prefix}{name} p99, ms"] = spread.p99_ms

@@ -42,7 +42,7 @@ class _Tally:
     """What one contender, or capture, took."""
 
     wall_ms: list[float] = field(default_factory=list)
-    cpu_ms: float = 0.0
+    cpu_ms: list[float] = field(default_factory=list)
     faces: int = 0
     frames_with_face: int = 0
     stage_ms: dict[str, list[float]] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class _Player:
             if frame is None:
                 break
             tally.wall_ms.append(1000 * (time.perf_counter() - wall))
-            tally.cpu_ms += 1000 * (time.process_time() - cpu)
+            tally.cpu_ms.append(1000 * (time.process_time() - cpu))
             frames.append(self._timed(frame))
             height, width = frame.luma.shape
             self.size = (width, height)
@@ -138,7 +138,7 @@ def _work(contender: Contender, frames: list[Frame], tally: _Tally) -> None:
         wall, cpu = time.perf_counter(), time.process_time()
         done = contender.work(frame)
         tally.wall_ms.append(1000 * (time.perf_counter() - wall))
-        tally.cpu_ms += 1000 * (time.process_time() - cpu)
+        tally.cpu_ms.append(1000 * (time.process_time() - cpu))
         tally.faces += done.faces
         tally.frames_with_face += done.faces > 0
         for stage, spent in done.stage_ms.items():
@@ -157,14 +157,15 @@ def _run(threads: int, capture: _Tally, tallies: dict[str, _Tally]) -> Run:
         capture=_spread(capture.wall_ms),
         stages={stage: _spread(spent) for stage, spent in line.stage_ms.items()},
         end_to_end=_spread(line.wall_ms),
+        end_to_end_cpu=_spread(line.cpu_ms),
         plain=_spread(plain.wall_ms),
         floor=_spread(floor.wall_ms),
         fps=round(1000 * frames / max(sum(capture.wall_ms) + sum(line.wall_ms), 1e-6), _DECIMALS),
         cpu_ms=Cost(
-            capture=round(capture.cpu_ms / frames, _DECIMALS),
-            line=round(line.cpu_ms / frames, _DECIMALS),
-            plain=round(plain.cpu_ms / frames, _DECIMALS),
-            floor=round(floor.cpu_ms / frames, _DECIMALS),
+            capture=round(sum(capture.cpu_ms) / frames, _DECIMALS),
+            line=round(sum(line.cpu_ms) / frames, _DECIMALS),
+            plain=round(sum(plain.cpu_ms) / frames, _DECIMALS),
+            floor=round(sum(floor.cpu_ms) / frames, _DECIMALS),
         ),
     )
 

@@ -20,7 +20,7 @@ class _Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Spread(_Data, frozen=True, kw_only=True):
-    """Wall-clock milliseconds over `frames` frames."""
+    """Milliseconds of each of `frames` frames: their percentiles and the most."""
 
     frames: Count
     p50_ms: Amount
@@ -61,7 +61,8 @@ class Run(_Data, frozen=True, kw_only=True):
     """One source, played with a number of threads.
 
     `stages`: by name; a stage is counted on the frames that gave it work (`classify`: a face in view,
-    `publish`: something to say). `end_to_end`: from the frame in hand to its events handed over.
+    `publish`: something to say). `end_to_end`: from the frame in hand to its events handed over, and
+    `end_to_end_cpu` the processor time of that. All other spreads are wall-clock.
     `fps`: frames a second of capture and line on one thread; of a camera at most its own rate.
     """
 
@@ -73,6 +74,7 @@ class Run(_Data, frozen=True, kw_only=True):
     capture: Spread
     stages: dict[str, Spread]
     end_to_end: Spread
+    end_to_end_cpu: Spread
     plain: Spread
     floor: Spread
     fps: Amount

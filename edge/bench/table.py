@@ -46,7 +46,7 @@ def _run(run: Run) -> Iterator[str]:
         f"faces a frame (plain loop: {run.plain_faces_per_frame:.2f})"
     )
     yield f"  {'ms a frame':<14}{'p50':>9}{'p95':>9}{'p99':>9}{'max':>9}{'frames':>9}"
-    rows = {"capture": run.capture, **run.stages, "end to end": run.end_to_end}
+    rows = {"capture": run.capture, **run.stages, "end to end": run.end_to_end, "its CPU": run.end_to_end_cpu}
     for name, spread in {**rows, "plain loop": run.plain, "floor": run.floor}.items():
         yield f"  {name:<14}{_spread(spread)}"
     cpu = run.cpu_ms
