@@ -6,6 +6,7 @@ from edge.credentials import read_password
 from edge.detector import Detector
 from edge.messages import Composer
 from edge.mqtt.access import access
+from edge.mqtt.statefolder import outbox_file
 from edge.sources import make_source
 from edge.sources.base import SourceOptions
 
@@ -18,6 +19,7 @@ def check(config: Config) -> None:
     make_source(config.source.uri, SourceOptions.from_config(config.source))
     if config.mqtt.url:
         access(config.mqtt)
+        outbox_file(config.mqtt, config.device.id)
 
 
 def secret_note(mqtt: MqttConfig) -> str:

@@ -61,7 +61,8 @@ def describe_health(health: HealthPayload) -> str:
     throttled = ", throttled by the firmware" if health.throttled else ""
     level = f", at level {health.budget.level}{_why(health.budget)}" if health.budget.level_index else ""
     lost = f", {health.outbox_dropped} events lost" if health.outbox_dropped else ""
-    return printable(f"health: {source}, {budget} of {health.budget_latency_ms:.0f} ms{level}{throttled}{lost}")
+    memory = ", events that wait are in memory only" if health.outbox_problem else ""
+    return printable(f"health: {source}, {budget} of {health.budget_latency_ms:.0f} ms{level}{throttled}{lost}{memory}")
 
 
 def _why(budget: BudgetPayload) -> str:

@@ -47,8 +47,11 @@ def test_states_and_health_in_words() -> None:
     assert describe_state(state("happy")) == "in view: face 1 happy (90 %)"
     assert describe_health(health()) == "health: source ok, no frames yet of 100 ms"
     assert (
-        describe_health(health(source="lost", source_error="gone\n", within_budget=False, throttled=True))
-        == "health: source lost (gone�), over its budget of 100 ms, throttled by the firmware"
+        describe_health(
+            health(source="lost", source_error="gone\n", within_budget=False, throttled=True, outbox_problem="full")
+        )
+        == "health: source lost (gone�), over its budget of 100 ms, throttled by the firmware, "
+        "events that wait are in memory only"
     )
 
 

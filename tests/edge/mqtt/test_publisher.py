@@ -292,3 +292,20 @@ def test_close_without_start(make_broker: MakeBroker, make_sink: MakeSink) -> No
     broker = make_broker()
     broker.reserve()
     assert make_sink(broker).close(5.0)
+
+
+def test_a_broker_that_is_away_for_long_is_a_line_an_hour(
+    make_broker: MakeBroker, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = make_broker()
+    broker.reserve()
+    sink = make_sink(broker)
+    sink.start()
+    send(sink, 1, 2)
+    time.sleep(1.5)  # several tries
+    assert len(caplog.records) == 1
+    monkeypatch.setattr("edge.mqtt.publisher._REMIND_SECONDS", 0.1)
+    wait_until(lambda: len(caplog.records) > 1)
+    reminder = caplog.records[1].message
+    assert reminder.startswith("still no broker: the broker at 127.0.0.1")
+    assert reminder.endswith("; 2 event(s) wait")
