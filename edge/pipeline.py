@@ -8,6 +8,7 @@ from edge.classifier import Classifier
 from edge.config import Config
 from edge.detector import Detector
 from edge.events import Expression
+from edge.levels import LADDER, Level
 from edge.records import Event, EventKind, FaceView, Frame, StepResult
 from edge.tracker import Track, Tracker
 
@@ -15,7 +16,8 @@ from edge.tracker import Track, Tracker
 class Pipeline:
     """Detector, classifier, tracker and event rules for one stream of frames.
 
-    The same frames and configuration give the same events, whatever the machine's speed.
+    The same frames, configuration and levels give the same events, whatever the machine's speed. `level` may
+    be set between two frames.
     """
 
     def __init__(
@@ -33,13 +35,17 @@ class Pipeline:
         self._tracker = Tracker(config.tracker)
         self._expressions: dict[int, Expression] = {}
         self._announced: dict[int, FaceView] = {}
+        self._read_at: dict[int, int] = {}
+        self._steps = 0
+        self.level: Level = LADDER[0]
         self._timer = timer
         self._last_frame: Frame | None = None
 
     def step(self, frame: Frame) -> StepResult:
         """Process one frame. Frames must come in the order of their `seconds`."""
         marks = [self._timer()]
-        detections = self._detector.detect(frame.luma)
+        followed = self._tracker.followed(frame.seconds)
+        detections = self._detector.search(frame.luma, frame.seconds, followed, self.level)
         marks.append(self._timer())
         tracks, lost = self._tracker.update(detections, frame.seconds)
         events = self._leave(lost, frame)
@@ -65,16 +71,23 @@ class Pipeline:
             return []
         events = self._leave(self._tracker.clear(), self._last_frame)
         self._forget([])
+        self._detector.restart()
         return events
 
     def _read(self, tracks: list[Track], frame: Frame) -> None:
-        """Run the network on the faces that are in this frame, largest first."""
-        seen = sorted(
-            ((track.seen.box, track) for track in tracks if track.seen is not None),
-            key=lambda pair: (not pair[1].confirmed, -pair[0].width),
-        )[: self._config.model.max_faces]
+        """Run the network on the faces that are in this frame: where there are too many, in turn.
+
+        Those that have waited longest come first, new ones before all: a face is announced with a label.
+        """
+        self._steps += 1
+        seen = [(track.seen.box, track) for track in tracks if track.seen is not None]
+        limit = min(self._config.model.max_faces, self.level.max_faces or self._config.model.max_faces)
+        if len(seen) > limit:
+            seen.sort(key=lambda pair: (self._read_at.get(pair[1].serial, 0), not pair[1].confirmed, -pair[0].width))
+            del seen[limit:]
         readings = self._classifier.read(frame, [box for box, _ in seen])
         for (_, track), probabilities in zip(seen, readings, strict=True):
+            self._read_at[track.serial] = self._steps
             self._expression(track).read(probabilities, frame.seconds)
 
     def _expression(self, track: Track) -> Expression:
@@ -105,4 +118,6 @@ class Pipeline:
 
     def _forget(self, tracks: list[Track]) -> None:
         alive = {track.serial for track in tracks}
-        self._expressions = {key: value for key, value in self._expressions.items() if key in alive}
+        if self._expressions.keys() - alive:
+            self._expressions = {key: value for key, value in self._expressions.items() if key in alive}
+            self._read_at = {key: value for key, value in self._read_at.items() if key in alive}

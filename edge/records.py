@@ -66,13 +66,36 @@ class Detection:
     """What the cascade found.
 
     `hits`: overlapping windows that the search merged into it. `agreed`: the second cascade sees a
-    face there too. Only agreed detections begin a track; any may continue one, because a face that is
-    known to be there turns and blurs, and a phantom is one from its first frame.
+    face there too; None where it was not asked. Only agreed detections begin a track; any may continue
+    one, because a face that is known to be there turns and blurs, and a phantom is one from its first
+    frame. `serial`: the track that it was searched for, 0 where it was not.
     """
 
     box: Box
     hits: int
-    agreed: bool
+    agreed: bool | None
+    serial: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A track as the search needs it.
+
+    `box`: where the face is expected in this frame. `latest`: where it was found last. `speed`: sides of
+    the face that it is expected to have moved since. `missed`: frames since, 0 where it was found in the
+    last one; `new`: sighted only once. `confirmed`: announced. `asked_seconds`: when the second cascade
+    was last asked about it; `doubted`: that answer was no.
+    """
+
+    serial: int
+    box: Box
+    latest: Box
+    speed: float
+    missed: int
+    new: bool
+    confirmed: bool
+    asked_seconds: float
+    doubted: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from edge.config import TrackerConfig
-from edge.records import Box, Detection
+from edge.records import Box, Detection, Followed
+from edge.track import Track
+
+__all__ = ["Track", "Tracker"]
 
 _MIN_IOU: Final = 0.2
 _MAX_SHIFT: Final = 0.6
@@ -15,34 +17,15 @@ at 12 frames a second moves it by about a third."""
 _MAX_GROWTH: Final = 1.6
 _TENTATIVE_LOST_SECONDS: Final = 0.5
 """A face that is not confirmed yet is forgotten sooner than one that is: phantoms flicker."""
-_MIN_AGREED_SHARE: Final = 0.4
-"""Share of a new face's sightings that the second cascade must agree with; true faces: 0.75 to 1 on the
-footage, phantoms: at most 0.1."""
-
-
-@dataclass(slots=True)
-class Track:
-    """One face over time.
-
-    `serial` counts every track, `number` only confirmed ones: it is 0 until then, and what subscribers
-    see; neither is used twice. `box` is smoothed, `latest` is where the face was last found; `seen` is
-    this frame's detection, None where the face was not found in it.
-    """
-
-    serial: int
-    box: Box
-    latest: Box
-    first_seconds: float
-    last_seconds: float
-    number: int = 0
-    sightings: int = 0
-    agreed: int = 0
-    seen: Detection | None = None
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether it may be announced."""
-        return self.number > 0
+_MIN_AGREED_SHARE: Final = 0.25
+"""Share of the questions about a new face to which the second cascade must say yes; true faces: 0.75 to 1
+on the footage, phantoms: at most 0.1."""
+_ENOUGH_QUESTIONS: Final = 10
+"""A new face to which it has said no too often by then is given up: asking costs 2 ms a time."""
+_DOUBTED_SECONDS: Final = 10.0
+"""A face is given up when the second cascade, asked again and again, has not agreed for so long: what is
+followed then is more likely a phantom in the place where a face was. People turn and tilt their heads for
+less."""
 
 
 class Tracker:
@@ -63,6 +46,7 @@ class Tracker:
         lost = self._let_go(seconds)
         for track in self._tracks:
             track.seen = None
+            track.missed += 1
         unmatched = list(detections)
         for track, detection in self._pairs(detections, seconds):
             self._see(track, detection, seconds)
@@ -76,6 +60,10 @@ class Tracker:
         self._tracks.sort(key=lambda track: (not track.confirmed, track.number, track.first_seconds))
         return list(self._tracks), lost
 
+    def followed(self, seconds: float) -> list[Followed]:
+        """Return what a search of the frame of that time, which comes before `update`, needs to know."""
+        return [track.followed(seconds) for track in self._tracks]
+
     def clear(self) -> list[Track]:
         """Let every track go; returns the confirmed ones."""
         lost = [track for track in self._tracks if track.confirmed]
@@ -88,7 +76,7 @@ class Tracker:
             patience = self._config.lost_seconds
             if not track.confirmed:
                 patience = min(patience, _TENTATIVE_LOST_SECONDS)
-            if seconds - track.last_seconds <= patience:
+            if seconds - track.last_seconds <= patience and not _disbelieved(track):
                 kept.append(track)
             elif track.confirmed:
                 lost.append(track)
@@ -101,7 +89,7 @@ class Tracker:
             (not track.confirmed, -closeness, index, place)
             for index, track in enumerate(self._tracks)
             for place, detection in enumerate(detections)
-            if (closeness := _closeness(track, detection.box, seconds)) > 0
+            if detection.serial in (0, track.serial) and (closeness := _closeness(track, detection.box, seconds)) > 0
         ]
         pairs: list[tuple[Track, Detection]] = []
         tracks_taken: set[int] = set()
@@ -119,35 +107,33 @@ class Tracker:
 
     def _see(self, track: Track, detection: Detection, seconds: float) -> None:
         config = self._config
-        elapsed = seconds - track.last_seconds
-        weight = 1.0
-        if track.sightings and config.box_smoothing_seconds > 0:
-            weight = 1 - math.exp(-elapsed / config.box_smoothing_seconds)
-        track.box = _blend(track.box, detection.box, weight)
-        track.seen, track.latest = detection, detection.box
-        track.last_seconds = seconds
-        track.sightings += 1
-        track.agreed += detection.agreed
+        track.see(detection, seconds, config.box_smoothing_seconds)
         if (
             not track.confirmed
             and track.agreed >= config.confirm_hits
-            and track.agreed >= _MIN_AGREED_SHARE * track.sightings
+            and track.agreed >= _MIN_AGREED_SHARE * track.asked
             and seconds - track.first_seconds >= config.confirm_seconds
         ):
             self._confirmed += 1
             track.number = self._confirmed
 
 
+def _disbelieved(track: Track) -> bool:
+    if track.confirmed:
+        return track.asked_seconds - track.agreed_seconds > _DOUBTED_SECONDS
+    return track.asked >= _ENOUGH_QUESTIONS and track.agreed < _MIN_AGREED_SHARE * track.asked
+
+
 def _closeness(track: Track, box: Box, seconds: float) -> float:
     """Score a pairing: 1 + IoU where they overlap, less where the face moved, 0 where it cannot be it."""
-    latest = track.latest
-    growth = box.width / latest.width
+    expected = track.expected(seconds)
+    growth = box.width / expected.width
     if not 1 / _MAX_GROWTH <= growth <= _MAX_GROWTH:
         return 0.0
-    overlap = latest.iou(box)
+    overlap = expected.iou(box)
     if overlap >= _MIN_IOU:
         return 1 + overlap
-    shift = math.dist(latest.centre, box.centre) / max(latest.width, box.width)
+    shift = math.dist(expected.centre, box.centre) / max(expected.width, box.width)
     if shift <= _MAX_SHIFT and seconds > track.last_seconds:
         return 1 - shift
     return 0.0
@@ -160,10 +146,3 @@ def _inside(one: Box, other: Box) -> bool:
 
 def _holds(box: Box, point: tuple[float, float]) -> bool:
     return box.x <= point[0] <= box.x + box.width and box.y <= point[1] <= box.y + box.height
-
-
-def _blend(old: Box, new: Box, weight: float) -> Box:
-    def mix(before: float, after: float) -> float:
-        return before + weight * (after - before)
-
-    return Box(mix(old.x, new.x), mix(old.y, new.y), mix(old.width, new.width), mix(old.height, new.height))

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.cascades import CONFIRM_CASCADE, SEARCH_CASCADE, cascade_path, load_cascade
 from edge.config import DetectorConfig
-from edge.detector import CONFIRM_CASCADE, SEARCH_CASCADE, Detector, cascade_path, load_cascade
+from edge.detector import Detector
 from edge.errors import CascadeError
 from edge.records import Box
 from edge.sources import make_source
