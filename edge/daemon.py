@@ -141,7 +141,7 @@ class Daemon:
         # A file's frames are all processed; of a camera, only those that can still be in time.
         if self._capture.live and self._governor.too_late(1000 * (time.monotonic() - frame.captured_monotonic)):
             return
-        setattr(self._pipeline, "level", self._governor.level)  # noqa: B010 - the line is about to have levels
+        self._pipeline.level = self._governor.level
         result = self._pipeline.step(frame)
         self._frame = frame
         self._send(result.events)

@@ -6,9 +6,10 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from edge.cascades import SEARCH_CASCADE, cascade_path, load_cascade
 from edge.classifier import Classifier
 from edge.config import Config
-from edge.detector import SEARCH_CASCADE, Detector, cascade_path, load_cascade
+from edge.detector import Detector
 from edge.messages import Composer
 from edge.pipeline import Pipeline
 from edge.records import Box, Frame
