@@ -1,6 +1,6 @@
 """What changed in the picture since a place was last searched, on a picture of a few thousand cells."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.layout import CELL_PX, Layout, Rectangle
-from edge.records import Box, Luma
+from edge.pictures import Pictures
+from edge.records import Box
 
 _STEP: Final = 6
 """Grey levels by which a cell, the mean of at least 36 pixels, must differ: noise of 15 levels a pixel moves
@@ -34,14 +35,17 @@ class Changes:
         shape = (len(layout.bands), layout.rows, layout.columns)
         self._searched = np.zeros(shape, dtype=np.uint8)
         self._repeated = np.empty(shape, dtype=np.uint8)
+        self._moved = np.empty(shape, dtype=np.uint8)
         self._now = np.zeros(shape[1:], dtype=np.uint8)
         self._sides_px = [band.smallest << band.octave for band in layout.bands]
         self._kernels = [self._kernel(number) for number in range(len(layout.bands))]
 
-    def look(self, finest: Luma) -> None:
-        """Take a frame: uint8, the picture of the layout's first octave."""
+    def look(self, pictures: Pictures) -> None:
+        """Take a frame."""
         rows, columns = self._now.shape
-        used = finest[: rows * CELL_PX, : columns * CELL_PX]
+        # In two steps: halving is many times quicker than averaging over six by six pixels at once.
+        side = CELL_PX // 2
+        used = pictures.at(self._layout.first_octave + 1)[: rows * side, : columns * side]
         cv2.resize(used, (columns, rows), dst=self._now, interpolation=cv2.INTER_AREA)
 
     def searched(self, band: int, cells: Rectangle) -> None:
@@ -53,37 +57,45 @@ class Changes:
         """Note that everything was searched in this frame."""
         self._searched[:] = self._now
 
-    def changed(self, covered: Iterable[Box]) -> NDArray[np.uint8] | None:
-        """Tell where windows may show something new: uint8 (bands, rows, columns), None where nowhere.
+    def changed(self, covered: Sequence[Box]) -> list[NDArray[np.uint8] | None]:
+        """Tell for each band where its windows may show something new.
 
-        Windows with their centre in or near one of the `covered` boxes, pixels of the frame, can wait.
+        uint8 (rows, columns), not 0 at the centres of such windows; None for a band that has none. Windows
+        with their centre in or near one of the `covered` boxes, pixels of the frame, can wait.
         """
         bands, rows, columns = self._searched.shape
         self._repeated[:] = self._now
         flat = (bands * rows, columns)
-        difference = cv2.absdiff(self._searched.reshape(flat), self._repeated.reshape(flat))
-        _, moved = cv2.threshold(difference, _STEP, 1, cv2.THRESH_BINARY)
-        if not cv2.countNonZero(moved):
-            return None
-        by_band = np.asarray(moved, dtype=np.uint8).reshape(bands, rows, columns)
-        for number, (side, enough) in enumerate(self._kernels):
-            if side > 1:
-                mask = by_band[number]
-                count = cv2.boxFilter(mask, cv2.CV_8U, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
-                cv2.threshold(count, enough - 1, 1, cv2.THRESH_BINARY, dst=mask)
+        cv2.absdiff(self._searched.reshape(flat), self._repeated.reshape(flat), dst=self._moved.reshape(flat))
+        cv2.threshold(self._moved.reshape(flat), _STEP, 1, cv2.THRESH_BINARY, dst=self._moved.reshape(flat))
+        # First where what is followed moves, at once for all bands: mostly nothing else does.
         for box in covered:
-            for number, own in enumerate(self._sides_px):
-                left, top, right, bottom = self.cells_of(_widened(box, _OWN * own + _HEAD * box.width))
-                by_band[number, top:bottom, left:right] = 0
-        return by_band
+            left, top, right, bottom = self.cells_of(_widened(box, _HEAD * box.width))
+            self._moved[:, top:bottom, left:right] = 0
+        return [
+            self._new_in(number, covered) if cv2.countNonZero(moved) >= self._kernels[number][1] else None
+            for number, moved in enumerate(self._moved)
+        ]
+
+    def _new_in(self, number: int, covered: Sequence[Box]) -> NDArray[np.uint8] | None:
+        moved = self._moved[number]
+        side, enough = self._kernels[number]
+        if side > 1:
+            cv2.boxFilter(moved, cv2.CV_8U, (side, side), dst=moved, normalize=False, borderType=cv2.BORDER_CONSTANT)
+            cv2.threshold(moved, enough - 1, 1, cv2.THRESH_BINARY, dst=moved)
+        for box in covered:
+            margin = _OWN * self._sides_px[number] + _HEAD * box.width
+            left, top, right, bottom = self.cells_of(_widened(box, margin))
+            moved[top:bottom, left:right] = 0
+        return moved if cv2.countNonZero(moved) else None
 
     def cells_of(self, box: Box) -> Rectangle:
         """Return the cells that a box of the frame touches; at least one."""
-        side, layout = self._layout.cell_px, self._layout
-        left = min(max(0, int(box.x // side)), layout.columns - 1)
-        top = min(max(0, int(box.y // side)), layout.rows - 1)
-        right = min(max(left + 1, int(-(-(box.x + box.width) // side))), layout.columns)
-        bottom = min(max(top + 1, int(-(-(box.y + box.height) // side))), layout.rows)
+        side, columns, rows = self._layout.cell_px, self._layout.columns, self._layout.rows
+        left = min(max(0, int(box.x) // side), columns - 1)
+        top = min(max(0, int(box.y) // side), rows - 1)
+        right = min(max(left, int(box.x + box.width) // side) + 1, columns)
+        bottom = min(max(top, int(box.y + box.height) // side) + 1, rows)
         return left, top, right, bottom
 
     def patch(self, box: Box) -> NDArray[np.uint8]:

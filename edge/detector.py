@@ -124,7 +124,7 @@ class _Stream:
         if not self._layout.bands:
             return []
         self._pictures = Pictures(luma)
-        self._changes.look(self._pictures.at(self._layout.first_octave))
+        self._changes.look(self._pictures)
         found = self._found_again(followed, seconds)
         covered = [one.box for one in found.values()]
         step = level.scale_factor or self._config.scale_factor

@@ -6,7 +6,6 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.pictures import Pictures
 from edge.records import Box, Detection, Followed
@@ -30,6 +29,9 @@ _EVERY_AFTER: Final = 3
 then, and the search of everything looks there as well."""
 _TOGETHER: Final = 0.25
 """Hits whose centres are so near to each other, in sides, are of one face."""
+
+_Hit = tuple[float, float, float, float]
+"""Left, top, width, height, pixels of the frame."""
 
 
 def find_again(
@@ -64,26 +66,38 @@ def find_again(
     )
     if not len(hits):
         return None
-    boxes = np.asarray(hits, dtype=np.float64)
-    boxes *= 2**octave / factor
-    boxes[:, 0] += left * 2**octave
-    boxes[:, 1] += top * 2**octave
-    return _chosen(boxes, face, taken)
+    scale = 2**octave / factor
+    return _chosen(
+        [
+            (left * 2**octave + x * scale, top * 2**octave + y * scale, across * scale, down * scale)
+            for x, y, across, down in np.asarray(hits).tolist()
+        ],
+        face,
+        taken,
+    )
 
 
-def _chosen(boxes: NDArray[np.float64], face: Followed, taken: Sequence[Box]) -> Detection | None:
-    """Merge the hits around the one nearest to where the face is expected; boxes (n, 4), pixels of the frame."""
-    centres = boxes[:, :2] + boxes[:, 2:] / 2
-    free = np.ones(len(boxes), dtype=np.bool_)
-    for box in taken:
-        inside = (centres >= (box.x, box.y)) & (centres <= (box.x + box.width, box.y + box.height))
-        free &= ~inside.all(axis=1)
+def _chosen(hits: list[_Hit], face: Followed, taken: Sequence[Box]) -> Detection | None:
+    """Merge the hits around the one nearest to where the face is expected."""
+    middle_x, middle_y = face.box.centre
     side = face.box.width
-    distance = np.hypot(*(centres - face.box.centre).T) / side + np.abs(np.log(boxes[:, 2] / side))
-    distance[~free] = np.inf
-    nearest = int(distance.argmin())
-    if not free[nearest]:
+    placed = []
+    for hit in hits:
+        x, y = hit[0] + hit[2] / 2, hit[1] + hit[3] / 2
+        if not any(_holds(box, x, y) for box in taken):
+            away = math.hypot(x - middle_x, y - middle_y) / side + abs(math.log(hit[2] / side))
+            placed.append((away, x, y, hit))
+    if not placed:
         return None
-    near = free & (np.abs(centres - centres[nearest]).max(axis=1) <= _TOGETHER * side)
-    x, y, width, height = boxes[near].mean(axis=0).tolist()
-    return Detection(Box(x, y, width, height), int(near.sum()), None, face.serial)
+    _, centre_x, centre_y, _ = min(placed)
+    near = [
+        hit
+        for _, x, y, hit in placed
+        if abs(x - centre_x) <= _TOGETHER * side and abs(y - centre_y) <= _TOGETHER * side
+    ]
+    x, y, width, height = (sum(values) / len(near) for values in zip(*near, strict=True))
+    return Detection(Box(x, y, width, height), len(near), None, face.serial)
+
+
+def _holds(box: Box, x: float, y: float) -> bool:
+    return box.x <= x <= box.x + box.width and box.y <= y <= box.y + box.height

@@ -3,6 +3,7 @@
 Pure: a function of the frames' changes, their times and the level. Reads no clock.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,11 +53,13 @@ class Schedule:
             self._full[step] = jobs, sum(job.cost for job in jobs)
         return self._full[step]
 
-    def plan(self, changed: NDArray[np.uint8] | None, seconds: float, search_frames: int, step: float) -> list[Search]:
+    def plan(
+        self, changed: Sequence[NDArray[np.uint8] | None], seconds: float, search_frames: int, step: float
+    ) -> list[Search]:
         """Return the jobs of the next frame.
 
-        `changed`: uint8 (bands, rows, columns), not 0 where a window centred in that cell may show something
-        that was not there when it was last searched; None where nothing changed. `seconds`: the frame's
+        `changed`: for each band uint8 (rows, columns), not 0 where a window centred in that cell may show
+        something that was not there when it was last searched; None where there is no such cell. `seconds`: the frame's
         time. `search_frames`: frames over which a search of everything is spread; `step` between sizes.
         """
         self._frame += 1
@@ -67,14 +70,11 @@ class Schedule:
             self._since[tile] = None
         return [one.job for one in jobs] + self._refresh(seconds, search_frames, step, taken)
 
-    def _waiting(self, changed: NDArray[np.uint8] | None, step: float) -> list[_Waiting]:
-        if changed is None:
-            self._since = [None] * len(self._since)
-            return []
+    def _waiting(self, changed: Sequence[NDArray[np.uint8] | None], step: float) -> list[_Waiting]:
         waiting = []
-        anything = changed.reshape(len(changed), -1).any(axis=1).tolist()
         for number, tile in enumerate(self._layout.tiles):
-            cells = _bounds(changed[tile.band], tile.cells) if anything[tile.band] else None
+            mask = changed[tile.band]
+            cells = None if mask is None else _bounds(mask, tile.cells)
             if cells is None:
                 self._since[number] = None
                 continue
