@@ -15,7 +15,7 @@ import msgspec
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
-from mqtt_tools import TIMEOUT_SECONDS
+from mqtt_tools import TIMEOUT_SECONDS, wait_until
 
 CHUNK_BYTES = 65_536
 
@@ -51,8 +51,11 @@ class Witness:
         assert self.connected.wait(TIMEOUT_SECONDS)
 
     def hold(self) -> None:
+        """Write nothing more until there is a new connection; `connected` speaks of that one from here on."""
         with self._lock:
             self._holding = True
+        wait_until(lambda: not self._client.want_write())
+        self.connected.clear()
 
     def close(self) -> None:
         self._client.disconnect()
@@ -76,9 +79,9 @@ class Witness:
             self._unacknowledged.append(message)
             if self._holding:
                 return
-            due, self._unacknowledged = self._unacknowledged, []
-        for one in due:
-            client.ack(one.mid, one.qos)
+            for one in self._unacknowledged:
+                client.ack(one.mid, one.qos)
+            self._unacknowledged.clear()
 
 
 def check(arrivals: list[Arrival], accepted: dict[str, int]) -> int:

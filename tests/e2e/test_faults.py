@@ -6,6 +6,7 @@ The seed fixes what happens and for how long; what the machine makes of it diffe
 """
 
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -19,8 +20,10 @@ from edge.brokerproc import PrivateBroker
 from edge.config import MqttConfig
 from edge.mqtt.payloads import encode
 from edge.mqtt.publisher import MqttSink
+from edge.mqtt.store import Store
 from fault_tools import Network, Witness, check
 from mqtt_tools import TIMEOUT_SECONDS, event, wait_until
+from program import run, start
 
 # Not of the lane of the device: no interpreter has a part in this.
 ROUNDS = 20
@@ -129,6 +132,7 @@ from msgspec import json, structs
 from edge.config import MqttConfig
 from edge.mqtt.payloads import EventPayload
 from edge.mqtt.publisher import MqttSink
+from edge.mqtt.store import Store
 
 url, folder, boot_id, seed, settings, event = sys.argv[1:]
 rng, event = random.Random(seed), json.decode(event, type=EventPayload)
@@ -204,3 +208,41 @@ def test_process_is_killed_while_the_broker_is_away(broker: PrivateBroker, witne
     check(witness.arrivals, accepted | {"last": 1})
     assert min(accepted.values()) > 0
     assert list(tmp_path.glob("*.bad-*")) == []
+
+
+def test_the_whole_program_is_killed_and_starts_again(broker: PrivateBroker, witness: Witness, tmp_path: Path) -> None:
+    """Once, with camera, line and all: what the file holds after the kill arrives, and the next boot after it."""
+    broker.stop()
+    state = tmp_path / "state"
+    settings = {"EMOTION_EDGE_MQTT_OUTBOX_DIRECTORY": str(state), "EMOTION_EDGE_DEVICE_ID": "cam"}
+    endless = "scripted:happy=2,surprise=2?seed=5&loop=1"
+    with start("run", "--fast", "--source", endless, "--mqtt", broker.url, **settings) as process:
+        try:
+            wait_until(lambda: len(kept_by(state, tmp_path / "copy")) >= 3)
+        finally:
+            process.kill()
+            process.communicate()
+    kept = kept_by(state, tmp_path / "copy")
+    broker.start()
+    result = run("run", "--source", "scripted:happy=2,none=1?seed=5", "--fast", "--mqtt", broker.url, **settings)
+    assert result.returncode == 0, result.stderr
+    assert f"{len(kept)} event(s) of earlier runs wait in" in result.stderr
+    wait_until(lambda: any(one.boot_id != kept[0][0] for one in witness.arrivals))
+    arrived = [(one.boot_id, one.seq) for one in witness.arrivals]
+    assert arrived[: len(kept)] == kept
+    assert [seq for _, seq in kept] == list(range(1, len(kept) + 1))
+    assert arrived[len(kept)][1] == 1
+
+
+def kept_by(state: Path, copy: Path) -> list[tuple[str, int]]:
+    """Boot and number of what a start at this moment would find."""
+    shutil.rmtree(copy, ignore_errors=True)
+    try:
+        shutil.copytree(state, copy)
+    except (OSError, shutil.Error):  # it is being made just now
+        return []
+    store = Store(copy / "outbox-cam.sqlite3")
+    try:
+        return [(row.event.boot_id, row.event.seq) for row in store.open()]
+    finally:
+        store.close()
