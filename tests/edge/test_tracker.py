@@ -30,7 +30,9 @@ def play(frames, config=CONFIG, fps=FPS):
 
 def test_a_face_is_confirmed_once_it_was_seen_long_and_often_enough():
     live, _ = play([[face(100)]] * 10)
-    # 0.3 s at 12.5 frames a second is the fifth frame.
+    # 0.15 s at 12.5 frames a second is the third frame.
+    assert live == [[]] * 2 + [[1]] * 8
+    live, _ = play([[face(100)]] * 10, fps=25)
     assert live == [[]] * 4 + [[1]] * 6
 
 
@@ -62,6 +64,55 @@ def test_what_the_second_cascade_never_sees_is_never_confirmed():
 def test_a_phantom_that_is_agreed_with_now_and_then_is_not_confirmed():
     frames = [[face(100, agreed=number % 8 == 0)] for number in range(100)]
     assert not any(play(frames)[0])
+
+
+def test_what_nobody_is_asked_about_is_neither_agreed_with_nor_refused():
+    unasked = face(100, agreed=None)
+    live, _ = play([[face(100)], *[[unasked]] * 5, [face(100)], *[[unasked]] * 3, [face(100)], [unasked]])
+    assert live[9:] == [[], [1], [1]]
+
+
+def test_a_new_face_that_is_refused_again_and_again_is_given_up():
+    tracker = Tracker(CONFIG)
+    for number in range(12):
+        tracks, _ = tracker.update([face(100, agreed=number == 0)], number / FPS)
+    assert tracks == []
+
+
+def test_a_face_that_is_refused_for_long_leaves():
+    frames = [[face(100)]] * 6 + [[face(100, agreed=False)]] * 140
+    live, lost = play(frames)
+    left = next(number for number, gone in enumerate(lost) if gone)
+    assert 10 <= (left - 5) / FPS <= 10.2
+    assert live[left] == []
+
+
+def test_a_moving_face_is_expected_further_on():
+    tracker = Tracker(CONFIG)
+    for number in range(8):
+        tracker.update([face(100 + 15 * number)], number / FPS)
+    (followed,) = tracker.followed(8 / FPS)
+    assert followed.box.x == pytest.approx(100 + 15 * 8, abs=1)
+    assert followed.speed == pytest.approx(15 / 60, abs=0.02)
+    tracker.update([], 8 / FPS)
+    (followed,) = tracker.followed(9 / FPS)
+    assert followed.missed == 1
+    assert followed.box.x == pytest.approx(100 + 15 * 9, abs=2)
+    for number in range(9, 20):
+        tracker.update([], number / FPS)
+    (followed,) = tracker.followed(20 / FPS)
+    assert followed.box.x < 100 + 15 * 11, "it does not go on for ever"
+
+
+def test_a_detection_goes_to_the_track_that_it_was_searched_for():
+    tracker = Tracker(CONFIG)
+    for number in range(6):
+        tracks, _ = tracker.update([face(100), face(180)], number / FPS)
+    left, right = sorted(tracks, key=lambda track: track.latest.x)
+    between = Detection(Box(139, 100, 60, 60), 5, None, left.serial)
+    tracker.update([between], 6 / FPS)
+    assert left.seen is between
+    assert right.seen is None
 
 
 def test_a_known_face_goes_on_without_agreement():
