@@ -203,7 +203,7 @@ class _Stream:
         if not len(hits):
             return []
         # Twice each, because OpenCV drops what is alone.
-        boxes, counts = cv2.groupRectangles(np.asarray(hits).tolist() * 2, 1, _SAME_EPS)
+        boxes, counts = cv2.groupRectangles(sorted(np.asarray(hits).tolist()) * 2, 1, _SAME_EPS)
         factor = float(1 << band.octave)
         return [
             Candidate(Box(float(x + left), float(y + top), float(width), float(height)).scaled(factor), int(count) // 2)

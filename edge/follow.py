@@ -21,7 +21,7 @@ _SLACK_SPEED: Final = 0.5
 _SLACK_MISSED: Final = 0.2
 """and for each frame in which it was not found."""
 _MOST_SLACK: Final = 1.0
-_SIZES: Final = (0.84, 1.22)
+_SIZES: Final = (0.84, 1.25)
 _SIZES_UNSURE: Final = (0.75, 1.35)
 _STEP: Final = 1.1
 _EVERY_AFTER: Final = 3
@@ -70,7 +70,7 @@ def find_again(
     return _chosen(
         [
             (left * 2**octave + x * scale, top * 2**octave + y * scale, across * scale, down * scale)
-            for x, y, across, down in np.asarray(hits).tolist()
+            for x, y, across, down in sorted(np.asarray(hits).tolist())
         ],
         face,
         taken,
