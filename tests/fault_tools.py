@@ -84,17 +84,15 @@ class Witness:
             self._unacknowledged.clear()
 
 
-def check(arrivals: list[Arrival], accepted: dict[str, int]) -> int:
+def check(arrivals: list[Arrival], accepted: dict[str, int]) -> None:
     """All that must hold: each accepted number of each boot, in order, and what comes again is marked.
 
-    `accepted`: the highest number that each boot had accepted; more may have come. Returns how many came again.
+    `accepted`: the highest number that each boot had accepted; more may have come.
     """
     first: dict[str, dict[int, None]] = defaultdict(dict)  # numbers in the order of their first arrival
-    again = 0
     for arrival in arrivals:
         seen = first[arrival.boot_id]
         if arrival.seq in seen:
-            again += 1
             assert arrival.marked, f"{arrival} came again without a mark"
         else:
             seen[arrival.seq] = None
@@ -105,7 +103,6 @@ def check(arrivals: list[Arrival], accepted: dict[str, int]) -> int:
         assert len(numbers) >= last, f"boot {boot_id}: {last} accepted, {len(numbers)} came"
     # Boots come in the order in which they were.
     assert [boot for boot in first if boot in accepted] == [boot for boot in accepted if first[boot]]
-    return again
 
 
 class Network:
