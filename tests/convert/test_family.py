@@ -27,7 +27,7 @@ def test_a_small_network_is_counted_by_hand():
 def test_the_shipped_family_is_measured():
     members = {member.name: member for member in study_family(find_model("normal").parent)}
     normal = members["normal"]
-    assert normal.side_px == 96
+    assert normal.side_px == 112
     assert normal.run_ms > 0
     assert normal.size_bytes == find_model("normal").stat().st_size
     assert normal.accuracy > 0.8

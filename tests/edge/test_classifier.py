@@ -128,7 +128,7 @@ def test_a_good_copy_loads(copy):
     ("change", "says"),
     [
         (lambda manifest: manifest["labels"].append("bored"), "7, the manifest names 8 labels"),
-        (lambda manifest: manifest["input"].update(width=64), "the manifest says 1x96x64"),
+        (lambda manifest: manifest["input"].update(width=64), "x64x1 (gray)"),
         (lambda manifest: manifest["input"].update(colour="rgb"), "rgb"),
         (lambda manifest: manifest["quantization"]["input"].update(scale=0.5), "scale"),
         (lambda manifest: manifest["quantization"]["output"].update(zero_point=3), "zero point"),
