@@ -76,13 +76,13 @@ class Daemon:
         Raises EdgeError where the source or the broker cannot be used, and whatever ended a stage.
         """
         self._capture.start()
-        # A file played as quickly as possible has no latency to keep, and gives the same events everywhere.
-        self._governor.start(self._config.budget.priority, fixed=self._fast and not self._capture.live)
         stall_seconds = self._config.source.stall_seconds
         self._vitals = Vitals(self._manager, stall_seconds=stall_seconds, live=self._capture.live)
         try:
             self._sink.info(self._info())
             self._sink.start()
+            # A file played as quickly as possible has no latency to keep, and gives the same events everywhere.
+            self._governor.start(self._config.budget.priority, fixed=self._fast and not self._capture.live)
             self._send_state(())
             self._send_health()
             log.info("watching %s, model %s on %s", self._source, self._model, self._classifier.runtime)

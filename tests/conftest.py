@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +10,10 @@ from mqtt_tools import Certificates, Subscriber, check_schemas
 # Speed is a benchmark's job: a busy machine must not fail a test.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
+
+# A shell starts what runs in its background with SIGINT ignored, and the programs that tests start inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

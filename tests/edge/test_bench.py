@@ -31,7 +31,7 @@ def benched(tmp_path_factory):
     """One small benchmark by the real command: what it printed, and what it wrote."""
     path = tmp_path_factory.mktemp("bench") / "result.json"
     result = run(
-        "bench", "--source", SCRIPT, "--frames", 12, "--threads", "1,2", "--starts", 1, "--json", path
+        "bench", "--source", SCRIPT, "--frames", 24, "--threads", "1,2", "--starts", 1, "--json", path
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     return result, path
@@ -45,19 +45,19 @@ def report(benched):
 def test_the_file_holds_every_measurement(report):
     assert [one.threads for one in report.runs] == [1, 2]
     for one in report.runs:
-        assert one.frames == 12
-        assert one.frames_with_face == 12  # found during the warm-up
+        assert one.frames == 24
+        assert one.frames_with_face == 24  # found during the warm-up
         assert one.plain_faces_per_frame >= 1
         assert {"detect", "classify", "track", "publish"} <= set(one.stages)
-        assert one.stages["detect"].frames == one.end_to_end.frames == one.capture.frames == one.plain.frames == 12
-        assert 1 <= one.stages["publish"].frames < 12
+        assert one.stages["detect"].frames == one.end_to_end.frames == one.capture.frames == one.plain.frames == 24
+        assert 1 <= one.stages["publish"].frames < 24
         for spread in (one.capture, one.end_to_end, one.end_to_end_cpu, one.plain, one.floor, *one.stages.values()):
             assert spread.p50_ms <= spread.p95_ms <= spread.p99_ms <= spread.max_ms
         assert one.fps > 0
         assert min(one.cpu_ms.capture, one.cpu_ms.line, one.cpu_ms.plain, one.cpu_ms.floor) > 0
     assert (report.source, report.width, report.height) == (SCRIPT, 640, 480)
     program = report.program
-    assert program.frames == 12
+    assert program.frames == 24
     assert 0 < program.ready_seconds[0] < program.first_event_seconds[0]
     assert program.peak_resident_mb > 20
 
@@ -74,7 +74,7 @@ def test_the_table_shows_what_the_file_holds(benched, report):
     result, _ = benched
     assert result.stdout == table(report)
     lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines if line.startswith("  ") and line.rstrip().endswith(" 12")] == [
+    assert [line.split()[0] for line in lines if line.startswith("  ") and line.rstrip().endswith(" 24")] == [
         "capture", "detect", "classify", "track", "end", "its", "plain", "floor",
     ] * 2  # fmt: skip
     assert report.facts.model_sha256[:12] in result.stdout
@@ -83,7 +83,7 @@ def test_the_table_shows_what_the_file_holds(benched, report):
 
 def test_progress_goes_to_standard_error(benched):
     result, _ = benched
-    assert result.stderr.startswith("bench: 1 thread, 10 of 12 frames")
+    assert result.stderr.startswith("bench: 1 thread, 10 of 24 frames")
     assert "\r" not in result.stderr  # no terminal
     assert "\033" not in result.stdout + result.stderr
 
