@@ -99,16 +99,15 @@ class TrackerConfig(Section, frozen=True, kw_only=True):
 class EventsConfig(Section, frozen=True, kw_only=True):
     """When a change of expression counts.
 
-    The first three are chosen by `emotion-convert events` (rule and grid: `convert.eventstudy.study`): on
-    330 changes of PublicTest faces, at 12.5 and 25 frames a second, they announce 84 % and 1.6 false ones a
-    minute, half of the right ones within 0.9 s. 0.4, 0.5 and 0.1, the guesses before: 88 %, 4.3 a minute,
-    1.0 s. Without any of the three: 94 %, 86 to 158 a minute. The optimum is flat: most of
-    0 to 0.05, 0.7 to 1 and 0 to 0.2 lies within one point of F1.
+    The first three are chosen by `emotion-convert events` (rule and grid: `convert.eventstudy.study`) for the
+    model that ships. On 330 changes of PublicTest faces, at 25 frames a second, they announce 85 % and 0.9
+    false ones a minute, half of the right ones within 0.7 s; without any of the three it is 98 % and 142. The
+    optimum is flat: 0 to 0.05, 0.5 to 0.8 or 0.1 to 0.4, one at a time, stay within two points of F1.
     """
 
-    smoothing_seconds: Annotated[float, Meta(ge=0, le=10, description="Time constant of the probabilities.")] = 0.05
-    dwell_seconds: Annotated[float, Meta(ge=0, le=30, description="A label changes after another led for this.")] = 0.7
-    margin: Annotated[float, Meta(ge=0, le=1, description="... by at least this much probability.")] = 0.2
+    smoothing_seconds: Annotated[float, Meta(ge=0, le=10, description="Time constant of the probabilities.")] = 0.0
+    dwell_seconds: Annotated[float, Meta(ge=0, le=30, description="A label changes after another led for this.")] = 0.5
+    margin: Annotated[float, Meta(ge=0, le=1, description="... by at least this much probability.")] = 0.4
     unknown_below: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(description='Confidence under which a face is "unknown"; unset: the manifest\'s.'),
