@@ -139,14 +139,14 @@ class _Stream:
         unseen = [face for face in followed if face.serial not in found]
         new, strangers = [], []
         for one in candidates:
-            if self._questions.was_refused(one.box) or any(_inside(box, one.box) for box in covered):
+            if self._questions.was_refused(one.box) or any(box.may_be(one.box) for box in covered):
                 continue
             if any(_may_be(face.box, one.box) for face in unseen):
                 new.append(Detection(one.box, one.hits, None))
             else:
                 strangers.append(one)
         self._questions.add(strangers, seconds)
-        self._questions.drop(lambda box: any(_inside(other, box) for other in covered))
+        self._questions.drop(lambda box: any(other.may_be(box) for other in covered))
         new += self._asked(found, followed, seconds)
         self._begun = True
         # A fixed order, so that a replay gives the same tracks.
@@ -225,15 +225,6 @@ class _Stream:
         return []
 
 
-def _inside(one: Box, other: Box) -> bool:
-    """Tell whether the centre of either box lies in the other."""
-    return _holds(one, other.centre) or _holds(other, one.centre)
-
-
 def _may_be(expected: Box, box: Box) -> bool:
     """Tell whether a box may be the face that is expected there: the tracker decides."""
-    return _inside(expected, box) and 1 / _MOST_GROWTH <= box.width / expected.width <= _MOST_GROWTH
-
-
-def _holds(box: Box, point: tuple[float, float]) -> bool:
-    return box.x <= point[0] <= box.x + box.width and box.y <= point[1] <= box.y + box.height
+    return expected.may_be(box) and 1 / _MOST_GROWTH <= box.width / expected.width <= _MOST_GROWTH

@@ -84,7 +84,7 @@ def _chosen(hits: list[_Hit], face: Followed, taken: Sequence[Box]) -> Detection
     placed = []
     for hit in hits:
         x, y = hit[0] + hit[2] / 2, hit[1] + hit[3] / 2
-        if not any(_holds(box, x, y) for box in taken):
+        if not any(box.holds((x, y)) for box in taken):
             away = math.hypot(x - middle_x, y - middle_y) / side + abs(math.log(hit[2] / side))
             placed.append((away, x, y, hit))
     if not placed:
@@ -97,7 +97,3 @@ def _chosen(hits: list[_Hit], face: Followed, taken: Sequence[Box]) -> Detection
     ]
     x, y, width, height = (sum(values) / len(near) for values in zip(*near, strict=True))
     return Detection(Box(x, y, width, height), len(near), None, face.serial)
-
-
-def _holds(box: Box, x: float, y: float) -> bool:
-    return box.x <= x <= box.x + box.width and box.y <= y <= box.y + box.height

@@ -56,6 +56,14 @@ class Box:
         shared = width * height
         return shared / (self.width * self.height + other.width * other.height - shared)
 
+    def holds(self, point: tuple[float, float]) -> bool:
+        """Tell whether a point (x, y) lies in it."""
+        return self.x <= point[0] <= self.x + self.width and self.y <= point[1] <= self.y + self.height
+
+    def may_be(self, other: "Box") -> bool:
+        """Tell whether the centre of either box lies in the other: mostly the same face, at another size."""
+        return self.holds(other.centre) or other.holds(self.centre)
+
     def scaled(self, factor: float) -> "Box":
         """Multiply every coordinate, as for a frame that was resized."""
         return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)

@@ -103,7 +103,7 @@ class Tracker:
 
     def _overlaps(self, box: Box) -> bool:
         """Tell whether a face is followed here already: a cascade may find one face at two sizes."""
-        return any(track.seen is not None and _inside(track.seen.box, box) for track in self._tracks)
+        return any(track.seen is not None and track.seen.box.may_be(box) for track in self._tracks)
 
     def _see(self, track: Track, detection: Detection, seconds: float) -> None:
         config = self._config
@@ -137,12 +137,3 @@ def _closeness(track: Track, box: Box, seconds: float) -> float:
     if shift <= _MAX_SHIFT and seconds > track.last_seconds:
         return 1 - shift
     return 0.0
-
-
-def _inside(one: Box, other: Box) -> bool:
-    """Tell whether the centre of either box lies in the other."""
-    return _holds(one, other.centre) or _holds(other, one.centre)
-
-
-def _holds(box: Box, point: tuple[float, float]) -> bool:
-    return box.x <= point[0] <= box.x + box.width and box.y <= point[1] <= box.y + box.height
