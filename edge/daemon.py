@@ -1,7 +1,6 @@
 """The composition root: builds the parts, starts them in order, runs the line, stops them in reverse."""
 
 import logging
-import platform
 import secrets
 import signal
 import threading
@@ -11,17 +10,17 @@ from typing import Final, TextIO
 
 import cv2
 
-from edge import __version__, board
+from edge import board
 from edge.capture import Capture
 from edge.classifier import Classifier
 from edge.config import Config
 from edge.detector import Detector
 from edge.governor import Governor
 from edge.health import Meter
-from edge.messages import Composer, timestamp
-from edge.mqtt.payloads import HealthPayload, InfoPayload, ModelInfo
+from edge.messages import Composer
 from edge.pipeline import Pipeline
 from edge.records import Event, FaceView, Frame
+from edge.report import Reporter, info, status_line
 from edge.sinks import JsonLinesSink, Sink
 from edge.sources import make_source, redacted
 from edge.sources.base import SourceOptions
@@ -60,6 +59,7 @@ class Daemon:
         self._started = time.monotonic()
         self._meter = Meter(self._started)
         self._governor = Governor(config.budget.latency_ms)
+        self._reporter = Reporter(config, self._capture, self._meter, self._governor, self._sink)
         self._health_due = self._started + config.health.interval_seconds
         self._state_due = 0.0
         self._frame: Frame | None = None
@@ -79,13 +79,16 @@ class Daemon:
         stall_seconds = self._config.source.stall_seconds
         self._vitals = Vitals(self._manager, stall_seconds=stall_seconds, live=self._capture.live)
         try:
-            self._sink.info(self._info())
+            self._sink.info(
+                info(config=self._config, device=self.device, boot_id=self.boot_id, classifier=self._classifier)
+            )
             self._sink.start()
             # A file played as quickly as possible has no latency to keep, and gives the same events everywhere.
             self._governor.start(self._config.budget.priority, fixed=self._fast and not self._capture.live)
             self._send_state(())
             self._send_health()
-            log.info("watching %s, model %s on %s", self._source, self._model, self._classifier.runtime)
+            source, model = redacted(self._config.source.uri), self._classifier.manifest.name
+            log.info("watching %s, model %s on %s", source, model, self._classifier.runtime)
             self._manager.ready()
             self._loop()
             self._leave()
@@ -108,14 +111,6 @@ class Daemon:
             log.error("%d event(s) were not acknowledged by the broker and are lost", self._sink.outbox_depth)
             return 1
         return 0
-
-    @property
-    def _source(self) -> str:
-        return redacted(self._config.source.uri)
-
-    @property
-    def _model(self) -> str:
-        return self._classifier.manifest.name
 
     def _loop(self) -> None:
         while not self._stop.is_set():
@@ -182,59 +177,12 @@ class Daemon:
     def _send_state(self, faces: Sequence[FaceView]) -> None:
         self._sink.state(self._composer.state(faces, self._frame if faces else None, time.time()))
 
-    def _info(self) -> InfoPayload:
-        manifest = self._classifier.manifest
-        return InfoPayload(
-            version=__version__,
-            device=self.device,
-            name=self._config.device.name,
-            boot_id=self.boot_id,
-            model=ModelInfo(name=manifest.name, sha256=manifest.sha256, labels=list(manifest.labels)),
-            groups=self._config.labels,
-            runtime=str(self._classifier.runtime),
-            source=self._source,
-            budget_latency_ms=self._config.budget.latency_ms,
-            python=platform.python_version(),
-            opencv=cv2.__version__,
-        )
-
     def _send_health(self) -> None:
         now = time.monotonic()
         self._health_due = now + self._config.health.interval_seconds
-        fps, latency, stages = self._meter.report(now)
-        budget_ms = self._config.budget.latency_ms
-        capture = self._capture
-        within = "" if latency is None else f", {latency.p99:.0f} ms (p99) of {budget_ms:.0f}"
-        self._manager.status(
-            f"{fps:.1f} frames per second, {len(self._faces)} face(s){within}, source {capture.state}, "
-            f"broker {self._sink.broker_state}"
-        )
-        self._sink.health(
-            HealthPayload(
-                time=timestamp(time.time()),
-                uptime_seconds=round(now - self._started, 1),
-                source=capture.state,
-                source_error=capture.error,
-                source_reopened=capture.reopened,
-                frames=self._meter.frames,
-                frames_dropped=capture.dropped + self._governor.late,
-                frames_late=self._governor.late,
-                fps=fps,
-                faces=len(self._faces),
-                latency_ms=latency,
-                budget_latency_ms=budget_ms,
-                within_budget=None if latency is None else latency.p99 <= budget_ms,
-                budget=self._governor.report(),
-                stage_ms=stages,
-                broker=self._sink.broker_state,
-                outbox_depth=self._sink.outbox_depth,
-                outbox_dropped=self._sink.outbox_dropped,
-                outbox_durable=self._sink.outbox_durable,
-                outbox_problem=self._sink.outbox_problem,
-                temperature_c=board.temperature_c(),
-                throttled=board.throttled(),
-            )
-        )
+        health = self._reporter.health(now, faces=len(self._faces))
+        self._manager.status(status_line(health))
+        self._sink.health(health)
 
 
 def _sink(config: Config, device: str, stdout: TextIO) -> Sink:
