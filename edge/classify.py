@@ -14,7 +14,7 @@ from edge.config import Config
 from edge.detector import Detector
 from edge.errors import ConfigError, SourceError
 from edge.messages import Composer
-from edge.records import UNKNOWN, FaceView, Frame
+from edge.records import UNKNOWN, Detection, FaceView, Frame
 from edge.sources import first_frame
 from edge.sources.base import SourceOptions
 
@@ -22,12 +22,12 @@ _INK: Final = (80, 220, 80)
 _PAPER: Final = (20, 20, 20)
 
 
-def _faces(frame: Frame, detector: Detector, classifier: Classifier, config: Config) -> list[FaceView]:
-    """Read every face on which both cascades agree, largest first."""
+def read_faces(frame: Frame, detections: Sequence[Detection], classifier: Classifier, config: Config) -> list[FaceView]:
+    """Read every face of a picture on which both cascades agree, in the order of the detections, from 1."""
     threshold = config.events.unknown_below
     if threshold is None:
         threshold = classifier.manifest.thresholds.unknown_below
-    boxes = [found.box for found in detector.detect(frame.luma) if found.agreed][: config.model.max_faces]
+    boxes = [found.box for found in detections if found.agreed][: config.model.max_faces]
     faces = []
     for number, (box, probabilities) in enumerate(zip(boxes, classifier.read(frame, boxes), strict=True), start=1):
         best = int(probabilities.argmax())
@@ -99,7 +99,7 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
             raise SourceError(f"{path} is a folder: name the pictures in it, as in {path}/*.jpg")
         # Absolute: a picture may be called 0, which as a source is a camera.
         frame = first_frame(str(path.absolute()), SourceOptions.from_config(config.source, colour=True))
-        faces = _faces(frame, detector, classifier, config)
+        faces = read_faces(frame, detector.detect(frame.luma), classifier, config)
         if as_json:
             state: dict[str, Any] = msgspec.to_builtins(composer.state(faces, frame, frame.captured_unix))
             stream.write(msgspec.json.encode({"image": str(path), "faces": state["faces"]}).decode() + "\n")

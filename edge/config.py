@@ -182,6 +182,38 @@ class BudgetConfig(Section, frozen=True, kw_only=True):
     ] = "auto"
 
 
+class PreviewConfig(Section, frozen=True, kw_only=True):
+    """The page that shows what the sensor sees. It needs the extra `preview` (docs/preview.md).
+
+    `max_picture_megapixels`: a progressive JPEG takes up to six bytes per pixel while it is decoded, so that
+    25 million need at most 150 MB; phones' pictures have 12 by default. The page makes larger ones smaller.
+    """
+
+    enabled: Annotated[bool, Meta(description="Whether the page is served.")] = False
+    host: Annotated[
+        str, Meta(min_length=1, description="Address to listen at; any but this machine's own loopback needs a token.")
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, Meta(ge=0, le=65_535, description="Port to listen at; 0: a free one, which the log names.")
+    ] = 8377
+    names: Annotated[
+        str, Meta(description="Names under which the page is reached besides this machine's own, separated by commas.")
+    ] = ""
+    token_file: Annotated[
+        str,
+        Meta(description="File that holds the token; else $EMOTION_EDGE_PREVIEW_TOKEN, else the credential."),
+    ] = ""
+    fps: Annotated[
+        float, Meta(ge=0.2, le=30, description="Pictures per second that watchers get at most; fewer under pressure.")
+    ] = 10.0
+    width_px: Annotated[int, Meta(ge=160, le=1920, description="Wider pictures are reduced to this width.")] = 640
+    max_watchers: Annotated[int, Meta(ge=1, le=32, description="Pages that may watch at the same time.")] = 12
+    max_upload_mb: Annotated[int, Meta(ge=1, le=64, description="Largest picture that is taken, million bytes.")] = 16
+    max_picture_megapixels: Annotated[
+        float, Meta(ge=0.1, le=100, description="... and its largest size, million pixels.")
+    ] = 25.0
+
+
 class Config(Section, frozen=True, kw_only=True):
     """Everything. Tables and keys of the TOML file have the same names."""
 
@@ -197,3 +229,4 @@ class Config(Section, frozen=True, kw_only=True):
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     health: HealthConfig = field(default_factory=HealthConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+    preview: PreviewConfig = field(default_factory=PreviewConfig)

@@ -16,8 +16,14 @@ from edge.errors import ConfigError
 
 PREFIX: Final = "EMOTION_EDGE_"
 CONFIG_VARIABLE: Final = "EMOTION_EDGE_CONFIG"
-_NOT_KEYS: Final = {CONFIG_VARIABLE, "EMOTION_EDGE_DATA", "EMOTION_EDGE_MQTT_PASSWORD", "EMOTION_EDGE_EXPECT_RUNTIME"}
-"""Variables of this prefix that set no key: a path, the test data, the secret, a check of the tests."""
+_NOT_KEYS: Final = {
+    CONFIG_VARIABLE,
+    "EMOTION_EDGE_DATA",
+    "EMOTION_EDGE_EXPECT_RUNTIME",
+    "EMOTION_EDGE_MQTT_PASSWORD",
+    "EMOTION_EDGE_PREVIEW_TOKEN",
+}
+"""Variables of this prefix that set no key: a path, the test data, a check of the tests, the secrets."""
 
 _SECTIONS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
 _TABLES: Final = {name: kind for name, kind in _SECTIONS.items() if name != "labels"}
@@ -150,6 +156,8 @@ def _words(info: inspect.Type) -> str:
             return (
                 f"text matching {info.pattern}" if info.pattern else "text" + (" (not empty)" * bool(info.min_length))
             )
+        case inspect.BoolType():
+            return "true or false"
         case inspect.ListType():
             return "a list of labels"
     return "of another type"

@@ -29,6 +29,8 @@ class Expression:
         self._candidate: str | None = None
         self._since = 0.0
         self.label = UNKNOWN
+        self.reading: NDArray[np.float32] | None = None
+        """The last one, float32 (labels,), as it came."""
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
@@ -46,6 +48,7 @@ class Expression:
 
     def read(self, probabilities: NDArray[np.float32], seconds: float) -> None:
         """Take a reading, float32 (labels,), at a frame's time."""
+        self.reading = probabilities
         if self._probabilities is None or self._config.smoothing_seconds == 0:
             self._probabilities = probabilities
         else:

@@ -105,7 +105,14 @@ class Pipeline:
             expression.settle()
         else:
             previous = expression.decide()
-        face = FaceView(track.number, track.box, expression.label, expression.confidence, expression.probabilities)
+        face = FaceView(
+            track.number,
+            track.box,
+            expression.label,
+            expression.confidence,
+            expression.probabilities,
+            expression.reading,
+        )
         self._announced[track.number] = face
         if appeared:
             return face, Event(EventKind.FACE_APPEARED, face, None, frame)

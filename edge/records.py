@@ -111,7 +111,8 @@ class FaceView:
     """A confirmed face as it is now, smoothed over time.
 
     `probabilities` float32 (labels,), calibrated and smoothed; `label`: what is announced;
-    `confidence`: smoothed probability of `label`, or of the best label where it is `unknown`.
+    `confidence`: smoothed probability of `label`, or of the best label where it is `unknown`. `reading`:
+    float32 (labels,), the network's last word on it, calibrated and not smoothed; None where it has none.
     """
 
     track: int
@@ -119,6 +120,7 @@ class FaceView:
     label: str
     confidence: float
     probabilities: NDArray[np.float32]
+    reading: NDArray[np.float32] | None = None
 
 
 class EventKind(enum.StrEnum):

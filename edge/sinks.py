@@ -5,15 +5,20 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Final, Literal, Protocol, TextIO
 
 from msgspec import structs
 
+from edge.mqtt.correspondent import Correspondent
 from edge.mqtt.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
 
 _LOG: Final = logging.getLogger(__name__)
 
 BrokerState = Literal["connected", "disconnected", "none"]
+
+Heard = Callable[[bytes], None]
+"""Takes an event's payload as it was handed over. Called from the thread that did so: it must not wait."""
 
 
 class Sink(Protocol):
@@ -46,6 +51,9 @@ class Sink(Protocol):
     @property
     def ended(self) -> bool:
         """True once nobody listens any more and the daemon should end cleanly, as at the end of a file."""
+
+    def attach(self, correspondent: Correspondent) -> None:
+        """Let somebody listen and speak on the sink's connection, where it has one. Only before `start`."""
 
     def start(self) -> None:
         """Begin. May raise BrokerError or ConfigError."""
@@ -93,12 +101,17 @@ class JsonLinesSink:
     outbox_durable: Final = None
     outbox_problem: Final = None
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, published: Heard | None = None) -> None:
+        """`published` is called with each line that was written, without its end."""
         self._stream = stream
+        self._published = published
         self._lock = threading.Lock()
         self.outbox_dropped = 0
         self.failure: Exception | None = None
         self.ended = False
+
+    def attach(self, correspondent: Correspondent) -> None:
+        """Nobody can be heard here."""
 
     def start(self) -> None:
         """Nothing to begin."""
@@ -109,9 +122,9 @@ class JsonLinesSink:
             if self.ended or self.failure is not None:
                 self.outbox_dropped += 1
                 return
-            line = encode(stamped(payload, captured_monotonic, replayed=False)).decode()
+            line = encode(stamped(payload, captured_monotonic, replayed=False))
             try:
-                self._stream.write(f"{line}\n")
+                self._stream.write(f"{line.decode()}\n")
                 self._stream.flush()
             except BrokenPipeError:
                 self.outbox_dropped += 1
@@ -122,6 +135,9 @@ class JsonLinesSink:
                 self.outbox_dropped += 1
                 self.failure = error
                 _abandon(self._stream)
+            else:
+                if self._published is not None:
+                    self._published(line)
 
     def info(self, payload: InfoPayload) -> None:
         """Leave it out."""

@@ -14,7 +14,7 @@ from edge.mqtt.kept import KeptEvent
 from edge.mqtt.outbox import Outbox, Row, Work
 from edge.mqtt.payloads import EventPayload, encode
 from edge.mqtt.topics import ONLINE, Kind
-from edge.sinks import stamped
+from edge.sinks import Heard, stamped
 
 _ON_CONNECT: Final[tuple[Kind, ...]] = ("status", "info", "state", "health")
 """Order in which a new connection says them: first that we are there, then what we are and see."""
@@ -35,9 +35,13 @@ _NOTE_SECONDS: Final = 3600.0
 
 
 class Pending:
-    """Thread-safe. `mqtt` has the bounds of the outbox and its pace; retained payloads are one per kind."""
+    """Thread-safe. `mqtt` has the bounds of the outbox and its pace; retained payloads are one per kind.
 
-    def __init__(self, mqtt: MqttConfig) -> None:
+    `published` hears each event that was handed over.
+    """
+
+    def __init__(self, mqtt: MqttConfig, published: Heard | None = None) -> None:
+        self._published = published
         self.replay_per_second = mqtt.replay_per_second
         self._lock = threading.Lock()
         self._for_disk = threading.Condition(self._lock)
@@ -142,7 +146,9 @@ class Pending:
             else:
                 payload = encode(stamped(entry.event, entry.captured_monotonic, replayed=entry.replayed))
             self._outbox.handed(publish(payload))
-            return True
+        if self._published is not None:
+            self._published(payload)
+        return True
 
     def settled(self, mid: int, *, accepted: bool) -> bool:
         """The broker answered for `mid`; False where that is no event."""

@@ -26,7 +26,7 @@ from edge.mqtt.statefolder import outbox_file
 from edge.mqtt.store import Store
 from edge.mqtt.topics import OFFLINE, Kind, Topics
 from edge.mqtt.wire import ConnectionGoneError, Message
-from edge.sinks import BrokerState
+from edge.sinks import BrokerState, Heard
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -55,13 +55,14 @@ class MqttSink:
     Raises ConfigError (from the constructor) for a configuration that cannot be used.
     """
 
-    def __init__(self, mqtt: MqttConfig, device: str) -> None:
+    def __init__(self, mqtt: MqttConfig, device: str, published: Heard | None = None) -> None:
+        """`published` hears each event that was handed to the connection."""
         self._topics = Topics(mqtt.base_topic, device)
         will = Message(self._topics.status, OFFLINE.encode(), 1, retain=True)
         self._dialler = Dialler(access(mqtt), f"emotion-edge-{device}", will)
         self._backoff = Backoff(mqtt.reconnect_max_seconds)
         self._mqtt = mqtt
-        self._pending = Pending(mqtt)
+        self._pending = Pending(mqtt, published)
         self._file = outbox_file(mqtt, device)
         self._keeper = Keeper(self._pending, Store(self._file)) if self._file else None
         self._ending = Ending()
