@@ -111,7 +111,13 @@ def _config(arguments: argparse.Namespace) -> Config:
 def _run(arguments: argparse.Namespace, config: Config) -> int:
     from edge.daemon import run  # noqa: PLC0415
 
-    return run(config, fast=arguments.fast, max_frames=arguments.max_frames, stdout=sys.stdout)
+    return run(
+        config,
+        fast=arguments.fast,
+        max_frames=arguments.max_frames,
+        stdout=sys.stdout,
+        read_again=lambda: _config(arguments),
+    )
 
 
 def _watch(arguments: argparse.Namespace, config: Config) -> int:

@@ -1,9 +1,12 @@
 """What `emotion-edge config` checks beyond types: files that must exist, and that parts fit."""
 
+from collections.abc import Iterable
+
 from edge.classifier import Classifier
 from edge.config import Config, MqttConfig
 from edge.credentials import read_password
 from edge.detector import Detector
+from edge.manifest import find_model, load_manifest
 from edge.messages import Composer
 from edge.mqtt.access import access
 from edge.mqtt.statefolder import outbox_file
@@ -18,6 +21,21 @@ def check(config: Config) -> None:
     Detector(config.detector)
     make_source(config.source.uri, SourceOptions.from_config(config.source))
     if config.mqtt.url:
+        access(config.mqtt)
+        outbox_file(config.mqtt, config.device.id)
+
+
+def check_next_start(config: Config, keys: Iterable[str]) -> None:
+    """Check what the dotted `keys` of a configuration name, for a start that comes later. Raises EdgeError.
+
+    Short of what takes a while or a process without threads: the interpreter is not tried.
+    """
+    tables = {key.partition(".")[0] for key in keys}
+    if "model" in tables:
+        Composer("", load_manifest(find_model(config.model.name)).labels, config.labels)
+    if "source" in tables:
+        make_source(config.source.uri, SourceOptions.from_config(config.source))
+    if tables & {"mqtt", "device"} and config.mqtt.url:
         access(config.mqtt)
         outbox_file(config.mqtt, config.device.id)
 

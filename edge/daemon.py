@@ -1,11 +1,12 @@
 """The composition root: builds the parts, starts them in order, runs the line, stops them in reverse."""
 
 import logging
+import os
 import secrets
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
 import cv2
@@ -14,12 +15,15 @@ from edge import board
 from edge.capture import Capture
 from edge.classifier import Classifier
 from edge.config import Config
+from edge.configcheck import check_next_start
 from edge.detector import Detector
+from edge.errors import EdgeError
 from edge.governor import Governor
 from edge.health import Meter
 from edge.messages import Composer
 from edge.pipeline import Pipeline
 from edge.records import Event, FaceView, Frame
+from edge.reload import compare
 from edge.report import Reporter, info, status_line
 from edge.sinks import JsonLinesSink, Sink
 from edge.sources import make_source, redacted
@@ -38,14 +42,27 @@ _STATE_SECONDS: Final = 1.0
 class Daemon:
     """One sensor: a source, the line, and where its events go."""
 
-    def __init__(self, config: Config, *, fast: bool, max_frames: int | None, stdout: TextIO) -> None:
-        """Build every part without starting any. Raises EdgeError where one cannot be built."""
+    def __init__(
+        self,
+        config: Config,
+        *,
+        fast: bool,
+        max_frames: int | None,
+        stdout: TextIO,
+        read_again: Callable[[], Config] | None = None,
+    ) -> None:
+        """Build every part without starting any. Raises EdgeError where one cannot be built.
+
+        `read_again` gives the configuration as its file has it by then, for `reload`.
+        """
         # The interpreter has threads of its own; two pools on four cores cost more than they give.
         cv2.setNumThreads(1)
         self._config = config
         self._fast = fast
         self._max_frames = max_frames
         self._stop = threading.Event()
+        self._read_again = read_again or (lambda: config)
+        self._reload_asked = threading.Event()
         self.device = config.device.id or board.device_id()
         self.boot_id = secrets.token_hex(8)
         self._classifier = Classifier.from_config(config.model)
@@ -70,6 +87,10 @@ class Daemon:
         """Ask the line to end after the frame in hand; safe from a signal handler."""
         self._stop.set()
 
+    def reload(self) -> None:
+        """Ask the line to read the configuration again before the next frame; safe from a signal handler."""
+        self._reload_asked.set()
+
     def run(self) -> int:
         """Run until the source ends or `stop`; returns the exit code.
 
@@ -79,9 +100,7 @@ class Daemon:
         stall_seconds = self._config.source.stall_seconds
         self._vitals = Vitals(self._manager, stall_seconds=stall_seconds, live=self._capture.live)
         try:
-            self._sink.info(
-                info(config=self._config, device=self.device, boot_id=self.boot_id, classifier=self._classifier)
-            )
+            self._send_info()
             self._sink.start()
             # A file played as quickly as possible has no latency to keep, and gives the same events everywhere.
             self._governor.start(self._config.budget.priority, fixed=self._fast and not self._capture.live)
@@ -114,6 +133,8 @@ class Daemon:
 
     def _loop(self) -> None:
         while not self._stop.is_set():
+            if self._reload_asked.is_set():
+                self._reload()
             frame = self._capture.next(_POLL_SECONDS)
             self._vitals.turn(self._meter.frames, self._capture.state, time.monotonic())
             if frame is not None:
@@ -131,6 +152,29 @@ class Daemon:
                 raise self._sink.failure
             if time.monotonic() >= self._health_due:
                 self._send_health()
+
+    def _reload(self) -> None:
+        """Read the configuration again; one that cannot be used changes nothing."""
+        self._reload_asked.clear()
+        self._manager.reloading()
+        try:
+            read = self._read_again()
+            change = compare(self._config, read)
+            check_next_start(read, change.restart)
+            detector = Detector(read.detector) if change.touches("detector") else None
+            self._composer.regroup(change.config.labels)
+        except EdgeError as error:
+            log.error("the configuration is refused, and the one before stays in force: %s", error)  # noqa: TRY400
+        else:
+            self._config = change.config
+            self._pipeline.configure(change.config, detector)
+            if "budget.latency_ms" in change.live:
+                self._governor.set_budget(change.config.budget.latency_ms)
+            self._reporter.configure(change.config)
+            log.log(logging.WARNING if change.restart else logging.INFO, "%s", change)
+            self._send_info()
+            self._send_health()
+        self._manager.ready()
 
     def _step(self, frame: Frame) -> None:
         # A file's frames are all processed; of a camera, only those that can still be in time.
@@ -177,6 +221,11 @@ class Daemon:
     def _send_state(self, faces: Sequence[FaceView]) -> None:
         self._sink.state(self._composer.state(faces, self._frame if faces else None, time.time()))
 
+    def _send_info(self) -> None:
+        self._sink.info(
+            info(config=self._config, device=self.device, boot_id=self.boot_id, classifier=self._classifier)
+        )
+
     def _send_health(self) -> None:
         now = time.monotonic()
         self._health_due = now + self._config.health.interval_seconds
@@ -194,9 +243,29 @@ def _sink(config: Config, device: str, stdout: TextIO) -> Sink:
     return MqttSink(config.mqtt, device)
 
 
-def run(config: Config, *, fast: bool, max_frames: int | None, stdout: TextIO) -> int:
-    """Build a daemon, let SIGTERM and SIGINT end it cleanly, and run it; returns the exit code."""
-    daemon = Daemon(config, fast=fast, max_frames=max_frames, stdout=stdout)
+def run(
+    config: Config,
+    *,
+    fast: bool,
+    max_frames: int | None,
+    stdout: TextIO,
+    read_again: Callable[[], Config] | None = None,
+) -> int:
+    """Build a daemon, let SIGTERM and SIGINT end it and SIGHUP reload it, and run it; returns the exit code."""
+    daemon = Daemon(config, fast=fast, max_frames=max_frames, stdout=stdout, read_again=read_again)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
+    # Who started it with nohup has it ignored, and it stays so.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        attended = _has_terminal()
+        # The same signal says that the terminal is gone, and with it the person who had started this.
+        signal.signal(signal.SIGHUP, lambda *_: daemon.stop() if attended and not _has_terminal() else daemon.reload())
     return daemon.run()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

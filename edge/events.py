@@ -23,7 +23,7 @@ class Expression:
         """`unknown_below`: the manifest's threshold, which `config.unknown_below` overrides."""
         self._labels = tuple(labels)
         self._config = config
-        self._unknown_below = unknown_below if config.unknown_below is None else config.unknown_below
+        self._manifest_unknown_below = unknown_below
         self._probabilities: NDArray[np.float32] | None = None
         self._seconds = 0.0
         self._candidate: str | None = None
@@ -31,6 +31,10 @@ class Expression:
         self.label = UNKNOWN
         self.reading: NDArray[np.float32] | None = None
         """The last one, float32 (labels,), as it came."""
+
+    def configure(self, config: EventsConfig) -> None:
+        """Decide by other rules from the next reading on."""
+        self._config = config
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
@@ -77,7 +81,10 @@ class Expression:
 
     def _leader(self) -> str:
         best = int(self.probabilities.argmax())
-        return self._labels[best] if self.probabilities[best] >= self._unknown_below else UNKNOWN
+        limit = self._config.unknown_below
+        if limit is None:
+            limit = self._manifest_unknown_below
+        return self._labels[best] if self.probabilities[best] >= limit else UNKNOWN
 
     def _leads(self, leader: str) -> bool:
         """Tell whether the leader is ahead of the label by the margin; unknown has nothing to be ahead of."""

@@ -79,6 +79,14 @@ class Governor:
         if priority == "auto" and not fixed:
             self._priority.go_first()
 
+    def set_budget(self, latency_ms: float) -> None:
+        """Keep another budget from here on; it is measured anew, from the level in force."""
+        level = self._budget.level
+        self._budget = Budget(latency_ms)
+        self._budget.level = level
+        self._latency_ms = latency_ms
+        self._said = False
+
     def report(self) -> BudgetPayload:
         """Say where the line is on the ladder, and how it came there."""
         reachable = self._budget.reachable_ms

@@ -25,18 +25,22 @@ class Composer:
 
     def __init__(self, boot_id: str, labels: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
         """Raises ConfigError where a group names a label that the model does not have."""
-        for group, members in groups.items():
-            for label in members:
-                if label not in labels:
-                    raise ConfigError(
-                        f"labels.{group} holds {label!r}, which the model does not know: its labels are "
-                        f"{', '.join(labels)}"
-                    )
         self._boot_id = boot_id
         self._labels = tuple(labels)
+        self._seq = 0
+        self.regroup(groups)
+
+    def regroup(self, groups: Mapping[str, Sequence[str]]) -> None:
+        """Use other groups from here on. Raises ConfigError as above, and then changes nothing."""
+        for group, members in groups.items():
+            for label in members:
+                if label not in self._labels:
+                    raise ConfigError(
+                        f"labels.{group} holds {label!r}, which the model does not know: its labels are "
+                        f"{', '.join(self._labels)}"
+                    )
         self._groups = {group: [self._labels.index(label) for label in members] for group, members in groups.items()}
         self._group_of = {label: group for group, members in groups.items() for label in members}
-        self._seq = 0
 
     def event(self, event: Event) -> EventPayload:
         """Number an event. The sink fills in `latency_ms` and `replayed` when it sends it."""

@@ -41,6 +41,17 @@ class Pipeline:
         self._timer = timer
         self._last_frame: Frame | None = None
 
+    def configure(self, config: Config, detector: Detector | None = None) -> None:
+        """Go on by another configuration, between two frames; with another detector where one is given.
+
+        Who is in view stays in view: tracks, and what is known of each face, are kept.
+        """
+        self._config = config
+        self._detector = detector or self._detector
+        self._tracker.configure(config.tracker)
+        for expression in self._expressions.values():
+            expression.configure(config.events)
+
     def step(self, frame: Frame) -> StepResult:
         """Process one frame. Frames must come in the order of their `seconds`."""
         marks = [self._timer()]

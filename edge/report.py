@@ -39,9 +39,13 @@ class Reporter:
     """Puts together how the sensor is doing, from its parts."""
 
     def __init__(self, config: Config, capture: Capture, meter: Meter, governor: Governor, sink: Sink) -> None:
-        self._budget_ms = config.budget.latency_ms
+        self.configure(config)
         self._capture, self._meter, self._governor, self._sink = capture, meter, governor, sink
         self._started = time.monotonic()
+
+    def configure(self, config: Config) -> None:
+        """Report against another budget from here on."""
+        self._budget_ms = config.budget.latency_ms
 
     def health(self, now_monotonic: float, *, faces: int, meter: Meter | None = None) -> HealthPayload:
         """Say how it is doing since the last time this was asked, or as `meter` has it; `faces` are in view."""

@@ -37,6 +37,10 @@ class Tracker:
         self._begun = 0
         self._confirmed = 0
 
+    def configure(self, config: TrackerConfig) -> None:
+        """Follow by other rules from the next frame on; faces that are announced stay so."""
+        self._config = config
+
     def update(self, detections: Sequence[Detection], seconds: float) -> tuple[list[Track], list[Track]]:
         """Take one frame's detections at its time.
 

@@ -119,6 +119,7 @@ def unit_values(key):
 def test_the_unit_is_what_the_program_expects():
     assert unit_values("Type") == "notify"
     assert unit_values("Restart") == "on-failure"
+    assert "kill -HUP $MAINPID" in unit_values("ExecReload"), "edge/daemon.py reads its configuration again then"
     assert unit_values("StartLimitIntervalSec") == "0", "a limit would leave it dead after a bad night"
     assert unit_values("StateDirectory") == "emotion-edge"
     assert int(unit_values("WatchdogSec")) > 15, "opening a camera may take that long"

@@ -1,0 +1,170 @@
+"""`systemctl reload`: SIGHUP to the real program, on a real broker, with a real socket for what systemd is told."""
+
+import os
+import pty
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from mqtt_tools import wait_until
+from program import COMMAND, environment, start
+
+pytestmark = pytest.mark.device
+
+ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
+FILE = """
+[device]
+id = "cam"
+name = "Kitchen"
+[health]
+interval_seconds = 0.5
+[budget]
+latency_ms = 5000
+[labels]
+positive = ["happy"]
+"""
+
+
+class Sensor:
+    """The program, its log as it comes, and the socket that systemd would listen on."""
+
+    def __init__(self, folder, broker):
+        self.file = folder / "config.toml"
+        self.file.write_text(FILE, encoding="utf-8")
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.bind(str(folder / "notify"))
+        self.manager.settimeout(60)
+        notify = {"NOTIFY_SOCKET": str(folder / "notify")}
+        # --source stands for the flags that it was started with: they hold over any file.
+        arguments = ("run", "--config", self.file, "--source", ENDLESS, "--mqtt", broker.url)
+        self.process = start(*arguments, **notify)
+        self.log = []
+        self.reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr))
+        self.reader.start()
+
+    def told(self, wanted):
+        """Wait until systemd is told `wanted`; return what it was told until then."""
+        told = []
+        while not told or not told[-1].startswith(wanted):
+            told.append(self.manager.recv(4096).decode())
+        return told
+
+    def reload(self, text):
+        """Let it read `text`; return the one line that it says about that."""
+        before = len(self.log)
+        self.file.write_text(text, encoding="utf-8")
+        self.process.send_signal(signal.SIGHUP)
+        (state,) = self.told("RELOADING=1")[-1:]
+        assert 0 < int(state.partition("MONOTONIC_USEC=")[2]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        assert self.told("READY=1")[-1] == "READY=1"
+        wait_until(lambda: any("configuration" in line for line in self.log[before:]))
+        (line,) = [line for line in self.log[before:] if "configuration" in line]
+        return line
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        self.process.stderr.close()
+        self.process.stdout.close()
+        self.manager.close()
+
+
+@pytest.fixture
+def sensor(tmp_path, broker):
+    sensor = Sensor(tmp_path, broker)
+    yield sensor
+    sensor.close()
+
+
+def latest(subscriber, kind):
+    return subscriber.of(kind)[-1].json
+
+
+def test_reload(sensor, broker, subscribe):
+    subscriber = subscribe(broker)
+    sensor.told("READY=1")
+    subscriber.wait(lambda: any(seen.kind == "event" for seen in subscriber._seen))
+    assert (latest(subscriber, "info")["name"], latest(subscriber, "event")["groups"].keys()) == (
+        "Kitchen",
+        {"positive"},
+    )
+    boot = latest(subscriber, "info")["boot_id"]
+
+    # What can change does, with no restart; the rest is named, flags hold.
+    text = FILE.replace("Kitchen", "Hall").replace("5000", "4000").replace("positive", "glad")
+    text += '[events]\ndwell_seconds = 0.3\n[mqtt]\nkeepalive_seconds = 60\n[source]\nuri = "0"\nflip = "horizontal"\n'
+    said = sensor.reload(text)
+    assert said.startswith("W ")
+    assert said.endswith(
+        "the configuration was read again; changed: device.name, labels.glad, labels.positive, events.dwell_seconds, "
+        "budget.latency_ms; restart needed for: source.flip, mqtt.keepalive_seconds\n"
+    )
+    subscriber.wait(lambda: latest(subscriber, "info")["name"] == "Hall")
+    assert latest(subscriber, "info")["groups"] == {"glad": ["happy"]}
+    assert latest(subscriber, "info")["boot_id"] == boot
+    subscriber.wait(lambda: latest(subscriber, "health")["budget_latency_ms"] == 4000)
+    seen = len(subscriber.of("event"))
+    subscriber.wait(
+        lambda: len(subscriber.of("event")) > seen and latest(subscriber, "event")["groups"].keys() == {"glad"}
+    )
+
+    # A file that cannot be used changes nothing, also where only a restart would find that out.
+    bad = {
+        "[events]\ndwell_seconds = -1\n": "events.dwell_seconds is -1, but must be a number from 0 to 30",
+        "[events\n": "is not valid TOML",
+        '[labels]\nodd = ["glee"]\n': "labels.odd holds 'glee', which the model does not know",
+        '[detector]\ncascade = "/dev/null"\n': "detector.cascade",
+        '[mqtt]\nca_file = "/no/such.pem"\n': "mqtt.ca_file",
+    }
+    for text, reason in bad.items():
+        said = sensor.reload('[device]\nid = "cam"\nname = "Attic"\n' + text)
+        assert said.startswith("E ")
+        assert "the configuration is refused, and the one before stays in force: " in said
+        assert reason in said
+    sensor.file.unlink()
+    sensor.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: f"configuration file {sensor.file} does not exist" in sensor.log[-1])
+    seen = len(subscriber.of("health"))
+    subscriber.wait(lambda: len(subscriber.of("health")) >= seen + 2)
+    assert latest(subscriber, "health")["budget_latency_ms"] == 4000
+    assert latest(subscriber, "info")["name"] == "Hall"
+
+    # And it counts on.
+    sensor.process.send_signal(signal.SIGTERM)
+    assert sensor.process.wait(60) == 0
+    subscriber.wait(lambda: subscriber.statuses[-1:] == ["stopped"])
+    assert subscriber.seqs == list(range(1, len(subscriber.seqs) + 1))
+    assert "Traceback" not in "".join(sensor.log)
+
+
+def test_a_terminal_that_goes_ends_it_as_before(broker, subscribe):
+    """The same signal: who started it by hand over a line that broke does not want it to go on for ever."""
+    subscriber = subscribe(broker)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", *COMMAND, "run", "--source", ENDLESS, "--mqtt", broker.url],
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    os.close(theirs)
+    try:
+        subscriber.wait(lambda: any(seen.kind == "event" for seen in subscriber._seen))
+        process.send_signal(signal.SIGHUP)  # somebody wants a reload: the terminal is there
+        for line in process.stderr:
+            if "nothing in it has changed" in line:
+                break
+        os.close(ours)
+        assert process.wait(60) == 0
+        subscriber.wait(lambda: subscriber.statuses[-1:] == ["stopped"])
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
