@@ -1,7 +1,6 @@
 """The command `emotion-edge`."""
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -9,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from edge import __version__
+from edge import __version__, journal
 from edge.config import Config
 from edge.configfile import load, to_toml
 from edge.errors import EdgeError
@@ -183,13 +182,12 @@ _COMMANDS: Final = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. Errors are one sentence on standard error."""
     arguments = _parser().parse_args(argv)
-    level = getattr(arguments, "log_level", "info").upper()
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname).1s %(name)s: %(message)s")
+    journal.set_up(getattr(arguments, "log_level", "info").upper())
     try:
         code = _COMMANDS[arguments.command](arguments, _config(arguments))
         sys.stdout.flush()
     except EdgeError as error:
-        sys.stderr.write(f"emotion-edge: {error}\n")
+        journal.complain(str(error))
         return error.exit_code
     except BrokenPipeError:
         # Who read our output has gone, as in `... | head`: nothing is wrong, and nothing can be said.
