@@ -72,6 +72,7 @@ class Composer:
             time=timestamp(moment),
             present=bool(faces),
             emotion=None if largest is None else largest.label,
+            confidence=None if largest is None else _rounded(largest.confidence),
             faces=[] if frame is None else [self._state_face(face, frame) for face in faces],
         )
 

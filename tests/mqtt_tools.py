@@ -84,7 +84,10 @@ def state(emotion: str | None = "happy") -> StatePayload:
     face = StateFace(
         track=1, box=BOX, emotion=emotion or "", group=None, confidence=0.9, probabilities=PROBABILITIES, groups={}
     )
-    return StatePayload(time=NOW, present=emotion is not None, emotion=emotion, faces=[face] if emotion else [])
+    confidence = face.confidence if emotion else None
+    return StatePayload(
+        time=NOW, present=emotion is not None, emotion=emotion, confidence=confidence, faces=[face] if emotion else []
+    )
 
 
 def health(**changes: Any) -> HealthPayload:

@@ -67,12 +67,13 @@ class StateFace(Payload, frozen=True, kw_only=True):
 
 
 class StatePayload(Payload, frozen=True, kw_only=True):
-    """Who is in view; topic `.../state`. Nobody: `faces` empty, `present` false, `emotion` null."""
+    """Who is in view; topic `.../state`. Nobody: `faces` empty, `present` false, `emotion` and `confidence` null."""
 
     schema: Literal[1] = SCHEMA_VERSION
     time: Timestamp
     present: bool
     emotion: Annotated[str | None, Meta(description="Of the largest face; null where nobody is in view.")]
+    confidence: Annotated[Share | None, Meta(description="Of that emotion; null where nobody is in view.")]
     faces: list[StateFace]
 
 

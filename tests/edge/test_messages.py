@@ -22,9 +22,9 @@ def frame(number=7, width=200, height=100):
     return Frame(number, number / 10, np.zeros((height, width), np.uint8), 12.5, 1_750_000_000.1234)
 
 
-def view(box=None, label="happy", track=3):
+def view(box=None, label="happy", track=3, confidence=0.7):
     probabilities = np.array([0.7, 0.2, 0.1], dtype=np.float32)
-    return FaceView(track, box or Box(50, 20, 40, 40), label, 0.7, probabilities)
+    return FaceView(track, box or Box(50, 20, 40, 40), label, confidence, probabilities)
 
 
 def conforms(payload, name):
@@ -58,14 +58,14 @@ def test_an_unknown_face_is_in_no_group():
 
 def test_nobody_is_said_explicitly():
     state = Composer("b", LABELS, {}).state((), None, 1_750_000_000.0)
-    assert (state.present, state.emotion, state.faces) == (False, None, [])
+    assert (state.present, state.emotion, state.confidence, state.faces) == (False, None, None, [])
     conforms(state, "state")
 
 
 def test_the_state_names_the_emotion_of_the_largest_face():
-    faces = (view(track=1, label="sad"), view(Box(0, 0, 90, 90), track=2))
+    faces = (view(track=1, label="sad", confidence=0.9), view(Box(0, 0, 90, 90), track=2))
     state = Composer("b", LABELS, GROUPS).state(faces, frame(), 0)
-    assert (state.present, state.emotion) == (True, "happy")
+    assert (state.present, state.emotion, state.confidence) == (True, "happy", 0.7)
     assert [face.track for face in state.faces] == [1, 2]
     conforms(state, "state")
 
