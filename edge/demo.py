@@ -18,8 +18,9 @@ from edge.brokerproc import PrivateBroker, find_mosquitto
 from edge.config import MqttConfig
 from edge.errors import BrokerError, EdgeError
 from edge.mqtt.access import access
-from edge.mqtt.client import Connection, Dialler
+from edge.mqtt.client import Connection
 from edge.mqtt.connect_errors import ConnectFailedError
+from edge.mqtt.dialler import Dialler
 from edge.mqtt.payloads import EventPayload
 from edge.mqtt.topics import STATUS_WORDS, STOPPED, subscription
 from edge.mqtt.wire import ConnectionGoneError, Received

@@ -16,8 +16,8 @@ from edge.detector import Detector
 from edge.errors import BrokerError, CascadeError, EdgeError
 from edge.messages import Composer
 from edge.mqtt.access import access
-from edge.mqtt.client import Dialler
 from edge.mqtt.connect_errors import ConnectFailedError
+from edge.mqtt.dialler import Dialler
 from edge.records import Detection, Frame
 from edge.sources import first_frame, make_source
 from edge.sources.base import SourceOptions

@@ -10,6 +10,7 @@ from typing import Final, Literal, Protocol, TextIO
 
 from msgspec import structs
 
+from edge.mqtt.correspondent import Correspondent
 from edge.mqtt.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
 
 _LOG: Final = logging.getLogger(__name__)
@@ -50,6 +51,9 @@ class Sink(Protocol):
     @property
     def ended(self) -> bool:
         """True once nobody listens any more and the daemon should end cleanly, as at the end of a file."""
+
+    def attach(self, correspondent: Correspondent) -> None:
+        """Let somebody listen and speak on the sink's connection, where it has one. Only before `start`."""
 
     def start(self) -> None:
         """Begin. May raise BrokerError or ConfigError."""
@@ -105,6 +109,9 @@ class JsonLinesSink:
         self.outbox_dropped = 0
         self.failure: Exception | None = None
         self.ended = False
+
+    def attach(self, correspondent: Correspondent) -> None:
+        """Nobody can be heard here."""
 
     def start(self) -> None:
         """Nothing to begin."""

@@ -13,8 +13,9 @@ from edge.config import MqttConfig
 from edge.errors import BrokerError, ConfigError
 from edge.mqtt.access import access
 from edge.mqtt.backoff import Backoff
-from edge.mqtt.client import Connection, Dialler
+from edge.mqtt.client import Connection
 from edge.mqtt.connect_errors import ConnectFailedError
+from edge.mqtt.dialler import Dialler
 from edge.mqtt.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, Payload, StatePayload
 from edge.mqtt.topics import STATUS_WORDS, Kind, parse, subscription
 from edge.mqtt.wire import ConnectionGoneError, Received

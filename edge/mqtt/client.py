@@ -19,12 +19,13 @@ from typing import Any, Final, Self
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.access import Access
-from edge.mqtt.connect_errors import ConnectFailedError, cut_off, unreachable
-from edge.mqtt.wire import Answer, ConnectionGoneError, Message, Protocol, Received
+from edge.mqtt.connect_errors import ConnectFailedError, cut_off, refused, unreachable
+from edge.mqtt.wire import Answer, ConnectionGoneError, Message, Protocol, Received, Subscribed
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -35,22 +36,29 @@ one behind a bad mobile link a second or two."""
 _POLL_SECONDS: Final = 1.0
 """Longest sleep in `poll`: the keepalive, five seconds at least, is looked after at every wake-up."""
 
-_UNSUPPORTED_PROTOCOL: Final = 0x84
-_MAY_PASS: Final = frozenset({0x80, 0x83, 0x88, 0x89, 0x97, 0x9F})
-"""Refusals that waiting may cure: unspecified, implementation specific, server unavailable, server
-busy, quota exceeded, connection rate exceeded. All others speak of who or what we are."""
-
 
 class Connection:
     """A connection through `access`, to be opened once. Not thread-safe: one thread opens, polls, publishes.
 
-    `will` is what the broker publishes when the connection ends without `close`.
+    `will` is what the broker publishes when the connection ends without `close`. `largest_bytes`: a longer
+    message is not even sent to us by a broker that speaks MQTT 5; with the older version nothing keeps it back.
     """
 
-    def __init__(self, access: Access, client_id: str, will: Message | None, protocol: Protocol) -> None:
+    def __init__(
+        self,
+        access: Access,
+        client_id: str,
+        will: Message | None,
+        protocol: Protocol,
+        *,
+        largest_bytes: int | None = None,
+    ) -> None:
         self.protocol = protocol
         self.receive_maximum = 65_535
         """Messages of QoS 1 that the broker takes without having acknowledged them."""
+        self.packet_maximum = 268_435_455
+        """Longest packet, in bytes, that the broker takes; it ends the connection over a longer one."""
+        self._largest_bytes = largest_bytes
         self._access = access
         self._connack: ReasonCode | None = None
         self._ended: str | None = None
@@ -58,7 +66,7 @@ class Connection:
         self._speaks_mqtt = True
         self._answers: list[Answer] = []
         self._received: list[Received] = []
-        self._subscribed: list[ReasonCode] = []
+        self._subscribed: list[Subscribed] = []
         five = protocol is Protocol.MQTT_5
         self._paho = Client(
             CallbackAPIVersion.VERSION2,
@@ -100,7 +108,9 @@ class Connection:
         """
         broker = self._access.broker
         try:
-            self._paho.connect(broker.host, broker.port, self._access.keepalive_seconds)
+            self._paho.connect(
+                broker.host, broker.port, self._access.keepalive_seconds, properties=self._connect_properties()
+            )
         except OSError as error:
             raise unreachable(self._access, error) from error
         deadline = time.monotonic() + CONNECT_SECONDS
@@ -151,7 +161,11 @@ class Connection:
         Raises ConnectionGoneError; whether the message left is then unknown.
         """
         self._alive()
-        info = self._paho.publish(message.topic, message.payload, message.qos, message.retain)
+        properties = None
+        if message.correlation is not None and self.protocol is Protocol.MQTT_5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.CorrelationData = message.correlation
+        info = self._paho.publish(message.topic, message.payload, message.qos, message.retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise ConnectionGoneError(self._ended or "it could not be written to")
         return info.mid
@@ -161,17 +175,31 @@ class Connection:
 
         Raises ConnectionGoneError, also where no answer comes.
         """
-        self._alive()
-        self._subscribed = []
-        self._paho.subscribe([(name, 1) for name in filters])
+        mid = self.ask_subscription(filters)
         deadline = time.monotonic() + CONNECT_SECONDS
-        while not self._subscribed:
+        while not (answers := [answer for answer in self.take_subscribed() if answer.mid == mid]):
             left = deadline - time.monotonic()
             if left <= 0:
                 msg = "it did not answer a subscription"
                 raise ConnectionGoneError(msg)
             self.poll(left)
-        return next((code.getName() for code in self._subscribed if code.is_failure), None)
+        return next((refusal for refusal in answers[0].refusals if refusal is not None), None)
+
+    def ask_subscription(self, filters: list[str]) -> int:
+        """Ask for a subscription with QoS 1, without waiting; return the id that the answer will bear.
+
+        Raises ConnectionGoneError.
+        """
+        self._alive()
+        _, mid = self._paho.subscribe([(name, 1) for name in filters])
+        if mid is None:
+            raise ConnectionGoneError(self._ended or "it could not be written to")
+        return mid
+
+    def take_subscribed(self) -> list[Subscribed]:
+        """What the broker has answered to subscriptions since the last call."""
+        subscribed, self._subscribed = self._subscribed, []
+        return subscribed
 
     def take_answers(self) -> list[Answer]:
         """What the broker has answered since the last call."""
@@ -201,25 +229,26 @@ class Connection:
             raise ConnectionGoneError(self._ended or "it closed the connection")
         return sock
 
+    def _connect_properties(self) -> Properties | None:
+        if self._largest_bytes is None or self.protocol is not Protocol.MQTT_5:
+            return None
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.MaximumPacketSize = self._largest_bytes
+        return properties
+
     def _check_connack(self) -> None:
-        broker, code = self._access.broker, self._connack
+        code = self._connack
         if code is None:
             raise cut_off(self._access, self._last_error, speaks_mqtt=self._speaks_mqtt)
-        if not code.is_failure:
-            return
-        reason = code.getName()
-        if code.value == _UNSUPPORTED_PROTOCOL:
-            msg = f"the broker at {broker} does not speak {self.protocol.value}"
-            raise ConnectFailedError(msg, permanent=True, protocol_refused=True)
-        who = f" as user {self._access.username!r}" if self._access.username else " without a user name"
-        msg = f"the broker at {broker} refuses the connection{who}: {reason}"
-        raise ConnectFailedError(msg, permanent=code.value not in _MAY_PASS)
+        if code.is_failure:
+            raise refused(self._access, self.protocol, code.value, code.getName())
 
     def _on_connect(
         self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         self._connack = code
         self.receive_maximum = getattr(properties, "ReceiveMaximum", self.receive_maximum)
+        self.packet_maximum = getattr(properties, "MaximumPacketSize", self.packet_maximum)
 
     def _on_disconnect(
         self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
@@ -239,48 +268,25 @@ class Connection:
             topic = message.topic
         except UnicodeDecodeError:
             return  # no topic of ours, whatever a broker let through
-        self._received.append(Received(topic, bytes(message.payload), message.retain, message.dup))
+        properties = message.properties  # None with the older version of MQTT
+        received = Received(
+            topic,
+            bytes(message.payload),
+            message.retain,
+            message.dup,
+            getattr(properties, "ResponseTopic", None),
+            getattr(properties, "CorrelationData", None),
+        )
+        self._received.append(received)
 
     def _on_subscribe(
-        self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None
+        self, _client: Client, _data: object, mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
-        self._subscribed = codes
+        refusals = tuple(code.getName() if code.is_failure else None for code in codes)
+        self._subscribed.append(Subscribed(mid, refusals))
 
     def _on_log(self, _client: Client, _data: object, level: int, text: str) -> None:
         # paho swallows the socket's error and only logs it; the person at the terminal wants to know.
         if level == LogLevel.MQTT_LOG_ERR:
             self._last_error = text.partition(": ")[2] or text
         _LOG.debug("%s", text)
-
-
-class Dialler:
-    """Opens connections with the best version of MQTT that the broker speaks."""
-
-    def __init__(self, access: Access, client_id: str, will: Message | None = None) -> None:
-        self.access = access
-        self._client_id = client_id
-        self._will = will
-
-    def connect(self, wake: socket.socket | None = None, abort: Callable[[], bool] = lambda: False) -> Connection:
-        """Return an open connection. Raises ConnectFailedError with the reason of the last version tried.
-
-        Each call starts with the best version again: a broker may have been updated since.
-        """
-        *better, last = Protocol
-        for protocol in better:
-            try:
-                return self._open(protocol, wake, abort)
-            except ConnectFailedError as error:
-                if not error.protocol_refused:
-                    raise
-                _LOG.debug("%s", error)
-        return self._open(last, wake, abort)
-
-    def _open(self, protocol: Protocol, wake: socket.socket | None, abort: Callable[[], bool]) -> Connection:
-        connection = Connection(self.access, self._client_id, self._will, protocol)
-        try:
-            connection.open(wake, abort)
-        except BaseException:
-            connection.__exit__()
-            raise
-        return connection

@@ -2,8 +2,15 @@
 
 import socket
 import ssl
+from typing import Final
 
 from edge.mqtt.access import Access
+from edge.mqtt.wire import Protocol
+
+_UNSUPPORTED_PROTOCOL: Final = 0x84
+_MAY_PASS: Final = frozenset({0x80, 0x83, 0x88, 0x89, 0x97, 0x9F})
+"""Refusals that waiting may cure: unspecified, implementation specific, server unavailable, server
+busy, quota exceeded, connection rate exceeded. All others speak of who or what we are."""
 
 
 class ConnectFailedError(Exception):
@@ -45,6 +52,17 @@ def unreachable(access: Access, error: OSError) -> ConnectFailedError:
         case _:
             reason = error.strerror or str(error)
             return ConnectFailedError(f"the broker at {broker} cannot be reached ({reason})", permanent=False)
+
+
+def refused(access: Access, protocol: Protocol, code: int, reason: str) -> ConnectFailedError:
+    """Sentence for a broker that answers with the reason `code`, in words `reason`."""
+    broker = access.broker
+    if code == _UNSUPPORTED_PROTOCOL:
+        msg = f"the broker at {broker} does not speak {protocol.value}"
+        return ConnectFailedError(msg, permanent=True, protocol_refused=True)
+    who = f" as user {access.username!r}" if access.username else " without a user name"
+    msg = f"the broker at {broker} refuses the connection{who}: {reason}"
+    return ConnectFailedError(msg, permanent=code not in _MAY_PASS)
 
 
 def cut_off(access: Access, reason: str, *, speaks_mqtt: bool) -> ConnectFailedError:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from socket import socket
 from typing import Final
 
-from edge.errors import BrokerError
 from edge.mqtt.client import Connection
+from edge.mqtt.correspondence import Correspondence
 from edge.mqtt.pacing import Pacer
 from edge.mqtt.pending import Pending
 from edge.mqtt.topics import STOPPED, Kind, Topics
@@ -52,8 +52,9 @@ class Conversation:
     """Publishes what is `pending` over `connection`.
 
     Of a backlog `pending.replay_per_second` leave, after a first window full; once the end has begun only the
-    window counts. `accepted` is called when the broker has acknowledged `online`. A broker that refuses even that is
-    an error with `must_accept`, and a line in the log otherwise.
+    window counts. `answered` is called with what the broker says to our status: None where it takes that, else a
+    sentence, and may raise BrokerError to end it here. Once `online` is taken `correspondence` begins, and where
+    something of its waits, one place of the window is kept for it.
     """
 
     def __init__(
@@ -61,15 +62,15 @@ class Conversation:
         connection: Connection,
         topics: Topics,
         pending: Pending,
-        accepted: Callable[[], None],
-        *,
-        must_accept: bool,
+        correspondence: Correspondence,
+        answered: Callable[[str | None], None],
     ) -> None:
         self._connection = connection
         self._topics = topics
         self._pending = pending
-        self._accepted = accepted
-        self._must_accept = must_accept
+        self._correspondence = correspondence
+        self._answered = answered
+        self._online = False  # the broker has taken our status
         self._window = max(1, min(_WINDOW, connection.receive_maximum))
         self._pacer = Pacer(pending.replay_per_second, self._window)
         self._paced = False  # the next event has to wait for its turn
@@ -92,17 +93,21 @@ class Conversation:
                     break
                 self._connection.poll(min(ending.seconds_left, self._seconds_to_turn()), wake)
                 self._take_answers()
+                if self._online:
+                    self._correspondence.attend()
             self._say_stopped()
         finally:
             # An acknowledgement that came right before the end of the connection is one.
             self._take_answers()
+            self._correspondence.end()
         self._connection.close()
 
     def _under_way(self) -> int:
-        return len(self._retained_mids) + len(self._event_mids)
+        return len(self._retained_mids) + len(self._event_mids) + self._correspondence.under_way
 
     def _delivered(self) -> bool:
-        return self._all_retained_out and not self._under_way() and self._pending.depth == 0
+        settled = self._all_retained_out and not self._under_way() and self._pending.depth == 0
+        return settled and self._correspondence.seconds_to_next > 0
 
     def _publish(self) -> None:
         self._all_retained_out = False
@@ -112,8 +117,14 @@ class Conversation:
                 self._all_retained_out = True
                 break
             self._publish_retained(*retained)
+        # A post that is due finds a place, however many events there are; retained words go before it.
+        kept_free = int(self._correspondence.seconds_to_next == 0)
         self._paced = False
-        while self._under_way() < self._window and self._pending.hand_next(self._publish_event, self._may_replay):
+        while self._under_way() < self._window - kept_free and self._pending.hand_next(
+            self._publish_event, self._may_replay
+        ):
+            pass
+        while self._all_retained_out and self._under_way() < self._window and self._correspondence.publish_next():
             pass
 
     def _may_replay(self) -> bool:
@@ -121,7 +132,9 @@ class Conversation:
         return not self._paced
 
     def _seconds_to_turn(self) -> float:
-        return self._pacer.seconds_to_next() if self._paced else math.inf
+        seconds = self._pacer.seconds_to_next() if self._paced else math.inf
+        # With the window full only an answer helps, and that ends the wait by itself.
+        return min(seconds, self._correspondence.seconds_to_next if self._under_way() < self._window else math.inf)
 
     def _publish_retained(self, kind: Kind, payload: bytes) -> None:
         # Health is stale by the time it could be sent again: QoS 0.
@@ -143,18 +156,18 @@ class Conversation:
                 self._report_refusal("event", answer)
             elif answer.mid in self._retained_mids:
                 kind = self._retained_mids.pop(answer.mid)
-                if kind == "status" and answer.refusal is None:
-                    self._accepted()
                 self._report_refusal(kind, answer)
+            else:
+                self._correspondence.settled(answer.mid, answer.refusal)
 
     def _report_refusal(self, kind: Kind, answer: Answer) -> None:
         """Log, once per kind and connection, that the broker does not take a message."""
-        if answer.refusal is None:
-            return
-        sentence = f"the broker refuses messages to {self._topics.of(kind)}: {answer.refusal}"
-        if kind == "status" and self._must_accept:
-            raise BrokerError(sentence)
-        if sentence not in self._refusals:
+        refusal = answer.refusal
+        sentence = None if refusal is None else f"the broker refuses messages to {self._topics.of(kind)}: {refusal}"
+        if kind == "status":
+            self._online = sentence is None
+            self._answered(sentence)
+        if sentence is not None and sentence not in self._refusals:
             self._refusals.add(sentence)
             _LOG.error("%s", sentence)
 

@@ -16,12 +16,15 @@ from edge.config import MqttConfig
 from edge.errors import BrokerError
 from edge.mqtt.access import access
 from edge.mqtt.backoff import Backoff
-from edge.mqtt.client import Dialler
 from edge.mqtt.connect_errors import ConnectFailedError
 from edge.mqtt.conversation import FAREWELL_SECONDS, Conversation, Ending
+from edge.mqtt.correspondence import Correspondence, Patience
+from edge.mqtt.correspondent import Correspondent
+from edge.mqtt.dialler import Dialler
 from edge.mqtt.keeper import Keeper
 from edge.mqtt.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
 from edge.mqtt.pending import Pending
+from edge.mqtt.silence import Silence
 from edge.mqtt.statefolder import outbox_file
 from edge.mqtt.store import Store
 from edge.mqtt.topics import OFFLINE, Kind, Topics
@@ -33,8 +36,8 @@ _LOG: Final = logging.getLogger(__name__)
 _START_SECONDS: Final = 6.0
 """How long `start` waits to hear whether the broker wants us: one second over the patience for TCP."""
 
-_REMIND_SECONDS: Final = 3600.0
-"""How often the log says that the broker is still away."""
+_LARGEST_BYTES: Final = 65_536
+"""Longest message that is sent to us: far more than anybody has reason to, and little for a small board."""
 
 _CLOSING_RETRY_SECONDS: Final = 0.5
 """Longest wait between two tries to connect while a drain runs, which lasts a few seconds in all."""
@@ -59,7 +62,7 @@ class MqttSink:
         """`published` hears each event that was handed to the connection."""
         self._topics = Topics(mqtt.base_topic, device)
         will = Message(self._topics.status, OFFLINE.encode(), 1, retain=True)
-        self._dialler = Dialler(access(mqtt), f"emotion-edge-{device}", will)
+        self._dialler = Dialler(access(mqtt), f"emotion-edge-{device}", will, largest_bytes=_LARGEST_BYTES)
         self._backoff = Backoff(mqtt.reconnect_max_seconds)
         self._mqtt = mqtt
         self._pending = Pending(mqtt, published)
@@ -69,8 +72,9 @@ class MqttSink:
         self._decided = threading.Event()  # it is known whether the broker wants us
         self._accepted_once = False
         self._told_kept = False
-        self._silence: str | None = None  # why there is no connection, as already logged
-        self._reminded_monotonic = 0.0
+        self._silence = Silence(lambda: self._pending.depth)
+        self._correspondents: list[Correspondent] = []
+        self._patience = Patience()
         self._failure: Exception | None = None
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.settimeout(0)
@@ -116,6 +120,10 @@ class MqttSink:
     def ended(self) -> bool:
         """A broker never asks the daemon to end."""
         return False
+
+    def attach(self, correspondent: Correspondent) -> None:
+        """Let somebody listen and speak on the connection. Only before `start`."""
+        self._correspondents.append(correspondent)
 
     def start(self) -> None:
         """Take over what waits on disk and connect, waiting some seconds for the outcome.
@@ -222,12 +230,13 @@ class MqttSink:
             except ConnectFailedError as error:
                 if error.permanent and not self._accepted_once:
                     raise BrokerError(str(error)) from error
-                self._report_silence(str(error), news=error.permanent)
+                self._silence.report(str(error), news=error.permanent)
             except ConnectionGoneError as error:
                 broker = self._dialler.access.broker
-                self._report_silence(f"the connection to the broker at {broker} is gone: {error}", news=False)
+                self._silence.report(f"the connection to the broker at {broker} is gone: {error}", news=False)
             else:
                 return
+            self._decided.set()
             self._report_overflow()
             if not self._pause(self._backoff.next_seconds()):
                 return
@@ -235,39 +244,27 @@ class MqttSink:
     def _connect_and_talk(self) -> None:
         with self._dialler.connect(self._wake_reader, self._pointless) as connection:
             began = time.monotonic()
-            if self._silence is not None or not self._accepted_once:
-                self._silence = None
+            if self._silence.lasts or not self._accepted_once:
+                self._silence.broken()
                 broker, protocol = self._dialler.access.broker, connection.protocol.value
                 _LOG.info("connected to the broker at %s with %s", broker, protocol)
             self._pending.connection_made()
-            conversation = Conversation(
-                connection,
-                self._topics,
-                self._pending,
-                self._accept,
-                must_accept=not self._accepted_once,
-            )
+            correspondence = Correspondence(connection, self._correspondents, self._wake, listen=self._patience.left)
+            conversation = Conversation(connection, self._topics, self._pending, correspondence, self._answered)
             try:
                 conversation.run(self._ending, self._wake_reader)
             finally:
+                self._patience.ended(correspondence)
                 self._pending.connection_lost()
                 self._backoff.connection_ended(time.monotonic() - began)
 
-    def _accept(self) -> None:
-        self._accepted_once = True
-        self._decided.set()
-
-    def _report_silence(self, reason: str, *, news: bool) -> None:
-        """Log that there is no connection: when it went, with each `news` of why, and then once an hour."""
-        now = time.monotonic()
-        if self._silence is None or (news and reason != self._silence):
-            self._silence = reason
-            self._reminded_monotonic = now
-            _LOG.warning("%s; events wait here meanwhile", reason)
-        elif now - self._reminded_monotonic >= _REMIND_SECONDS:
-            self._reminded_monotonic = now
-            _LOG.warning("still no broker: %s; %d event(s) wait", reason, self._pending.depth)
-        self._decided.set()
+    def _answered(self, refusal: str | None) -> None:
+        """The broker's word on our status."""
+        if refusal is None:
+            self._accepted_once = True
+            self._decided.set()
+        elif not self._accepted_once:
+            raise BrokerError(refusal)
 
     def _report_overflow(self) -> None:
         """Log, once per absence of the broker, that the oldest events go."""

@@ -11,6 +11,8 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 ONLINE: Final = "online"
 STOPPED: Final = "stopped"
 OFFLINE: Final = "offline"
+_MOST_TOPIC_BYTES: Final = 65_535  # the length field of the protocol has 16 bits
+
 STATUS_WORDS: Final = (ONLINE, STOPPED, OFFLINE)
 """All that `.../status` ever says: connected; ended cleanly; gone without a word (the will)."""
 
@@ -51,6 +53,15 @@ class Topics:
         """Retained, QoS 0: how the sensor is doing."""
         return self.of("health")
 
+    @property
+    def requests(self) -> str:
+        """Filter of the topics on which this sensor is asked for something."""
+        return f"{self.base}/{self.device}/request/+"
+
+    def response(self, name: str) -> str:
+        """Not retained, QoS 1: what became of a request to `.../request/<name>`."""
+        return f"{self.base}/{self.device}/response/{name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -63,6 +74,32 @@ class Address:
 def subscription(base: str, kind: Kind, device: str | None = None) -> str:
     """Topic filter for one kind of message of `device`, or of every device."""
     return f"{base}/{'+' if device is None else device}/{kind}"
+
+
+def is_name(topic: str) -> bool:
+    """Whether a message can be published to `topic`: not empty, no wildcard, no NUL, as long as the protocol takes.
+
+    Topics that begin with `$` are the broker's own.
+    """
+    try:
+        length = len(topic.encode())
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    return 0 < length <= _MOST_TOPIC_BYTES and topic[0] != "$" and not any(sign in topic for sign in "#+\0")
+
+
+def matches(name: str, topic: str) -> bool:
+    """Whether a message to `topic` comes on a subscription to the filter `name`."""
+    if topic.startswith("$") and not name.startswith("$"):
+        return False
+    parts, levels = name.split("/"), topic.split("/")
+    if parts[-1] == "#":
+        # It stands for the level above it as well.
+        parts = parts[:-1]
+        if len(levels) < len(parts):
+            return False
+        levels = levels[: len(parts)]
+    return len(parts) == len(levels) and all(part in {"+", level} for part, level in zip(parts, levels, strict=True))
 
 
 def parse(base: str, topic: str) -> Address | None:

@@ -14,12 +14,13 @@ class Protocol(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something to publish."""
+    """Something to publish. `correlation` tells an asker which question it answers; MQTT 5 only."""
 
     topic: str
     payload: bytes
     qos: Literal[0, 1]
     retain: bool
+    correlation: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,15 @@ class Received:
     """Something that came on a subscription.
 
     `retained`: it was there before we subscribed. `duplicate`: the broker says that it may have sent it before.
+    `response_topic` and `correlation`: where its sender wants an answer, and what it knows it by; MQTT 5 only.
     """
 
     topic: str
     payload: bytes
     retained: bool
     duplicate: bool = False
+    response_topic: str | None = None
+    correlation: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,14 @@ class Answer:
 
     mid: int
     refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """What the broker said to subscription `mid`: for each filter its reason to refuse, None where it agrees."""
+
+    mid: int
+    refusals: tuple[str | None, ...]
 
 
 class ConnectionGoneError(Exception):

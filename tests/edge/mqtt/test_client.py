@@ -13,8 +13,8 @@ from edge.brokerproc import PrivateBroker, TlsFiles
 from edge.config import MqttConfig
 from edge.errors import BrokerError
 from edge.mqtt.access import access
-from edge.mqtt.client import Dialler
 from edge.mqtt.connect_errors import ConnectFailedError
+from edge.mqtt.dialler import Dialler
 from edge.mqtt.publisher import MqttSink
 from edge.mqtt.wire import Message, Protocol
 from mqtt_tools import Certificates, Subscriber, event, wait_until

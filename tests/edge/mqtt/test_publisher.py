@@ -304,7 +304,7 @@ def test_a_broker_that_is_away_for_long_is_a_line_an_hour(
     send(sink, 1, 2)
     time.sleep(1.5)  # several tries
     assert len(caplog.records) == 1
-    monkeypatch.setattr("edge.mqtt.publisher._REMIND_SECONDS", 0.1)
+    monkeypatch.setattr("edge.mqtt.silence._REMIND_SECONDS", 0.1)
     wait_until(lambda: len(caplog.records) > 1)
     reminder = caplog.records[1].message
     assert reminder.startswith("still no broker: the broker at 127.0.0.1")
