@@ -7,14 +7,15 @@ it is abandoned, and what it still gives is thrown away.
 """
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Final, Literal
 
+from edge.absence import Absence, Word, span
 from edge.errors import SourceError, SourceLostError
+from edge.generation import FIRST_BACKOFF_SECONDS, End, Generation, backoff_seconds
 from edge.records import Frame
 from edge.sources.base import Source
 
@@ -22,42 +23,19 @@ log = logging.getLogger(__name__)
 
 State = Literal["opening", "ok", "stalled", "lost", "ended"]
 
-FIRST_BACKOFF_SECONDS = 0.5
-MAX_BACKOFF_SECONDS = 30.0
-
-_MIN_OPEN_SECONDS = 15.0
-"""Opening may take longer than a frame: a sensor starts, a host name is looked up."""
 _MAX_HUNG = 4
 """Threads that may hang in a driver at once; a driver that holds that many will not take a fifth."""
 _JOIN_SECONDS = 2.0
 """How long `stop` waits for a read to return. The threads are daemons: the process can end without."""
 
 
-def backoff_seconds(attempt: int) -> float:
-    """Wait before the try number `attempt` (from 0): doubling up to 30 s, and a random half of it.
-
-    Random, because several sensors on one stream should not come back together.
-    """
-    full = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(attempt, 16))
-    return full * random.uniform(0.5, 1.0)
-
-
-class _Generation:
-    """One opening of the source. All fields but `source` are guarded by the capture's condition."""
-
-    def __init__(self, source: Source | None = None) -> None:
-        self.source = source  # None: its own thread opens it, because that may hang too
-        self.opened = source is not None
-        self.alive_at = time.monotonic()  # when it was started or opened, or gave its last frame
-        self.first_frame_at: float | None = None
-        self.seconds_offset = 0.0
-        self.lost_because: str | None = None
-        self.thread: threading.Thread | None = None
-
-    @property
-    def lasted_seconds(self) -> float:
-        """From its first frame to its last."""
-        return 0.0 if self.first_frame_at is None else self.alive_at - self.first_frame_at
+_SAYS: Final = {
+    Word.GONE: "{reason}; it is tried again until it is back",
+    Word.REASON: "the source is still away: {reason}",
+    Word.STILL: "the source has been away for {span}: {reason}",
+    Word.UNSTEADY: "the source comes and goes: {reason}; once it lasts, that is said",
+    Word.BACK: "the source is back after {span}",
+}
 
 
 class Capture:
@@ -84,11 +62,11 @@ class Capture:
         self._make = make
         self._fast = fast
         self._stall_seconds = stall_seconds
-        self._open_seconds = max(stall_seconds, _MIN_OPEN_SECONDS)
         self._backoff = backoff
         self._changed = threading.Condition()
         self._slot: Frame | None = None
-        self._current: _Generation | None = None
+        self._current: Generation | None = None
+        self._absence = Absence()
         self._supervisor: threading.Thread | None = None
         self._live = False
         self._stopping = False
@@ -121,7 +99,7 @@ class Capture:
             # At the start nobody relies on the source yet, and the person is still there to read this.
             raise SourceError(str(error)) from error
         self._live = source.live
-        self._start_reader(_Generation(source))
+        self._start_reader(Generation(source, time.monotonic()))
         if self._live:
             self._supervisor = self._thread(self._supervise, None)
             self._supervisor.start()
@@ -158,7 +136,7 @@ class Capture:
     def _over(self) -> bool:
         return self._stopping or self._fatal is not None or self.state == "ended"
 
-    def _thread(self, work: Callable[[], None], generation: _Generation | None) -> threading.Thread:
+    def _thread(self, work: Callable[[], None], generation: Generation | None) -> threading.Thread:
         """Make a thread whose death is the whole line's, unless it works for an abandoned generation."""
 
         def guarded() -> None:
@@ -172,7 +150,7 @@ class Capture:
 
         return threading.Thread(target=guarded, name="capture", daemon=True)
 
-    def _start_reader(self, generation: _Generation) -> None:
+    def _start_reader(self, generation: Generation) -> None:
         with self._changed:
             if self._stopping:
                 return
@@ -182,7 +160,7 @@ class Capture:
 
     # The reader's side: one thread per generation.
 
-    def _read(self, generation: _Generation) -> None:
+    def _read(self, generation: Generation) -> None:
         try:
             source = self._opened(generation)
             try:
@@ -202,34 +180,31 @@ class Capture:
                 self.state = "ended"
             self._changed.notify_all()
 
-    def _opened(self, generation: _Generation) -> Source:
+    def _opened(self, generation: Generation) -> Source:
         if generation.source is not None:
             return generation.source
         source = self._make()
         source.open()
         with self._changed:
             if self._current is generation:
-                generation.opened = True
-                generation.alive_at = time.monotonic()
+                generation.opened(time.monotonic())
                 self.reopened += 1
                 self._changed.notify_all()
         return source
 
-    def _wants(self, generation: _Generation) -> bool:
+    def _wants(self, generation: Generation) -> bool:
         with self._changed:
             return not self._stopping and self._current is generation
 
-    def _put_live(self, generation: _Generation, frame: Frame) -> None:
+    def _put_live(self, generation: Generation, frame: Frame) -> None:
         """Put the frame into the slot, unless the generation was abandoned while it read."""
         with self._changed:
             if not self._wants(generation):
                 return
             if self.captured == 0:
                 self._first_at = frame.captured_monotonic
-            if generation.first_frame_at is None:
-                generation.first_frame_at = time.monotonic()
+            if generation.frame(time.monotonic()):
                 generation.seconds_offset = frame.captured_monotonic - self._first_at - frame.seconds
-            generation.alive_at = time.monotonic()
             # Clocks of source and machine differ a little; time never goes backwards over a reopening.
             self._last_seconds = max(self._last_seconds, generation.seconds_offset + frame.seconds)
             if self._slot is not None:
@@ -237,9 +212,11 @@ class Capture:
             self._slot = replace(frame, number=self.captured, seconds=self._last_seconds)
             self.captured += 1
             self.state, self.error = "ok", None
+            word = self._absence.lives(time.monotonic())
             self._changed.notify_all()
+        self._say(word, "")
 
-    def _put_finite(self, generation: _Generation, frame: Frame) -> None:
+    def _put_finite(self, generation: Generation, frame: Frame) -> None:
         """Wait for the frame's time and for an empty slot, and put it there."""
         with self._changed:
             if self.captured == 0:
@@ -263,7 +240,6 @@ class Capture:
         attempt = 0
         hung: list[threading.Thread] = []
         while (generation := self._failed()) is not None:
-            log.warning("%s", self.error)
             if generation.lost_because is None and generation.thread is not None:
                 hung.append(generation.thread)
             # One that ran well for a while starts over; one that fails at once is given ever more time.
@@ -272,28 +248,31 @@ class Capture:
             attempt += 1
             while len(hung := [thread for thread in hung if thread.is_alive()]) >= _MAX_HUNG and not self._over():
                 self._pause(FIRST_BACKOFF_SECONDS)
-            self._start_reader(_Generation())
+            self._start_reader(Generation(None, time.monotonic()))
 
-    def _failed(self) -> _Generation | None:
+    def _failed(self) -> Generation | None:
         """Wait until the current generation is lost or silent, and disown it; None at the end of it all."""
         with self._changed:
-            while not self._over():
-                generation = self._current
-                if generation is None:
+            while (end := self._ended()) is None:
+                if self._over() or self._current is None:
                     return None
-                limit_seconds = self._stall_seconds if generation.opened else self._open_seconds
-                left_seconds = generation.alive_at + limit_seconds - time.monotonic()
-                if generation.lost_because is not None:
-                    self.state, self.error = "lost", generation.lost_because
-                elif left_seconds <= 0:
-                    what = "gave no frame for" if generation.opened else "could not be opened for"
-                    self.state, self.error = "stalled", f"The source {what} {limit_seconds:g} s"
-                else:
-                    self._changed.wait(left_seconds)
-                    continue
-                self._current = None
-                return generation
-        return None
+                self._changed.wait(self._current.seconds_left(time.monotonic(), self._stall_seconds))
+            self.state, self.error = end.state, end.error
+            generation, self._current = self._current, None
+            word = self._absence.failed(end.error, time.monotonic())
+        self._say(word, end.error)
+        return generation
+
+    def _ended(self) -> End | None:
+        """Return how the current generation has ended, if it has, and anybody is still to care."""
+        if self._over() or self._current is None:
+            return None
+        return self._current.end(time.monotonic(), self._stall_seconds)
+
+    def _say(self, word: Word | None, reason: str) -> None:
+        if word is not None:
+            level = logging.INFO if word is Word.BACK else logging.WARNING
+            log.log(level, "%s", _SAYS[word].format(reason=reason, span=span(self._absence.seconds)))
 
     def _pause(self, seconds: float) -> None:
         with self._changed:

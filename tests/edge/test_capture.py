@@ -1,10 +1,13 @@
+import logging
 import threading
 import time
 
 import pytest
 
 from edge import capture as capture_module
-from edge.capture import Capture, backoff_seconds
+from edge import generation as generation_module
+from edge.absence import Absence
+from edge.capture import Capture
 from edge.errors import SourceError, SourceLostError
 from sources import LONG_SECONDS as LONG
 from sources import CameraByHand, until
@@ -106,7 +109,7 @@ class TestLive:
         assert capture.reopened == 1
 
     def test_an_opening_that_hangs_is_abandoned_too(self, started, monkeypatch):
-        monkeypatch.setattr(capture_module, "_MIN_OPEN_SECONDS", 0.5)
+        monkeypatch.setattr(generation_module, "_MIN_OPEN_SECONDS", 0.5)
         first, hanging, last = CameraByHand(), CameraByHand(), CameraByHand()
         release = threading.Event()
         monkeypatch.setattr(hanging, "open", lambda: release.wait(LONG))
@@ -167,6 +170,59 @@ class TestLive:
         assert capture.next(0.0) is None
 
 
+def failing(reasons):
+    return [CameraByHand(open_error=SourceError(reason)) for reason in reasons]
+
+
+def test_a_camera_that_is_away_for_long_is_few_lines(started, caplog):
+    caplog.set_level(logging.INFO, logger="edge.capture")
+    first, last = CameraByHand(), CameraByHand()
+    reasons = ["no such device", "busy"] * 100
+    capture = started(first, *failing(reasons), last)
+    first.lose()
+    assert last.opened.wait(LONG)
+    last.give()
+    until(lambda: len(caplog.records) == 4)
+    assert [record.message for record in caplog.records] == [
+        "the cable was pulled; it is tried again until it is back",
+        "the source is still away: no such device",
+        "the source is still away: busy",
+        f"the source is back after {capture._absence.seconds:.0f} s",
+    ]
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 3 + ["INFO"]
+
+
+def test_a_reminder_comes_as_long_as_it_is_away(started, caplog):
+    first = CameraByHand()
+    capture = started(first, *failing(["no such device"] * 10_000), backoff=lambda _attempt: 0.01)
+    capture._absence = Absence(remind_seconds=0.2)
+    first.lose()
+    until(lambda: len(caplog.records) >= 5)
+    assert caplog.records[1].message == "the source is still away: no such device"
+    for record in caplog.records[2:]:
+        assert record.message.startswith("the source has been away for ")
+        assert record.message.endswith(" s: no such device")
+
+
+def test_a_camera_that_comes_and_goes_is_few_lines(started, caplog):
+    """A plug that is loose: what is said about it does not grow with the night."""
+    caplog.set_level(logging.INFO, logger="edge.capture")
+    sources = [CameraByHand() for _ in range(30)]
+    capture = started(*sources)
+    for source in sources[:-1]:
+        assert source.opened.wait(LONG)
+        source.give()
+        assert capture.next(LONG) is not None
+        source.lose()
+    assert sources[-1].opened.wait(LONG)
+    sources[-1].give()
+    assert capture.next(LONG) is not None
+    said = [record.message for record in caplog.records]
+    assert len(said) == 7, said
+    assert said[-1] == "the source comes and goes: the cable was pulled; once it lasts, that is said"
+    assert capture.state == "ok"
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_an_unexpected_end_of_the_thread_is_raised(started, live):
     source = CameraByHand(live=live)
@@ -189,11 +245,3 @@ def test_the_first_opening_fails_at_once(started, error):
 
 def test_stop_before_start():
     Capture(CameraByHand, fast=False, stall_seconds=1.0).stop()
-
-
-def test_waits_grow_to_half_a_minute_and_differ():
-    for attempt, full in enumerate([0.5, 1, 2, 4, 8, 16, 30, 30, 30]):
-        waits = [backoff_seconds(attempt) for _ in range(200)]
-        assert full / 2 <= min(waits) < max(waits) <= full
-        assert len(set(waits)) > 100
-    assert backoff_seconds(10**9) <= 30
