@@ -1,0 +1,71 @@
+"""The message that makes Home Assistant know this sensor, and the one that makes it forget. Pure.
+
+It follows Home Assistant's device-based discovery (2024.11 and later): one retained message describes
+the device and all its entities. Keys are written in full, so that a person can read what
+`emotion-edge homeassistant show` prints.
+"""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from edge.mqtt.entities import availability, components
+from edge.mqtt.payloads import InfoPayload
+from edge.mqtt.topics import Topics
+from edge.mqtt.wire import Message
+
+_ORIGIN: Final = "emotion-edge"
+"""Who made a message; by this we know our own again."""
+
+
+def config_topic(prefix: str, device: str) -> str:
+    """Topic of the discovery message of `device`."""
+    return f"{prefix}/device/{_object_id(device)}/config"
+
+
+def discovery(prefix: str, topics: Topics, info: InfoPayload) -> Message:
+    """Describe this sensor to Home Assistant."""
+    payload = {
+        "device": {
+            "identifiers": [_object_id(info.device)],
+            "name": info.name or info.device,
+            "manufacturer": _ORIGIN,
+            "model": f"Expression sensor with model {info.model.name}",
+            "sw_version": info.version,
+        },
+        "origin": {"name": _ORIGIN, "sw_version": info.version},
+        "availability": availability(topics),
+        "components": {
+            key: _identified(key, component, info.device) for key, component in components(topics, info).items()
+        },
+    }
+    return Message(config_topic(prefix, info.device), msgspec.json.encode(payload), 1, retain=True)
+
+
+def removal(prefix: str, device: str) -> Message:
+    """Take the sensor and its entities out of Home Assistant, and the message above out of the broker."""
+    return Message(config_topic(prefix, device), b"", 1, retain=True)
+
+
+def is_ours(payload: bytes) -> bool:
+    """Whether `payload` is a discovery message of this program, of whatever version."""
+    try:
+        return bool(msgspec.json.decode(payload)["origin"]["name"] == _ORIGIN)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError):
+        return False
+
+
+def _object_id(device: str) -> str:
+    return f"{_ORIGIN}-{device}"
+
+
+def _identified(key: str, component: dict[str, Any], device: str) -> dict[str, Any]:
+    """Add ids made of the device's id and `key` alone: names may change, and a history must not be lost then.
+
+    The quality of service is said per component, because Home Assistant hands that of the device on to none.
+    """
+    unique = f"{_object_id(device)}-{key}"
+    slug = re.sub("[^a-z0-9]+", "_", unique.lower())
+    ids = {"unique_id": unique, "default_entity_id": f"{component['platform']}.{slug}"}
+    return {**component, **ids, "qos": 1}
