@@ -153,6 +153,28 @@ class MqttConfig(Section, frozen=True, kw_only=True):
     ] = 5.0
 
 
+class HomeAssistantConfig(Section, frozen=True, kw_only=True):
+    """Whether Home Assistant finds this sensor by itself (MQTT discovery, 2024.11 and later)."""
+
+    enabled: Annotated[bool, Meta(description="Announce this sensor to Home Assistant.")] = False
+    discovery_prefix: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$",
+            max_length=128,
+            description="First part of the topics on which Home Assistant looks for devices.",
+        ),
+    ] = "homeassistant"
+    status_topic: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$",
+            max_length=128,
+            description='Where it says "online" when it has started, and is told again.',
+        ),
+    ] = "homeassistant/status"
+
+
 class HealthConfig(Section, frozen=True, kw_only=True):
     """How often the sensor reports on itself."""
 
@@ -227,6 +249,7 @@ class Config(Section, frozen=True, kw_only=True):
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
     mqtt: MqttConfig = field(default_factory=MqttConfig)
+    homeassistant: HomeAssistantConfig = field(default_factory=HomeAssistantConfig)
     health: HealthConfig = field(default_factory=HealthConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     preview: PreviewConfig = field(default_factory=PreviewConfig)

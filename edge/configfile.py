@@ -149,6 +149,8 @@ def _words(info: inspect.Type) -> str:
             return " or ".join(_words(part) for part in info.types if not isinstance(part, inspect.NoneType))
         case inspect.LiteralType():
             return "one of " + ", ".join(str(value) for value in info.values)
+        case inspect.BoolType():
+            return "true or false"
         case inspect.IntType() | inspect.FloatType():
             word = "a whole number" if isinstance(info, inspect.IntType) else "a number"
             return word if info.ge is None else f"{word} from {info.ge:g} to {info.le:g}"
