@@ -83,8 +83,12 @@ class Changes:
         moved = self._moved[number]
         side, enough = self._kernels[number]
         if side > 1:
-            cv2.boxFilter(moved, cv2.CV_8U, (side, side), dst=moved, normalize=False, borderType=cv2.BORDER_CONSTANT)
-            cv2.threshold(moved, enough - 1, 1, cv2.THRESH_BINARY, dst=moved)
+            # Mostly little has moved, in one place: nothing changes further from it than half a square.
+            x, y, width, height = cv2.boundingRect(moved)
+            reach = side // 2
+            near = moved[max(0, y - reach) : y + height + reach, max(0, x - reach) : x + width + reach]
+            sums = cv2.boxFilter(near, cv2.CV_8U, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
+            near[:] = np.asarray(sums) >= enough
         for box in covered:
             margin = _OWN * self._sides_px[number] + _HEAD * box.width
             left, top, right, bottom = self.cells_of(_widened(box, margin))

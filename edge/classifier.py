@@ -80,6 +80,7 @@ class Classifier:
         scale, zero_point = self._input["quantization"]
         self._table = input_table(spec, scale, zero_point, self._input["dtype"])
         self._channels = int(self._input["shape"][3])
+        self._shape = (1, spec.height, spec.width, self._channels)
         self.read_crop(np.zeros((spec.height, spec.width, 3)[: 3 if self.wants_colour else 2], dtype=np.uint8))
 
     @classmethod
@@ -163,10 +164,11 @@ class Classifier:
         """Return calibrated probabilities, float32 (labels,), for a crop as `face_crop` gives it."""
         if self.manifest.input.colour == "rgb":
             face = np.asarray(cv2.cvtColor(face, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-        tensor = self._table[face]
-        if tensor.ndim == 2:  # noqa: PLR2004 - a grey picture
-            tensor = np.repeat(tensor[..., None], self._channels, axis=2)
-        self._interpreter.set_tensor(self._input["index"], tensor[None])
+        # A tenth of the time of NumPy's indexing, on a picture of a hundred pixels' side.
+        tensor = cv2.LUT(face, self._table)
+        if not self.wants_colour and self._channels > 1:
+            tensor = cv2.merge([tensor] * self._channels)
+        self._interpreter.set_tensor(self._input["index"], tensor.reshape(self._shape))
         self._interpreter.invoke()
         output = self._interpreter.get_tensor(self._output["index"])[0]
         scale, zero_point = self._output["quantization"]
