@@ -72,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("check", parents=[common, source, broker], help="say whether it can be used")
     actions.add_parser("show", parents=[common, source, broker], help="print it whole, defaults and overrides applied")
 
+    homeassistant = commands.add_parser("homeassistant", help="what Home Assistant is told of this sensor")
+    actions = homeassistant.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("show", parents=[common, broker], help="print the announcement")
+    actions.add_parser("remove", parents=[common, broker], help="remove it from the broker, and so the device")
+
     _add_bench(commands.add_parser("bench", parents=[common, source, broker], help="measure what it costs here"))
     commands.add_parser("doctor", parents=[common, source, broker], help="try every part, and say what to do")
     return parser
@@ -145,6 +150,12 @@ def _show_config(arguments: argparse.Namespace, config: Config) -> int:
     return 0
 
 
+def _homeassistant(arguments: argparse.Namespace, config: Config) -> int:
+    from edge.announcement import remove, show  # noqa: PLC0415
+
+    return (show if arguments.action == "show" else remove)(config, sys.stdout)
+
+
 def _doctor(_: argparse.Namespace, config: Config) -> int:
     from edge.doctor import doctor  # noqa: PLC0415
 
@@ -174,6 +185,7 @@ _COMMANDS: Final = {
     "watch": _watch,
     "classify": _classify,
     "config": _show_config,
+    "homeassistant": _homeassistant,
     "doctor": _doctor,
     "bench": _bench,
 }

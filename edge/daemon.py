@@ -21,6 +21,8 @@ from edge.errors import EdgeError
 from edge.governor import Governor
 from edge.health import Meter
 from edge.messages import Composer
+from edge.mqtt.correspondent import Correspondent
+from edge.mqtt.homeassistant import home_assistant
 from edge.pipeline import Pipeline
 from edge.records import Event, FaceView, Frame
 from edge.reload import compare
@@ -68,7 +70,8 @@ class Daemon:
         self._classifier = Classifier.from_config(config.model)
         self._composer = Composer(self.boot_id, self._classifier.labels, config.labels)
         self._pipeline = Pipeline(config, Detector(config.detector), self._classifier)
-        self._sink = _sink(config, self.device, stdout)
+        self._homeassistant = home_assistant(config, self.device) if config.mqtt.url else None
+        self._sink = _sink(config, self.device, stdout, [one for one in (self._homeassistant,) if one is not None])
         options = SourceOptions.from_config(config.source, colour=self._classifier.wants_colour)
         self._capture = Capture(
             lambda: make_source(config.source.uri, options), fast=fast, stall_seconds=config.source.stall_seconds
@@ -222,9 +225,10 @@ class Daemon:
         self._sink.state(self._composer.state(faces, self._frame if faces else None, time.time()))
 
     def _send_info(self) -> None:
-        self._sink.info(
-            info(config=self._config, device=self.device, boot_id=self.boot_id, classifier=self._classifier)
-        )
+        described = info(config=self._config, device=self.device, boot_id=self.boot_id, classifier=self._classifier)
+        self._sink.info(described)
+        if self._homeassistant is not None:
+            self._homeassistant.describe(described)
 
     def _send_health(self) -> None:
         now = time.monotonic()
@@ -234,13 +238,16 @@ class Daemon:
         self._sink.health(health)
 
 
-def _sink(config: Config, device: str, stdout: TextIO) -> Sink:
+def _sink(config: Config, device: str, stdout: TextIO, correspondents: Sequence[Correspondent]) -> Sink:
     if not config.mqtt.url:
         return JsonLinesSink(stdout)
     # Who has no broker waits for neither paho nor TLS at the start.
     from edge.mqtt.publisher import MqttSink  # noqa: PLC0415
 
-    return MqttSink(config.mqtt, device)
+    sink = MqttSink(config.mqtt, device)
+    for correspondent in correspondents:
+        sink.attach(correspondent)
+    return sink
 
 
 def run(

@@ -43,9 +43,9 @@ def discovery(prefix: str, topics: Topics, info: InfoPayload) -> Message:
     return Message(config_topic(prefix, info.device), msgspec.json.encode(payload), 1, retain=True)
 
 
-def removal(prefix: str, device: str) -> Message:
+def removal(topic: str) -> Message:
     """Take the sensor and its entities out of Home Assistant, and the message above out of the broker."""
-    return Message(config_topic(prefix, device), b"", 1, retain=True)
+    return Message(topic, b"", 1, retain=True)
 
 
 def is_ours(payload: bytes) -> bool:

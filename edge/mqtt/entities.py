@@ -46,7 +46,7 @@ _EVENT: Final = (
 )
 # Home Assistant knows one word for "not available", and both `stopped` and `offline` mean that.
 _CONNECTED: Final = f"{{{{ 'online' if value == '{ONLINE}' else 'offline' }}}}"
-_SEEING: Final = "{{ 'online' if value_json.source in ['ok', 'ended'] else 'offline' }}"
+_SEEING: Final = "{{ 'online' if value_json.source in ['ok', 'paused', 'ended'] else 'offline' }}"
 
 
 def availability(topics: Topics) -> list[dict[str, Any]]:

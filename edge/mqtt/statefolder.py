@@ -18,10 +18,20 @@ def outbox_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.e
     Sensors of different ids may share a folder: each has a file of its own. Raises ConfigError where
     the configured folder is no folder, or none is configured and there is no home to put it in.
     """
+    folder = _folder(mqtt, environ)
+    return folder and folder / f"outbox-{device}.sqlite3"
+
+
+def announced_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """File of the topics on which `device` has announced itself, beside its outbox; see there."""
+    folder = _folder(mqtt, environ)
+    return folder and folder / f"announced-{device}.txt"
+
+
+def _folder(mqtt: MqttConfig, environ: Mapping[str, str]) -> Path | None:
     if mqtt.outbox_directory == MEMORY:
         return None
-    folder = _configured(mqtt.outbox_directory) if mqtt.outbox_directory else _usual(environ)
-    return folder / f"outbox-{device}.sqlite3"
+    return _configured(mqtt.outbox_directory) if mqtt.outbox_directory else _usual(environ)
 
 
 def _configured(text: str) -> Path:

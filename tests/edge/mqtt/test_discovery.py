@@ -9,6 +9,7 @@ import homeassistant_rules as rules
 from edge.levels import LADDER
 from edge.mqtt.discovery import config_topic, discovery, is_ours, removal
 from edge.mqtt.topics import Topics
+from edge.mqtt.wire import Message
 from mqtt_tools import info
 
 pytestmark = pytest.mark.device
@@ -34,7 +35,7 @@ def test_every_message_keeps_home_assistants_rules(device: str, name: str, label
     assert set(labels) <= set(entities["emotion"].options)
     assert (message.qos, message.retain) == (1, True)
     assert is_ours(message.payload)
-    assert (removal("homeassistant", device).topic, removal("homeassistant", device).retain) == (message.topic, True)
+    assert removal(message.topic) == Message(message.topic, b"", 1, retain=True)
 
 
 def test_these_entities_are_there() -> None:
