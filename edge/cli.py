@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", parents=[common, source, broker], help="watch a source and publish events")
     run.add_argument("--fast", action="store_true", help="play a file as quickly as it can be processed")
     run.add_argument("--max-frames", type=_positive, metavar="N", help="end after N frames")
+    run.add_argument("--preview", action="store_true", help="show what it sees on a page (sets preview.enabled)")
 
     watch = commands.add_parser("watch", parents=[common, broker], help="show events of all devices as they come")
     watch.add_argument("--device", metavar="ID", help="only this device")
@@ -106,6 +107,8 @@ def _config(arguments: argparse.Namespace) -> Config:
     flags: dict[str, Any] = {}
     if getattr(arguments, "source", None) is not None:
         flags["source.uri"] = arguments.source
+    if getattr(arguments, "preview", False):
+        flags["preview.enabled"] = True
     if getattr(arguments, "mqtt", None) is not None:
         flags["mqtt.url"] = arguments.mqtt
     return load(arguments.config, flags=flags)

@@ -23,11 +23,13 @@ from edge.health import Meter
 from edge.messages import Composer
 from edge.mqtt.correspondent import Correspondent
 from edge.mqtt.homeassistant import home_assistant
+from edge.mqtt.payloads import HealthPayload
 from edge.pipeline import Pipeline
+from edge.preview.make import make_page
 from edge.records import Event, FaceView, Frame
 from edge.reload import compare
 from edge.report import Reporter, info, status_line
-from edge.sinks import JsonLinesSink, Sink
+from edge.sinks import Heard, JsonLinesSink, Sink
 from edge.sources import make_source, redacted
 from edge.sources.base import SourceOptions
 from edge.systemd import Notifier
@@ -71,7 +73,9 @@ class Daemon:
         self._composer = Composer(self.boot_id, self._classifier.labels, config.labels)
         self._pipeline = Pipeline(config, Detector(config.detector), self._classifier)
         self._homeassistant = home_assistant(config, self.device) if config.mqtt.url else None
-        self._sink = _sink(config, self.device, stdout, [one for one in (self._homeassistant,) if one is not None])
+        self._page = make_page(config, self._health_now)
+        correspondents = [one for one in (self._homeassistant,) if one is not None]
+        self._sink = _sink(config, self.device, stdout, correspondents, self._page.published)
         options = SourceOptions.from_config(config.source, colour=self._classifier.wants_colour)
         self._capture = Capture(
             lambda: make_source(config.source.uri, options), fast=fast, stall_seconds=config.source.stall_seconds
@@ -105,6 +109,7 @@ class Daemon:
         try:
             self._send_info()
             self._sink.start()
+            self._page.start(live=self._capture.live)
             # A file played as quickly as possible has no latency to keep, and gives the same events everywhere.
             self._governor.start(self._config.budget.priority, fixed=self._fast and not self._capture.live)
             self._send_state(())
@@ -121,6 +126,7 @@ class Daemon:
             self._sink.abort()
             raise
         finally:
+            self._page.stop()
             self._capture.stop()
         self._send_health()
         self._deliver(None)
@@ -190,6 +196,7 @@ class Daemon:
         now = time.monotonic()
         latency_ms = 1000 * (now - frame.captured_monotonic)
         self._meter.frame(latency_ms, result.stage_ms)
+        self._page.show(result, latency_ms, self._pipeline.level)
         self._governor.frame(now, latency_ms, result.stage_ms)
         if result.events or (result.faces and frame.seconds >= self._state_due):
             self._state_due = frame.seconds + _STATE_SECONDS
@@ -198,11 +205,14 @@ class Daemon:
 
     def _send(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._sink.event(self._composer.event(event), event.frame.captured_monotonic)
+            payload = self._composer.event(event)
+            self._page.decided(payload)
+            self._sink.event(payload, event.frame.captured_monotonic)
 
     def _leave(self) -> None:
         self._send(self._pipeline.finish())
         self._faces = ()
+        self._page.blank()
         self._send_state(())
 
     def _deliver(self, limit_seconds: float | None) -> None:
@@ -227,6 +237,7 @@ class Daemon:
     def _send_info(self) -> None:
         described = info(config=self._config, device=self.device, boot_id=self.boot_id, classifier=self._classifier)
         self._sink.info(described)
+        self._page.introduce(described)
         if self._homeassistant is not None:
             self._homeassistant.describe(described)
 
@@ -237,14 +248,19 @@ class Daemon:
         self._manager.status(status_line(health))
         self._sink.health(health)
 
+    def _health_now(self, meter: Meter) -> HealthPayload:
+        return self._reporter.health(time.monotonic(), faces=len(self._faces), meter=meter)
 
-def _sink(config: Config, device: str, stdout: TextIO, correspondents: Sequence[Correspondent]) -> Sink:
+
+def _sink(
+    config: Config, device: str, stdout: TextIO, correspondents: Sequence[Correspondent], published: Heard | None
+) -> Sink:
     if not config.mqtt.url:
-        return JsonLinesSink(stdout)
+        return JsonLinesSink(stdout, published)
     # Who has no broker waits for neither paho nor TLS at the start.
     from edge.mqtt.publisher import MqttSink  # noqa: PLC0415
 
-    sink = MqttSink(config.mqtt, device)
+    sink = MqttSink(config.mqtt, device, published)
     for correspondent in correspondents:
         sink.attach(correspondent)
     return sink

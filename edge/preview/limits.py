@@ -1,0 +1,82 @@
+"""How much is taken from outside, and how often."""
+
+import asyncio
+import time
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+
+_BODY_SECONDS: Final = 60.0
+"""16 MB over a slow radio link."""
+_DRAIN_SECONDS: Final = 5.0
+_DRAIN_BYTES: Final = 64_000_000
+
+
+class BodyRefusedError(Exception):
+    """A request's body is not taken; `status` as in HTTP."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Rate:
+    """Lets `burst` through at once, and `per_second` in the long run."""
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._per_second, self._burst = per_second, burst
+        self._left, self._at = float(burst), time.monotonic()
+
+    def take(self) -> bool:
+        """Tell whether one more may pass, and count it if so."""
+        now = time.monotonic()
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body, at most `limit` bytes.
+
+    Raises BodyRefusedError for one that is longer, or slower than a minute, or whose sender went away.
+    """
+    declared = request.headers.get("content-length", "")
+    too_long = BodyRefusedError(413, f"Not read: at most {limit / 1e6:g} million bytes are taken.")
+    if declared.isdigit() and int(declared) > limit:
+        await drain(request)
+        raise too_long
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    parts.clear()
+                    break
+                parts.append(part)
+    except TimeoutError:
+        raise BodyRefusedError(408, "Not read: the picture took more than a minute to arrive.") from None
+    except ClientDisconnect:
+        raise BodyRefusedError(400, "The sender went away.") from None
+    if size > limit:
+        await drain(request)
+        raise too_long
+    return b"".join(parts)
+
+
+async def drain(request: Request) -> None:
+    """Throw away what is still coming, within limits: a browser hears an answer only once it has sent all."""
+    size = 0
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while size < _DRAIN_BYTES:
+                message = await request.receive()
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+                size += len(message.get("body", b""))
+    except TimeoutError:
+        return

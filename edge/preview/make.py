@@ -1,0 +1,78 @@
+"""Builds the page where it is asked for, and says what is missing where it cannot be."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from edge.config import Config
+from edge.errors import ConfigError
+from edge.health import Meter
+from edge.levels import Level
+from edge.mqtt.payloads import EventPayload, HealthPayload, InfoPayload
+from edge.records import StepResult
+from edge.sinks import Heard
+
+HealthNow = Callable[[Meter], HealthPayload]
+"""How the sensor is now, with that meter's frames per second and latencies. Called from the page's thread."""
+
+
+class Page(Protocol):
+    """What the daemon knows of the page. Calls come from the pipeline's thread and wait for nobody."""
+
+    published: Heard | None
+    """Hears of each event that was handed over, where somebody wants to know."""
+
+    def start(self, *, live: bool) -> None:
+        """Begin; `live`: the source is a camera."""
+
+    def stop(self) -> None:
+        """End; without effect where it does not run."""
+
+    def introduce(self, info: InfoPayload) -> None:
+        """Say what this sensor is; the last word counts."""
+
+    def show(self, result: StepResult, latency_ms: float, level: Level) -> None:
+        """Take a frame that was processed at a level."""
+
+    def blank(self) -> None:
+        """Show nothing until the next frame: the source is away, or the sensor looks at nothing."""
+
+    def decided(self, payload: EventPayload) -> None:
+        """Take an event that is about to be published."""
+
+
+class NoPage:
+    """Nobody asked for a page."""
+
+    published: Heard | None = None
+
+    def start(self, *, live: bool) -> None:
+        """Do nothing."""
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+    def introduce(self, info: InfoPayload) -> None:
+        """Do nothing."""
+
+    def show(self, result: StepResult, latency_ms: float, level: Level) -> None:
+        """Do nothing."""
+
+    def blank(self) -> None:
+        """Do nothing."""
+
+    def decided(self, payload: EventPayload) -> None:
+        """Do nothing."""
+
+
+def make_page(config: Config, health: HealthNow) -> Page:
+    """Return the page's server, not started; one that does nothing where it is not asked for. Raises EdgeError."""
+    if not config.preview.enabled:
+        return NoPage()
+    try:
+        from edge.preview.server import Preview  # noqa: PLC0415 - needs packages that not every device has
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"preview.enabled (--preview) is set, and the package {error.name} is not installed: install the extra, "
+            "pip install 'emotion-edge[preview]' or, in a checkout, pip install '.[preview]'"
+        ) from error
+    return Preview(config, health)

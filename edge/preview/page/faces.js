@@ -1,0 +1,61 @@
+// Boxes over a picture, and the probabilities of each face as bars.
+
+import { keyed, make, percent, say, tone } from "./dom.js";
+
+/** Lay boxes over a picture: `boxes` have key, box [x, y, width, height] in shares, label, text. */
+export function layBoxes(parent, boxes, labels) {
+  const there = keyed(parent, boxes.map((one) => String(one.key)), () => make("div", "box", make("span")));
+  for (const one of boxes) {
+    const element = there.get(String(one.key));
+    const [x, y, width, height] = one.box;
+    Object.assign(element.style, {
+      left: `${100 * x}%`, top: `${100 * y}%`, width: `${100 * width}%`, height: `${100 * height}%`,
+    });
+    element.classList.toggle("high", y < 0.08);
+    element.classList.toggle("doubted", Boolean(one.doubted));
+    if (!one.doubted) tone(element, one.label, labels);
+    say(element.firstChild, one.text);
+  }
+}
+
+/** A card with bars: heading, what is shown, one row per label. */
+export function faceCard(heading, labels, crop = null) {
+  const bars = make("dl", "bars");
+  for (const label of labels) {
+    const bar = make("div", "bar", make("div", "fill"), make("div", "tick"));
+    bar.setAttribute("aria-hidden", "true");
+    tone(bar, label, labels);
+    bars.append(make("dt", "", label), bar, make("dd"));
+  }
+  const head = make("div", "head", make("h3", "", heading), make("b"));
+  const card = make("article", "face", head);
+  if (crop) card.append(crop);
+  card.append(bars);
+  return card;
+}
+
+/** Fill a card. `raw` null: no ticks. */
+export function fillCard(card, labels, { label, confidence, smoothed, raw }) {
+  const shown = card.querySelector("b");
+  say(shown, `${label} ${percent(confidence)}`);
+  tone(shown, label, labels);
+  const bars = card.querySelector(".bars");
+  const best = smoothed.indexOf(Math.max(...smoothed));
+  labels.forEach((_, place) => {
+    const [name, bar, value] = [0, 1, 2].map((part) => bars.children[3 * place + part]);
+    name.classList.toggle("best", place === best);
+    value.classList.toggle("best", place === best);
+    const [fill, tick] = bar.children;
+    fill.style.width = `${100 * smoothed[place]}%`;
+    tick.hidden = raw === null;
+    if (raw) tick.style.left = `${100 * raw[place]}%`;
+    say(value, percent(smoothed[place]));
+    value.title = raw ? `raw ${percent(raw[place])}` : "";
+  });
+}
+
+/** Show who is in view, one card each. */
+export function showFaces(parent, faces, labels) {
+  const cards = keyed(parent, faces.map((face) => String(face.track)), (track) => faceCard(`Face ${track}`, labels));
+  for (const face of faces) fillCard(cards.get(String(face.track)), labels, face);
+}

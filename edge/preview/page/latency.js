@@ -1,0 +1,88 @@
+// The latency of the last frames against the budget, with the level at which each was processed.
+
+import { byId, say } from "./dom.js";
+
+const SECONDS = 20;
+
+export class Latency {
+  constructor() {
+    this.canvas = byId("latency");
+    this.moments = [];
+    this.budget = 100;
+    this.levels = [];
+  }
+
+  /** Take frames: [unix, milliseconds, level] each. */
+  add(moments, now) {
+    this.moments.push(...moments);
+    this.moments = this.moments.filter(([unix]) => unix > now - SECONDS);
+  }
+
+  /** Say the figures of a health message. */
+  tell(health) {
+    this.budget = health.budget_latency_ms;
+    this.levels = health.budget.levels;
+    const { latency_ms: latency } = health;
+    say(byId("latency-text"), latency
+      ? `half within ${ms(latency.p50)}, 99 % within ${ms(latency.p99)} of ${ms(this.budget)}, level ${health.budget.level}`
+      : `budget ${ms(this.budget)}, no frames`);
+  }
+
+  render(now) {
+    const ratio = devicePixelRatio || 1;
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    if (!width) return;
+    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
+      this.canvas.width = Math.round(width * ratio);
+      this.canvas.height = Math.round(height * ratio);
+    }
+    const pen = this.canvas.getContext("2d");
+    const css = getComputedStyle(document.documentElement);
+    const ink = (name) => css.getPropertyValue(`--${name}`).trim();
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    const [left, bottom, top] = [38, height - 26, 8];
+    const most = Math.max(1.25 * this.budget, ...this.moments.map(([, latency]) => Math.min(latency, 4 * this.budget)));
+    const x = (unix) => left + (width - left) * (1 - (now - unix) / SECONDS);
+    const y = (value) => bottom - (bottom - top) * Math.min(value / most, 1);
+
+    pen.textAlign = "right";
+    for (const value of [0, this.budget / 2, this.budget]) {
+      pen.strokeStyle = value === this.budget ? ink("bad") : ink("line");
+      pen.setLineDash(value === this.budget ? [5, 4] : []);
+      line(pen, left, y(value), width, y(value));
+      pen.fillStyle = value === this.budget ? ink("bad") : ink("soft");
+      pen.fillText(Math.round(value), left - 6, y(value) + 4);
+    }
+    pen.setLineDash([]);
+    // A line while there are many, the points alone where each is told from the next.
+    for (const [unix, latency, level] of this.moments) {
+      const over = latency > this.budget;
+      pen.fillStyle = over ? ink("bad") : ink("accent");
+      const height1 = Math.max(2, bottom - y(latency));
+      pen.fillRect(x(unix) - 1, bottom - height1, over ? 3 : 2, height1);
+      pen.fillStyle = ink(["good", "warn", "surprise", "bad"][Math.min(level, 3)]);
+      pen.fillRect(x(unix) - 2, bottom + 3, 4, 4);
+    }
+    pen.fillStyle = ink("soft");
+    pen.textAlign = "left";
+    pen.fillText(`−${SECONDS} s`, left, height - 3);
+    pen.textAlign = "right";
+    pen.fillText("now", width, height - 3);
+    const level = this.moments.at(-1)?.[2];
+    if (level !== undefined && this.levels.length) {
+      pen.textAlign = "center";
+      pen.fillText(`level: ${this.levels[level]}`, left + (width - left) / 2, height - 3);
+    }
+  }
+}
+
+export const ms = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+
+function line(pen, fromX, fromY, toX, toY) {
+  pen.beginPath();
+  pen.moveTo(fromX, Math.round(fromY) + 0.5);
+  pen.lineTo(toX, Math.round(toY) + 0.5);
+  pen.stroke();
+}

@@ -1,0 +1,118 @@
+// A picture on demand: what the sensor makes of it, and each face as the network saw it.
+
+import { byId, draw, make, percent, say } from "./dom.js";
+import { faceCard, fillCard, layBoxes } from "./faces.js";
+import { unpack } from "./records.js";
+
+const SMALLER_PX = 2400;
+
+export class Picture {
+  constructor() {
+    this.labels = [];
+    this.limitBytes = Infinity;
+    this.busy = false;
+    const zone = byId("drop");
+    for (const id of ["choose", "photo"]) {
+      byId(id).addEventListener("change", ({ target }) => {
+        if (target.files[0]) this.send(target.files[0]);
+        target.value = "";
+      });
+    }
+    byId("current").addEventListener("click", () => this.ask(() => post("picture/current", null, "image/jpeg")));
+    addEventListener("paste", (event) => event.clipboardData?.files[0] && this.send(event.clipboardData.files[0]));
+    // Anywhere on the page: a picture dropped beside the field must not replace the page.
+    addEventListener("dragover", (event) => {
+      event.preventDefault();
+      zone.classList.add("over");
+    });
+    addEventListener("dragleave", (event) => event.relatedTarget || zone.classList.remove("over"));
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      zone.classList.remove("over");
+      if (event.dataTransfer.files[0]) this.send(event.dataTransfer.files[0]);
+    });
+  }
+
+  send(file) {
+    return this.ask(async () => {
+      let answer = null;
+      if (file.size <= this.limitBytes) answer = await post("picture", file, file.type || "application/octet-stream");
+      // Too large, or of a kind that only this browser can read: it makes a JPEG of it that fits.
+      if (!answer || answer.status === 413 || answer.status === 415) {
+        const smaller = await converted(file);
+        if (smaller) answer = await post("picture", smaller, smaller.type);
+      }
+      if (!answer) throw new Error("Not read: the file is too large, and this browser cannot make it smaller.");
+      return answer;
+    });
+  }
+
+  async ask(work) {
+    if (this.busy) return;
+    this.busy = true;
+    byId("drop").classList.add("busy");
+    this.tell("Reading …");
+    try {
+      const answer = await work();
+      if (answer.status === 401) location.assign("/login");
+      if (!answer.ok) throw new Error((await answer.json()).error);
+      const [[content]] = unpack(new Uint8Array(await answer.arrayBuffer()));
+      await this.show(content);
+    } catch (error) {
+      byId("answer").hidden = true;
+      this.tell(error instanceof TypeError ? "Not read: no connection to the sensor." : error.message, true);
+    } finally {
+      this.busy = false;
+      byId("drop").classList.remove("busy");
+    }
+  }
+
+  tell(text, bad = false) {
+    byId("picture-text").classList.toggle("bad", bad);
+    say(byId("picture-text"), text);
+  }
+
+  async show({ width, height, faces, doubted, spent_ms: spent, sentence, crop, pictures }) {
+    byId("answer").hidden = false;
+    await draw(byId("answer-picture"), pictures[0], "image/jpeg");
+    const place = ({ x, y, width: across, height: down }) => [x, y, across, down];
+    layBoxes(byId("answer-boxes"), [
+      ...doubted.map((box, number) => ({ key: `d${number}`, box: place(box), text: "doubted", doubted: true })),
+      ...faces.map((face) => ({
+        key: face.track, box: place(face.box), label: face.emotion, text: `${face.track}: ${face.emotion} ${percent(face.confidence)}`,
+      })),
+    ], this.labels);
+    const cards = await Promise.all(faces.map(async (face, number) => {
+      const seen = make("canvas");
+      seen.setAttribute("role", "img");
+      seen.setAttribute("aria-label", `Face ${face.track} as the network saw it`);
+      await draw(seen, pictures[number + 1], "image/png");
+      const note = make("p", "muted", `as the network saw it, ${crop.width} × ${crop.height} pixels`);
+      const card = faceCard(`Face ${face.track}`, this.labels, make("div", "seen", seen, note));
+      const smoothed = this.labels.map((label) => face.probabilities[label]);
+      fillCard(card, this.labels, { label: face.emotion, confidence: face.confidence, smoothed, raw: null });
+      return card;
+    }));
+    byId("answer-faces").replaceChildren(...cards);
+    this.tell(`${sentence} ${width} × ${height} pixels, read in ${Math.round(spent)} ms.`);
+  }
+}
+
+function post(path, body, type) {
+  return fetch(path, { method: "POST", body, headers: { "Content-Type": type } });
+}
+
+async function converted(file) {
+  try {
+    const bitmap = await createImageBitmap(file);
+    const factor = Math.min(1, SMALLER_PX / Math.max(bitmap.width, bitmap.height));
+    const canvas = make("canvas");
+    canvas.width = Math.max(1, Math.round(bitmap.width * factor));
+    canvas.height = Math.max(1, Math.round(bitmap.height * factor));
+    canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    bitmap.close();
+    return await new Promise((give) => canvas.toBlob(give, "image/jpeg", 0.92));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,183 @@
+"""The page's server: a thread with an event loop of its own, a thread for pictures, a socket."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import uvicorn
+
+from edge.config import Config
+from edge.errors import ConfigError
+from edge.levels import LADDER, Level
+from edge.mqtt.payloads import EventPayload, InfoPayload
+from edge.preview.access import access, is_loopback
+from edge.preview.app import Pages, Parts
+from edge.preview.make import HealthNow
+from edge.preview.ondemand import OnDemand
+from edge.preview.probe import Probe
+from edge.preview.stream import Stream
+from edge.preview.window import Window
+from edge.records import StepResult
+from edge.sinks import Heard
+
+log = logging.getLogger(__name__)
+
+_CONNECTIONS: Final = 64
+"""At once; further ones are told 503."""
+_STUCK_MS: Final = 30_000
+"""A connection whose other end takes nothing for so long is cut by the kernel."""
+_SEND_BUFFER_BYTES: Final = 131_072
+"""Asked of the kernel, which doubles it: about six pictures that a slow watcher is behind."""
+_HEADER_BYTES: Final = 16_384
+_KEEP_ALIVE_SECONDS: Final = 10
+_GOODBYE_SECONDS: Final = 1
+_JOIN_SECONDS: Final = 5.0
+
+
+class Preview:
+    """The page: see `edge.preview.make.Page`. Built before anything starts."""
+
+    def __init__(self, config: Config, health: HealthNow) -> None:
+        """Bind the address and load a detector and a classifier. Raises EdgeError where something is wrong."""
+        preview = config.preview
+        self.window = Window()
+        self.published: Heard | None = self.window.published
+        allowed = access(preview)
+        self._socket = _bound(preview.host, preview.port)
+        try:
+            on_demand = OnDemand(config)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._worker = ThreadPoolExecutor(1, "preview-picture", initializer=_step_back)
+        self._encoder = ThreadPoolExecutor(1, "preview-encoder")
+        self._stream = Stream(preview, self.window, lambda: health(self.window), self._encoder)
+        self._probe = Probe(self.window, stall_seconds=config.source.stall_seconds)
+        parts = Parts(
+            config=preview,
+            access=allowed,
+            window=self.window,
+            stream=self._stream,
+            probe=self._probe,
+            on_demand=on_demand,
+            health=lambda: health(self.window),
+            worker=self._worker,
+        )
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                Pages(parts).app(),
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=_CONNECTIONS,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_GOODBYE_SECONDS,
+                h11_max_incomplete_event_size=_HEADER_BYTES,
+            )
+        )
+        # What is wrong with a request is the sender's business, and would fill the log.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        host, port = self._socket.getsockname()[:2]
+        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+    def start(self, *, live: bool) -> None:
+        """Serve, from a thread of its own; `live`: the source is a camera."""
+        self._probe.live = live
+        self._thread.start()
+        open_to = "" if is_loopback(self._socket.getsockname()[0]) else ", to whoever has the token"
+        log.info("showing what the sensor sees at %s%s", self.url, open_to)
+
+    def stop(self) -> None:
+        """End it; watchers are told. Without effect where it does not run."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            with contextlib.suppress(RuntimeError):  # its loop ended meanwhile
+                self._loop.call_soon_threadsafe(self._stream.end)
+            self._thread.join(_JOIN_SECONDS)
+        self._socket.close()
+        for executor in (self._worker, self._encoder):
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def introduce(self, info: InfoPayload) -> None:
+        """Say what this sensor is; the last word counts."""
+        self._stream.info = info
+
+    def show(self, result: StepResult, latency_ms: float, level: Level) -> None:
+        """Take a frame that was processed at a level."""
+        self.window.show(time.monotonic(), result, latency_ms, LADDER.index(level))
+
+    def blank(self) -> None:
+        """Show nothing until the next frame."""
+        self.window.blank()
+
+    def decided(self, payload: EventPayload) -> None:
+        """Take an event that is about to be published."""
+        self.window.decided(payload)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception:
+            # The sensor's work goes on: nothing of it depends on who watches.
+            log.exception("the page is gone until the next start")
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        turns = asyncio.create_task(self._stream.run())
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            self._stream.end()
+            await turns
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigError(
+            f"preview.host is {host!r}, which is no address of this machine ({error.strerror}): 127.0.0.1 for this "
+            "machine alone, 0.0.0.0 for every network"
+        ) from None
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit these three from the one that listens.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK_MS)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"preview.port {port} at preview.host {host!r} cannot be used ({error.strerror}): set preview.port to a "
+            "free port above 1023, and preview.host to an address of this machine"
+        ) from None
+    return listener
+
+
+def _step_back() -> None:
+    """Give the calling thread the ordinary priority: a picture on demand may take a second, and can wait.
+
+    It holds no lock of the interpreter while it does, so that nobody with a higher one waits for it.
+    """
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
