@@ -1,0 +1,53 @@
+"""What runs inside the emulator: one contender on the frames of a source, with a mark before and after each.
+
+    python work.py line|plain|floor SOURCE FRAMES
+
+Prints the number of faces found in each counted frame as JSON; the marks go to standard error (count.c).
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import cv2
+
+from edge.bench.contenders import Contender, Floor, Line, PlainLoop
+from edge.bench.measure import WARM_UP_FRAMES
+from edge.classifier import Classifier
+from edge.config import Config
+from edge.sinks import JsonLinesSink
+from edge.sources import make_source
+from edge.sources.base import SourceOptions
+
+
+def main(name: str, uri: str, frames: int) -> None:
+    """Warm up as the benchmark does, then count."""
+    cv2.setNumThreads(1)
+    config = Config()
+    classifier = Classifier.from_config(config.model)
+    contender: Contender
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        if name == "line":
+            contender = Line(config, classifier, JsonLinesSink(nowhere))
+        else:
+            contender = PlainLoop(config, classifier) if name == "plain" else Floor(classifier)
+        source = make_source(uri, SourceOptions.from_config(config.source, colour=classifier.wants_colour))
+        source.open()
+        faces = []
+        for number in range(WARM_UP_FRAMES + frames):
+            frame = source.read()
+            if frame is None:
+                break
+            if number < WARM_UP_FRAMES:
+                contender.work(frame)
+                continue
+            os.getppid()
+            done = contender.work(frame)
+            os.getppid()
+            faces.append(done.faces)
+    sys.stdout.write(json.dumps(faces) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
