@@ -17,6 +17,9 @@ _MANY: Final = 4
 _STEADY_SECONDS: Final = 600.0
 """... and it counts as back once it has stayed for this long."""
 
+_MOST_SENTENCES: Final = 32
+"""New ones within REMIND_SECONDS, for those that hold something that changes."""
+
 
 class Word(enum.Enum):
     """Something to say."""
@@ -80,6 +83,21 @@ class Absence:
         self._away, self._said, self._reasons, self.seconds = True, now, {reason}, 0.0
         self._unsteady = len(self._began) >= _MANY
         return Word.UNSTEADY if self._unsteady else Word.GONE
+
+
+class Hourly:
+    """Which sentences are new: each counts as said for REMIND_SECONDS."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, float] = {}
+
+    def new(self, sentence: str, now: float) -> bool:
+        """Whether `sentence` should be said now; it then counts as said."""
+        self._said = {said: moment for said, moment in self._said.items() if now - moment < REMIND_SECONDS}
+        if sentence in self._said or len(self._said) >= _MOST_SENTENCES:
+            return False
+        self._said[sentence] = now
+        return True
 
 
 def span(seconds: float) -> str:

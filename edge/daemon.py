@@ -145,7 +145,7 @@ class Daemon:
             if self._reload_asked.is_set():
                 self._reload()
             frame = self._capture.next(_POLL_SECONDS)
-            self._vitals.turn(self._meter.frames, self._capture.state, time.monotonic())
+            self._show_life()
             if frame is not None:
                 self._step(frame)
             elif self._capture.ended:
@@ -215,6 +215,9 @@ class Daemon:
         self._page.blank()
         self._send_state(())
 
+    def _show_life(self) -> None:
+        self._vitals.turn(self._meter.frames, self._capture.state, self._sink.beat_monotonic, time.monotonic())
+
     def _deliver(self, limit_seconds: float | None) -> None:
         """Wait until the broker has acknowledged every event, `stop` was called, or the limit is over.
 
@@ -228,7 +231,7 @@ class Daemon:
             if not said and waited > self._config.mqtt.drain_seconds:
                 log.warning("the source has ended; waiting for the broker to take %d event(s)", self._sink.outbox_depth)
                 said = True
-            self._vitals.turn(self._meter.frames, self._capture.state, time.monotonic())
+            self._show_life()
             self._stop.wait(0.02)
 
     def _send_state(self, faces: Sequence[FaceView]) -> None:

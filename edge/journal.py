@@ -22,11 +22,13 @@ _DEBUG: Final = 7
 _log: Final = logging.getLogger("edge")
 
 
-def reads(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+def reads(stream: TextIO | None, environ: Mapping[str, str] = os.environ) -> bool:
     """Tell whether the journal is what reads `stream`: $JOURNAL_STREAM is its device and inode (systemd.exec(5)).
 
     Where somebody has sent the stream elsewhere since, the numbers are others.
     """
+    if stream is None:  # a program that was started without a standard error
+        return False
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -65,7 +67,8 @@ def set_up(level: str, stream: TextIO | None = None) -> None:
 def complain(sentence: str) -> None:
     """Write the sentence that a run ends with to standard error."""
     text = f"emotion-edge: {sentence}"
-    sys.stderr.write(f"{marked(logging.ERROR, text) if reads(sys.stderr) else text}\n")
+    if sys.stderr is not None:
+        sys.stderr.write(f"{marked(logging.ERROR, text) if reads(sys.stderr) else text}\n")
 
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:

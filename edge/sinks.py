@@ -49,6 +49,10 @@ class Sink(Protocol):
         """Why nothing will be delivered any more; the daemon must end with a non-zero code."""
 
     @property
+    def beat_monotonic(self) -> float | None:
+        """When whoever delivers last showed that it goes round; None where there is nobody who could hang."""
+
+    @property
     def ended(self) -> bool:
         """True once nobody listens any more and the daemon should end cleanly, as at the end of a file."""
 
@@ -100,6 +104,7 @@ class JsonLinesSink:
     outbox_depth: Final = 0
     outbox_durable: Final = None
     outbox_problem: Final = None
+    beat_monotonic: Final = None
 
     def __init__(self, stream: TextIO, published: Heard | None = None) -> None:
         """`published` is called with each line that was written, without its end."""

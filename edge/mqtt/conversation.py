@@ -52,9 +52,9 @@ class Conversation:
     """Publishes what is `pending` over `connection`.
 
     Of a backlog `pending.replay_per_second` leave, after a first window full; once the end has begun only the
-    window counts. `answered` is called with what the broker says to our status: None where it takes that, else a
-    sentence, and may raise BrokerError to end it here. Once `online` is taken `correspondence` begins, and where
-    something of its waits, one place of the window is kept for it.
+    window counts. `answered` is called with the kind of a message and what the broker says to it, None where it
+    takes that, else a sentence, and may raise BrokerError to end it here. Once `online` is taken `correspondence`
+    begins, and where something of its waits, one place of the window is kept for it.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Conversation:
         topics: Topics,
         pending: Pending,
         correspondence: Correspondence,
-        answered: Callable[[str | None], None],
+        answered: Callable[[Kind, str | None], None],
     ) -> None:
         self._connection = connection
         self._topics = topics
@@ -78,15 +78,15 @@ class Conversation:
         self._retained_mids: dict[int, Kind] = {}
         self._event_mids: set[int] = set()
         self._all_retained_out = False
-        self._refusals: set[str] = set()
 
-    def run(self, ending: Ending, wake: socket) -> None:
-        """Talk until `ending`, then retain `stopped` and disconnect.
+    def run(self, ending: Ending, wake: socket, turn: Callable[[], None]) -> None:
+        """Talk until `ending`, then retain `stopped` and disconnect; `turn` is called at least once a second.
 
         Raises ConnectionGoneError, and BrokerError where the broker refuses our very status.
         """
         try:
             while True:
+                turn()
                 self._hurry = ending.begun.is_set()
                 self._publish()
                 if ending.begun.is_set() and (self._delivered() or ending.over):
@@ -153,23 +153,19 @@ class Conversation:
             if answer.mid in self._event_mids:
                 self._event_mids.remove(answer.mid)
                 self._pending.settled(answer.mid, accepted=answer.refusal is None)
-                self._report_refusal("event", answer)
+                self._report("event", answer)
             elif answer.mid in self._retained_mids:
                 kind = self._retained_mids.pop(answer.mid)
-                self._report_refusal(kind, answer)
+                self._report(kind, answer)
             else:
                 self._correspondence.settled(answer.mid, answer.refusal)
 
-    def _report_refusal(self, kind: Kind, answer: Answer) -> None:
-        """Log, once per kind and connection, that the broker does not take a message."""
+    def _report(self, kind: Kind, answer: Answer) -> None:
         refusal = answer.refusal
         sentence = None if refusal is None else f"the broker refuses messages to {self._topics.of(kind)}: {refusal}"
         if kind == "status":
             self._online = sentence is None
-            self._answered(sentence)
-        if sentence is not None and sentence not in self._refusals:
-            self._refusals.add(sentence)
-            _LOG.error("%s", sentence)
+        self._answered(kind, sentence)
 
     def _say_stopped(self) -> None:
         farewell = Message(self._topics.status, STOPPED.encode(), 1, retain=True)

@@ -6,8 +6,10 @@ has a budget to keep, nor the publisher, which has a connection to keep alive.
 
 import logging
 import threading
+import time
 from typing import Final
 
+from edge.absence import Absence, Word, span
 from edge.errors import ConfigError
 from edge.mqtt.kept import KeptEvent
 from edge.mqtt.outbox import Entry, Work
@@ -25,6 +27,14 @@ _FINISH_SECONDS: Final = 10.0
 """How long the last commit may take; systemd gives a service 90 seconds to end."""
 
 
+_SAYS: Final = {
+    Word.GONE: "{problem}",
+    Word.REASON: "{problem}",
+    Word.STILL: "for {span} now: {problem}",
+    Word.UNSTEADY: "again and again: {problem}; once it can be written to for good, that is said",
+}
+
+
 class Keeper:
     """Copies what `pending` wants kept into `store`. A disk that fails costs durability and nothing else."""
 
@@ -33,6 +43,7 @@ class Keeper:
         self._store = store
         self._retry_seconds = retry_seconds
         self._problem: str | None = None
+        self._absence = Absence()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     @property
@@ -107,9 +118,8 @@ class Keeper:
         # Only what has been written shows that there is room.
         while (work := self._pending.disk_work(wait=False)) is not None:
             self._do(work)
-        if self._problem is not None:
-            _LOG.warning("%s can be written to again", self._store.file)
         self._problem = None
+        self._report_success()
 
     def _open(self) -> None:
         try:
@@ -123,17 +133,24 @@ class Keeper:
 
     def _do(self, work: Work) -> None:
         self._pending.disk_did(work, self._write(work))
+        if self._problem is None:
+            self._report_success()
 
     def _write(self, work: Work) -> list[int]:
         rows = [entry.row for entry in work.delete if entry.row is not None]
         return self._store.write([(entry.taken_monotonic, _json(entry)) for entry in work.write], rows)
 
     def _report(self, error: StoreError) -> None:
-        """Log, once per reason, that the disk does not do."""
+        """The disk does not do."""
         problem = f"{self._store.file}: {error}, so events that wait for the broker are in memory only"
-        if problem != self._problem:
-            _LOG.error("%s", problem)
+        word = self._absence.failed(problem, time.monotonic())
+        if word is not None:
+            _LOG.error("%s", _SAYS[word].format(problem=problem, span=span(self._absence.seconds)))
         self._problem = problem
+
+    def _report_success(self) -> None:
+        if self._absence.lives(time.monotonic()) is not None:
+            _LOG.warning("%s can be written to again", self._store.file)
 
 
 def _json(entry: Entry) -> bytes:

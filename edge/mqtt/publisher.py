@@ -28,6 +28,7 @@ from edge.mqtt.silence import Silence
 from edge.mqtt.statefolder import outbox_file
 from edge.mqtt.store import Store
 from edge.mqtt.topics import OFFLINE, Kind, Topics
+from edge.mqtt.verdict import Verdict
 from edge.mqtt.wire import ConnectionGoneError, Message
 from edge.sinks import BrokerState, Heard
 
@@ -41,6 +42,10 @@ _LARGEST_BYTES: Final = 65_536
 
 _CLOSING_RETRY_SECONDS: Final = 0.5
 """Longest wait between two tries to connect while a drain runs, which lasts a few seconds in all."""
+
+
+_BEAT_SECONDS: Final = 1.0
+"""How often a wait between two tries to connect is interrupted, to show that nothing hangs."""
 
 
 class MqttSink:
@@ -69,10 +74,10 @@ class MqttSink:
         self._file = outbox_file(mqtt, device)
         self._keeper = Keeper(self._pending, Store(self._file)) if self._file else None
         self._ending = Ending()
-        self._decided = threading.Event()  # it is known whether the broker wants us
-        self._accepted_once = False
+        self._verdict = Verdict()
         self._told_kept = False
         self._silence = Silence(lambda: self._pending.depth)
+        self._beat_monotonic: float | None = None
         self._correspondents: list[Correspondent] = []
         self._patience = Patience()
         self._failure: Exception | None = None
@@ -117,6 +122,11 @@ class MqttSink:
         return self._failure
 
     @property
+    def beat_monotonic(self) -> float | None:
+        """When the publisher's thread last showed that it goes round; None before it has begun."""
+        return self._beat_monotonic
+
+    @property
     def ended(self) -> bool:
         """A broker never asks the daemon to end."""
         return False
@@ -136,7 +146,7 @@ class MqttSink:
         if self._keeper is not None:
             self._keeper.start()
         self._thread.start()
-        self._decided.wait(_START_SECONDS)
+        self._verdict.known.wait(_START_SECONDS)
         if self._failure is not None:
             raise self._failure
 
@@ -220,15 +230,16 @@ class MqttSink:
             self._failure = error
         finally:
             self._pending.connection_lost()
-            self._decided.set()
+            self._verdict.known.set()
             self._close_wake()
 
     def _serve(self) -> None:
         while True:
+            self._beat_monotonic = time.monotonic()
             try:
                 self._connect_and_talk()
             except ConnectFailedError as error:
-                if error.permanent and not self._accepted_once:
+                if error.permanent and not self._verdict.accepted:
                     raise BrokerError(str(error)) from error
                 self._silence.report(str(error), news=error.permanent)
             except ConnectionGoneError as error:
@@ -236,7 +247,7 @@ class MqttSink:
                 self._silence.report(f"the connection to the broker at {broker} is gone: {error}", news=False)
             else:
                 return
-            self._decided.set()
+            self._verdict.known.set()
             self._report_overflow()
             if not self._pause(self._backoff.next_seconds()):
                 return
@@ -244,27 +255,22 @@ class MqttSink:
     def _connect_and_talk(self) -> None:
         with self._dialler.connect(self._wake_reader, self._pointless) as connection:
             began = time.monotonic()
-            if self._silence.lasts or not self._accepted_once:
-                self._silence.broken()
-                broker, protocol = self._dialler.access.broker, connection.protocol.value
-                _LOG.info("connected to the broker at %s with %s", broker, protocol)
+            name = f"the broker at {self._dialler.access.broker} with {connection.protocol.value}"
+            self._silence.broken(name)
             self._pending.connection_made()
             correspondence = Correspondence(connection, self._correspondents, self._wake, listen=self._patience.left)
-            conversation = Conversation(connection, self._topics, self._pending, correspondence, self._answered)
+            conversation = Conversation(connection, self._topics, self._pending, correspondence, self._verdict.answered)
             try:
-                conversation.run(self._ending, self._wake_reader)
+                conversation.run(self._ending, self._wake_reader, lambda: self._turn(name))
             finally:
                 self._patience.ended(correspondence)
                 self._pending.connection_lost()
                 self._backoff.connection_ended(time.monotonic() - began)
 
-    def _answered(self, refusal: str | None) -> None:
-        """The broker's word on our status."""
-        if refusal is None:
-            self._accepted_once = True
-            self._decided.set()
-        elif not self._accepted_once:
-            raise BrokerError(refusal)
+    def _turn(self, connection: str) -> None:
+        """The conversation goes on: once a second, and at each thing that happens in it."""
+        self._beat_monotonic = time.monotonic()
+        self._silence.broken(connection)
 
     def _report_overflow(self) -> None:
         """Log, once per absence of the broker, that the oldest events go."""
@@ -278,7 +284,9 @@ class MqttSink:
     def _pause(self, seconds: float) -> bool:
         """Wait before the next try to connect; False where there is none to be made."""
         if not self._ending.begun.is_set():
-            self._ending.begun.wait(seconds)
+            until = time.monotonic() + seconds
+            while (left := until - time.monotonic()) > 0 and not self._ending.begun.wait(min(left, _BEAT_SECONDS)):
+                self._beat_monotonic = time.monotonic()
             # One that is told to end tries at once: the wait may be longer than the drain.
             return not self._pointless()
         time.sleep(min(seconds, _CLOSING_RETRY_SECONDS, self._ending.seconds_left))

@@ -1,40 +1,44 @@
-"""Says that the broker is away, without saying it again and again."""
+"""Says that the broker is away, and that it is back, without saying it again and again."""
 
 import logging
 import time
 from collections.abc import Callable
 from typing import Final
 
+from edge.absence import Absence, Word, span
+
 _LOG: Final = logging.getLogger(__name__)
 
-_REMIND_SECONDS: Final = 3600.0
-"""How often the log says that the broker is still away."""
+_SAYS: Final = {
+    Word.GONE: "{reason}; events wait here meanwhile",
+    Word.REASON: "{reason}; events wait here meanwhile",
+    Word.STILL: "still no broker, for {span}: {reason}; {waiting} event(s) wait",
+    Word.UNSTEADY: "the broker comes and goes: {reason}; once a connection lasts, that is said",
+}
 
 
 class Silence:
-    """One line when the broker went, one with each news of why, one an hour. `waiting` counts the events meanwhile."""
+    """What the log has of the connection to the broker. `waiting` counts the events that wait for one."""
 
-    def __init__(self, waiting: Callable[[], int]) -> None:
+    def __init__(self, waiting: Callable[[], int], absence: Absence | None = None) -> None:
         self._waiting = waiting
-        self._reason: str | None = None  # as already logged
-        self._said_monotonic = 0.0
-
-    @property
-    def lasts(self) -> bool:
-        """Whether it was said that the broker is away, and not `broken` since."""
-        return self._reason is not None
+        self._absence = absence or Absence()
+        self._reason = ""  # as told last
+        self._ever = False
 
     def report(self, reason: str, *, news: bool) -> None:
         """There is no connection because of `reason`, which is told again where it is `news`."""
-        now = time.monotonic()
-        if self._reason is None or (news and reason != self._reason):
+        if news or not self._absence.told:
             self._reason = reason
-            self._said_monotonic = now
-            _LOG.warning("%s; events wait here meanwhile", reason)
-        elif now - self._said_monotonic >= _REMIND_SECONDS:
-            self._said_monotonic = now
-            _LOG.warning("still no broker: %s; %d event(s) wait", reason, self._waiting())
+        word = self._absence.failed(self._reason, time.monotonic())
+        if word is not None:
+            lasted = span(self._absence.seconds)
+            _LOG.warning("%s", _SAYS[word].format(reason=reason, span=lasted, waiting=self._waiting()))
 
-    def broken(self) -> None:
-        """There is a connection."""
-        self._reason = None
+    def broken(self, by: str) -> None:
+        """There is a connection, or there is one still; `by` names it."""
+        back = self._absence.lives(time.monotonic()) is not None
+        if back or not self._ever:
+            after = f" after {span(self._absence.seconds)}" if back else ""
+            _LOG.info("connected to %s%s", by, after)
+        self._ever = True

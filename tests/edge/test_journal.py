@@ -47,6 +47,14 @@ def test_who_reads_it_elsewhere_sees_no_numbers():
     assert not [line for line in lines if line.startswith("<")]
 
 
+def test_who_has_closed_it_gets_events_all_the_same():
+    command = [*COMMAND, "run", "--fast", "--max-frames", "20", "--source", "scripted:happy=1"]
+    closed = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
+    process = subprocess.run(closed, stdout=subprocess.PIPE, env=environment(), check=False)
+    assert process.returncode == 0
+    assert b"face_appeared" in process.stdout
+
+
 BUG = """
 import threading
 from edge import journal

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge.systemd import Notifier
-from edge.vitals import Vitals
+from edge.vitals import PUBLISHER_SECONDS, Vitals
 
 UNIT = Path(__file__).parents[2] / "systemd" / "emotion-edge.service"
 MOST_EXPOSED = 1.6
@@ -164,12 +164,12 @@ class Fed(Notifier):
         self.times += 1
 
 
-def fed(turns, *, live=True):
-    """How often the watchdog is fed by turns of (seconds, frames so far, source)."""
+def fed(turns, *, live=True, beat=lambda _seconds: None):
+    """How often the watchdog is fed by turns of (seconds, frames so far, source); `beat` is the publisher's."""
     notifier = Fed()
     vitals = Vitals(notifier, stall_seconds=5, live=live)
     for seconds, frames, source in turns:
-        vitals.turn(frames, source, seconds)
+        vitals.turn(frames, source, beat(seconds), seconds)
     return notifier.times
 
 
@@ -184,6 +184,23 @@ def test_a_camera_that_hangs_unnoticed_starves_it():
 def test_a_camera_that_is_known_to_be_away_does_not():
     assert fed([(second, 7, "lost") for second in range(60)]) == 6
     assert fed([(second, 7, "stalled") for second in range(60)]) == 6
+
+
+def test_a_publisher_that_goes_round_feeds_it(caplog):
+    assert fed([(second, second, "ok") for second in range(600)], beat=lambda second: second - second % 5) == 60
+    assert not caplog.records
+
+
+def test_a_publisher_that_hangs_starves_it_whatever_the_camera_does(caplog):
+    times = fed([(second, second, "ok") for second in range(1200)], beat=lambda second: min(second, 300))
+    assert times == (300 + PUBLISHER_SECONDS) // 10 + 1
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said == "the publisher has hung for 3 min: systemd is not told any more that all is well"
+
+
+def test_a_publisher_that_takes_its_time_to_connect_does_not():
+    """The longest that looking up a name and knocking at the door may take, again and again."""
+    assert fed([(second, second, "ok") for second in range(1800)], beat=lambda second: second - second % 179) == 180
 
 
 def test_pictures_that_are_not_due_yet_do_not():
