@@ -34,8 +34,11 @@ class End:
 class Generation:
     """One opening of the source, with a thread of its own. Not thread-safe: guarded by the capture's condition."""
 
-    def __init__(self, source: Source | None, now: float) -> None:
+    def __init__(self, source: Source | None, now: float, *, resumed: bool = False) -> None:
         self.source = source  # None: its own thread opens it, because that may hang too
+        self.resumed = resumed  # it follows a pause, not a loss
+        self.released = False  # it is to close its source, because nobody may look any more
+        self.closed = False  # its thread has let go of the source
         self.thread: threading.Thread | None = None
         self.lost_because: str | None = None
         self.seconds_offset = 0.0

@@ -64,12 +64,15 @@ class Composer:
             replayed=False,
         )
 
-    def state(self, faces: Sequence[FaceView], frame: Frame | None, now_unix: float) -> StatePayload:
+    def state(
+        self, faces: Sequence[FaceView], frame: Frame | None, now_unix: float, *, paused: bool = False
+    ) -> StatePayload:
         """Say who is in view. `frame` may be None only where nobody is."""
         moment = now_unix if frame is None else frame.captured_unix
         largest = max(faces, key=lambda face: face.box.width * face.box.height, default=None)
         return StatePayload(
             time=timestamp(moment),
+            paused=paused,
             present=bool(faces),
             emotion=None if largest is None else largest.label,
             confidence=None if largest is None else _rounded(largest.confidence),

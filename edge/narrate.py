@@ -48,6 +48,8 @@ def _lateness(event: EventPayload) -> str:
 
 def describe_state(state: StatePayload) -> str:
     """One line about who is in view."""
+    if state.paused:
+        return "paused: it does not look"
     if not state.faces:
         return "nobody in view"
     faces = ", ".join(f"face {face.track} {face.emotion} ({face.confidence * 100:.0f} %)" for face in state.faces)
@@ -56,6 +58,8 @@ def describe_state(state: StatePayload) -> str:
 
 def describe_health(health: HealthPayload) -> str:
     """One line about what is worth knowing of a sensor's health, without what changes all the time."""
+    if health.paused:
+        return "health: paused, it does not look"
     source = f"source {health.source}" + (f" ({health.source_error})" if health.source_error else "")
     budget = {True: "within its budget", False: "over its budget", None: "no frames yet"}[health.within_budget]
     throttled = ", throttled by the firmware" if health.throttled else ""

@@ -56,6 +56,7 @@ class Reporter:
             uptime_seconds=round(now_monotonic - self._started, 1),
             source=capture.state,
             source_error=capture.error,
+            paused=capture.paused,
             source_reopened=capture.reopened,
             frames=self._meter.frames,
             frames_dropped=capture.dropped + governor.late,
@@ -79,6 +80,8 @@ class Reporter:
 
 def status_line(health: HealthPayload) -> str:
     """Return what `systemctl status` shows of it."""
+    if health.paused:
+        return f"paused: nobody is looked at until it is resumed; broker {health.broker}"
     latency = health.latency_ms
     within = "" if latency is None else f", {latency.p99:.0f} ms (p99) of {health.budget_latency_ms:.0f}"
     return (

@@ -4,7 +4,7 @@ import logging
 from typing import Final
 
 from edge.absence import span
-from edge.capture import State
+from edge.supervisor import State
 from edge.systemd import Notifier
 
 log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ import trustme
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+import homeassistant_rules
 from edge.mqtt.payloads import (
     TOPIC_PAYLOADS,
     BoxShare,
@@ -80,13 +81,18 @@ def info() -> InfoPayload:
     )
 
 
-def state(emotion: str | None = "happy") -> StatePayload:
+def state(emotion: str | None = "happy", *, paused: bool = False) -> StatePayload:
     face = StateFace(
         track=1, box=BOX, emotion=emotion or "", group=None, confidence=0.9, probabilities=PROBABILITIES, groups={}
     )
     confidence = face.confidence if emotion else None
     return StatePayload(
-        time=NOW, present=emotion is not None, emotion=emotion, confidence=confidence, faces=[face] if emotion else []
+        time=NOW,
+        paused=paused,
+        present=emotion is not None,
+        emotion=emotion,
+        confidence=confidence,
+        faces=[face] if emotion else [],
     )
 
 
@@ -96,6 +102,7 @@ def health(**changes: Any) -> HealthPayload:
         uptime_seconds=1.0,
         source="ok",
         source_error=None,
+        paused=False,
         source_reopened=0,
         frames=1,
         frames_dropped=0,
@@ -135,7 +142,8 @@ class Seen:
 
     @property
     def kind(self) -> str:
-        return self.topic.rpartition("/")[2]
+        before, _, last = self.topic.rpartition("/")
+        return next((one for one in ("request", "response") if before.endswith(f"/{one}")), last)
 
     @property
     def json(self) -> Any:
@@ -201,7 +209,13 @@ class Subscriber:
 def check_schemas(seen: list[Seen]) -> None:
     validators = {name: jsonschema.Draft202012Validator(load(name)) for name in TOPIC_PAYLOADS}
     for message in seen:
-        if message.kind == "status":
+        prefix, announced, _ = message.topic.partition("/device/emotion-edge-")
+        if announced:
+            if message.payload:
+                homeassistant_rules.read(message.topic, message.payload, prefix)
+        elif message.kind == "request":
+            pass  # anybody's
+        elif message.kind == "status":
             assert message.payload in (b"online", b"stopped", b"offline")
         else:
             validators[message.kind].validate(message.json)

@@ -67,10 +67,14 @@ class StateFace(Payload, frozen=True, kw_only=True):
 
 
 class StatePayload(Payload, frozen=True, kw_only=True):
-    """Who is in view; topic `.../state`. Nobody: `faces` empty, `present` false, `emotion` and `confidence` null."""
+    """Who is in view; topic `.../state`. Nobody: `faces` empty, `present` false, `emotion` and `confidence` null.
+
+    While the sensor is paused it says that too, and means that it does not look.
+    """
 
     schema: Literal[1] = SCHEMA_VERSION
     time: Timestamp
+    paused: Annotated[bool, Meta(description="Whether it was asked not to look: then nobody is said to be there.")]
     present: bool
     emotion: Annotated[str | None, Meta(description="Of the largest face; null where nobody is in view.")]
     confidence: Annotated[Share | None, Meta(description="Of that emotion; null where nobody is in view.")]
@@ -152,8 +156,11 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
     schema: Literal[1] = SCHEMA_VERSION
     time: Timestamp
     uptime_seconds: Annotated[float, Meta(ge=0)]
-    source: Annotated[Literal["opening", "ok", "stalled", "lost", "ended"], Meta(description="State of the source.")]
+    source: Annotated[
+        Literal["opening", "ok", "paused", "stalled", "lost", "ended"], Meta(description="State of the source.")
+    ]
     source_error: str | None
+    paused: Annotated[bool, Meta(description="Whether it was asked not to look; a camera is released then.")]
     source_reopened: Annotated[int, Meta(ge=0, description="Times the source was opened again.")]
     frames: Annotated[int, Meta(ge=0, description="Frames processed since start.")]
     frames_dropped: Annotated[
@@ -180,13 +187,32 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
     throttled: Annotated[bool | None, Meta(description="Raspberry Pi firmware's word; null where it has none.")]
 
 
+class ResponsePayload(Payload, frozen=True, kw_only=True):
+    """What became of a request to `.../request/<name>`; topic `.../response/<name>`."""
+
+    schema: Literal[1] = SCHEMA_VERSION
+    time: Timestamp
+    status: Literal["ok", "error"]
+    error: Annotated[str | None, Meta(description="Why it was refused, in a sentence; null where it was not.")]
+    transaction: Annotated[str | None, Meta(description="As the request had it; null where it had none.")]
+    paused: Annotated[bool | None, Meta(description="Whether the sensor is paused now; null after an error.")]
+    health: Annotated[HealthPayload | None, Meta(description="After a request for it; else null.")]
+    config: Annotated[
+        dict[str, dict[str, Any]] | None,
+        Meta(
+            description="By table and key, after a request for it, with *** for what is nobody's business; else null."
+        ),
+    ]
+
+
 TOPIC_PAYLOADS: dict[str, type[Payload]] = {
     "event": EventPayload,
     "state": StatePayload,
     "info": InfoPayload,
     "health": HealthPayload,
+    "response": ResponsePayload,
 }
-"""Payload type by last part of the topic; `status` is one plain word."""
+"""Payload type by last part of the topic (of a response, the part before); `status` is one plain word."""
 
 
 def encode(payload: Payload) -> bytes:

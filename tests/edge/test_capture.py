@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from edge import capture as capture_module
 from edge import generation as generation_module
+from edge import supervisor as supervisor_module
 from edge.absence import Absence
 from edge.capture import Capture
 from edge.errors import SourceError, SourceLostError
@@ -123,8 +123,8 @@ class TestLive:
         assert capture.reopened == 1
 
     def test_threads_that_hang_are_few(self, started, monkeypatch):
-        monkeypatch.setattr(capture_module, "_MAX_HUNG", 2)
-        monkeypatch.setattr(capture_module, "FIRST_BACKOFF_SECONDS", 0.02)
+        monkeypatch.setattr(supervisor_module, "_MAX_HUNG", 2)
+        monkeypatch.setattr(supervisor_module, "FIRST_BACKOFF_SECONDS", 0.02)
         sources = [CameraByHand() for _ in range(4)]
         capture = started(*sources, stall_seconds=0.05)
         assert sources[1].opened.wait(LONG)
@@ -175,7 +175,7 @@ def failing(reasons):
 
 
 def test_a_camera_that_is_away_for_long_is_few_lines(started, caplog):
-    caplog.set_level(logging.INFO, logger="edge.capture")
+    caplog.set_level(logging.INFO, logger="edge.supervisor")
     first, last = CameraByHand(), CameraByHand()
     reasons = ["no such device", "busy"] * 100
     capture = started(first, *failing(reasons), last)
@@ -187,7 +187,7 @@ def test_a_camera_that_is_away_for_long_is_few_lines(started, caplog):
         "the cable was pulled; it is tried again until it is back",
         "the source is still away: no such device",
         "the source is still away: busy",
-        f"the source is back after {capture._absence.seconds:.0f} s",
+        f"the source is back after {capture._supervisor._absence.seconds:.0f} s",
     ]
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3 + ["INFO"]
 
@@ -195,7 +195,7 @@ def test_a_camera_that_is_away_for_long_is_few_lines(started, caplog):
 def test_a_reminder_comes_as_long_as_it_is_away(started, caplog):
     first = CameraByHand()
     capture = started(first, *failing(["no such device"] * 10_000), backoff=lambda _attempt: 0.01)
-    capture._absence = Absence(remind_seconds=0.2)
+    capture._supervisor._absence = Absence(remind_seconds=0.2)
     first.lose()
     until(lambda: len(caplog.records) >= 5)
     assert caplog.records[1].message == "the source is still away: no such device"
@@ -206,7 +206,7 @@ def test_a_reminder_comes_as_long_as_it_is_away(started, caplog):
 
 def test_a_camera_that_comes_and_goes_is_few_lines(started, caplog):
     """A plug that is loose: what is said about it does not grow with the night."""
-    caplog.set_level(logging.INFO, logger="edge.capture")
+    caplog.set_level(logging.INFO, logger="edge.supervisor")
     sources = [CameraByHand() for _ in range(30)]
     capture = started(*sources)
     for source in sources[:-1]:

@@ -3,10 +3,14 @@ import msgspec
 import pytest
 
 from edge.mqtt import schemas
-from edge.mqtt.payloads import TOPIC_PAYLOADS, encode
-from mqtt_tools import event, health, info, state
+from edge.mqtt.payloads import TOPIC_PAYLOADS, ResponsePayload, encode
+from mqtt_tools import NOW, event, health, info, state
 
 pytestmark = pytest.mark.device
+
+RESPONSE = ResponsePayload(
+    time=NOW, status="ok", error=None, transaction="7", paused=False, health=health(), config={"mqtt": {"url": ""}}
+)
 
 
 @pytest.mark.parametrize("name", TOPIC_PAYLOADS)
@@ -17,7 +21,14 @@ def test_shipped_schema_is_the_one_of_the_types(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "payload"),
-    [("event", event(1)), ("info", info()), ("state", state()), ("state", state(None)), ("health", health())],
+    [
+        ("event", event(1)),
+        ("info", info()),
+        ("state", state()),
+        ("state", state(None)),
+        ("health", health()),
+        ("response", RESPONSE),
+    ],
 )
 def test_schema_tells_right_from_wrong(name: str, payload: msgspec.Struct) -> None:
     fields = msgspec.json.decode(encode(payload))
