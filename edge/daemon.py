@@ -1,9 +1,7 @@
 """The composition root: builds the parts, starts them in order, runs the line, stops them in reverse."""
 
 import logging
-import os
 import secrets
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +27,7 @@ from edge.preview.make import make_page
 from edge.records import Event, FaceView, Frame
 from edge.reload import compare
 from edge.report import Reporter, info, status_line
+from edge.signals import attend
 from edge.sinks import Heard, JsonLinesSink, Sink
 from edge.sources import make_source, redacted
 from edge.sources.base import SourceOptions
@@ -279,19 +278,5 @@ def run(
 ) -> int:
     """Build a daemon, let SIGTERM and SIGINT end it and SIGHUP reload it, and run it; returns the exit code."""
     daemon = Daemon(config, fast=fast, max_frames=max_frames, stdout=stdout, read_again=read_again)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: daemon.stop())
-    # Who started it with nohup has it ignored, and it stays so.
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        attended = _has_terminal()
-        # The same signal says that the terminal is gone, and with it the person who had started this.
-        signal.signal(signal.SIGHUP, lambda *_: daemon.stop() if attended and not _has_terminal() else daemon.reload())
+    attend(daemon.stop, daemon.reload)
     return daemon.run()
-
-
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True

@@ -73,3 +73,14 @@ def test_a_process_that_hangs_starves_the_watchdog(manager, service):
         except TimeoutError:
             break
     assert said.count("WATCHDOG=1") <= 1, "only what was on its way already"
+
+
+def test_what_it_did_when_it_hung_is_in_the_log(manager, service):
+    """SIGABRT is what systemd sends once the watchdog has starved."""
+    until(manager, "WATCHDOG=1")
+    service.send_signal(signal.SIGABRT)
+    _, err = service.communicate(timeout=60)
+    assert service.returncode == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in err
+    assert "in _loop" in err
+    assert err.count("Thread 0x") >= 2, "each thread says where it was"
