@@ -83,4 +83,5 @@ def test_what_it_did_when_it_hung_is_in_the_log(manager, service):
     assert service.returncode == -signal.SIGABRT
     assert "Fatal Python error: Aborted" in err
     assert "in _loop" in err
-    assert err.count("Thread 0x") >= 2, "each thread says where it was"
+    assert "\nThread 0x" in err, "each thread says where it was, not only the one that got the signal"
+    assert "\nCurrent thread 0x" in err
