@@ -21,7 +21,7 @@ IN_VIEW = ("emotion", "confidence", "faces", "present")
 
 
 def in_view(emotion: str | None = "happy", **changes: Any) -> list[Any]:
-    payload = msgspec.json.encode({"paused": False} | msgspec.to_builtins(state(emotion)) | changes)
+    payload = encode(msgspec.structs.replace(state(emotion), **changes))
     return [rules.take(ENTITIES[key], payload) for key in (*IN_VIEW, "paused")]
 
 
@@ -100,6 +100,7 @@ def test_every_level_is_an_option(level: Any) -> None:
         ({"within_budget": True, "throttled": False}, False),
         ({"source": "ended"}, False),
         ({"source": "opening"}, False),
+        ({"source": "paused", "paused": True}, False),
         ({"source": "stalled", "source_error": "no frame for 5 s"}, True),
         ({"source": "lost"}, True),
         ({"within_budget": False}, True),
@@ -116,11 +117,11 @@ def test_a_problem_is_one(changes: dict[str, Any], problem: bool) -> None:  # no
 
 
 @pytest.mark.parametrize("word", STATUS_WORDS)
-@pytest.mark.parametrize("source", ["opening", "ok", "stalled", "lost", "ended"])
+@pytest.mark.parametrize("source", ["opening", "ok", "paused", "stalled", "lost", "ended"])
 def test_when_entities_are_available(word: str, source: Any) -> None:
     latest = {TOPICS.status: word.encode(), TOPICS.health: encode(health(source=source))}
     for key, entity in ENTITIES.items():
-        sees = key not in IN_VIEW or source in ("ok", "ended")
+        sees = key not in IN_VIEW or source in ("ok", "paused", "ended")
         assert rules.available(entity, latest) is (word == "online" and sees), key
     assert not any(rules.available(entity, {}) for entity in ENTITIES.values())
 

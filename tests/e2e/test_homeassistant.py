@@ -1,0 +1,166 @@
+"""Home Assistant finds the sensor, understands all that it says, and forgets it when told to."""
+
+import json
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import homeassistant_rules as rules
+from mqtt_tools import Seen, Subscriber
+from program import run, start
+
+pytestmark = pytest.mark.device
+
+TOPIC = "homeassistant/device/emotion-edge-cam/config"
+SCRIPT = "scripted:happy=1.5,sad=1.5,none=2.5?seed=5&loop=1"
+ON = {
+    "EMOTION_EDGE_DEVICE_ID": "cam",
+    "EMOTION_EDGE_HOMEASSISTANT_ENABLED": "true",
+    "EMOTION_EDGE_HEALTH_INTERVAL_SECONDS": "0.5",
+    # A machine that is busy with something else shall not step down, and see less.
+    "EMOTION_EDGE_BUDGET_LATENCY_MS": "10000",
+}
+OFF = ON | {"EMOTION_EDGE_HOMEASSISTANT_ENABLED": "false"}
+
+
+@pytest.fixture
+def started():
+    processes = []
+
+    def start_(*arguments: object, **changes: str):
+        processes.append(start(*arguments, **changes))
+        return processes[-1]
+
+    yield start_
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+class House:
+    """What Home Assistant shows of one sensor, from all that was seen on a broker."""
+
+    def __init__(self, seen: list[Seen]) -> None:
+        (self.message,) = {one.payload for one in seen if one.topic == TOPIC}
+        self.entities = rules.read(TOPIC, self.message)
+        self.values: dict[str, list[Any]] = {key: [] for key in self.entities}
+        self.latest: dict[str, bytes] = {}
+        for one in seen:
+            self.latest[one.topic] = one.payload
+            for key, entity in self.entities.items():
+                if entity.state_topic == one.topic:
+                    self.values[key].append(rules.take(entity, one.payload))
+
+    def available(self) -> set[str]:
+        return {key for key, entity in self.entities.items() if rules.available(entity, self.latest)}
+
+
+def test_every_entity_takes_what_its_topic_says_and_the_switch_pauses(broker, subscribe, started) -> None:
+    subscriber = subscribe(broker)
+    process = started("run", "--source", SCRIPT, "--mqtt", broker.url, **ON)
+
+    def house() -> House:
+        return House(subscriber._seen)
+
+    def announced() -> int:
+        return sum(seen.topic == TOPIC for seen in subscriber._seen)
+
+    subscriber.wait(lambda: announced() == 1)
+    subscriber.publish("homeassistant/status", b"online")
+    subscriber.wait(lambda: announced() == 2)
+    emotions = {"happy", "sad", "nobody"}
+    types = {"face_appeared", "emotion_changed", "face_left"}
+
+    def all_shown() -> bool:
+        values = house().values
+        told = {event["event_type"] for event in values["event"]}
+        return emotions <= set(values["emotion"]) and types <= told and len(values["fps"]) > 2
+
+    subscriber.wait(all_shown)
+    seen = house()
+    assert seen.available() == set(seen.entities)
+    assert set(seen.values["emotion"]) <= {*seen.entities["emotion"].options, None}
+    assert {0, 1} <= set(seen.values["faces"])
+    assert {True, False} == set(seen.values["present"])
+    assert {False} == set(seen.values["paused"])
+    assert all(0 <= value <= 100 for value in seen.values["confidence"] if value is not None)
+    assert any(value > 50 for value in seen.values["confidence"] if value is not None)
+    assert any(value is not None and value > 0 for value in seen.values["latency"])
+    assert max(seen.values["fps"]) > 0
+    assert set(seen.values["level"]) == {"full"}
+    assert set(seen.values["problem"]) == {False}
+    process.send_signal(signal.SIGTERM)
+    subscriber.wait(lambda: house().available() == set())
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert [one.retained for one in subscriber._seen if one.topic == TOPIC] == [False, False]
+    late = subscribe(broker)
+    late.wait(lambda: any(one.topic == TOPIC and one.retained for one in late._seen))
+
+
+@pytest.fixture
+def outsider(broker) -> Iterator[Subscriber]:
+    """Somebody who may publish anything: what it sees is not checked."""
+    subscriber = Subscriber(broker.port)
+    yield subscriber
+    subscriber.close()
+
+
+def retained(broker) -> dict[str, bytes]:
+    """Announcements that the broker retains."""
+    late = Subscriber(broker.port)
+    late.publish("end", b"")
+    late.wait(lambda: late._seen[-1:] and late._seen[-1].topic == "end")
+    late.close()
+    return {one.topic: one.payload for one in late.seen if "/device/" in one.topic}
+
+
+def test_turned_off_or_with_another_prefix_the_old_announcement_goes(broker) -> None:
+    def once(**changes: str) -> str:
+        result = run("run", "--source", "scripted:none=1?seed=1", "--fast", "--mqtt", broker.url, **changes)
+        assert result.returncode == 0, result.stderr
+        return result.stderr
+
+    once(**OFF)
+    assert retained(broker) == {}
+    once(**ON)
+    assert list(retained(broker)) == [TOPIC]
+    once(**ON, EMOTION_EDGE_HOMEASSISTANT_DISCOVERY_PREFIX="ha")
+    assert list(retained(broker)) == ["ha/device/emotion-edge-cam/config"]
+    assert "no longer announced on ha/" in once(**OFF)
+    assert retained(broker) == {}
+    assert "announced" not in once(**OFF)
+
+
+def test_shown_is_what_is_announced_and_remove_takes_it_away(broker, subscribe, started) -> None:
+    subscriber = subscribe(broker)
+    process = started("run", "--source", SCRIPT, "--mqtt", broker.url, **ON)
+    subscriber.wait(lambda: any(one.topic == TOPIC for one in subscriber._seen))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    (announced,) = [one.payload for one in subscriber.seen if one.topic == TOPIC]
+    shown = run("homeassistant", "show", **OFF)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert json.loads(shown.stdout) == {"topic": TOPIC, "payload": json.loads(announced)}
+
+    def remove(**changes: str) -> tuple[int, str]:
+        result = run("homeassistant", "remove", "--mqtt", broker.url, **changes)
+        return result.returncode, result.stdout + result.stderr
+
+    assert remove(**OFF) == (0, f"removed: {TOPIC}\n")
+    subscriber.wait(lambda: subscriber._seen[-1].topic == TOPIC and not subscriber._seen[-1].payload)
+    assert remove(**OFF) == (0, f"nothing to remove: {TOPIC} is empty\n")
+    code, said = remove(**ON)
+    assert code == 0
+    assert "homeassistant.enabled is true" in said
+
+
+def test_remove_leaves_what_is_not_ours(broker, outsider) -> None:
+    theirs = b'{"origin":{"name":"somebody"}}'
+    outsider.publish(TOPIC, theirs, retain=True)
+    result = run("homeassistant", "remove", "--mqtt", broker.url, **OFF)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"emotion-edge: the message on {TOPIC} is not of emotion-edge, and stays\n"
+    assert retained(broker) == {TOPIC: theirs}
