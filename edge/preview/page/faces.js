@@ -25,7 +25,7 @@ export function faceCard(heading, labels, crop = null) {
     const bar = make("div", "bar", make("div", "fill"), make("div", "tick"));
     bar.setAttribute("aria-hidden", "true");
     tone(bar, label, labels);
-    bars.append(make("dt", "", label), bar, make("dd"));
+    bars.append(make("dt", "", label), bar, make("dd"), make("dd", "raw"));
   }
   const head = make("div", "head", make("h3", "", heading), make("b"));
   const card = make("article", "face", head);
@@ -42,15 +42,16 @@ export function fillCard(card, labels, { label, confidence, smoothed, raw }) {
   const bars = card.querySelector(".bars");
   const best = smoothed.indexOf(Math.max(...smoothed));
   labels.forEach((_, place) => {
-    const [name, bar, value] = [0, 1, 2].map((part) => bars.children[3 * place + part]);
+    const [name, bar, value, unsmoothed] = [0, 1, 2, 3].map((part) => bars.children[4 * place + part]);
     name.classList.toggle("best", place === best);
     value.classList.toggle("best", place === best);
     const [fill, tick] = bar.children;
     fill.style.width = `${100 * smoothed[place]}%`;
-    tick.hidden = raw === null;
+    // At nothing it would only be a dark edge.
+    tick.hidden = raw === null || raw[place] < 0.005;
     if (raw) tick.style.left = `${100 * raw[place]}%`;
     say(value, percent(smoothed[place]));
-    value.title = raw ? `raw ${percent(raw[place])}` : "";
+    say(unsmoothed, raw ? percent(raw[place]) : "");
   });
 }
 

@@ -1,6 +1,6 @@
 // Puts the parts together: every record of the stream goes to those whom it concerns.
 
-import { byId, draw, percent, say } from "./dom.js";
+import { byId, draw, make, percent, say, tone } from "./dom.js";
 import { Events } from "./events.js";
 import { layBoxes, showFaces } from "./faces.js";
 import { Latency } from "./latency.js";
@@ -31,6 +31,11 @@ function introduce({ info, history, max_upload_mb: limit }) {
   latency.moments = [];
   events.labels = picture.labels = labels;
   picture.limitBytes = 1e6 * limit;
+  byId("palette").replaceChildren(...[...labels, "unknown"].map((label) => {
+    const entry = make("li", "", label);
+    tone(entry, label, labels);
+    return entry;
+  }));
   document.title = info.name;
   say(byId("name"), info.name);
   say(byId("what"), `${info.source}, model ${info.model.name}`);
