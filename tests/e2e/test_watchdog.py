@@ -1,0 +1,120 @@
+"""The watchdog and the publisher, in the whole program, on a real socket and with a real broker."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from mqtt_tools import wait_until
+from program import environment
+
+pytestmark = pytest.mark.device
+
+PERIOD_SECONDS = 1.5
+LIMIT_SECONDS = 5.0
+"""Instead of three minutes. The publisher shows itself once a second, on a machine that may be busy."""
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from edge.cli import main
+from edge.mqtt.client import Connection
+from edge.vitals import Vitals
+
+hang, limit, *arguments = sys.argv[1:]
+Vitals.__init__.__kwdefaults__["publisher_seconds"] = float(limit)
+poll = Connection.poll
+
+def faulty(self, *arguments):
+    while Path(hang).exists():
+        time.sleep(0.1)
+    poll(self, *arguments)
+
+Connection.poll = faulty
+sys.exit(main(arguments))
+"""
+
+
+class Service:
+    """The program with a publisher that hangs while a file exists, and what it says."""
+
+    def __init__(self, folder, url):
+        self.hang = folder / "hang"
+        self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._manager.bind(str(folder / "notify"))
+        self._manager.settimeout(0.1)
+        self.told, self.log = [], []
+        changes = {
+            "NOTIFY_SOCKET": str(folder / "notify"),
+            "WATCHDOG_USEC": str(round(PERIOD_SECONDS * 1_000_000)),
+            "EMOTION_EDGE_HEALTH_INTERVAL_SECONDS": "0.5",
+            "EMOTION_EDGE_MQTT_OUTBOX_DIRECTORY": "none",
+        }
+        arguments = ["run", "--source", "scripted:happy=2,none=1?seed=5&loop=1", "--mqtt", url]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(self.hang), str(LIMIT_SECONDS), *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(**changes),
+        )
+        self._readers = [threading.Thread(target=self._read), threading.Thread(target=self._listen)]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self):
+        self.log.extend(self.process.stderr)
+
+    def _listen(self):
+        while self.process.poll() is None:
+            try:
+                self.told.append(self._manager.recv(4096).decode())
+            except TimeoutError:
+                continue
+
+    def count(self, beginning):
+        return sum(told.startswith(beginning) for told in list(self.told))
+
+    def more(self, beginning, times):
+        target = self.count(beginning) + times
+        wait_until(lambda: self.count(beginning) >= target)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        for reader in self._readers:
+            reader.join()
+        self.process.stderr.close()
+        self._manager.close()
+
+
+def test_a_publisher_that_hangs_starves_it_and_a_broker_that_is_away_does_not(make_broker, tmp_path):
+    broker = make_broker()
+    broker.reserve()
+    service = Service(tmp_path, broker.url)
+    try:
+        began = time.monotonic()
+        while time.monotonic() - began < 2 * LIMIT_SECONDS:  # with tries to connect, and waits between them
+            service.more("WATCHDOG=1", 2)
+        assert not [line for line in service.log if "hung" in line]
+        broker.start()
+        wait_until(lambda: any("connected to" in line for line in service.log))
+        service.more("WATCHDOG=1", 2)
+
+        service.hang.touch()
+        wait_until(lambda: any("the publisher has hung for" in line for line in service.log))
+        fed = service.count("WATCHDOG=1")
+        service.more("STATUS=", 6)  # its health, twice a second: the line goes on
+        assert service.count("WATCHDOG=1") - fed <= 1, "only what was on its way already"
+
+        # One that was only very slow is forgiven, if systemd has not ended it by then.
+        service.hang.unlink()
+        service.more("WATCHDOG=1", 2)
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(60) == 0
+        assert sum("hung" in line for line in service.log) == 1
+    finally:
+        service.close()
