@@ -85,6 +85,23 @@ class Absence:
         return Word.UNSTEADY if self._unsteady else Word.GONE
 
 
+class Quota:
+    """Lets so many lines through, and as many REMIND_SECONDS later: for what is news each time, but may never end."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._left = 0
+        self._began = float("-inf")
+
+    def left(self, now: float) -> int:
+        """Return how many lines are left with the one that is asked for, which counts as said; 0: leave it out."""
+        if now - self._began >= REMIND_SECONDS:
+            self._began, self._left = now, self._most
+        left = self._left
+        self._left = max(0, left - 1)
+        return left
+
+
 class Hourly:
     """Which sentences are new: each counts as said for REMIND_SECONDS."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 from edge import board
+from edge.absence import Quota
 from edge.budget import Budget, Step
 from edge.levels import LADDER, Level
 from edge.messages import timestamp
@@ -18,6 +19,8 @@ _BOARD_SECONDS: Final = 1.0
 """Between two looks at temperature and throttling: two small files of the kernel."""
 _LATE_IN_A_ROW: Final = 4
 """At most so many frames are dropped for their age: a sensor that looks at nothing keeps any promise."""
+_MOST_LINES: Final = 12
+"""Steps that are logged within an hour: a load that comes and goes each minute would fill the log overnight."""
 
 
 class Governor:
@@ -44,6 +47,7 @@ class Governor:
         self._late_in_a_row = 0
         self._said = False
         self._steps: list[BudgetStep] = []
+        self._lines = Quota(_MOST_LINES)
 
     @property
     def level(self) -> Level:
@@ -104,7 +108,10 @@ class Governor:
         if step is None:
             return
         old, new = LADDER[step.from_level].name, LADDER[step.to_level].name
-        log.info("level %s to %s: %s", old, new, step.detail)
+        left = self._lines.left(step.seconds)
+        if left:
+            more = "; more such steps within the hour are in health alone" if left == 1 else ""
+            log.info("level %s to %s: %s%s", old, new, step.detail, more)
         said = BudgetStep(
             time=timestamp(time.time()), from_level=old, to_level=new, reason=step.cause, detail=step.detail
         )

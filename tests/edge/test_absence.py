@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.absence import Absence, Word, span
+from edge.absence import Absence, Hourly, Quota, Word, span
 
 pytestmark = pytest.mark.device
 
@@ -82,6 +82,23 @@ def test_the_log_is_short_and_its_last_line_true(steps):
     for moment, _ in said:
         # Three absences with three reasons each, then at most one in ten minutes.
         assert sum(moment <= other < moment + HOUR for other, _ in said) <= 3 * 4 + 6 * 4 + 4
+
+
+@given(st.lists(st.floats(0.0, 3000.0), max_size=200), st.integers(1, 5))
+def test_a_quota_is_kept_and_there_again_an_hour_later(gaps, most):
+    quota, now, began, asked = Quota(most), 0.0, None, 0
+    for gap in gaps:
+        now += gap
+        if began is None or now - began >= HOUR:
+            began, asked = now, 0
+        assert quota.left(now) == max(0, most - asked)
+        asked += 1
+
+
+def test_a_sentence_is_new_once_an_hour():
+    hourly = Hourly()
+    assert [hourly.new("no", now) for now in (0.0, 1.0, 3599.0, 3600.0, 3601.0)] == [True, False, False, True, False]
+    assert sum(hourly.new(f"error {number}", 3602.0) for number in range(1000)) == 31
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,19 @@ def test_steps_are_told_with_names_time_and_reason(caplog):
     assert f"level {LADDER[0].name} to {LADDER[1].name}: 2 of 2 frames took 32 ms or longer" in caplog.text
 
 
+def test_a_load_that_comes_and_goes_all_night_does_not_fill_the_log(caplog):
+    governed, now = governor(), 100.0
+    with caplog.at_level(logging.INFO):
+        for _ in range(90):
+            now = play(governed, 5, 0.9 * LIMIT, start=now)
+            now = play(governed, 75, 1.0, start=now)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 24, "twelve an hour, for two hours"
+    told_so = [place for place, line in enumerate(said) if line.endswith("within the hour are in health alone")]
+    assert told_so == [11, 23]
+    assert len(governed.report().steps) == 8
+
+
 def test_a_budget_out_of_reach_is_said_once_with_the_figure(caplog):
     governed = governor()
     later = play(governed, 20, 50.0)

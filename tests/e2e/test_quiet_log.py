@@ -1,0 +1,105 @@
+"""A bad night in the log of the whole program: camera and broker away, each tried again and again."""
+
+import http.server
+import re
+import signal
+import threading
+import time
+
+import cv2
+import pytest
+
+from mqtt_tools import wait_until
+from program import start
+from sources import numbered_picture
+
+pytestmark = pytest.mark.device
+
+AWAY_SECONDS = 6.0
+"""Some six tries to connect, and three or four to open the camera."""
+
+
+class Camera:
+    """A network camera as cheap ones are: JPEG pictures in one endless answer. It keeps its port."""
+
+    def __init__(self):
+        self.port = 0
+        self.asked = 0
+
+    def start(self):
+        self.off = off = threading.Event()
+        camera = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                camera.asked += 1
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+                self.end_headers()
+                number = 0
+                while not off.wait(0.05):
+                    number += 1
+                    picture = cv2.imencode(".jpg", numbered_picture(number % 20))[1].tobytes()
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+                    try:
+                        self.wfile.write(head.encode() + picture + b"\r\n")
+                    except OSError:
+                        return
+
+            def log_message(self, *_arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_port
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
+        self.thread.start()
+
+    def stop(self):
+        self.off.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def test_a_bad_night_is_a_short_log(broker, subscribe):
+    camera = Camera()
+    camera.start()
+    subscriber = subscribe(broker)
+    settings = {
+        "EMOTION_EDGE_MQTT_RECONNECT_MAX_SECONDS": "1",
+        "EMOTION_EDGE_HEALTH_INTERVAL_SECONDS": "0.5",
+        "EMOTION_EDGE_BUDGET_PRIORITY": "normal",
+        "EMOTION_EDGE_BUDGET_LATENCY_MS": "10000",
+    }
+    process = start("run", "--source", f"http://127.0.0.1:{camera.port}/", "--mqtt", broker.url, **settings)
+    log = []
+    reader = threading.Thread(target=lambda: log.extend(line.rstrip() for line in process.stderr))
+    reader.start()
+    try:
+        subscriber.wait(lambda: any(seen.json["source"] == "ok" for seen in subscriber.of("health")))
+        camera.stop()
+        broker.stop()
+        time.sleep(AWAY_SECONDS)
+        camera.start()
+        broker.start()
+        wait_until(lambda: any("the source is back after" in line for line in log))
+        wait_until(lambda: any(re.search(r"connected to the broker at .* after \d+ s", line) for line in log))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+        process.stdout.close()
+        process.stderr.close()
+        camera.stop()
+    about_broker = [line for line in log if " edge.mqtt." in line]
+    about_source = [line for line in log if " edge.supervisor: " in line]
+    # That it is there, that it went, and where it has more to say, why it cannot be reached; that it is back.
+    assert "".join(line[0] for line in about_broker) in {"IWI", "IWWI"}, log
+    # That it went, up to two further reasons, that it is back.
+    assert "".join(line[0] for line in about_source) in {"WI", "WWI", "WWWI"}, log
+    others = set(log) - set(about_broker) - set(about_source)
+    assert len(others) == 1, others  # what it watches, with which model
+    assert len(log) == len(set(log))
