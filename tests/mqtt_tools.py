@@ -1,6 +1,7 @@
 """What tests of the MQTT half share: an independent subscriber, payloads, certificates, waiting."""
 
 import itertools
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -27,11 +28,14 @@ from edge.mqtt.payloads import (
     StateFace,
     StatePayload,
 )
+from edge.mqtt.publisher import MqttSink
 from edge.mqtt.schemas import load
+from edge.mqtt.store import Store
 
 TIMEOUT_SECONDS = 60.0
 """Far beyond what anything here takes, for a machine that is busy with something else."""
 
+OUTBOX = "outbox-cam.sqlite3"
 NOW = "2026-01-31T08:15:00.250Z"
 PROBABILITIES = {"happy": 0.9, "neutral": 0.1}
 BOX = BoxShare(x=0.1, y=0.2, width=0.3, height=0.4)
@@ -131,6 +135,22 @@ def health(**changes: Any) -> HealthPayload:
         throttled=None,
     )
     return msgspec.structs.replace(payload, **changes)
+
+
+def send(sink: MqttSink, *seqs: int, boot_id: str = "boot") -> None:
+    for seq in seqs:
+        sink.event(event(seq, boot_id=boot_id), time.monotonic())
+
+
+def on_disk(folder: Path, elsewhere: Path) -> list[tuple[str, int]]:
+    """What a process would find in the outbox of `cam` that starts after this one was killed right now."""
+    shutil.rmtree(elsewhere, ignore_errors=True)
+    shutil.copytree(folder, elsewhere)
+    store = Store(elsewhere / OUTBOX)
+    try:
+        return [(row.event.boot_id, row.event.seq) for row in store.open()]
+    finally:
+        store.close()
 
 
 @dataclass(frozen=True)

@@ -1,65 +1,28 @@
-"""The sink and its outbox on disk: when it is written, and what becomes of a disk that fails."""
+"""The sink and its outbox on disk: when it is written, and what the next start makes of it."""
 
 import logging
-import resource
-import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge.brokerproc import PrivateBroker
-from edge.config import MqttConfig
-from edge.errors import ConfigError
-from edge.mqtt.keeper import Keeper
 from edge.mqtt.pacing import Pacer
-from edge.mqtt.pending import Pending
 from edge.mqtt.publisher import MqttSink
-from edge.mqtt.statefolder import outbox_file
-from edge.mqtt.store import Store
-from mqtt_tools import Subscriber, assert_run, event, wait_until
+from mqtt_tools import OUTBOX, Subscriber, assert_run, event, on_disk, send, wait_until
 
 pytestmark = pytest.mark.device
 
 MakeBroker = Callable[..., PrivateBroker]
 MakeSink = Callable[..., MqttSink]
 Subscribe = Callable[..., Subscriber]
-NAME = "outbox-cam.sqlite3"
-
-
-def send(sink: MqttSink, *seqs: int, boot_id: str = "boot") -> None:
-    for seq in seqs:
-        sink.event(event(seq, boot_id=boot_id), time.monotonic())
 
 
 def files(folder: Path) -> dict[str, tuple[int, int]]:
     """Size and time of the last write of each file."""
     return {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.iterdir()}
-
-
-def on_disk(folder: Path, elsewhere: Path) -> list[tuple[str, int]]:
-    """What a process would find that starts after this one was killed right now."""
-    shutil.rmtree(elsewhere, ignore_errors=True)
-    shutil.copytree(folder, elsewhere)
-    store = Store(elsewhere / NAME)
-    try:
-        return [(row.event.boot_id, row.event.seq) for row in store.open()]
-    finally:
-        store.close()
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """No file of this process can grow beyond 40 kB."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_nothing_is_written_while_the_broker_is_there_and_quick(
@@ -150,87 +113,12 @@ def test_the_next_start_sends_what_the_last_one_could_not(
     assert {one["time"] for one in events} == {event(1).time}
     assert all(one["latency_ms"] >= 0 for one in events)
     said = [record.message for record in caplog.records]
-    assert sum(line.endswith(f"are kept in {tmp_path / NAME} for the next start") for line in said) == 3
-    assert f"9 event(s) of earlier runs wait in {tmp_path / NAME}" in said
+    assert sum(line.endswith(f"are kept in {tmp_path / OUTBOX} for the next start") for line in said) == 3
+    assert f"9 event(s) of earlier runs wait in {tmp_path / OUTBOX}" in said
 
 
 def came(subscriber: Subscriber) -> list[tuple[str, int]]:
     return [(seen.json["boot_id"], seen.json["seq"]) for seen in subscriber.of("event")]
-
-
-def test_a_full_disk_costs_durability_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    pending = Pending(MqttConfig())
-    keeper = Keeper(pending, Store(tmp_path / NAME), retry_seconds=0.1)
-    keeper.start()
-    pending.add(event(1), time.monotonic())
-    wait_until(lambda: pending.unsaved == 0)
-    with full_disk():
-        for seq in range(2, 301):
-            pending.add(event(seq), time.monotonic())
-        wait_until(lambda: keeper.problem)
-        time.sleep(0.5)  # several tries, each in vain
-        assert pending.depth == 300
-        assert 0 < pending.unsaved < 300
-        problem = str(keeper.problem)
-    assert problem.startswith(f"{tmp_path / NAME}: it cannot be ")
-    assert problem.endswith("so events that wait for the broker are in memory only")
-    wait_until(lambda: keeper.problem is None)
-    assert pending.unsaved == 0
-    assert on_disk(tmp_path, tmp_path.parent / "copy") == [("boot", seq) for seq in range(1, 301)]
-    assert keeper.finish()
-    said = [record.message for record in caplog.records]
-    assert said[-1] == f"{tmp_path / NAME} can be written to again"
-    assert len(said) == len(set(said)) <= 3
-
-
-def test_a_sink_whose_folder_cannot_be_used_works_on_from_memory(
-    broker: PrivateBroker, make_sink: MakeSink, subscribe: Subscribe, caplog: pytest.LogCaptureFixture
-) -> None:
-    subscriber = subscribe(broker)
-    sink = make_sink(broker, outbox_directory="/proc/self/outbox")
-    sink.start()
-    assert sink.outbox_durable is False
-    assert "/proc/self/outbox" in str(sink.outbox_problem)
-    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == [sink.outbox_problem]
-    send(sink, *range(1, 11))
-    subscriber.wait(lambda: len(subscriber.seqs) == 10)
-    broker.stop()
-    send(sink, 11)
-    assert not sink.close(0.0)
-
-
-def test_a_spoilt_file_is_set_aside_and_said(
-    broker: PrivateBroker, make_sink: MakeSink, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / NAME).write_text("not a database, but something that somebody may miss")
-    sink = make_sink(broker, outbox_directory=str(tmp_path))
-    sink.start()
-    assert (sink.outbox_durable, sink.outbox_problem) == (True, None)
-    (said,) = [record.message for record in caplog.records if record.levelno >= logging.ERROR]
-    assert said.endswith(f"it is set aside as {NAME}.bad-1")
-    assert (tmp_path / f"{NAME}.bad-1").read_text().startswith("not a database")
-
-
-@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"x" * 9000)])
-def test_a_file_that_is_lost_on_the_way_is_made_anew(
-    make_broker: MakeBroker, make_sink: MakeSink, tmp_path: Path, spoil: Callable[[Path], object]
-) -> None:
-    """What it held is in memory as well, so the new one gets all of it."""
-    broker = make_broker()
-    broker.reserve()
-    folder = tmp_path / "state"
-    sink = make_sink(broker, outbox_directory=str(folder))
-    sink.start()
-    send(sink, 1, 2, 3)
-    wait_until(lambda: sink.accepted_seq == 3)
-    replacement = folder / "replacement"
-    replacement.write_bytes(b"")
-    replacement.replace(folder / NAME)
-    spoil(folder / NAME)
-    send(sink, 4)
-    wait_until(lambda: sink.accepted_seq == 4)
-    assert on_disk(folder, tmp_path / "copy") == [("boot", seq) for seq in range(1, 5)]
-    assert sink.outbox_problem is None
 
 
 def test_old_events_go(make_broker: MakeBroker, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,24 +136,6 @@ def test_old_events_go(make_broker: MakeBroker, make_sink: MakeSink, monkeypatch
     send(sink, 4)
     assert (sink.outbox_depth, sink.outbox_dropped) == (1, 3)
     monkeypatch.undo()
-
-
-def test_one_outbox_per_sensor(
-    broker: PrivateBroker, make_sink: MakeSink, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    first = make_sink(broker, outbox_directory=str(tmp_path))
-    first.start()
-    second = make_sink(broker, outbox_directory=str(tmp_path))
-    with pytest.raises(ConfigError) as caught:
-        second.start()
-    assert str(tmp_path / NAME) in str(caught.value)
-    assert "device.id" in str(caught.value)
-    assert second.close(0.0)
-    other = MqttSink(MqttConfig(url=broker.url, outbox_directory=str(tmp_path)), "other")
-    other.start()
-    assert other.outbox_durable
-    assert other.close(5.0)
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_an_end_without_a_goodbye_keeps_everything(broker: PrivateBroker, make_sink: MakeSink, tmp_path: Path) -> None:
@@ -316,24 +186,3 @@ def test_pacer() -> None:
     assert [pacer.take() for _ in range(2)] == [True, False]
     now += 1000.0
     assert [pacer.take() for _ in range(3)] == [True, True, False]
-
-
-@pytest.mark.parametrize(
-    ("directory", "environ", "file"),
-    [
-        ("", {"STATE_DIRECTORY": "/s:/t", "XDG_STATE_HOME": "/x"}, f"/s/{NAME}"),
-        ("", {"XDG_STATE_HOME": "/x"}, f"/x/emotion-edge/{NAME}"),
-        ("", {"XDG_STATE_HOME": "relative"}, f"{Path.home()}/.local/state/emotion-edge/{NAME}"),
-        ("/mine", {"STATE_DIRECTORY": "/s"}, f"/mine/{NAME}"),
-        ("~/mine", {}, f"{Path.home()}/mine/{NAME}"),
-    ],
-)
-def test_where_the_outbox_is(directory: str, environ: dict[str, str], file: str) -> None:
-    assert outbox_file(MqttConfig(outbox_directory=directory), "cam", environ) == Path(file)
-
-
-@pytest.mark.parametrize("directory", ["state", "/dev/null"])
-def test_where_it_cannot_be(directory: str) -> None:
-    with pytest.raises(ConfigError, match=rf"mqtt\.outbox_directory is '{directory}', but must be the full path"):
-        outbox_file(MqttConfig(outbox_directory=directory), "cam", {})
-    assert outbox_file(MqttConfig(outbox_directory="none"), "cam", {}) is None
