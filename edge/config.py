@@ -175,6 +175,15 @@ class HomeAssistantConfig(Section, frozen=True, kw_only=True):
     ] = "homeassistant/status"
 
 
+class RequestsConfig(Section, frozen=True, kw_only=True):
+    """What may be asked over the broker: pause, resume, health, config. The broker decides who may ask."""
+
+    enabled: Annotated[bool, Meta(description="Whether requests are listened to.")] = True
+    per_second: Annotated[
+        float, Meta(ge=0.1, le=100, description="Requests answered per second; two seconds' worth may come at once.")
+    ] = 5.0
+
+
 class HealthConfig(Section, frozen=True, kw_only=True):
     """How often the sensor reports on itself."""
 
@@ -250,6 +259,7 @@ class Config(Section, frozen=True, kw_only=True):
     events: EventsConfig = field(default_factory=EventsConfig)
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     homeassistant: HomeAssistantConfig = field(default_factory=HomeAssistantConfig)
+    requests: RequestsConfig = field(default_factory=RequestsConfig)
     health: HealthConfig = field(default_factory=HealthConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     preview: PreviewConfig = field(default_factory=PreviewConfig)

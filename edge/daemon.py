@@ -19,7 +19,6 @@ from edge.errors import EdgeError
 from edge.governor import Governor
 from edge.health import Meter
 from edge.messages import Composer
-from edge.mqtt.correspondent import Correspondent
 from edge.mqtt.homeassistant import home_assistant
 from edge.mqtt.payloads import HealthPayload
 from edge.pipeline import Pipeline
@@ -27,8 +26,9 @@ from edge.preview.make import make_page
 from edge.records import Event, FaceView, Frame
 from edge.reload import compare
 from edge.report import Reporter, info, status_line
+from edge.requests import request_desk
 from edge.signals import attend
-from edge.sinks import Heard, JsonLinesSink, Sink
+from edge.sinks import make_sink
 from edge.sources import make_source, redacted
 from edge.sources.base import SourceOptions
 from edge.systemd import Notifier
@@ -73,8 +73,9 @@ class Daemon:
         self._pipeline = Pipeline(config, Detector(config.detector), self._classifier)
         self._homeassistant = home_assistant(config, self.device) if config.mqtt.url else None
         self._page = make_page(config, self._health_now)
-        correspondents = [one for one in (self._homeassistant,) if one is not None]
-        self._sink = _sink(config, self.device, stdout, correspondents, self._page.published)
+        self._desk = request_desk(config, self.device)
+        correspondents = [one for one in (self._homeassistant, self._desk) if one is not None]
+        self._sink = make_sink(config.mqtt, self.device, stdout, correspondents, self._page.published)
         options = SourceOptions.from_config(config.source, colour=self._classifier.wants_colour)
         self._capture = Capture(
             lambda: make_source(config.source.uri, options), fast=fast, stall_seconds=config.source.stall_seconds
@@ -102,6 +103,9 @@ class Daemon:
 
         Raises EdgeError where the source or the broker cannot be used, and whatever ended a stage.
         """
+        if self._desk.mark.is_set:
+            self._capture.pause()
+            log.warning("paused, as it was when it ended (%s): a request to resume makes it look", self._desk.mark.file)
         self._capture.start()
         stall_seconds = self._config.source.stall_seconds
         self._vitals = Vitals(self._manager, stall_seconds=stall_seconds, live=self._capture.live)
@@ -143,6 +147,7 @@ class Daemon:
         while not self._stop.is_set():
             if self._reload_asked.is_set():
                 self._reload()
+            self._desk.attend(self, self._config)
             frame = self._capture.next(_POLL_SECONDS)
             self._show_life()
             if frame is not None:
@@ -183,6 +188,28 @@ class Daemon:
             self._send_info()
             self._send_health()
         self._manager.ready()
+
+    @property
+    def paused(self) -> bool:
+        """Whether it was asked not to look."""
+        return self._capture.paused
+
+    def set_paused(self, paused: bool) -> None:  # noqa: FBT001 - what else could it be
+        """Stop to look, or look again; only in the line's own thread, between two frames."""
+        if paused is self.paused:
+            return
+        if paused:
+            self._capture.pause()
+            self._leave()
+        else:
+            self._capture.resume()
+            self._send_state(())
+        self._send_health()
+        log.info("paused: somebody asked for it" if self.paused else "resumed: somebody asked for it")
+
+    def report(self) -> HealthPayload:
+        """How it is doing, as it is published at the same time; at most once a second."""
+        return self._reporter.recent(time.monotonic()) or self._send_health()
 
     def _step(self, frame: Frame) -> None:
         # A file's frames are all processed; of a camera, only those that can still be in time.
@@ -231,10 +258,12 @@ class Daemon:
                 log.warning("the source has ended; waiting for the broker to take %d event(s)", self._sink.outbox_depth)
                 said = True
             self._show_life()
+            self._desk.attend(self, self._config)
             self._stop.wait(0.02)
 
     def _send_state(self, faces: Sequence[FaceView]) -> None:
-        self._sink.state(self._composer.state(faces, self._frame if faces else None, time.time()))
+        frame = self._frame if faces else None
+        self._sink.state(self._composer.state(faces, frame, time.time(), paused=self.paused))
 
     def _send_info(self) -> None:
         described = info(config=self._config, device=self.device, boot_id=self.boot_id, classifier=self._classifier)
@@ -243,29 +272,16 @@ class Daemon:
         if self._homeassistant is not None:
             self._homeassistant.describe(described)
 
-    def _send_health(self) -> None:
+    def _send_health(self) -> HealthPayload:
         now = time.monotonic()
         self._health_due = now + self._config.health.interval_seconds
         health = self._reporter.health(now, faces=len(self._faces))
         self._manager.status(status_line(health))
         self._sink.health(health)
+        return health
 
     def _health_now(self, meter: Meter) -> HealthPayload:
         return self._reporter.health(time.monotonic(), faces=len(self._faces), meter=meter)
-
-
-def _sink(
-    config: Config, device: str, stdout: TextIO, correspondents: Sequence[Correspondent], published: Heard | None
-) -> Sink:
-    if not config.mqtt.url:
-        return JsonLinesSink(stdout, published)
-    # Who has no broker waits for neither paho nor TLS at the start.
-    from edge.mqtt.publisher import MqttSink  # noqa: PLC0415
-
-    sink = MqttSink(config.mqtt, device, published)
-    for correspondent in correspondents:
-        sink.attach(correspondent)
-    return sink
 
 
 def run(

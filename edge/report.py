@@ -2,6 +2,7 @@
 
 import platform
 import time
+from typing import Final
 
 import cv2
 
@@ -15,6 +16,9 @@ from edge.messages import timestamp
 from edge.mqtt.payloads import HealthPayload, InfoPayload, ModelInfo
 from edge.sinks import Sink
 from edge.sources import redacted
+
+_RECENT_SECONDS: Final = 1.0
+"""Asked for more often, health would speak of ever fewer frames."""
 
 
 def info(*, config: Config, device: str, boot_id: str, classifier: Classifier) -> InfoPayload:
@@ -42,6 +46,7 @@ class Reporter:
         self.configure(config)
         self._capture, self._meter, self._governor, self._sink = capture, meter, governor, sink
         self._started = time.monotonic()
+        self._last: tuple[float, HealthPayload] | None = None
 
     def configure(self, config: Config) -> None:
         """Report against another budget from here on."""
@@ -51,7 +56,7 @@ class Reporter:
         """Say how it is doing since the last time this was asked, or as `meter` has it; `faces` are in view."""
         fps, latency, stages = (meter or self._meter).report(now_monotonic)
         capture, governor, sink = self._capture, self._governor, self._sink
-        return HealthPayload(
+        payload = HealthPayload(
             time=timestamp(time.time()),
             uptime_seconds=round(now_monotonic - self._started, 1),
             source=capture.state,
@@ -76,6 +81,15 @@ class Reporter:
             temperature_c=board.temperature_c(),
             throttled=board.throttled(),
         )
+        if meter is None:
+            self._last = now_monotonic, payload
+        return payload
+
+    def recent(self, now_monotonic: float) -> HealthPayload | None:
+        """Give what was said last, if it is still worth something; None where it is time to ask anew."""
+        if self._last is None or now_monotonic - self._last[0] >= _RECENT_SECONDS:
+            return None
+        return self._last[1]
 
 
 def status_line(health: HealthPayload) -> str:

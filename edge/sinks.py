@@ -5,11 +5,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol, TextIO
 
 from msgspec import structs
 
+from edge.config import MqttConfig
 from edge.mqtt.correspondent import Correspondent
 from edge.mqtt.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
 
@@ -165,6 +166,21 @@ class JsonLinesSink:
     def abort(self) -> bool:
         """Return whether every event was written."""
         return self.outbox_dropped == 0
+
+
+def make_sink(
+    mqtt: MqttConfig, device: str, stdout: TextIO, correspondents: Sequence[Correspondent], published: Heard | None
+) -> Sink:
+    """Build the sink that `mqtt` asks for; `correspondents` share its connection, `published` hears of each event."""
+    if not mqtt.url:
+        return JsonLinesSink(stdout, published)
+    # Who has no broker waits for neither paho nor TLS at the start.
+    from edge.mqtt.publisher import MqttSink  # noqa: PLC0415
+
+    sink = MqttSink(mqtt, device, published)
+    for correspondent in correspondents:
+        sink.attach(correspondent)
+    return sink
 
 
 def _abandon(stream: TextIO) -> None:

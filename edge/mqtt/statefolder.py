@@ -28,6 +28,12 @@ def announced_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = o
     return folder and folder / f"announced-{device}.txt"
 
 
+def pause_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """File that is there while `device` is paused, beside its outbox; see there."""
+    folder = _folder(mqtt, environ)
+    return folder and folder / f"paused-{device}"
+
+
 def _folder(mqtt: MqttConfig, environ: Mapping[str, str]) -> Path | None:
     if mqtt.outbox_directory == MEMORY:
         return None

@@ -1,0 +1,178 @@
+"""Requests to the real program: over a real broker, with a file and with a camera that is released."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from httpcamera import PASSWORD, USER, HttpCamera
+from mqtt_tools import wait_until
+from program import start
+
+pytestmark = pytest.mark.device
+
+ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
+SETTINGS = {
+    "EMOTION_EDGE_DEVICE_ID": "cam",
+    "EMOTION_EDGE_HEALTH_INTERVAL_SECONDS": "1",
+    # A machine that is busy with something else shall not step down, and see less.
+    "EMOTION_EDGE_BUDGET_LATENCY_MS": "10000",
+}
+
+
+class Running:
+    """The program at work, and somebody who asks it."""
+
+    def __init__(self, broker, subscriber, source, **changes):
+        self.subscriber = subscriber
+        self.log = ""
+        subscribed = broker.log().count("request/+ (QoS 1)")
+        self.process = start(
+            "run", "--source", source, "--mqtt", broker.url, "--log-level", "debug", **(SETTINGS | changes)
+        )
+        wait_until(lambda: broker.log().count("request/+ (QoS 1)") > subscribed)
+
+    def ask(self, name, payload=b""):
+        before = len(self.subscriber.of("response"))
+        self.subscriber.publish(f"emotion-edge/cam/request/{name}", payload)
+        self.subscriber.wait(lambda: len(self.subscriber.of("response")) > before)
+        response = self.subscriber.of("response")[before]
+        return response.topic.rpartition("/")[2], response.json
+
+    def states(self):
+        return [seen.json for seen in self.subscriber.of("state")]
+
+    def events(self):
+        return [seen.json for seen in self.subscriber.of("event")]
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        _, self.log = self.process.communicate(timeout=60)
+        return self.process.returncode
+
+
+@pytest.fixture
+def running(broker, subscribe):
+    """Runs the program, one at a time, with a subscriber."""
+    programs = []
+
+    def run(source=ENDLESS, **changes):
+        programs.append(Running(broker, programs[0].subscriber if programs else subscribe(broker), source, **changes))
+        return programs[-1]
+
+    yield run
+    for program in programs:
+        if program.process.poll() is None:
+            program.process.kill()
+            program.process.communicate()
+
+
+def test_health_config_and_what_is_no_request(running):
+    program = running()
+    name, response = program.ask("health", b'{"transaction":"7"}')
+    assert (name, response["status"], response["transaction"]) == ("health", "ok", "7")
+    assert response["health"]["source"] in {"opening", "ok"}
+    _, response = program.ask("config")
+    assert response["config"]["source"]["uri"] == ENDLESS
+    assert response["config"]["budget"]["latency_ms"] == 10000
+    for name, payload in (("reboot", b""), ("health", b"{"), ("pause", b"x" * 5000), ("pause", b'{"paused":"no"}')):
+        answered, response = program.ask(name, payload)
+        assert answered == (name if name != "reboot" else "unknown")
+        assert response["status"] == "error"
+        assert response["error"]
+    assert program.end() == 0
+
+
+def test_a_pause_lets_everybody_leave_and_a_file_is_held(running):
+    program = running()
+    program.subscriber.wait(lambda: [one for one in program.events() if one["type"] == "face_appeared"])
+    assert program.ask("pause", b'{"paused": true}')[1]["paused"] is True
+    assert program.events()[-1]["type"] == "face_left"
+    state = program.states()[-1]
+    assert (state["paused"], state["present"], state["faces"]) == (True, False, [])
+    _, response = program.ask("health")
+    assert (response["health"]["paused"], response["health"]["source"]) == (True, "paused")
+    frames, events = response["health"]["frames"], len(program.events())
+    time.sleep(1.0)
+    assert program.ask("health")[1]["health"]["frames"] == frames
+    assert len(program.events()) == events
+    assert program.ask("resume")[1]["paused"] is False
+    program.subscriber.wait(lambda: len(program.events()) > events)
+    assert program.events()[-1]["type"] == "face_appeared"
+    assert program.states()[-1]["paused"] is False
+    assert program.end() == 0
+    assert program.log.count("somebody asked for it") == 2
+
+
+@pytest.fixture
+def camera():
+    served = HttpCamera()
+    yield served
+    served.close()
+
+
+def test_a_pause_releases_the_camera_and_outlives_the_process(running, camera):
+    program = running(camera.uri)
+    program.subscriber.wait(lambda: [one for one in program.events() if one["type"] == "face_appeared"])
+    assert camera.watchers == 1
+    program.ask("pause")
+    wait_until(lambda: camera.watchers == 0)
+    program.ask("resume")
+    wait_until(lambda: camera.watchers == 1)
+    events = len(program.events())
+    program.subscriber.wait(lambda: len(program.events()) > events)
+    response = program.ask("config")[1]
+    assert response["config"]["source"]["uri"].startswith("http://***@127.0.0.1")
+    program.ask("pause")
+    wait_until(lambda: camera.watchers == 0)
+    # Power cut: nothing is said, and nothing tidied up.
+    program.end(signal.SIGKILL)
+    watched, log = camera.watched, program.log
+    again = running(camera.uri)
+    _, response = again.ask("health")
+    assert (response["health"]["paused"], response["health"]["frames"]) == (True, 0)
+    assert again.states()[-1]["paused"] is True
+    assert camera.watched == watched, "the camera is not even opened"
+    again.ask("resume")
+    wait_until(lambda: camera.watchers == 1)
+    again.subscriber.wait(lambda: again.events()[-1]["type"] == "face_appeared")
+    assert again.end() == 0
+    assert "paused, as it was when it ended" in again.log
+    published = b" ".join(seen.payload for seen in again.subscriber.seen).decode()
+    for secret in (USER, PASSWORD):
+        assert secret not in published
+        assert secret not in log + again.log
+
+
+def test_requests_of_the_past_and_floods_harm_nobody(running, subscribe, broker):
+    early = subscribe(broker)
+    early.publish("emotion-edge/cam/request/pause", b"{}", retain=True)
+    program = running()
+    program.subscriber.wait(lambda: program.events())
+    assert program.ask("health")[1]["health"]["paused"] is False
+    before = len(program.subscriber.of("response"))
+    for number in range(300):
+        program.subscriber.publish("emotion-edge/cam/request/health", json.dumps({"transaction": str(number)}).encode())
+    events = len(program.events())
+    program.subscriber.wait(lambda: len(program.events()) > events)
+    responses = [seen.json for seen in program.subscriber.of("response")[before:]]
+    assert any("too many requests" in (one["error"] or "") for one in responses)
+    assert len(responses) < 100
+    assert program.end() == 0
+    assert "is ignored: it is of the past" in program.log
+
+
+def test_who_turned_it_off_is_not_asked(broker, subscribe):
+    subscriber = subscribe(broker)
+    process = start(
+        *("run", "--source", ENDLESS, "--mqtt", broker.url), **SETTINGS, EMOTION_EDGE_REQUESTS_ENABLED="false"
+    )
+    subscriber.wait(lambda: subscriber.of("event"))
+    subscriber.publish("emotion-edge/cam/request/health", b"")
+    count = len(subscriber.of("event"))
+    subscriber.wait(lambda: len(subscriber.of("event")) > count)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert not subscriber.of("response")
+    assert "request/+" not in broker.log()
