@@ -1,0 +1,153 @@
+"""What the documentation tells people to paste: it is read as they would, and held against the program."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+import homeassistant_rules as rules
+from edge.configfile import load
+from edge.mqtt.discovery import discovery
+from edge.mqtt.schemas import load as load_schema
+from edge.mqtt.topics import KINDS, Topics, matches
+from mqtt_tools import info
+
+DOCS = Path(__file__).parent.parent / "docs"
+HOME_ASSISTANT = (DOCS / "home-assistant.md").read_text(encoding="utf-8")
+NODE_RED = (DOCS / "node-red.md").read_text(encoding="utf-8")
+FLOW = json.loads((DOCS / "node-red-flow.json").read_text(encoding="utf-8"))
+TOPICS = Topics("emotion-edge", "hall")
+
+
+def block(text: str, language: str) -> str:
+    (only,) = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return str(only)
+
+
+@pytest.fixture(scope="module")
+def entities() -> dict[str, rules.Entity]:
+    """Of the sensor "hall", by entity id."""
+    message = discovery("homeassistant", TOPICS, msgspec.structs.replace(info(), device="hall"))
+    return {str(one.default_entity_id): one for one in rules.read(message.topic, message.payload).values()}
+
+
+def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        below = path if isinstance(key, int) else (*path, key)
+        if isinstance(value, dict | list):
+            yield from leaves(value, below)
+        else:
+            yield below, value
+
+
+def test_home_assistants_configuration_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(block(HOME_ASSISTANT, "toml"), encoding="utf-8")
+    config = load(file, environ={})
+    assert (config.device.id, config.homeassistant.enabled) == ("hall", True)
+    assert tomllib.loads(block(HOME_ASSISTANT, "toml"))["homeassistant"] == {"enabled": True}
+
+
+def test_every_entity_is_described_and_no_other(entities) -> None:
+    rows = re.findall(r"^\| `([a-z_]+\.\w+)` \|", HOME_ASSISTANT, re.MULTILINE)
+    assert sorted(rows) == sorted(entities)
+    assert set(re.findall(r"\b\w+\.emotion_edge_hall_\w+", HOME_ASSISTANT)) == set(entities)
+    last = [key for key in rows if entities[key].entity_category == "diagnostic"]
+    assert rows[-len(last) :] == last
+    assert "last six are diagnostics" in HOME_ASSISTANT
+    assert len(last) == 6
+
+
+def test_the_automations_speak_of_what_is_there(entities) -> None:
+    (automations,) = yaml.safe_load(block(HOME_ASSISTANT, "yaml")).values()
+    assert len({one["id"] for one in automations}) == len(automations) == 4
+    for one in automations:
+        assert (
+            {"id", "alias", "triggers", "actions"} <= set(one) <= {"id", "alias", "triggers", "conditions", "actions"}
+        )
+        for part in (*one["triggers"], *one.get("conditions", ())):
+            entity = entities.get(part["entity_id"])
+            if entity is None:
+                assert part["entity_id"] == "input_boolean.guests"
+                continue
+            states = part.get("state", part.get("to", []))
+            check(entity, part.get("attribute"), states if isinstance(states, list) else [states])
+        for key, value in leaves(one["actions"]):
+            if key == ("target", "entity_id"):
+                assert value in {*entities, "light.hall"}
+
+
+def check(entity: rules.Entity, attribute: str | None, states: list[str]) -> None:
+    """States that an automation waits for can be there. YAML takes a bare `on` for a truth value."""
+    assert all(isinstance(state, str) for state in states)
+    match entity:
+        case rules.Event():
+            assert attribute in {None, "event_type", "emotion"}
+            known = {"event_type": entity.event_types, "emotion": ["happy", "neutral"], None: []}[attribute]
+            assert set(states) <= set(known)
+        case rules.BinarySensor():
+            assert (attribute, set(states) <= {"on", "off"}) == (None, True)
+        case _:
+            raise AssertionError(entity)
+
+
+def test_the_flow_is_whole_and_made_of_node_reds_own_nodes() -> None:
+    nodes = {node["id"]: node for node in FLOW}
+    assert len(nodes) == len(FLOW)
+    own = {"tab", "mqtt-broker", "mqtt in", "mqtt out", "function", "switch", "change", "trigger", "debug", "inject"}
+    assert {node["type"] for node in FLOW} == own
+    for node in FLOW:
+        for output in node.get("wires", ()):
+            assert all(nodes[target]["z"] == node["z"] for target in output)
+        if "broker" in node and node["type"].startswith("mqtt "):
+            assert nodes[node["broker"]]["type"] == "mqtt-broker"
+    assert all(f"`{name}`" in NODE_RED for name in ("events", "each once", "who is there", "status", "answers"))
+
+
+def test_the_flow_listens_where_the_sensor_speaks_and_asks_where_it_listens() -> None:
+    for node in FLOW:
+        if node["type"] == "mqtt in":
+            spoken = [TOPICS.of(kind) for kind in KINDS] + [TOPICS.response("pause")]
+            assert any(matches(node["topic"], topic) for topic in spoken), node["topic"]
+        if node["type"] == "mqtt out" and node["name"] != "lamp":
+            assert matches(TOPICS.requests, node["topic"])
+            assert node["name"] == node["topic"].rpartition("/")[2]
+            assert node["retain"] == "false"
+
+
+def test_every_field_that_the_flow_looks_at_is_in_the_payload() -> None:
+    nodes = {node["id"]: node for node in FLOW}
+    looked: set[tuple[str, str]] = set()
+
+    def follow(node: dict[str, Any], kind: str) -> None:
+        if node["type"] == "change" and node["rules"][0]["p"] == "payload":
+            return  # from here on it is another message
+        if node["type"] == "switch" and node["property"].startswith("payload."):
+            looked.add((kind, node["property"].partition(".")[2]))
+        if node["type"] == "function":
+            looked.update((kind, field) for field in re.findall(r"\bevent\.(\w+)", node["func"]))
+        for output in node.get("wires", ()):
+            for target in output:
+                follow(nodes[target], kind)
+
+    for node in FLOW:
+        if node["type"] == "mqtt in" and node["datatype"] == "json" and "response" not in node["topic"]:
+            follow(node, node["topic"].rpartition("/")[2])
+    assert looked == {
+        ("event", "type"),
+        ("event", "emotion"),
+        ("event", "seq"),
+        ("event", "boot_id"),
+        ("event", "replayed"),
+        ("state", "paused"),
+        ("state", "present"),
+    }
+    for kind, field in looked:
+        (schema,) = [one for name, one in load_schema(kind)["$defs"].items() if name == f"{kind.title()}Payload"]
+        assert field in schema["properties"], (kind, field)
