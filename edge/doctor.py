@@ -18,6 +18,8 @@ from edge.messages import Composer
 from edge.mqtt.access import access
 from edge.mqtt.connect_errors import ConnectFailedError
 from edge.mqtt.dialler import Dialler
+from edge.mqtt.outboxcheck import describe_outbox
+from edge.priority import describe_priority
 from edge.records import Detection, Frame
 from edge.sources import first_frame, make_source
 from edge.sources.base import SourceOptions
@@ -104,6 +106,12 @@ class _Patient:
             raise BrokerError(str(error)) from error
         return f"{mqtt.url} accepts us with {protocol} in {1000 * (time.perf_counter() - began):.0f} ms"
 
+    def outbox(self) -> str:
+        return describe_outbox(self.config.mqtt, self.config.device.id or board.device_id())
+
+    def priority(self) -> str:
+        return describe_priority(self.config.budget.priority)
+
 
 def doctor(config: Config, stream: TextIO) -> int:
     """Print a line per part; returns 0 where all are well, else 1."""
@@ -115,6 +123,8 @@ def doctor(config: Config, stream: TextIO) -> int:
         "cascade": patient.cascade,
         "source": patient.source,
         "broker": patient.broker,
+        "outbox": patient.outbox,
+        "priority": patient.priority,
     }
     failed = 0
     for name, check in checks.items():

@@ -22,6 +22,25 @@ _PATIENCE: Final = 5
 """Looks in a row with more than that, before the priority is given back."""
 
 
+_REMEDY: Final = (
+    ", so that busy programs can hold up frames: LimitRTPRIO=1 in a service, or an rtprio limit of 1 for this user "
+    "(limits.conf), allows it"
+)
+
+
+def describe_priority(wanted: Literal["auto", "normal"]) -> str:
+    """Say for `doctor` what `budget.priority` comes to here, by trying it."""
+    if wanted == "normal":
+        return "ordinary, as budget.priority says"
+    before, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_LOWEST))
+    except OSError as error:
+        return f"no real-time priority ({error.strerror}){_REMEDY}"
+    os.sched_setscheduler(0, before, parameters)
+    return "the lowest real-time priority is allowed: busy programs do not hold up frames"
+
+
 class Priority:
     """The scheduling policy of this process, all its threads alike: one that waits would hold up the others."""
 
@@ -42,11 +61,7 @@ class Priority:
         try:
             _set_all(os.SCHED_RR, _LOWEST)
         except OSError as error:
-            log.info(
-                "no real-time priority (%s), so that busy programs can hold up frames: LimitRTPRIO=1 in a service, "
-                "or an rtprio limit of 1 for this user (limits.conf), allows it",
-                error.strerror,
-            )
+            log.info("no real-time priority (%s)%s", error.strerror, _REMEDY)
             return
         self._raised = True
         log.info("at the lowest real-time priority, to keep the budget beside busy programs")

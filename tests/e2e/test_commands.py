@@ -105,9 +105,12 @@ def test_doctor_tries_every_part(broker):
     result = run("doctor", "--source", "scripted:happy=1", "--mqtt", broker.url)
     lines = result.stdout.splitlines()
     assert result.returncode == 0, result.stdout + result.stderr
-    assert [line.split()[1] for line in lines] == ["system", "interpreter", "model", "cascade", "source", "broker"]
+    parts = ["system", "interpreter", "model", "cascade", "source", "broker", "outbox", "priority"]
+    assert [line.split()[1] for line in lines] == parts
     assert all(line.startswith("ok ") for line in lines)
     assert "happy" in lines[3]
+    assert "which is made at the first start" in lines[6]
+    assert "priority" in lines[7]
 
 
 def test_doctor_says_what_to_do_and_goes_on(make_broker):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.priority import Priority
+from edge.priority import Priority, describe_priority
 from program import run, start
 
 pytestmark = pytest.mark.device
@@ -47,6 +47,23 @@ print(json.dumps([priority.state, *(os.sched_getscheduler(int(task)) for task in
 @pytest.mark.usefixtures("allowed")
 def test_all_threads_go_first_old_and_new():
     assert policies_after() == ("realtime", {os.SCHED_RR})
+
+
+@pytest.mark.usefixtures("allowed")
+def test_doctor_tries_it_and_gives_it_back():
+    before = os.sched_getscheduler(0)
+    assert describe_priority("auto").startswith("the lowest real-time priority is allowed")
+    assert describe_priority("normal") == "ordinary, as budget.priority says"
+    assert os.sched_getscheduler(0) == before
+
+
+def test_doctor_says_what_would_allow_it(monkeypatch):
+    def refuse(*_arguments):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    assert describe_priority("auto").startswith("no real-time priority (Operation not permitted), so that busy")
+    assert "LimitRTPRIO=1" in describe_priority("auto")
 
 
 @pytest.mark.usefixtures("allowed")
