@@ -3,16 +3,20 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-device lint bench clean
 
 help:   ## what can be done here
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 demo: .venv/.ready   ## run the sensor for some twenty seconds on the bundled scripted faces
 	@.venv/bin/python -m edge.demo
 
 test:   ## lint, types, and the tests with each interpreter
 	@sh scripts/test-all
+
+# Not part of `test`: it needs root, an hour, and Debian's packages. docs/device-test.md says what it checks.
+test-device: .venv-litert/.ready   ## the installed service on an emulated device (SUITE=trixie)
+	@sh scripts/test-device $(SUITE)
 
 lint: .venv-litert/.ready   ## style and types only
 	@.venv-litert/bin/ruff check .
