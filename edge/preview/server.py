@@ -69,9 +69,10 @@ class Preview:
             health=lambda: health(self.window),
             worker=self._worker,
         )
+        self._pages = Pages(parts)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                Pages(parts).app(),
+                self._pages.app(),
                 loop="asyncio",
                 http="h11",
                 ws="none",
@@ -89,6 +90,7 @@ class Preview:
         )
         # What is wrong with a request is the sender's business, and would fill the log.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
 
     @property
@@ -109,7 +111,8 @@ class Preview:
         self._server.should_exit = True
         if self._thread.is_alive():
             with contextlib.suppress(RuntimeError):  # its loop ended meanwhile
-                self._loop.call_soon_threadsafe(self._stream.end)
+                if self._loop is not None:
+                    self._loop.call_soon_threadsafe(self._end, self._loop)
             self._thread.join(_JOIN_SECONDS)
         self._socket.close()
         for executor in (self._worker, self._encoder):
@@ -138,6 +141,15 @@ class Preview:
             # The sensor's work goes on: nothing of it depends on who watches.
             log.exception("the page is gone until the next start")
 
+    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._stream.end()
+        loop.call_later(2 * _GOODBYE_SECONDS, self._cut)
+
+    def _cut(self) -> None:
+        """Cut whoever does not take the good-bye: from Python 3.12 on the end waits for every connection."""
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         turns = asyncio.create_task(self._stream.run())
@@ -165,6 +177,7 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK_MS)
         listener.bind(address)
+        listener.listen(_CONNECTIONS)
     except OSError as error:
         listener.close()
         raise ConfigError(

@@ -111,7 +111,7 @@ class Stream:
         elif mark != self._shown:
             content["blank"] = True
         self._shown = mark
-        if content:
+        if content or self._window.events_version != self._turn.events:
             self._turn = Turn(self._turn.number + 1, self._window.events_version, now, content, picture)
             self._next.set()
             self._next = asyncio.Event()

@@ -93,7 +93,9 @@ class Window(Meter):
         self.latest = result
         if now_monotonic >= self._sample_due:
             self._sample_due = now_monotonic + _SAMPLE_SECONDS
-            self.history.append(Sample(unix, tuple((face.track, face.label, face.confidence) for face in result.faces)))
+            self.history.append(
+                Sample(unix, tuple((face.track, face.label, round(face.confidence, 3)) for face in result.faces))
+            )
 
     def blank(self) -> None:
         """Show nothing until the next frame: the source is away, or the sensor looks at nothing."""
