@@ -34,7 +34,7 @@ def show(config: Config, stream: TextIO) -> int:
     classifier = Classifier.from_config(config.model)
     described = info(config=config, device=device, boot_id="", classifier=classifier)
     topics = Topics(config.mqtt.base_topic, device)
-    message = discovery(config.homeassistant.discovery_prefix, topics, described)
+    message = discovery(config.homeassistant.discovery_prefix, topics, described, commands=config.requests.enabled)
     content = {"topic": message.topic, "payload": json.loads(message.payload)}
     stream.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return 0

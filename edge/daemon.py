@@ -85,6 +85,7 @@ class Daemon:
         self._governor = Governor(config.budget.latency_ms)
         self._reporter = Reporter(config, self._capture, self._meter, self._governor, self._sink)
         self._health_due = self._started + config.health.interval_seconds
+        self._told_source = ""
         self._state_due = 0.0
         self._frame: Frame | None = None
         self._faces: Sequence[FaceView] = ()
@@ -163,7 +164,7 @@ class Daemon:
                 break
             if self._sink.failure is not None:
                 raise self._sink.failure
-            if time.monotonic() >= self._health_due:
+            if time.monotonic() >= self._health_due or self._capture.state != self._told_source:  # gone, or back
                 self._send_health()
 
     def _reload(self) -> None:
@@ -276,6 +277,7 @@ class Daemon:
         now = time.monotonic()
         self._health_due = now + self._config.health.interval_seconds
         health = self._reporter.health(now, faces=len(self._faces))
+        self._told_source = health.source
         self._manager.status(status_line(health))
         self._sink.health(health)
         return health

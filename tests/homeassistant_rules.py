@@ -166,6 +166,7 @@ class Switch(Component, tag_field="platform", tag="switch", kw_only=True):
 
 
 Entity = Sensor | BinarySensor | Event | Switch
+PLATFORMS = ("sensor", "binary_sensor", "event", "switch")
 
 
 class Discovery(Shared, kw_only=True):
@@ -177,12 +178,19 @@ class Discovery(Shared, kw_only=True):
 
 
 def read(topic: str, payload: bytes, prefix: str = "homeassistant") -> dict[str, Entity]:
-    """Check a discovery message and return its entities by key, with what they take over from the device."""
+    """Check a discovery message and return its entities by key, with what they take over from the device.
+
+    A component of nothing but its platform takes away what was announced before.
+    """
     start, end = f"{prefix}/device/", "/config"
     _demand(topic.startswith(start) and topic.endswith(end), topic)
     name = topic[len(start) : -len(end)]
     _demand(name.isascii() and name.replace("-", "").replace("_", "").isalnum(), f"{name!r} in {topic}")
-    message = msgspec.json.decode(payload, type=Discovery)
+    raw = msgspec.json.decode(payload)
+    removed = [key for key, one in raw.get("components", {}).items() if one in [{"platform": tag} for tag in PLATFORMS]]
+    for key in removed:
+        del raw["components"][key]
+    message = msgspec.convert(raw, Discovery)
     for entity in message.components.values():
         for key in Shared.__struct_fields__:
             if getattr(entity, key) is UNSET:

@@ -24,8 +24,12 @@ def config_topic(prefix: str, device: str) -> str:
     return f"{prefix}/device/{_object_id(device)}/config"
 
 
-def discovery(prefix: str, topics: Topics, info: InfoPayload) -> Message:
-    """Describe this sensor to Home Assistant."""
+def discovery(prefix: str, topics: Topics, info: InfoPayload, *, commands: bool = True) -> Message:
+    """Describe this sensor to Home Assistant. `commands`: whether it listens to requests."""
+    entities = {key: _identified(key, component, info.device) for key, component in components(topics, info).items()}
+    if not commands:
+        # Its platform alone takes an entity away that was announced before.
+        entities |= {key: {"platform": one["platform"]} for key, one in entities.items() if "command_topic" in one}
     payload = {
         "device": {
             "identifiers": [_object_id(info.device)],
@@ -36,9 +40,7 @@ def discovery(prefix: str, topics: Topics, info: InfoPayload) -> Message:
         },
         "origin": {"name": _ORIGIN, "sw_version": info.version},
         "availability": availability(topics),
-        "components": {
-            key: _identified(key, component, info.device) for key, component in components(topics, info).items()
-        },
+        "components": entities,
     }
     return Message(config_topic(prefix, info.device), msgspec.json.encode(payload), 1, retain=True)
 

@@ -26,18 +26,25 @@ After a connection there is no wait, because the reconnections of many sensors a
 
 
 class HomeAssistant:
-    """A correspondent. `announced` remembers what is to be taken back.
+    """A correspondent. `announced` remembers what is to be taken back; `commands`: requests are listened to.
 
     `config` turned off, or with another prefix than before: the old message is removed, and forgotten once the
     broker has shown that it is gone.
     """
 
     def __init__(
-        self, config: HomeAssistantConfig, topics: Topics, announced: Announced, rng: random.Random | None = None
+        self,
+        config: HomeAssistantConfig,
+        topics: Topics,
+        announced: Announced,
+        *,
+        commands: bool = True,
+        rng: random.Random | None = None,
     ) -> None:
         self._config = config
         self._topics = topics
         self._announced = announced
+        self._commands = commands
         self._rng = rng or random.Random()
         self._message: Message | None = None
         self._post: Post | None = None
@@ -56,7 +63,7 @@ class HomeAssistant:
         """Announce what the sensor is from here on. From any thread."""
         if not self._config.enabled:
             return
-        message = discovery(self._config.discovery_prefix, self._topics, info)
+        message = discovery(self._config.discovery_prefix, self._topics, info, commands=self._commands)
         if message == self._message:
             return
         # In this order, and the other way round in `connected`: one of the two threads sees what the other did.
@@ -93,4 +100,5 @@ def home_assistant(config: Config, device: str) -> HomeAssistant | None:
     announced = Announced(announced_file(config.mqtt, device), lambda topic: is_name(topic) and topic.endswith(ending))
     if not config.homeassistant.enabled and not announced.topics:
         return None
-    return HomeAssistant(config.homeassistant, Topics(config.mqtt.base_topic, device), announced)
+    topics = Topics(config.mqtt.base_topic, device)
+    return HomeAssistant(config.homeassistant, topics, announced, commands=config.requests.enabled)

@@ -91,6 +91,18 @@ def test_every_entity_takes_what_its_topic_says_and_the_switch_pauses(broker, su
     assert max(seen.values["fps"]) > 0
     assert set(seen.values["level"]) == {"full"}
     assert set(seen.values["problem"]) == {False}
+
+    switch = seen.entities["paused"]
+    subscriber.publish(switch.command_topic, switch.payload_on.encode())
+    subscriber.wait(lambda: house().values["paused"][-1])
+    subscriber.wait(lambda: house().values["present"][-1] is None)
+    assert [house().values[key][-1] for key in ("emotion", "confidence", "faces")] == [None, None, None]
+    assert house().available() == set(seen.entities)
+    events = len(house().values["event"])
+    subscriber.publish(switch.command_topic, switch.payload_off.encode())
+    subscriber.wait(lambda: not house().values["paused"][-1])
+    subscriber.wait(lambda: house().values["present"][-1] and len(house().values["event"]) > events)
+
     process.send_signal(signal.SIGTERM)
     subscriber.wait(lambda: house().available() == set())
     _, err = process.communicate(timeout=60)

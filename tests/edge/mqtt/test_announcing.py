@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.config import Config, DeviceConfig, HomeAssistantConfig, MqttConfig
+from edge.config import Config, DeviceConfig, HomeAssistantConfig, MqttConfig, RequestsConfig
 from edge.mqtt.announced import Announced
 from edge.mqtt.discovery import config_topic, discovery, removal
 from edge.mqtt.homeassistant import MOST_DELAY_SECONDS, HomeAssistant, home_assistant
@@ -45,11 +45,12 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(folder: Path) -> Callable[..., HomeAssistant | None]:
-    def make(**settings: object) -> HomeAssistant | None:
+    def make(*, commands: bool = True, **settings: object) -> HomeAssistant | None:
         config = Config(
             device=DeviceConfig(id="cam"),
             mqtt=MqttConfig(url="mqtt://localhost", outbox_directory=str(folder)),
             homeassistant=HomeAssistantConfig(**settings),  # type: ignore[arg-type]
+            requests=RequestsConfig(enabled=commands),
         )
         return home_assistant(config, "cam")
 
@@ -91,10 +92,17 @@ def test_what_has_changed_is_announced_again_and_nothing_else(make) -> None:
     assert posted.messages == [MESSAGE, discovery("homeassistant", TOPICS, renamed)]
 
 
+def test_a_sensor_that_listens_to_nobody_has_no_switch(make) -> None:
+    one, posted = make(enabled=True, commands=False), Posted()
+    one.describe(info())
+    one.connected(posted)
+    assert posted.messages == [discovery("homeassistant", TOPICS, info(), commands=False)]
+
+
 def test_home_assistants_birth_is_answered_after_a_random_wait() -> None:
     posted = Posted()
     config = HomeAssistantConfig(enabled=True, status_topic="ha/birth")
-    one = HomeAssistant(config, TOPICS, Announced(None, lambda _: True), random.Random(4))
+    one = HomeAssistant(config, TOPICS, Announced(None, lambda _: True), rng=random.Random(4))
     one.describe(info())
     for _ in range(200):
         one.received(Received("ha/birth", b"online", retained=False), posted)

@@ -65,6 +65,14 @@ def test_a_sensor_without_a_name_goes_by_its_id() -> None:
     assert described(name="")["device"]["name"] == "cam"
 
 
+def test_without_requests_the_switch_is_taken_away_and_nothing_else() -> None:
+    message = discovery("homeassistant", TOPICS, info(), commands=False)
+    full = discovery("homeassistant", TOPICS, info())
+    entities = rules.read(message.topic, message.payload)
+    assert set(rules.read(full.topic, full.payload)) - set(entities) == {"paused"}
+    assert msgspec.json.decode(message.payload)["components"]["paused"] == {"platform": "switch"}
+
+
 def test_topics_are_those_of_the_sensor() -> None:
     entities = described()["components"]
     assert {entity["state_topic"] for entity in entities.values()} == {TOPICS.state, TOPICS.event, TOPICS.health}
