@@ -53,6 +53,7 @@ class Service:
             "WATCHDOG_USEC": str(round(PERIOD_SECONDS * 1_000_000)),
             "EMOTION_EDGE_HEALTH_INTERVAL_SECONDS": "0.5",
             "EMOTION_EDGE_MQTT_OUTBOX_DIRECTORY": "none",
+            "EMOTION_EDGE_MQTT_RECONNECT_MAX_SECONDS": "8",
         }
         arguments = ["run", "--source", "scripted:happy=2,none=1?seed=5&loop=1", "--mqtt", url]
         self.process = subprocess.Popen(

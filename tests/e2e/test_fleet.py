@@ -1,0 +1,194 @@
+"""Two hundred sensors on one broker: it restarts, and they come back by and by, with all that happened meanwhile."""
+
+import json
+import random
+import re
+import subprocess
+import sys
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.brokerproc import PrivateBroker
+from edge.mqtt.backoff import Backoff
+from edge.mqtt.payloads import encode
+from fault_tools import Arrival, Witness, check
+from mqtt_tools import TIMEOUT_SECONDS, event, wait_until
+
+# Not of the lane of the device: no interpreter has a part in this.
+SENSORS = 200
+PROCESSES = 4
+AWAY_SECONDS = 1.0
+"""A restart as a package's upgrade makes it: the hardest for a fleet, because all are at their first try."""
+BACK_SECONDS = 60.0
+MOST_SHARE = 0.5
+"""Of the fleet, in any one second. Twice what the waits alone lead to: a busy machine may let some oversleep."""
+
+PROCESS = """
+import sys, threading, time
+from msgspec import json, structs
+from edge.config import MqttConfig
+from edge.mqtt.dialler import Dialler
+from edge.mqtt.payloads import EventPayload
+from edge.mqtt.publisher import MqttSink
+
+url, folder, first, count, event = sys.argv[1:]
+event = json.decode(event, type=EventPayload)
+attempts, back, connect = [], {}, Dialler.connect
+
+def noted(self, *arguments):
+    attempts.append(time.monotonic())
+    return connect(self, *arguments)
+
+Dialler.connect = noted
+# Everything as it is by default: what is measured is how the sensors wait.
+names = [f"cam-{number}" for number in range(int(first), int(first) + int(count))]
+sinks = {name: MqttSink(MqttConfig(url=url, outbox_directory=folder), name) for name in names}
+sent = dict.fromkeys(names, 0)
+for sink in sinks.values():
+    sink.start()
+print("started", flush=True)
+told = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.readline(), told.set()), daemon=True).start()
+away = set()
+while not told.is_set():
+    for name, sink in sinks.items():
+        sent[name] += 1
+        seq = sent[name]
+        sink.event(structs.replace(event, id=f"{name}:{seq}", boot_id=name, seq=seq), time.monotonic())
+        until = time.monotonic() + 2.0 / len(sinks)
+        for other in names:
+            if sinks[other].broker_state == "disconnected":
+                away.add(other)
+            elif other in away:
+                away.remove(other)
+                back[other] = time.monotonic()
+        time.sleep(max(0.0, until - time.monotonic()))
+kept = [sink.close(60.0) for sink in sinks.values()]
+left = sum(sink.outbox_depth + sink.outbox_dropped for sink in sinks.values())
+print(json.encode({"attempts": attempts, "back": back, "sent": sent, "left": left}).decode(), flush=True)
+sys.exit(not all(kept))
+"""
+
+
+class Fleet:
+    """The sensors, in a few processes."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        each = SENSORS // PROCESSES
+        template = encode(event(1)).decode()
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", PROCESS, url, str(folder), str(first), str(each), template],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
+            )
+            for first in range(0, SENSORS, each)
+        ]
+
+    def wait_for_start(self) -> None:
+        for process in self._processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "started\n"
+
+    def finish(self) -> list[dict[str, object]]:
+        reports = []
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        for process in self._processes:
+            out, _ = process.communicate(timeout=2 * TIMEOUT_SECONDS)
+            assert process.returncode == 0
+            reports.append(json.loads(out))
+        return reports
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def broker(make_broker: Callable[..., PrivateBroker]) -> PrivateBroker:
+    broker = make_broker(persistence=True, extra=["max_inflight_messages 0", "autosave_interval 0"])
+    broker.start()
+    return broker
+
+
+@pytest.fixture
+def fleet(broker: PrivateBroker, tmp_path: Path) -> Iterator[Fleet]:
+    fleet = Fleet(broker.url, tmp_path)
+    yield fleet
+    fleet.close()
+
+
+def most_in_a_second(moments: list[float]) -> int:
+    moments = sorted(moments)
+    return max((number + 1 - bisect_left(moments, moment - 1.0) for number, moment in enumerate(moments)), default=0)
+
+
+def due_by_the_waits() -> int:
+    """The most attempts in a second that the default waits lead to where nothing takes any time; of many draws."""
+    peaks = []
+    for seed in range(20):
+        rng = random.Random(seed)
+        attempts = []
+        for _ in range(SENSORS):
+            backoff, moment = Backoff(60.0, rng), 0.0
+            while moment < AWAY_SECONDS:
+                moment += backoff.next_seconds()
+                attempts.append(moment)
+        peaks.append(most_in_a_second(attempts))
+    return max(peaks)
+
+
+def came_back(broker: PrivateBroker, said_before: int) -> set[str]:
+    return set(re.findall(r"New client connected from \S+ as emotion-edge-(cam-\d+) ", broker.log()[said_before:]))
+
+
+def test_a_restart_of_the_broker(broker: PrivateBroker, fleet: Fleet) -> None:
+    witness = Witness(broker.port)
+    try:
+        fleet.wait_for_start()
+        wait_until(lambda: len({one.boot_id for one in witness.arrivals}) == SENSORS)
+        said = len(broker.log())
+        went = time.monotonic()
+        broker.stop()
+        time.sleep(max(0.0, went + AWAY_SECONDS - time.monotonic()))
+        broker.start()
+        began = time.monotonic()
+        wait_until(lambda: len(came_back(broker, said)) == SENSORS, BACK_SECONDS)
+        time.sleep(1.0)  # some more of each
+        reports = fleet.finish()
+        sent = {name: count for report in reports for name, count in report["sent"].items()}
+        wait_until(lambda: len({(one.boot_id, one.seq) for one in witness.arrivals}) >= sum(sent.values()))
+        arrivals = witness.arrivals
+    finally:
+        witness.close()
+
+    back = {name: moment for report in reports for name, moment in report["back"].items()}
+    assert len(back) == len(sent) == SENSORS
+    assert max(back.values()) - began <= BACK_SECONDS
+
+    attempts = [moment for report in reports for moment in report["attempts"] if moment > went]
+    peak, due = most_in_a_second(attempts), due_by_the_waits()
+    measured = (
+        f"{SENSORS} sensors, {len(attempts)} attempts in {max(attempts) - went:.1f} s, at most {peak} in one second "
+        f"({due} by the waits alone); all back {max(back.values()) - began:.1f} s after the broker"
+    )
+    assert due <= MOST_SHARE * SENSORS, "the waits themselves are too much alike"
+    assert peak <= MOST_SHARE * SENSORS, measured
+
+    assert sum(report["left"] for report in reports) == 0
+    by_sensor: dict[str, list[Arrival]] = {name: [] for name in sent}
+    for one in arrivals:
+        by_sensor[one.boot_id].append(one)
+    for name, count in sent.items():
+        check(by_sensor[name], {name: count})
+    assert any(one.marked for one in arrivals), "some happened while the broker was away"
