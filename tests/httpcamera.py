@@ -23,23 +23,27 @@ def pictures(script, count):
 
 
 class HttpCamera:
-    """Serves pictures in a loop, each time from the first; counts who watches."""
+    """Serves pictures in a loop, each time from the first; counts who watches. While `away` nobody gets any."""
 
     def __init__(self, script="scripted:happy=3?seed=5", count=30):
         self.watchers = 0
         self.watched = 0
+        self.away = False
         jpegs = pictures(script, count)
         camera = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
+                if camera.away:
+                    self.send_error(503)
+                    return
                 camera.watchers += 1
                 camera.watched += 1
                 try:
                     self.send_response(200)
                     self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
                     self.end_headers()
-                    for jpeg in itertools.cycle(jpegs):
+                    for jpeg in itertools.takewhile(lambda _: not camera.away, itertools.cycle(jpegs)):
                         head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                         self.wfile.write(head.encode() + jpeg + b"\r\n")
                         time.sleep(1 / FPS)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import homeassistant_rules as rules
+from httpcamera import HttpCamera
 from mqtt_tools import Seen, Subscriber
 from program import run, start
 
@@ -110,6 +111,38 @@ def test_every_entity_takes_what_its_topic_says_and_the_switch_pauses(broker, su
     assert [one.retained for one in subscriber._seen if one.topic == TOPIC] == [False, False]
     late = subscribe(broker)
     late.wait(lambda: any(one.topic == TOPIC and one.retained for one in late._seen))
+
+
+@pytest.fixture
+def camera() -> Iterator[HttpCamera]:
+    served = HttpCamera()
+    yield served
+    served.close()
+
+
+def test_while_the_camera_is_away_nobody_is_said_to_be_gone(broker, subscribe, started, camera) -> None:
+    subscriber = subscribe(broker)
+    # Health once an hour: that the camera went must not wait for it.
+    changes = ON | {"EMOTION_EDGE_HEALTH_INTERVAL_SECONDS": "3600", "EMOTION_EDGE_SOURCE_STALL_SECONDS": "1"}
+    started("run", "--source", camera.uri, "--mqtt", broker.url, **changes)
+    in_view = {"emotion", "confidence", "faces", "present"}
+
+    def house() -> House | None:
+        return House(subscriber._seen) if any(one.topic == TOPIC for one in subscriber._seen) else None
+
+    def sees() -> bool:
+        now = house()
+        return now is not None and now.available() >= in_view and now.values["present"][-1]
+
+    subscriber.wait(sees)
+    camera.away = True
+    subscriber.wait(lambda: house().available().isdisjoint(in_view) and house().values["problem"][-1])
+    told = rules.attributes(house().entities["problem"], house().latest["emotion-edge/cam/health"])
+    assert told["source"] in {"stalled", "lost"}
+    assert told["source_error"]
+    assert house().available() == set(house().entities) - in_view
+    camera.away = False
+    subscriber.wait(sees)
 
 
 @pytest.fixture
