@@ -245,6 +245,18 @@ class PreviewConfig(Section, frozen=True, kw_only=True):
     ] = 25.0
 
 
+class PrivacyConfig(Section, frozen=True, kw_only=True):
+    """What may leave this sensor at all. Nothing but the preview page ever shows a picture, and that only if asked for.
+
+    There is no setting that lets a picture reach a disk or the broker: nothing here can put one there.
+    """
+
+    pictures: Annotated[
+        bool,
+        Meta(description="Whether preview.enabled may be set; false: no picture leaves this process, whoever asks."),
+    ] = True
+
+
 class Config(Section, frozen=True, kw_only=True):
     """Everything. Tables and keys of the TOML file have the same names."""
 
@@ -263,3 +275,4 @@ class Config(Section, frozen=True, kw_only=True):
     health: HealthConfig = field(default_factory=HealthConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     preview: PreviewConfig = field(default_factory=PreviewConfig)
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)

@@ -127,6 +127,10 @@ def _together(config: Config) -> None:
         given, missing = ("cert_file", "key_file") if mqtt.cert_file else ("key_file", "cert_file")
         msg = f"mqtt.{given} is {getattr(mqtt, given)!r}, but needs mqtt.{missing} beside it"
         raise ConfigError(msg)
+    if config.preview.enabled and not config.privacy.pictures:
+        raise ConfigError(
+            "preview.enabled (--preview) is set, but privacy.pictures is false: no picture may leave this sensor"
+        )
     seen: dict[str, str] = {}
     for group, members in config.labels.items():
         for label in members:

@@ -56,6 +56,7 @@ def test_the_file_may_be_named_by_the_environment(write):
         ('[mqtt]\ncert_file = "a.pem"\n', ["mqtt.cert_file", "mqtt.key_file"]),
         ('[labels]\na = ["happy"]\nb = ["happy"]\n', ["labels.b", "happy", "labels.a"]),
         ('[labels]\na = "happy"\n', ["labels.a", "list"]),
+        ("[preview]\nenabled = true\n[privacy]\npictures = false\n", ["preview.enabled", "privacy.pictures is false"]),
         ("[homeassistant]\nenabled = 1\n", ["homeassistant.enabled", "1", "true or false"]),
         ('[homeassistant]\ndiscovery_prefix = "a/#"\n', ["homeassistant.discovery_prefix", "'a/#'", "text matching"]),
         ("[source\n", ["not valid TOML"]),
