@@ -10,12 +10,11 @@ from typing import Final, TextIO
 import cv2
 
 from edge import board
+from edge.absence import Quota
 from edge.capture import Capture
 from edge.classifier import Classifier
 from edge.config import Config
-from edge.configcheck import check_next_start
 from edge.detector import Detector
-from edge.errors import EdgeError
 from edge.governor import Governor
 from edge.health import Meter
 from edge.messages import Composer
@@ -24,7 +23,7 @@ from edge.mqtt.payloads import HealthPayload
 from edge.pipeline import Pipeline
 from edge.preview.make import make_page
 from edge.records import Event, FaceView, Frame
-from edge.reload import compare
+from edge.reload import Reloader
 from edge.report import Reporter, info, status_line
 from edge.requests import request_desk
 from edge.signals import attend
@@ -40,6 +39,8 @@ _POLL_SECONDS: Final = 0.2
 """How long the line waits for a frame before it looks at signals, the broker and the clock."""
 _STATE_SECONDS: Final = 1.0
 """The retained state is refreshed this often while somebody is in view: boxes and probabilities move."""
+_MOST_TOGGLES: Final = 20
+"""Pauses and ends of them that are logged within an hour: whoever may publish to the broker can ask for them."""
 
 
 class Daemon:
@@ -64,8 +65,7 @@ class Daemon:
         self._fast = fast
         self._max_frames = max_frames
         self._stop = threading.Event()
-        self._read_again = read_again or (lambda: config)
-        self._reload_asked = threading.Event()
+        self._reloader = Reloader(read_again or (lambda: config))
         self.device = config.device.id or board.device_id()
         self.boot_id = secrets.token_hex(8)
         self._classifier = Classifier.from_config(config.model)
@@ -86,6 +86,7 @@ class Daemon:
         self._reporter = Reporter(config, self._capture, self._meter, self._governor, self._sink)
         self._health_due = self._started + config.health.interval_seconds
         self._told_source = ""
+        self._toggles = Quota(_MOST_TOGGLES)
         self._state_due = 0.0
         self._frame: Frame | None = None
         self._faces: Sequence[FaceView] = ()
@@ -97,7 +98,7 @@ class Daemon:
 
     def reload(self) -> None:
         """Ask the line to read the configuration again before the next frame; safe from a signal handler."""
-        self._reload_asked.set()
+        self._reloader.ask()
 
     def run(self) -> int:
         """Run until the source ends or `stop`; returns the exit code.
@@ -146,7 +147,7 @@ class Daemon:
 
     def _loop(self) -> None:
         while not self._stop.is_set():
-            if self._reload_asked.is_set():
+            if self._reloader.take():
                 self._reload()
             self._desk.attend(self, self._config)
             frame = self._capture.next(_POLL_SECONDS)
@@ -169,23 +170,15 @@ class Daemon:
 
     def _reload(self) -> None:
         """Read the configuration again; one that cannot be used changes nothing."""
-        self._reload_asked.clear()
         self._manager.reloading()
-        try:
-            read = self._read_again()
-            change = compare(self._config, read)
-            check_next_start(read, change.restart)
-            detector = Detector(read.detector) if change.touches("detector") else None
-            self._composer.regroup(change.config.labels)
-        except EdgeError as error:
-            log.error("the configuration is refused, and the one before stays in force: %s", error)  # noqa: TRY400
-        else:
+        news = self._reloader.read(self._config, self._composer)
+        if news is not None:
+            change, detector = news
             self._config = change.config
             self._pipeline.configure(change.config, detector)
-            if "budget.latency_ms" in change.live:
+            if change.touches("budget"):
                 self._governor.set_budget(change.config.budget.latency_ms)
             self._reporter.configure(change.config)
-            log.log(logging.WARNING if change.restart else logging.INFO, "%s", change)
             self._send_info()
             self._send_health()
         self._manager.ready()
@@ -206,7 +199,10 @@ class Daemon:
             self._capture.resume()
             self._send_state(())
         self._send_health()
-        log.info("paused: somebody asked for it" if self.paused else "resumed: somebody asked for it")
+        left = self._toggles.left(time.monotonic())
+        if left:
+            more = "; more of it within the hour is in the state alone" if left == 1 else ""
+            log.info("%s: somebody asked for it%s", "paused" if self.paused else "resumed", more)
 
     def report(self) -> HealthPayload:
         """How it is doing, as it is published at the same time; at most once a second."""

@@ -1,11 +1,20 @@
 """What a configuration that is read again changes: some of it at once, the rest with the next start."""
 
+import logging
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from edge.config import Config
+from edge.configcheck import check_next_start
+from edge.detector import Detector
+from edge.errors import EdgeError
+from edge.messages import Composer
+
+log = logging.getLogger(__name__)
 
 LIVE: Final = frozenset(
     {
@@ -64,6 +73,41 @@ def compare(in_force: Config, read: Config) -> Change:
         else:
             tables[name] = msgspec.structs.replace(old, **{key: getattr(new, key) for key in now})
     return Change(Config(**tables), tuple(live), tuple(restart))
+
+
+class Reloader:
+    """Reads the configuration again when asked to. `read_again` gives it as its file has it by then."""
+
+    def __init__(self, read_again: Callable[[], Config]) -> None:
+        self._read_again = read_again
+        self._asked = threading.Event()
+
+    def ask(self) -> None:
+        """Ask for it; safe from a signal handler."""
+        self._asked.set()
+
+    def take(self) -> bool:
+        """Whether it was asked for since the last time."""
+        asked = self._asked.is_set()
+        self._asked.clear()
+        return asked
+
+    def read(self, in_force: Config, composer: Composer) -> tuple[Change, Detector | None] | None:
+        """Return what changes, and the detector where that changes; None where nothing may, which the log has then.
+
+        All that could fail has happened on return: what is left to do is to use it. The composer uses it already.
+        """
+        try:
+            read = self._read_again()
+            change = compare(in_force, read)
+            check_next_start(read, change.restart)
+            detector = Detector(change.config.detector) if change.touches("detector") else None
+            composer.regroup(change.config.labels)
+        except EdgeError as error:
+            log.error("the configuration is refused, and the one before stays in force: %s", error)  # noqa: TRY400
+            return None
+        log.log(logging.WARNING if change.restart else logging.INFO, "%s", change)
+        return change, detector
 
 
 def _is_live(table: str, key: str) -> bool:

@@ -1,9 +1,11 @@
 """The correspondents' part of a connection, beside the sensor's own topics."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from edge.absence import Hourly
 from edge.mqtt.client import Connection
 from edge.mqtt.correspondent import Correspondent, Mailbox
 from edge.mqtt.topics import matches
@@ -18,10 +20,32 @@ _OVERHEAD_BYTES: Final = 32
 """Packet type, lengths, id and property tags around topic and payload; fewer than that."""
 
 
+class Patience:
+    """What outlasts a connection: whether it is worth to subscribe at the next one, and what was said of it."""
+
+    def __init__(self) -> None:
+        self.told = Hourly()
+        self._cut_off = 0
+
+    @property
+    def left(self) -> bool:
+        """False once connections in a row have ended over a subscription, until this process ends."""
+        return self._cut_off < _MOST_CUT_OFF
+
+    def ended(self, correspondence: "Correspondence") -> None:
+        """A connection has ended."""
+        if correspondence.answered:
+            self._cut_off = 0
+        elif correspondence.unanswered:
+            self._cut_off += 1
+            if not self.left:
+                _LOG.warning("the broker hangs up whenever it is asked for a subscription: requests are not heard")
+
+
 class Correspondence:
     """The correspondents' part in one conversation. `wake` interrupts the publisher's wait.
 
-    With `listen` false nothing is subscribed to. Its methods raise ConnectionGoneError.
+    Without `patience` nothing is subscribed to. Its methods raise ConnectionGoneError.
     """
 
     def __init__(
@@ -29,19 +53,17 @@ class Correspondence:
         connection: Connection,
         correspondents: Sequence[Correspondent],
         wake: Callable[[], None],
-        *,
-        listen: bool = True,
+        patience: Patience,
     ) -> None:
         self._connection = connection
         self._correspondents = correspondents
-        self._listen = listen
+        self._listen = patience.left
         self._box = Mailbox(wake)
         self._begun = False
         self._answers = 0
         self._asked: dict[int, list[str]] = {}  # subscriptions that the broker has not answered
         self._mids: dict[int, str] = {}  # topics of messages that it has not acknowledged
-        self._failed: set[int] = set()
-        self._refused = False
+        self._told = patience.told
 
     @property
     def under_way(self) -> int:
@@ -94,7 +116,7 @@ class Correspondence:
             self._answers += 1
             for name, refusal in zip(filters, answer.refusals, strict=False):
                 if refusal is not None:
-                    _LOG.warning("the broker refuses the subscription to %s: %s", name, refusal)
+                    self._report(f"the broker refuses the subscription to {name}: {refusal}", name)
         for message in self._connection.take_received():
             for number, one in enumerate(self._correspondents):
                 if any(matches(name, message.topic) for name in one.filters):
@@ -116,39 +138,17 @@ class Correspondence:
             self._try(number, correspondent.connected, self._box.post)
 
     def _try(self, number: int, work: Callable[..., None], *arguments: object) -> None:
-        """Call a correspondent; one that fails is told of once per connection, and goes on."""
+        """Call a correspondent; one that fails is told of once an hour, and goes on."""
         try:
             work(*arguments)
         except Exception as error:  # noqa: BLE001 - no failure of theirs may cost an event
             name = type(self._correspondents[number]).__name__
-            if number not in self._failed:
-                self._failed.add(number)
+            if self._told.new(f"{name} failed", time.monotonic()):
                 _LOG.exception("%s failed; the sensor goes on without its answer", name)
             else:
                 _LOG.debug("%s failed again: %s", name, error)
 
-    def _report(self, sentence: str) -> None:
-        """Log the first loss of a connection as a warning: topics may be anybody's choice, and many."""
-        _LOG.log(logging.DEBUG if self._refused else logging.WARNING, "%s", sentence)
-        self._refused = True
-
-
-class Patience:
-    """Whether it is worth to subscribe at the next connection."""
-
-    def __init__(self) -> None:
-        self._cut_off = 0
-
-    @property
-    def left(self) -> bool:
-        """False once connections in a row have ended over a subscription, until this process ends."""
-        return self._cut_off < _MOST_CUT_OFF
-
-    def ended(self, correspondence: Correspondence) -> None:
-        """A connection has ended."""
-        if correspondence.answered:
-            self._cut_off = 0
-        elif correspondence.unanswered:
-            self._cut_off += 1
-            if not self.left:
-                _LOG.warning("the broker hangs up whenever it is asked for a subscription: requests are not heard")
+    def _report(self, sentence: str, what: str = "message") -> None:
+        """Log the first loss of a kind within an hour as a warning: topics may be anybody's choice, and many."""
+        news = self._told.new(what, time.monotonic())
+        _LOG.log(logging.WARNING if news else logging.DEBUG, "%s", sentence)

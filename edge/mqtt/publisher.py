@@ -258,7 +258,7 @@ class MqttSink:
             name = f"the broker at {self._dialler.access.broker} with {connection.protocol.value}"
             self._silence.broken(name)
             self._pending.connection_made()
-            correspondence = Correspondence(connection, self._correspondents, self._wake, listen=self._patience.left)
+            correspondence = Correspondence(connection, self._correspondents, self._wake, self._patience)
             conversation = Conversation(connection, self._topics, self._pending, correspondence, self._verdict.answered)
             try:
                 conversation.run(self._ending, self._wake_reader, lambda: self._turn(name))

@@ -6,14 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.classifier import Classifier
 from edge.config import BudgetConfig, Config, EventsConfig, ModelConfig, SourceConfig, TrackerConfig
 from edge.configcheck import check_next_start
+from edge.detector import Detector
 from edge.errors import ConfigError, EdgeError
 from edge.events import Expression
 from edge.governor import Governor
 from edge.messages import Composer
-from edge.records import UNKNOWN, Box, Detection
+from edge.pipeline import Pipeline
+from edge.records import UNKNOWN, Box, Detection, EventKind
 from edge.reload import LIVE, compare
+from edge.sources import SourceOptions, make_source
 from edge.tracker import Tracker
 
 pytestmark = pytest.mark.device
@@ -140,3 +144,26 @@ def test_another_budget_is_kept_from_the_level_in_force_on():
         governed.frame(number / 25, 95.0, {"detect": 95.0})
     assert governed.report().level_index == 0
     assert not governed.too_late(900.0)
+
+
+def test_a_stream_goes_on_with_another_detector():
+    """The same face under the same number, found by new rules; nobody comes or goes."""
+    source = make_source("scripted:happy=8?seed=5", SourceOptions())
+    source.open()
+    config = Config()
+    line = Pipeline(config, Detector(config.detector), Classifier.from_config(config.model))
+    results = []
+    while (frame := source.read()) is not None and frame.seconds < 6:
+        if frame.number == 20:
+            face = results[-1].faces[0]
+            changed = msgspec.convert({"detector": {"min_face": 0.2, "scale_factor": 1.2}}, Config)
+            line.configure(changed, Detector(changed.detector))
+        if frame.number == 40:
+            # Larger than the actor's face: it is not found any more.
+            blind = msgspec.convert({"detector": {"min_face": 0.9}}, Config)
+            line.configure(blind, Detector(blind.detector))
+        results.append(line.step(frame))
+    source.close()
+    assert [event.kind for result in results[:40] for event in result.events] == [EventKind.FACE_APPEARED]
+    assert {seen.track for seen in results[39].faces} == {face.track}
+    assert [event.kind for result in results[40:] for event in result.events] == [EventKind.FACE_LEFT]
