@@ -21,7 +21,7 @@ from edge.config import PreviewConfig
 from edge.mqtt.payloads import HealthPayload
 from edge.preview.access import Access
 from edge.preview.guard import COOKIE, Guard
-from edge.preview.limits import BodyRefusedError, Rate, drain, read_body
+from edge.preview.limits import BodyRefusedError, Rate, check_length, drain, read_body
 from edge.preview.metrics import Metrics
 from edge.preview.ondemand import OnDemand, PictureRefusedError
 from edge.preview.probe import Probe
@@ -154,6 +154,11 @@ class Pages:
     async def _read(
         self, request: Request, read: Callable[[bytes], bytes] | None = None, limit: int | None = None
     ) -> Response:
+        limit = self._config.max_upload_mb * 1_000_000 if limit is None else limit
+        try:
+            await check_length(request, limit)
+        except BodyRefusedError as error:
+            return _sentence(error.status, str(error))
         if self._waiting >= _WAITING or not self._rate.take():
             await drain(request)
             busy = _sentence(429, "Other pictures are being read: try again in a second.")
@@ -161,7 +166,7 @@ class Pages:
             return busy
         self._waiting += 1
         try:
-            body = await read_body(request, self._config.max_upload_mb * 1_000_000 if limit is None else limit)
+            body = await read_body(request, limit)
             async with self._turn:
                 loop = asyncio.get_running_loop()
                 answer = await loop.run_in_executor(self._worker, read or self._on_demand.upload, body)

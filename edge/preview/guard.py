@@ -4,6 +4,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from h11 import LocalProtocolError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -53,7 +54,12 @@ class Guard:
             await send(message)
 
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send_with_headers)
+        try:
+            await (refusal or self._app)(scope, receive, send_with_headers)
+        except LocalProtocolError:
+            # What came after the header was no HTTP: the server has said so by itself, and closes the connection.
+            while (await receive())["type"] != "http.disconnect":
+                pass
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

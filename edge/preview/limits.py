@@ -38,16 +38,25 @@ class Rate:
         return True
 
 
+async def check_length(request: Request, limit: int) -> None:
+    """Raise BodyRefusedError where the request says that its body is longer than `limit` bytes."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        if int(declared) <= _DRAIN_BYTES:
+            await drain(request)
+        raise _too_long(limit)
+
+
+def _too_long(limit: int) -> BodyRefusedError:
+    return BodyRefusedError(413, f"Not read: at most {limit / 1e6:g} million bytes are taken.")
+
+
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body, at most `limit` bytes.
 
     Raises BodyRefusedError for one that is longer, or slower than a minute, or whose sender went away.
     """
-    declared = request.headers.get("content-length", "")
-    too_long = BodyRefusedError(413, f"Not read: at most {limit / 1e6:g} million bytes are taken.")
-    if declared.isdigit() and int(declared) > limit:
-        await drain(request)
-        raise too_long
+    await check_length(request, limit)
     parts: list[bytes] = []
     size = 0
     try:
@@ -64,7 +73,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise BodyRefusedError(400, "The sender went away.") from None
     if size > limit:
         await drain(request)
-        raise too_long
+        raise _too_long(limit)
     return b"".join(parts)
 
 

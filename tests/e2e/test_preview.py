@@ -1,0 +1,171 @@
+"""The page beside the real program: what it refuses to start with, how it ends, and what it withstands."""
+
+import http.client
+import importlib.util
+import itertools
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mqtt_tools import wait_until
+from program import COMMAND, comparable, environment, events_of, run
+
+if importlib.util.find_spec("uvicorn") is None:
+    pytest.skip("the extra preview is not installed", allow_module_level=True)
+
+from hostile import PROPER, Hostile, send
+from preview_tools import TOKEN, Watcher
+
+pytestmark = pytest.mark.device
+
+ENDLESS = "scripted:happy=1,surprise=1,sad=1,none=2?seed=5&loop=1"
+FREE_PORT = {"EMOTION_EDGE_PREVIEW_PORT": "0", "EMOTION_EDGE_BUDGET_LATENCY_MS": "10000"}
+REQUESTS = 1000
+
+
+class Program:
+    """A running program with its page: what it says is read as it comes, so that no pipe fills up."""
+
+    def __init__(self, folder: Path, *arguments: object, **changes: str) -> None:
+        self._out, self._err = folder / "out", folder / "err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                [*COMMAND, "run", "--preview", *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=environment(**{**FREE_PORT, **changes}),
+            )
+        wait_until(lambda: self.process.poll() is not None or "watching" in self.err)
+        assert self.process.poll() is None, self.err
+        self.port = int(re.search(r"http://[^/]*:(\d+)/", self.err)[1])
+
+    @property
+    def err(self):
+        return self._err.read_text(encoding="utf-8")
+
+    @property
+    def events(self):
+        return [json.loads(line) for line in self._out.read_text(encoding="utf-8").splitlines()]
+
+    def get(self, path, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    def peak_mb(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Starts programs that are ended after the test, whatever became of it."""
+    programs = []
+
+    def _start(*arguments, **changes):
+        programs.append(Program(tmp_path, *arguments, **changes))
+        return programs[-1]
+
+    yield _start
+    for program in programs:
+        if program.process.poll() is None:
+            program.process.kill()
+            program.process.wait()
+
+
+def refused(**changes):
+    result = run("run", "--source", ENDLESS, "--preview", **changes)
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    return result.returncode, result.stderr.splitlines()[-1]
+
+
+def test_missing_packages_are_named(tmp_path):
+    (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError(name='uvicorn')\n", encoding="utf-8")
+    code, said = refused(PYTHONPATH=str(tmp_path))
+    assert code == 2
+    assert "the package uvicorn is not installed: install the extra, pip install 'emotion-edge[preview]'" in said
+
+
+def test_without_the_page_its_packages_are_not_even_imported():
+    script = "import sys, edge.cli, edge.daemon; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "'edge'" in ran.stdout
+    assert not re.findall("uvicorn|starlette|prometheus_client", ran.stdout)
+
+
+def test_an_open_address_without_a_token_is_refused():
+    code, said = refused(EMOTION_EDGE_PREVIEW_HOST="0.0.0.0", **FREE_PORT)  # noqa: S104 - is refused
+    assert code == 2
+    assert "preview.host is '0.0.0.0', which others can reach, and there is no token" in said
+
+
+def test_a_port_in_use_is_one_sentence():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, said = refused(EMOTION_EDGE_PREVIEW_PORT=str(port))
+    assert code == 2
+    assert f"preview.port {port} at preview.host '127.0.0.1' cannot be used (Address already in use)" in said
+
+
+def test_it_ends_cleanly_while_somebody_watches(started):
+    program = started("--source", ENDLESS)
+    watcher = Watcher(program.port).wait(lambda one: len(one.frames) > 2 and one.events)
+    stuck = Watcher(program.port, reading=False)
+    assert program.end() == 0
+    assert watcher.ended.wait(30)
+    stuck.close()
+    assert "Traceback" not in program.err
+    shown = {one["payload"]["id"]: one["payload"] for one in watcher.events if one["published"]}
+    assert shown
+    assert [event for event in program.events if event["id"] in shown] == list(shown.values())
+
+
+def test_it_withstands_a_thousand_hostile_requests(started):
+    program = started(
+        "--source",
+        ENDLESS,
+        EMOTION_EDGE_PREVIEW_HOST="0.0.0.0",  # noqa: S104 - what the token is for
+        EMOTION_EDGE_PREVIEW_TOKEN=TOKEN,
+    )
+    wait_until(lambda: len(program.events) > 1)
+    statuses = Counter()
+    for request in itertools.islice(Hostile(7, program.port, TOKEN).requests(), REQUESTS):
+        status = send(program.port, request)
+        # Who left before all was sent is owed no answer.
+        assert status in PROPER or (status is None and request.cut), request.kind
+        statuses[status] += 1
+    assert {400, 401, 403, 404, 405, 413, 421} <= set(statuses)
+    # It still sees, and has missed nothing.
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    status, said = program.get("/healthz", **bearer)
+    assert (status, json.loads(said)["status"]) == (200, "ok")
+    _, figures = program.get("/metrics", **bearer)
+    assert "emotion_edge_frames_dropped_total 0.0" in figures
+    frames = int(float(re.search(r"emotion_edge_frames_total ([\d.]+)", figures)[1]))
+    # The sensor alone takes some 150 MB, a picture of 25 million pixels several times 25.
+    assert program.peak_mb() < 450
+    assert program.end() == 0
+    assert "Traceback" not in program.err
+    assert "ERROR" not in program.err
+    # As many events as there were by then, and the same as of a run that nobody troubled.
+    later = frames + 15  # its end makes the faces leave
+    undisturbed = comparable(events_of("--source", ENDLESS, "--fast", "--max-frames", later))
+    expected = [event for event in undisturbed if event["source_seconds"] < frames / 15]
+    assert len(expected) > 2
+    assert comparable(program.events)[: len(expected)] == expected
