@@ -73,7 +73,8 @@ def _in_view(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
             "name": "Emotion",
             "icon": "mdi:emoticon-outline",
             "device_class": "enum",
-            "options": list(dict.fromkeys([*info.model.labels, NOBODY])),
+            # Home Assistant strips what a template gives.
+            "options": list(dict.fromkeys([*(label.strip() for label in info.model.labels), NOBODY])),
             "value_template": _EMOTION,
         },
         "confidence": common

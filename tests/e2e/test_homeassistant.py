@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import homeassistant_rules as rules
+import homeassistant_view as view
 from httpcamera import HttpCamera
 from mqtt_tools import Seen, Subscriber
 from program import run, start
@@ -52,10 +53,10 @@ class House:
             self.latest[one.topic] = one.payload
             for key, entity in self.entities.items():
                 if entity.state_topic == one.topic:
-                    self.values[key].append(rules.take(entity, one.payload))
+                    self.values[key].append(view.take(entity, one.payload))
 
     def available(self) -> set[str]:
-        return {key for key, entity in self.entities.items() if rules.available(entity, self.latest)}
+        return {key for key, entity in self.entities.items() if view.available(entity, self.latest)}
 
 
 def test_every_entity_takes_what_its_topic_says_and_the_switch_pauses(broker, subscribe, started) -> None:
@@ -137,7 +138,7 @@ def test_while_the_camera_is_away_nobody_is_said_to_be_gone(broker, subscribe, s
     subscriber.wait(sees)
     camera.away = True
     subscriber.wait(lambda: house().available().isdisjoint(in_view) and house().values["problem"][-1])
-    told = rules.attributes(house().entities["problem"], house().latest["emotion-edge/cam/health"])
+    told = view.attributes(house().entities["problem"], house().latest["emotion-edge/cam/health"])
     assert told["source"] in {"stalled", "lost"}
     assert told["source_error"]
     assert house().available() == set(house().entities) - in_view

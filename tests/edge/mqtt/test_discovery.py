@@ -6,16 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import homeassistant_rules as rules
+import homeassistant_view as view
 from edge.levels import LADDER
 from edge.mqtt.discovery import config_topic, discovery, is_ours, removal
+from edge.mqtt.payloads import encode
 from edge.mqtt.topics import Topics
 from edge.mqtt.wire import Message
-from mqtt_tools import info
+from mqtt_tools import info, state
 
 pytestmark = pytest.mark.device
 
 DEVICE_IDS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
-LABELS = st.lists(st.text(min_size=1, max_size=20), min_size=2, max_size=8, unique=True)
+LABELS = st.lists(st.text(min_size=1, max_size=20).filter(str.strip), min_size=2, max_size=8, unique=True)
 TOPICS = Topics("emotion-edge", "cam")
 COMMON = {"sensor": {"emotion", "confidence", "faces", "latency", "fps", "temperature", "level", "waiting"}}
 COMMON |= {"binary_sensor": {"present", "problem"}, "event": {"event"}, "switch": {"paused"}}
@@ -32,7 +34,9 @@ def test_every_message_keeps_home_assistants_rules(device: str, name: str, label
     described = msgspec.structs.replace(info(), device=device, name=name, version=version, model=model)
     message = discovery("homeassistant", Topics("emotion-edge", device), described)
     entities = rules.read(message.topic, message.payload)
-    assert set(labels) <= set(entities["emotion"].options)
+    for label in labels:
+        shown = view.take(entities["emotion"], encode(state(label)))
+        assert shown == (None if label.strip() in {"unknown", "None"} else label.strip())
     assert (message.qos, message.retain) == (1, True)
     assert is_ours(message.payload)
     assert removal(message.topic) == Message(message.topic, b"", 1, retain=True)

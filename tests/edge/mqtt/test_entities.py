@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 import homeassistant_rules as rules
+import homeassistant_view as view
 from edge.levels import LADDER
 from edge.mqtt.discovery import discovery
 from edge.mqtt.payloads import LatencyPercentiles, encode
@@ -22,11 +23,11 @@ IN_VIEW = ("emotion", "confidence", "faces", "present")
 
 def in_view(emotion: str | None = "happy", **changes: Any) -> list[Any]:
     payload = encode(msgspec.structs.replace(state(emotion), **changes))
-    return [rules.take(ENTITIES[key], payload) for key in (*IN_VIEW, "paused")]
+    return [view.take(ENTITIES[key], payload) for key in (*IN_VIEW, "paused")]
 
 
 def shown(key: str, **changes: Any) -> Any:
-    return rules.take(ENTITIES[key], encode(health(**changes)))
+    return view.take(ENTITIES[key], encode(health(**changes)))
 
 
 def test_a_face_in_view() -> None:
@@ -46,13 +47,13 @@ def test_while_paused_nobody_knows_who_is_there() -> None:
 
 
 def test_a_label_that_the_model_does_not_have_is_refused() -> None:
-    with pytest.raises(rules.Refused, match="joyful"):
+    with pytest.raises(view.Refused, match="joyful"):
         in_view("joyful")
 
 
 def test_an_event_tells_what_happened() -> None:
     payload = encode(event(1, group="positive"))
-    assert rules.take(ENTITIES["event"], payload) == {
+    assert view.take(ENTITIES["event"], payload) == {
         "event_type": "emotion_changed",
         "emotion": "happy",
         "previous": "neutral",
@@ -65,12 +66,12 @@ def test_an_event_tells_what_happened() -> None:
 
 @pytest.mark.parametrize("kind", ["face_appeared", "emotion_changed", "face_left"])
 def test_every_type_of_event_is_taken_also_with_what_is_null(kind: str) -> None:
-    taken = rules.take(ENTITIES["event"], encode(event(1, type=kind, previous=None, group=None)))
+    taken = view.take(ENTITIES["event"], encode(event(1, type=kind, previous=None, group=None)))
     assert (taken["event_type"], taken["previous"], taken["group"]) == (kind, None, None)
 
 
 def test_an_event_that_had_to_wait_triggers_nothing() -> None:
-    assert rules.take(ENTITIES["event"], encode(event(1, replayed=True))) is None
+    assert view.take(ENTITIES["event"], encode(event(1, replayed=True))) is None
 
 
 def test_numbers_about_the_sensor() -> None:
@@ -111,7 +112,7 @@ def test_every_level_is_an_option(level: Any) -> None:
 )
 def test_a_problem_is_one(changes: dict[str, Any], problem: bool) -> None:  # noqa: FBT001
     assert shown("problem", **changes) is problem
-    told = rules.attributes(ENTITIES["problem"], encode(health(**changes)))
+    told = view.attributes(ENTITIES["problem"], encode(health(**changes)))
     assert told["source_error"] == changes.get("source_error")
     assert told["outbox_problem"] == changes.get("outbox_problem")
 
@@ -122,8 +123,8 @@ def test_when_entities_are_available(word: str, source: Any) -> None:
     latest = {TOPICS.status: word.encode(), TOPICS.health: encode(health(source=source))}
     for key, entity in ENTITIES.items():
         sees = key not in IN_VIEW or source in ("ok", "paused", "ended")
-        assert rules.available(entity, latest) is (word == "online" and sees), key
-    assert not any(rules.available(entity, {}) for entity in ENTITIES.values())
+        assert view.available(entity, latest) is (word == "online" and sees), key
+    assert not any(view.available(entity, {}) for entity in ENTITIES.values())
 
 
 def test_the_switch_says_what_the_sensor_understands() -> None:
