@@ -10,6 +10,7 @@ from edge.manifest import find_model, load_manifest
 from edge.messages import Composer
 from edge.mqtt.access import access
 from edge.mqtt.statefolder import outbox_file
+from edge.preview.access import access as page_access
 from edge.sources import make_source
 from edge.sources.base import SourceOptions
 
@@ -23,6 +24,8 @@ def check(config: Config) -> None:
     if config.mqtt.url:
         access(config.mqtt)
         outbox_file(config.mqtt, config.device.id)
+    if config.preview.enabled:
+        page_access(config.preview)
 
 
 def check_next_start(config: Config, keys: Iterable[str]) -> None:
@@ -38,6 +41,8 @@ def check_next_start(config: Config, keys: Iterable[str]) -> None:
     if tables & {"mqtt", "device"} and config.mqtt.url:
         access(config.mqtt)
         outbox_file(config.mqtt, config.device.id)
+    if "preview" in tables and config.preview.enabled:
+        page_access(config.preview)
 
 
 def secret_note(mqtt: MqttConfig) -> str:

@@ -15,7 +15,6 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from edge.mqtt.payloads import HealthPayload
-from edge.preview.probe import is_paused
 from edge.preview.stream import Stream
 from edge.preview.window import BUCKETS_MS, Window
 
@@ -102,7 +101,7 @@ class Metrics(Collector):
                 "1 with a connection to the broker",
                 None if health.broker == "none" else float(health.broker == "connected"),
             ),
-            "paused": ("1 while the sensor looks at nothing", float(is_paused(health))),
+            "paused": ("1 while the sensor looks at nothing", float(health.paused)),
         }
         for name, (text, value) in values.items():
             if value is not None:

@@ -12,12 +12,6 @@ _FILE_SECONDS: Final = 60.0
 """Pictures may be shown as slowly as one in many seconds."""
 
 
-def is_paused(health: HealthPayload) -> bool:
-    """Tell whether the sensor was told to look at nothing."""
-    source: str = health.source
-    return source == "paused"
-
-
 class Probe:
     """Says whether frames go through the line, or why none do."""
 
@@ -38,7 +32,7 @@ class Probe:
         silent = time.monotonic() - (recent[-1].monotonic if recent else self._began)
         limit = self._stall_seconds + _MARGIN_SECONDS if self.live else _FILE_SECONDS
         status, reason = "ok", None
-        if is_paused(health):
+        if health.paused:
             status = "paused"
         elif health.source in {"opening", "stalled", "lost"}:
             status, reason = "reconnecting", health.source_error

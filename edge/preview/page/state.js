@@ -3,6 +3,7 @@
 import { byId, keyed, make, say } from "./dom.js";
 
 const SOURCE = {
+  paused: ["warn", "paused"],
   opening: ["warn", "opening"], ok: ["good", "ok"], stalled: ["bad", "silent"], lost: ["bad", "away"], ended: ["warn", "ended"],
 };
 const BROKER = { connected: ["good", "connected"], disconnected: ["bad", "away"], none: ["", "none set"] };

@@ -1,0 +1,281 @@
+"""The page in Chromium, as a person has it: the real program, a real broker, a real subscriber beside it.
+
+Not in the lane of the older interpreter: nothing of the page depends on it.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from edge.brokerproc import PrivateBroker, find_mosquitto
+from mqtt_tools import Subscriber, wait_until
+from program import COMMAND, environment
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
+if find_mosquitto() is None:
+    pytest.skip("mosquitto is not installed: apt-get install mosquitto", allow_module_level=True)
+pytest.importorskip("uvicorn", reason="the extra preview is not installed")
+pytest.importorskip("playwright", reason="playwright is not installed: pip install .[dev]")
+
+from playwright.sync_api import sync_playwright  # noqa: E402 - skips above where it is missing
+
+from preview_tools import actor, encoded  # noqa: E402 - imports the server
+
+PARTS = ("neutral", "happy", "surprise", "sad")
+SCRIPT = f"scripted:{','.join(f'{part}=2' for part in PARTS)},none=2.5?seed=1&loop=1"
+TIMEOUT_MS = 60_000
+CHROMIUM_OPTIONS = (
+    "--no-sandbox",  # it refuses to run as root with one; it sees nothing but our own page
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
+
+
+class Scene:
+    """A broker, a subscriber, the program, and a page in a browser that looks at it."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self.broker = stack.enter_context(PrivateBroker())
+        self.subscriber = Subscriber(self.broker.port)
+        stack.callback(self.subscriber.close)
+        settings = {
+            "PREVIEW_PORT": "0",
+            "PREVIEW_FPS": "5",
+            "BUDGET_LATENCY_MS": "10000",
+            "MQTT_RECONNECT_MAX_SECONDS": "1",
+        }
+        self._err = folder / "err"
+        with self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                [*COMMAND, "run", "--preview", "--mqtt", self.broker.url, "--source", SCRIPT],
+                stderr=err,
+                env=environment(
+                    XDG_STATE_HOME=str(folder),
+                    EMOTION_EDGE_DEVICE_ID="cam",
+                    **{f"EMOTION_EDGE_{name}": value for name, value in settings.items()},
+                ),
+            )
+        stack.callback(self.process.wait, 60)
+        stack.callback(self.process.terminate)
+        wait_until(lambda: self.process.poll() is not None or "watching" in self.err)
+        self.url = re.search(r"http://\S+/", self.err)[0]
+        playwright = stack.enter_context(sync_playwright())
+        self.browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_OPTIONS))
+        stack.callback(self.browser.close)
+        self.complaints: list[str] = []
+        self.page = self.open()
+
+    @property
+    def err(self):
+        return self._err.read_text(encoding="utf-8")
+
+    def open(self, size="desktop", scheme="light"):
+        width, height = WIDTHS[size]
+        context = self.browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context.set_default_timeout(TIMEOUT_MS)
+        page = context.new_page()
+        page.on(
+            "console", lambda message: message.type in {"error", "warning"} and self.complaints.append(message.text)
+        )
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(self.url)
+        return page
+
+    def poll(self, look, enough):
+        """Look at the page again and again, and return all that was seen once that is enough."""
+        seen = []
+        deadline = time.monotonic() + TIMEOUT_MS / 1000
+        while not enough(seen):
+            assert time.monotonic() < deadline, seen[-20:]
+            seen.append(look())
+            self.page.wait_for_timeout(50)
+        return seen
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    with contextlib.ExitStack() as stack:
+        yield Scene(tmp_path_factory.mktemp("page"), stack)
+
+
+def labels(page):
+    return [text.split()[0] for text in page.locator("#live-boxes .box span").all_inner_texts()]
+
+
+def test_boxes_move_and_labels_follow_the_script(scene):
+    look = (
+        "() => [...document.querySelectorAll('#live-boxes .box')].map(b => [b.style.left, b.style.width, b.innerText])"
+    )
+    seen = scene.poll(
+        lambda: scene.page.evaluate(look), lambda seen: len({one[2].split()[0] for boxes in seen for one in boxes}) >= 4
+    )
+    boxes = [one for found in seen for one in found]
+    lefts = {float(left.removesuffix("%")) for left, _, _ in boxes}
+    assert len(lefts) > 5  # the actor sways
+    assert all(20 < left < 50 for left in lefts)
+    assert all(20 < float(width.removesuffix("%")) < 50 for _, width, _ in boxes)
+    assert all(re.fullmatch(r"\w+ \d{1,3} %", text) for _, _, text in boxes)
+    shown = [text.split()[0] for _, _, text in boxes]
+    changes = [(one, other) for one, other in pairwise(shown) if one != other]
+    assert changes
+    following = dict(zip(PARTS, (*PARTS[1:], PARTS[0]), strict=True))
+    assert all(following[one] == other for one, other in changes)
+
+
+def test_each_face_has_its_probabilities(scene):
+    face = scene.page.locator("#faces .face").first
+    face.wait_for()
+    assert face.locator("dt").all_inner_texts() == ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+    smoothed, raw = face.evaluate(
+        "(f) => ['dd:not(.raw)', 'dd.raw'].map(s => [...f.querySelectorAll(s)].map(d => parseInt(d.innerText)))"
+    )
+    assert 96 <= sum(smoothed) <= 104
+    assert 96 <= sum(raw) <= 104
+    best = face.locator("dt.best").inner_text()
+    assert best in PARTS
+
+
+def test_the_timeline_grows(scene):
+    count = "() => document.querySelectorAll('#timeline .segment').length"
+    seen = scene.poll(lambda: scene.page.evaluate(count), lambda seen: len(set(seen)) >= 3)
+    assert seen[-1] > seen[0]
+    texts = scene.page.evaluate(
+        "() => [...document.querySelectorAll('#timeline .segment')].map(s => s.innerText || s.title)"
+    )
+    assert {text.split(",")[0] for text in texts} <= {*PARTS, "unknown"}
+
+
+PAYLOADS = """() => [...document.querySelectorAll('#events li')].reverse()
+  .filter(li => li.dataset.published === 'true').map(li => JSON.parse(li.querySelector('pre').textContent))"""
+
+
+def test_the_events_are_those_that_a_subscriber_received(scene):
+    shown = scene.poll(lambda: scene.page.evaluate(PAYLOADS), lambda seen: seen and len(seen[-1]) >= 6)[-1]
+    wait_until(lambda: scene.subscriber.seqs and scene.subscriber.seqs[-1] >= shown[-1]["seq"])
+    received = [message.json for message in scene.subscriber.of("event")]
+    # From the very first on: the page was opened later, and was told what had been before.
+    assert shown == received[: len(shown)]
+    assert shown[0]["seq"] == 1
+
+
+def test_a_picture_is_uploaded_and_answered(scene, tmp_path):
+    file = tmp_path / "actor.png"
+    file.write_bytes(encoded(actor("happy"), ".png"))
+    page = scene.page
+    page.set_input_files("#choose", file)
+    page.locator("#answer-faces .face").wait_for()
+    assert re.fullmatch(r"1 face\. 640 . 480 pixels, read in \d+ ms\.", page.inner_text("#picture-text"))
+    assert re.fullmatch(r"1: happy \d+ %", page.inner_text("#answer-boxes .box"))
+    crop = page.locator("#answer-faces canvas")
+    assert crop.get_attribute("aria-label") == "Face 1 as the network saw it"
+    # Its pixels are a face, not an empty canvas.
+    spread = "(c) => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let a = 255, b = 0; "
+    spread += "for (let i = 0; i < d.length; i += 4) { a = Math.min(a, d[i]); b = Math.max(b, d[i]); } return b - a; }"
+    assert crop.evaluate(spread) > 100
+    assert page.locator("#answer-faces dt.best").inner_text() == "happy"
+
+
+def test_what_is_no_picture_is_said(scene, tmp_path):
+    file = tmp_path / "letter.jpg"
+    file.write_text("Dear sensor,", encoding="utf-8")
+    scene.page.set_input_files("#choose", file)
+    scene.page.locator("#picture-text.bad").wait_for()
+    assert scene.page.inner_text("#picture-text") == "Not read: this is no picture. Choose a JPEG, PNG or WebP."
+    assert scene.page.locator("#answer").is_hidden()
+    # The browser tells of each answer that is an error.
+    scene.complaints[:] = [one for one in scene.complaints if "status of 415" not in one]
+
+
+def test_the_current_frame_is_read(scene):
+    scene.page.locator("#live-boxes .box").first.wait_for()
+    scene.page.click("#current")
+    scene.page.locator("#answer-faces .face").or_(
+        scene.page.locator("#picture-text", has_text="No face")
+    ).first.wait_for()
+    assert "480 pixels" in scene.page.inner_text("#picture-text")
+
+
+@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
+def test_it_fits_and_follows_the_scheme(scene, size, scheme):
+    page = scene.open(size, scheme)
+    page.locator("#live-boxes .box").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    red, *_ = map(int, re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor")))
+    assert (red > 200) == (scheme == "light")
+    folder = os.environ.get("EMOTION_EDGE_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=Path(folder, f"{size}-{scheme}.png"), full_page=True)
+    page.context.close()
+
+
+def test_keyboard_and_screen_reader(scene):
+    page = scene.open()
+    page.locator("#events li").first.wait_for()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to who is in view"
+    page.locator("#events summary").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#events pre").first.is_visible()
+    for name in ("Choose a picture", "Use the current frame"):
+        assert page.get_by_text(name, exact=True).is_visible()
+    unnamed = """() => [...document.querySelectorAll('canvas, section, [role=img]')]
+      .filter(one => !one.ariaLabel && !one.getAttribute('aria-labelledby')).length"""
+    assert page.evaluate(unnamed) == 0
+    # What changes ten times a second is no live region; events are, one at a time.
+    for selector in ("#faces", "#live-boxes", "#timeline"):
+        assert (
+            page.evaluate(f"() => document.querySelector('{selector}').closest('[aria-live], [role=status]')") is None
+        )
+    page.locator("#spoken", has_text="Face").wait_for(state="attached")
+    page.context.close()
+
+
+def test_a_pause_shows_nothing(scene):
+    page = scene.page
+    page.locator("#live-boxes .box").first.wait_for()
+    scene.subscriber.publish("emotion-edge/cam/request/pause", b"{}")
+    page.locator("#notices", has_text="Paused").wait_for()
+    page.locator("#live-absent", has_text="Paused").wait_for()
+    assert (
+        page.evaluate("document.getElementById('live-picture').getContext('2d').getImageData(320, 240, 1, 1).data[3]")
+        == 0
+    )
+    assert labels(page) == []
+    assert page.locator("#current").is_disabled()
+    scene.subscriber.publish("emotion-edge/cam/request/resume", b"{}")
+    page.locator("#live-boxes .box").first.wait_for()
+    assert page.locator("#notices p").count() == 0
+
+
+def test_the_brokers_absence_is_said_and_its_events_wait(scene):
+    page = scene.page
+    scene.broker.stop()
+    page.locator("#notices", has_text="The broker is away").wait_for()
+    page.locator("#events small", has_text="waits").first.wait_for()
+    scene.broker.start()
+    page.locator("#notices p").first.wait_for(state="detached")
+    page.locator("#events small", has_text="sent late").first.wait_for()
+
+
+def test_the_end_is_said_and_the_page_complained_of_nothing(scene):
+    assert scene.complaints == []
+    scene.process.send_signal(signal.SIGTERM)
+    scene.page.locator(
+        "#notices", has_text=re.compile(r"The sensor was stopped|No connection to the sensor")
+    ).wait_for()
+    assert labels(scene.page) == []
+    assert scene.process.wait(60) == 0
+    assert "Traceback" not in scene.err
