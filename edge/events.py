@@ -50,6 +50,11 @@ class Expression:
             return float(self.probabilities.max())
         return float(self.probabilities[self._labels.index(self.label)])
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether another label leads, though not for long enough yet."""
+        return self._candidate is not None
+
     def read(self, probabilities: NDArray[np.float32], seconds: float) -> None:
         """Take a reading, float32 (labels,), at a frame's time."""
         self.reading = probabilities

@@ -11,6 +11,7 @@ from edge.events import Expression
 from edge.levels import LADDER, Level
 from edge.records import Event, EventKind, FaceView, Frame, StepResult
 from edge.tracker import Track, Tracker
+from edge.turns import Readable, Turns
 
 
 class Pipeline:
@@ -35,8 +36,7 @@ class Pipeline:
         self._tracker = Tracker(config.tracker)
         self._expressions: dict[int, Expression] = {}
         self._announced: dict[int, FaceView] = {}
-        self._read_at: dict[int, int] = {}
-        self._steps = 0
+        self._turns = Turns(config.events.dwell_seconds)
         self.level: Level = LADDER[0]
         self._timer = timer
         self._last_frame: Frame | None = None
@@ -49,6 +49,7 @@ class Pipeline:
         self._config = config
         self._detector = detector or self._detector
         self._tracker.configure(config.tracker)
+        self._turns.dwell_seconds = config.events.dwell_seconds
         for expression in self._expressions.values():
             expression.configure(config.events)
 
@@ -61,7 +62,7 @@ class Pipeline:
         tracks, lost = self._tracker.update(detections, frame.seconds)
         events = self._leave(lost, frame)
         marks.append(self._timer())
-        self._read(tracks, frame)
+        readings = self._read(tracks, frame)
         marks.append(self._timer())
         faces = []
         for track in tracks:
@@ -74,7 +75,7 @@ class Pipeline:
         self._last_frame = frame
         spent = [1000 * (after - before) for before, after in pairwise(marks)]
         stage_ms = {"detect": spent[0], "classify": spent[2], "track": spent[1] + spent[3]}
-        return StepResult(frame, tuple(faces), tuple(events), stage_ms)
+        return StepResult(frame, tuple(faces), tuple(events), stage_ms, readings)
 
     def finish(self) -> list[Event]:
         """Let every face leave, as of the last frame: the source has ended, or gives no more frames."""
@@ -85,21 +86,23 @@ class Pipeline:
         self._detector.restart()
         return events
 
-    def _read(self, tracks: list[Track], frame: Frame) -> None:
-        """Run the network on the faces that are in this frame: where there are too many, in turn.
-
-        Those that have waited longest come first, new ones before all: a face is announced with a label.
-        """
-        self._steps += 1
-        seen = [(track.seen.box, track) for track in tracks if track.seen is not None]
-        limit = min(self._config.model.max_faces, self.level.max_faces or self._config.model.max_faces)
-        if len(seen) > limit:
-            seen.sort(key=lambda pair: (self._read_at.get(pair[1].serial, 0), not pair[1].confirmed, -pair[0].width))
-            del seen[limit:]
-        readings = self._classifier.read(frame, [box for box, _ in seen])
-        for (_, track), probabilities in zip(seen, readings, strict=True):
-            self._read_at[track.serial] = self._steps
+    def _read(self, tracks: list[Track], frame: Frame) -> int:
+        """Run the network on those faces of this frame whose turn it is; returns how many."""
+        seen = [(track, track.seen.box) for track in tracks if track.seen is not None]
+        most = min(self._config.model.max_faces, self.level.max_faces or self._config.model.max_faces)
+        faces = [Readable(track.serial, box.width, self._is_urgent(track)) for track, box in seen]
+        chosen = self._turns.choose(faces, frame.seconds, most)
+        read = [(track, box) for track, box in seen if track.serial in chosen]
+        readings = self._classifier.read(frame, [box for _, box in read])
+        for (track, _), probabilities in zip(read, readings, strict=True):
             self._expression(track).read(probabilities, frame.seconds)
+        return len(read)
+
+    def _is_urgent(self, track: Track) -> bool:
+        """Tell whether a face is about to be announced, or may have changed."""
+        if not track.confirmed:
+            return False
+        return track.number not in self._announced or self._expression(track).in_doubt
 
     def _expression(self, track: Track) -> Expression:
         if track.serial not in self._expressions:
@@ -138,4 +141,4 @@ class Pipeline:
         alive = {track.serial for track in tracks}
         if self._expressions.keys() - alive:
             self._expressions = {key: value for key, value in self._expressions.items() if key in alive}
-            self._read_at = {key: value for key, value in self._read_at.items() if key in alive}
+        self._turns.forget(alive)

@@ -147,9 +147,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What one frame led to. `stage_ms`: time spent, by stage name ("detect", "classify", "track")."""
+    """What one frame led to.
+
+    `stage_ms`: time spent, by stage name ("detect", "classify", "track"). `readings`: faces that the network read.
+    """
 
     frame: Frame
     faces: tuple[FaceView, ...]
     events: tuple[Event, ...]
     stage_ms: dict[str, float] = field(default_factory=dict)
+    readings: int = 0

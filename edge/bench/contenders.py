@@ -51,7 +51,7 @@ class Line:
         """Process the frame and hand over what came of it."""
         result = self._pipeline.step(frame)
         stage_ms = dict(result.stage_ms)
-        if not result.faces:
+        if not result.readings:
             stage_ms.pop("classify", None)
         began = time.perf_counter()
         for event in result.events:

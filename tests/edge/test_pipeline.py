@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.classifier import Classifier
-from edge.config import Config
+from edge.config import Config, EventsConfig
 from edge.detector import Detector
 from edge.levels import LADDER, Level
 from edge.manifest import find_model
@@ -59,13 +59,60 @@ def frame(number):
     return Frame(number, number / FPS, np.full((300, 640), 90, np.uint8), 0.0, 0.0)
 
 
-def test_all_faces_are_read_where_the_level_allows_it(line, classifier):
+def test_all_faces_are_read_in_each_frame_where_a_change_need_not_last(classifier):
+    classifier.boxes = []
+    config = Config(events=EventsConfig(dwell_seconds=0))
+    line = Pipeline(config, Found(config.detector, PLACES), classifier)
     for number in range(5):
         line.step(frame(number))
     assert all(sorted(boxes) == sorted(PLACES) for boxes in classifier.boxes)
 
 
-def test_faces_are_read_in_turn_where_it_does_not(line, classifier):
+def test_faces_that_stay_as_they_are_take_turns(line, classifier):
+    """Four of them at 25 frames a second: twice each in half a second is two readings in three frames."""
+    events = [event for number in range(60) for event in line.step(frame(number)).events]
+    assert len(events) == 4
+    settled = classifier.boxes[10:]
+    assert 32 <= sum(len(boxes) for boxes in settled) <= 33
+    assert max(len(boxes) for boxes in settled) == 1
+
+
+def test_a_face_that_may_have_changed_is_read_in_each_frame(classifier, monkeypatch):
+    """Until it has changed, or has not: then it takes turns again."""
+    labels = list(classifier.labels)
+    shown = {"label": "neutral"}
+
+    def read(_frame, boxes):
+        sizes.append(len(boxes))
+        rows = np.full((len(boxes), len(labels)), 0.01, np.float32)
+        rows[:, labels.index(shown["label"])] = 0.94
+        return list(rows)
+
+    sizes: list[int] = []
+    monkeypatch.setattr(classifier, "read", read)
+    config = Config()
+    line = Pipeline(config, Found(config.detector, PLACES[:1]), classifier)
+    for number in range(40):
+        line.step(frame(number))
+    calm = sizes[-25:]
+    shown["label"] = "happy"
+    changed_at = None
+    for number in range(40, 80):
+        if any(event.kind is EventKind.EMOTION_CHANGED for event in line.step(frame(number)).events):
+            changed_at = number
+    assert 9 <= sum(calm) <= 10
+    assert changed_at is not None
+    first_seen = next(number for number in range(40, 80) if sizes[number])
+    assert first_seen <= 42
+    assert sizes[first_seen : changed_at + 1] == [1] * (changed_at + 1 - first_seen)
+    assert (changed_at - first_seen) / FPS == pytest.approx(config.events.dwell_seconds, abs=1 / FPS)
+    assert sum(sizes[changed_at + 1 :]) <= round((79 - changed_at) / FPS * 10) + 1
+
+
+def test_faces_are_read_in_turn_where_the_level_allows_fewer(classifier):
+    classifier.boxes = []
+    config = Config(events=EventsConfig(dwell_seconds=0))
+    line = Pipeline(config, Found(config.detector, PLACES), classifier)
     line.level = Level("two", 6, None, 2)
     events = [event for number in range(24) for event in line.step(frame(number)).events]
     assert all(len(boxes) == 2 for boxes in classifier.boxes)
@@ -80,7 +127,7 @@ def test_faces_are_read_in_turn_where_it_does_not(line, classifier):
 def test_the_configured_number_holds_for_levels_too(classifier):
     classifier.boxes = []
     config = Config()
-    config = Config(model=type(config.model)(max_faces=1))
+    config = Config(model=type(config.model)(max_faces=1), events=EventsConfig(dwell_seconds=0))
     line = Pipeline(config, Found(config.detector, PLACES), classifier)
     line.level = Level("all", 6, None, 3)
     for number in range(8):
