@@ -1,0 +1,180 @@
+"""No picture leaves the sensor: every payload, file and line of a real run is searched for one."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from edge.sources import SourceOptions, make_source
+from footage import ROOT, footage
+from imagehunt import hunt, needles
+from leaky_sensor import LEAKED
+from mqtt_tools import Subscriber, wait_until
+from program import environment
+
+pytestmark = pytest.mark.device
+
+SCRIPT = "scripted:happy=1.5,sad=1.5,none=1?seed=5&loop=1"
+MOST_PAYLOAD_BYTES = 16_384
+"""Of all that is published the announcement to Home Assistant is the longest, half of this."""
+_WHILE_SECONDS = 2.0
+
+
+class Evidence:
+    """What a run left behind: contents by place."""
+
+    def __init__(self) -> None:
+        self.found: defaultdict[str, set[bytes]] = defaultdict(set)
+        self.strangers: set[str] = set()
+
+    def files(self, folder: Path) -> None:
+        """Take what is on disk now; the run goes on meanwhile."""
+        for path in folder.rglob("*"):
+            try:
+                if path.is_file():
+                    self.found[f"{path.relative_to(folder).parts[0]}/"].add(path.read_bytes())
+            except FileNotFoundError:
+                continue
+
+    def outlets(self, pid: int, folder: Path, port: int) -> None:
+        """Note each file that is open for writing outside of `folder`, and each socket but the one to the broker."""
+        inodes = set()
+        for number in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                target, flags = str(number.readlink()), Path(f"/proc/{pid}/fdinfo/{number.name}").read_text("ascii")
+            except OSError:
+                continue
+            writes = int(flags.split("flags:")[1].split()[0], 8) & (os.O_WRONLY | os.O_RDWR)
+            if writes and target.startswith("/") and not target.startswith(("/dev/null", str(folder))):
+                self.strangers.add(target)
+            if target.startswith("socket:"):
+                inodes.add(target[len("socket:[") : -1])
+        for protocol in ("tcp", "tcp6", "udp", "udp6"):
+            for row in Path(f"/proc/{pid}/net/{protocol}").read_text("ascii").splitlines()[1:]:
+                fields = row.split()
+                if fields[9] in inodes and int(fields[2].rpartition(":")[2], 16) != port:
+                    self.strangers.add(f"{protocol} {fields[1]} to {fields[2]}")
+
+    def findings(self, known: frozenset[bytes]) -> dict[str, set[str]]:
+        found = {
+            place: {name for one in contents for name in hunt(one, known)} for place, contents in self.found.items()
+        }
+        return {place: names for place, names in found.items() if names}
+
+
+def run(tmp_path, broker, program, source, *, frames_of=None):
+    """Run a program on a source, with requests, and with the broker away for a while; return the evidence.
+
+    Also how it ended, and what its frames can be known by.
+    """
+    folder = tmp_path / "run"
+    places = {name: folder / name for name in ("cwd", "state", "home", "tmp")}
+    for place in places.values():
+        place.mkdir(parents=True)
+    evidence = Evidence()
+    subscriber = Subscriber(broker.port)
+    log = (tmp_path / "log").open("w+b")
+    process = subprocess.Popen(
+        [*program, "run", "--source", str(source), "--mqtt", broker.url, "--log-level", "debug"],
+        cwd=places["cwd"],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=environment(
+            PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+            PYTHONDONTWRITEBYTECODE="1",
+            HOME=str(places["home"]),
+            TMPDIR=str(places["tmp"]),
+            XDG_STATE_HOME=str(places["state"]),
+            EMOTION_EDGE_DEVICE_ID="cam",
+            EMOTION_EDGE_HEALTH_INTERVAL_SECONDS="0.5",
+            EMOTION_EDGE_MQTT_RECONNECT_MAX_SECONDS="1",
+            EMOTION_EDGE_HOMEASSISTANT_ENABLED="true",
+        ),
+    )
+
+    def look_until(condition):
+        def looked():
+            evidence.files(folder)
+            if process.poll() is not None:
+                return True
+            with contextlib.suppress(FileNotFoundError):  # it has just ended
+                evidence.outlets(process.pid, tmp_path, broker.port)
+            return condition()
+
+        wait_until(looked)
+
+    def later(seconds):
+        until = time.monotonic() + seconds
+        return lambda: time.monotonic() >= until
+
+    try:
+        look_until(lambda: subscriber.of("event"))
+        for name in ("health", "config", "reboot", "pause", "resume"):
+            subscriber.publish(f"emotion-edge/cam/request/{name}", b"")
+        look_until(later(_WHILE_SECONDS))
+        broker.stop()
+        look_until(lambda: any(b'"seq":' in one for one in evidence.found["state/"]))
+        broker.start()
+        look_until(later(_WHILE_SECONDS))
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    finally:
+        process.kill()
+        process.wait()
+    wait_until(lambda: "stopped" in subscriber.statuses or process.returncode)
+    subscriber.close()
+    evidence.files(folder)
+    log.seek(0)
+    evidence.found["log"].add(log.read())
+    log.close()
+    for seen in subscriber.seen:
+        evidence.found["payloads"].add(seen.payload)
+        evidence.found["topics"].add(seen.topic.encode())
+    return evidence, subscriber, process.returncode, known_by(frames_of or source)
+
+
+def known_by(uri):
+    source = make_source(str(uri), SourceOptions())
+    source.open()
+    frames = [source.read().luma for _ in range(2 * LEAKED)]
+    source.close()
+    return needles(frames[::5])
+
+
+REAL = (sys.executable, "-m", "edge.cli")
+
+
+@pytest.mark.parametrize("source", ["script", "footage"])
+def test_no_picture_leaves_the_sensor(tmp_path, broker, source):
+    uri = SCRIPT if source == "script" else footage("face-demographics-walking-and-pause.mp4")
+    evidence, subscriber, code, known = run(tmp_path, broker, REAL, uri)
+    # There was something to search: a run that saw faces, answered, and put what waited on disk.
+    assert code == 0
+    assert {"face_appeared"} <= {seen.json["type"] for seen in subscriber.of("event")}
+    assert len({seen.topic for seen in subscriber.of("response")}) == 5
+    assert any(b'"seq":' in one for one in evidence.found["state/"])
+    assert len(b"".join(evidence.found["log"])) > 5000
+    assert evidence.findings(known) == {}
+    assert max(len(seen.payload) for seen in subscriber.seen) < MOST_PAYLOAD_BYTES
+    assert evidence.strangers == set()
+    assert not evidence.found["cwd/"] | evidence.found["tmp/"] | evidence.found["home/"]
+
+
+def test_a_sensor_that_leaks_is_caught_at_every_place(tmp_path, broker):
+    program = (sys.executable, str(ROOT / "tests" / "leaky_sensor.py"))
+    evidence, _, _, known = run(tmp_path, broker, program, SCRIPT)
+    findings = evidence.findings(known)
+    assert {"rows of a frame", "PNG"} <= findings["payloads"]
+    assert "JPEG" in findings["log"]
+    assert {"JPEG", "PNG"} <= findings["state/"], "a file beside the outbox, and the events in it"
+    assert "rows of a frame" in findings["cwd/"]
+    assert "WebP" in findings["tmp/"]
+    assert any(one.startswith("/dev/shm/") for one in evidence.strangers)  # noqa: S108 - found, not used
+    assert any(one.startswith("udp ") for one in evidence.strangers)
