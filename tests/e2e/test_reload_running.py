@@ -142,6 +142,31 @@ def test_reload(sensor, broker, subscribe):
     assert "Traceback" not in "".join(sensor.log)
 
 
+def test_who_started_it_with_nohup_wants_no_reload(broker, subscribe):
+    """There the signal means a terminal that went, and nohup is how one says that it does not matter."""
+    subscriber = subscribe(broker)
+    process = subprocess.Popen(
+        ["nohup", *COMMAND, "run", "--source", ENDLESS, "--mqtt", broker.url],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    try:
+        subscriber.wait(lambda: any(seen.kind == "event" for seen in subscriber._seen))
+        process.send_signal(signal.SIGHUP)
+        seen = len(subscriber.of("event"))
+        subscriber.wait(lambda: sum(one.kind == "event" for one in subscriber._seen) > seen)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert "configuration" not in err
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_a_terminal_that_goes_ends_it_as_before(broker, subscribe):
     """The same signal: who started it by hand over a line that broke does not want it to go on for ever."""
     subscriber = subscribe(broker)
