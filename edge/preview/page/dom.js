@@ -15,7 +15,7 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-export const percent = (share) => `${Math.round(100 * share)} %`;
+export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 
 const known = new Set(["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]);
 const others = ["sad", "surprise", "fear", "happy", "disgust", "angry"];

@@ -14,8 +14,7 @@ export class Latency {
 
   /** Take frames: [unix, milliseconds, level] each. */
   add(moments, now) {
-    this.moments.push(...moments);
-    this.moments = this.moments.filter(([unix]) => unix > now - SECONDS);
+    this.moments.push(...moments.filter(([unix]) => unix > now - SECONDS));
   }
 
   /** Say the figures of a health message. */
@@ -29,6 +28,7 @@ export class Latency {
   }
 
   render(now) {
+    this.moments = this.moments.filter(([unix]) => unix > now - SECONDS);
     const ratio = devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = this.canvas;
     if (!width) return;
@@ -42,7 +42,8 @@ export class Latency {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
-    const [left, bottom, top] = [38, height - 26, 8];
+    const left = pen.measureText(Math.round(this.budget)).width + 12;
+    const [bottom, top] = [height - 26, 8];
     const most = Math.max(1.25 * this.budget, ...this.moments.map(([, latency]) => Math.min(latency, 4 * this.budget)));
     const x = (unix) => left + (width - left) * (1 - (now - unix) / SECONDS);
     const y = (value) => bottom - (bottom - top) * Math.min(value / most, 1);
@@ -56,7 +57,6 @@ export class Latency {
       pen.fillText(Math.round(value), left - 6, y(value) + 4);
     }
     pen.setLineDash([]);
-    // A line while there are many, the points alone where each is told from the next.
     for (const [unix, latency, level] of this.moments) {
       const over = latency > this.budget;
       pen.fillStyle = over ? ink("bad") : ink("accent");

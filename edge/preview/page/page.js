@@ -71,6 +71,7 @@ function mark() {
     canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
   }
   byId("current").disabled = !state.current;
+  say(byId("nobody"), state.current ? "Nobody is in view." : "Who is there is not known now.");
 }
 
 async function take(record) {

@@ -39,8 +39,8 @@ export class State {
     pill("camera", ...(this.lost ? ["", "?"] : health.paused ? ["warn", "paused"] : SOURCE[health.source]), "Camera");
     pill("broker", ...(this.lost ? ["", "?"] : BROKER[health.broker]), "Broker");
     const level = health.budget.level_index;
-    pill("level", level === 0 ? "good" : "warn", health.budget.level, "Level");
-    pill("fps", "", `${health.fps.toFixed(1)} / s`, "Frames");
+    pill("level", ...(this.lost ? ["", "?"] : [level === 0 ? "good" : "warn", health.budget.level]), "Level");
+    pill("fps", "", this.lost ? "?" : `${health.fps.toFixed(1)} / s`, "Frames");
     if (health.temperature_c !== null) {
       pill("heat", health.throttled ? "bad" : "", `${Math.round(health.temperature_c)} °C`, health.throttled ? "Throttled" : "Board");
     }
