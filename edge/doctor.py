@@ -19,6 +19,7 @@ from edge.mqtt.access import access
 from edge.mqtt.connect_errors import ConnectFailedError
 from edge.mqtt.dialler import Dialler
 from edge.mqtt.outboxcheck import describe_outbox
+from edge.preview.make import try_page
 from edge.priority import describe_priority
 from edge.records import Detection, Frame
 from edge.sources import first_frame, make_source
@@ -112,6 +113,9 @@ class _Patient:
     def priority(self) -> str:
         return describe_priority(self.config.budget.priority)
 
+    def page(self) -> str:
+        return f"can be served at {try_page(self.config)}"
+
 
 def doctor(config: Config, stream: TextIO) -> int:
     """Print a line per part; returns 0 where all are well, else 1."""
@@ -126,6 +130,8 @@ def doctor(config: Config, stream: TextIO) -> int:
         "outbox": patient.outbox,
         "priority": patient.priority,
     }
+    if config.preview.enabled:
+        checks["page"] = patient.page
     failed = 0
     for name, check in checks.items():
         try:

@@ -13,6 +13,7 @@ from typing import Final
 
 from edge.config import PreviewConfig
 from edge.errors import ConfigError
+from edge.redact import named_file
 
 TOKEN_VARIABLE: Final = "EMOTION_EDGE_PREVIEW_TOKEN"  # noqa: S105 - the name of the variable
 CREDENTIAL_NAME: Final = "preview-token"
@@ -104,7 +105,7 @@ def read_token(preview: PreviewConfig, environ: Mapping[str, str] = os.environ) 
     folder = environ.get("CREDENTIALS_DIRECTORY")
     credential = Path(folder, CREDENTIAL_NAME) if folder else None
     if preview.token_file:
-        origin = f"preview.token_file = {preview.token_file!r}"
+        origin = named_file("preview.token_file", preview.token_file)
         token = _content(Path(preview.token_file), origin)
     elif environ.get(TOKEN_VARIABLE):
         origin, token = f"${TOKEN_VARIABLE}", environ[TOKEN_VARIABLE]

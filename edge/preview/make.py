@@ -1,7 +1,7 @@
 """Builds the page where it is asked for, and says what is missing where it cannot be."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from edge.config import Config
 from edge.errors import ConfigError
@@ -10,6 +10,9 @@ from edge.levels import Level
 from edge.mqtt.payloads import EventPayload, HealthPayload, InfoPayload
 from edge.records import StepResult
 from edge.sinks import Heard
+
+if TYPE_CHECKING:
+    from edge.preview.server import Preview
 
 HealthNow = Callable[[Meter], HealthPayload]
 """How the sensor is now, with that meter's frames per second and latencies. Called from the page's thread."""
@@ -66,8 +69,21 @@ class NoPage:
 
 def make_page(config: Config, health: HealthNow) -> Page:
     """Return the page's server, not started; one that does nothing where it is not asked for. Raises EdgeError."""
-    if not config.preview.enabled:
-        return NoPage()
+    return _server(config, health) if config.preview.enabled else NoPage()
+
+
+def try_page(config: Config) -> str:
+    """Build all of the page and let it go again; returns where it would be. Raises EdgeError."""
+
+    def nobody_asks(_: Meter) -> HealthPayload:
+        raise NotImplementedError
+
+    page = _server(config, nobody_asks)
+    page.stop()
+    return page.describe()
+
+
+def _server(config: Config, health: HealthNow) -> "Preview":
     try:
         from edge.preview.server import Preview  # noqa: PLC0415 - needs packages that not every device has
     except ModuleNotFoundError as error:

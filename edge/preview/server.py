@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.config import Config
 from edge.errors import ConfigError
 from edge.levels import LADDER, Level
 from edge.mqtt.payloads import EventPayload, InfoPayload
-from edge.preview.access import access, is_loopback
+from edge.preview.access import access
 from edge.preview.app import Pages, Parts
 from edge.preview.make import HealthNow
 from edge.preview.ondemand import OnDemand
@@ -36,6 +37,8 @@ _SEND_BUFFER_BYTES: Final = 131_072
 """Asked of the kernel, which doubles it: about six pictures that a slow watcher is behind."""
 _HEADER_BYTES: Final = 16_384
 _KEEP_ALIVE_SECONDS: Final = 10
+_HEADER_SECONDS, _SWEEP_SECONDS = 20.0, 5.0
+"""How long a connection may take to ask for something, and how often that is looked at."""
 _GOODBYE_SECONDS: Final = 1
 _JOIN_SECONDS: Final = 5.0
 
@@ -49,7 +52,9 @@ class Preview:
         self.window = Window()
         self.published: Heard | None = self.window.published
         allowed = access(preview)
+        self._guarded = allowed.token is not None
         self._socket = _bound(preview.host, preview.port)
+        self._address = self._socket.getsockname()[:2]
         try:
             on_demand = OnDemand(config)
         except BaseException:
@@ -93,18 +98,18 @@ class Preview:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
 
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        host, port = self._socket.getsockname()[:2]
-        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    def describe(self) -> str:
+        """Say where the page is, and for whom."""
+        host, port = self._address
+        url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        whom = "whoever has the token" if self._guarded else "this machine alone"
+        return f"{url}, for {whom}"
 
     def start(self, *, live: bool) -> None:
         """Serve, from a thread of its own; `live`: the source is a camera."""
         self._probe.live = live
         self._thread.start()
-        open_to = "" if is_loopback(self._socket.getsockname()[0]) else ", to whoever has the token"
-        log.info("showing what the sensor sees at %s%s", self.url, open_to)
+        log.info("showing what the sensor sees at %s", self.describe())
 
     def stop(self) -> None:
         """End it; watchers are told. Without effect where it does not run."""
@@ -145,6 +150,19 @@ class Preview:
         self._stream.end()
         loop.call_later(2 * _GOODBYE_SECONDS, self._cut)
 
+    async def _sweep(self) -> None:
+        """Close connections that neither ask nor listen: the server itself waits for a request's header for ever."""
+        idle_since: dict[object, float] = {}
+        while not self._stream.ended:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            now = time.monotonic()
+            connections = [one for one in self._server.server_state.connections if isinstance(one, H11Protocol)]
+            idle = [one for one in connections if one.cycle is None or one.cycle.response_complete]
+            idle_since = {one: idle_since.get(one, now) for one in idle}
+            for one in idle:
+                if now - idle_since[one] > _HEADER_SECONDS:
+                    one.transport.close()
+
     def _cut(self) -> None:
         """Cut whoever does not take the good-bye: from Python 3.12 on the end waits for every connection."""
         for connection in list(self._server.server_state.connections):
@@ -153,10 +171,12 @@ class Preview:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         turns = asyncio.create_task(self._stream.run())
+        sweep = asyncio.create_task(self._sweep())
         try:
             await self._server.serve(sockets=[self._socket])
         finally:
             self._stream.end()
+            sweep.cancel()
             await turns
 
 

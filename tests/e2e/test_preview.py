@@ -123,6 +123,16 @@ def test_a_port_in_use_is_one_sentence():
     assert f"preview.port {port} at preview.host '127.0.0.1' cannot be used (Address already in use)" in said
 
 
+def test_doctor_tries_the_page():
+    good = run("doctor", "--source", ENDLESS, EMOTION_EDGE_PREVIEW_ENABLED="true", EMOTION_EDGE_PREVIEW_PORT="0")
+    assert re.search(
+        r"ok    page         can be served at http://127\.0\.0\.1:\d+/, for this machine alone", good.stdout
+    )
+    bad = run("doctor", "--source", ENDLESS, EMOTION_EDGE_PREVIEW_ENABLED="true", EMOTION_EDGE_PREVIEW_HOST="::")
+    assert bad.returncode == 1
+    assert "FAIL  page         preview.host is '::', which others can reach" in bad.stdout
+
+
 def test_it_ends_cleanly_while_somebody_watches(started):
     program = started("--source", ENDLESS)
     watcher = Watcher(program.port).wait(lambda one: len(one.frames) > 2 and one.events)

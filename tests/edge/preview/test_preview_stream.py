@@ -161,6 +161,20 @@ def test_the_end_is_said(make_site):
     assert watcher.records[-1][0].get("bye") is True
 
 
+def test_who_asks_for_nothing_is_cut(make_site, monkeypatch):
+    monkeypatch.setattr("edge.preview.server._HEADER_SECONDS", 0.3)
+    monkeypatch.setattr("edge.preview.server._SWEEP_SECONDS", 0.1)
+    site = make_site(fps=30)
+    watcher = site.watch()
+    address = ("127.0.0.1", site.port)
+    with socket.create_connection(address, 30) as silent, socket.create_connection(address, 30) as half:
+        half.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
+        assert silent.recv(100) == b""
+        assert half.recv(100) == b""
+    site.show(result(1))
+    watcher.wait(lambda one: one.frames)  # who listens is left alone
+
+
 def test_who_reads_nothing_holds_nobody_up(make_site):
     site = make_site(fps=30)
     stuck = site.watch_later()
