@@ -7,12 +7,12 @@ from edge.sources.base import SourceOptions
 from edge.sources.script import parse_script
 from edge.sources.scripted import ScriptedSource
 
-FPS = 3
-"""As guest/actor.service says. An emulated processor reads fewer than this."""
+FPS = 1
+"""As guest/actor.service says. An emulated processor reads no more than this, and showing them costs it, too."""
 
 EMOTIONS = ("happy", "sad", "surprise")
-PARTS = ",".join([*(f"{emotion}=20" for emotion in EMOTIONS), "none=15"])
-"""Long parts, for the same reason: several readings of each are wanted, at half a frame a second."""
+PARTS = ",".join([*(f"{emotion}=15" for emotion in EMOTIONS), "none=20"])
+"""Long parts, for the same reason: several readings of each are wanted, at about one frame a second."""
 
 
 def render(target: Path) -> int:

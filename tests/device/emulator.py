@@ -29,7 +29,7 @@ class Emulator:
         self._image = image
         self._payload = payload
         self._scratch = scratch
-        self._patience = patience
+        self.patience = patience
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self.console = scratch / "console.log"
@@ -58,7 +58,7 @@ class Emulator:
         self.tell("systemctl poweroff")
         self._hang_up()
         assert self._process is not None
-        self._process.wait(120 * self._patience)
+        self._process.wait(120 * self.patience)
         self._process = None
 
     def run(self, command: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
@@ -68,7 +68,7 @@ class Emulator:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=seconds * self._patience,
+            timeout=seconds * self.patience,
             check=False,
         )
 
@@ -90,7 +90,7 @@ class Emulator:
         while not condition():
             if self._process is not None and self._process.poll() is not None:
                 raise DeviceError(f"the emulator ended while waiting until {what}: see {self._scratch}/qemu.log")
-            if time.monotonic() - began > seconds * self._patience:
+            if time.monotonic() - began > seconds * self.patience:
                 raise DeviceError(f"waited {time.monotonic() - began:.0f} s in vain until {what}")
             time.sleep(_POLL_SECONDS)
         return time.monotonic() - began

@@ -7,7 +7,7 @@ from fault_tools import check
 
 from .bench import Bench, ensure
 
-_KEPT_EVENTS: Final = 6
+_KEPT_EVENTS: Final = 5
 """Events that must wait on the disk before the power is cut: more than one run of the script gives."""
 
 _SYNC_SECONDS: Final = 10

@@ -6,6 +6,25 @@ from .emulator import HOST, DeviceError
 
 _DOCTOR_LINES = 6
 
+_START_SECONDS = 90
+"""The unit's own limit."""
+
+_STRETCHED = """
+[tracker]
+lost_seconds = 10
+
+[budget]
+latency_ms = 10000
+
+[detector]
+min_face = 0.3
+"""
+"""For a processor that reads one or two frames a second, where a Pi reads fifteen and more.
+
+A face that is missed once would have left, the ladder of the budget would be at its end at once, and the
+search for small faces, of which the script has none, would take most of the time.
+"""
+
 
 def boots(bench: Bench) -> str:
     """The device boots."""
@@ -23,6 +42,9 @@ def plays(bench: Bench) -> str:
 
 def installs(bench: Bench) -> str:
     """systemd/install --offline, on a device that never had it."""
+    # The limit of the unit is for a Pi; here it waits as much longer as everything else does.
+    folder, limit = f"/etc/systemd/system/{UNIT}.service.d", round(_START_SECONDS * bench.device.patience)
+    bench.device.tell(f"mkdir -p {folder} && printf '[Service]\\nTimeoutStartSec={limit}\\n' >{folder}/slow.conf")
     said = bench.device.tell(f"{INSTALL} --offline /root/wheels 2>&1", 1800)
     doctor = [line for line in said.splitlines() if line.startswith(("ok ", "FAIL "))]
     ensure(len(doctor) >= _DOCTOR_LINES and all(line.startswith("ok ") for line in doctor), said)
@@ -34,7 +56,7 @@ def starts(bench: Bench) -> str:
     """Told of the broker, the service gets READY and is online."""
     url = f"mqtt://{HOST}:{bench.outside.broker.port}"
     mark = bench.outside.mark
-    bench.device.tell(f"sed -i 's|^url = .*|url = \"{url}\"|' {CONFIG}")
+    bench.device.tell(f"sed -i 's|^url = .*|url = \"{url}\"|' {CONFIG}; echo '{_STRETCHED}' >>{CONFIG}")
     # Returns once READY=1 has come.
     bench.device.tell(f"systemctl restart {UNIT}", 180)
     ensure(bench.show("ActiveState") == "active", "the service is not active")
