@@ -1,7 +1,7 @@
 """A face as the line saw it, up to the readings, and what the event rules make of these."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from edge.config import EventsConfig, TrackerConfig
 from edge.events import Expression
 from edge.records import Detection
 from edge.tracker import Tracker
+from edge.turns import Readable, Turns
 
 MakeExpression = Callable[[Sequence[str], EventsConfig, float], Expression]
 
@@ -101,6 +102,24 @@ def replay(
         elif row > face.announced and expression.decide() is not None:
             told.append((seconds, expression.label))
     return told
+
+
+def in_turns(face: Followed, labels: Sequence[str], config: EventsConfig, unknown_below: float) -> Followed:
+    """Return the face with only those readings that the device makes of it where it is alone."""
+    expression, turns = Expression(labels, config, unknown_below), Turns(config.dwell_seconds)
+    read = np.zeros_like(face.read)
+    for row in np.flatnonzero(face.read).tolist():
+        seconds = float(face.seconds[row])
+        urgent = row == face.announced or (row > face.announced and expression.in_doubt)
+        if not turns.choose([Readable(1, 1.0, urgent)], seconds, 1):
+            continue
+        read[row] = True
+        expression.read(face.readings[row], seconds)
+        if row == face.announced:
+            expression.settle()
+        elif row > face.announced:
+            expression.decide()
+    return replace(face, read=read)
 
 
 def smoothed(

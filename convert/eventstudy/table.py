@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from convert.eventstudy.followed import Followed, read_right
+from convert.eventstudy.followed import Followed, in_turns, read_right
 from convert.eventstudy.study import (
     DWELLS,
     FLAT,
@@ -61,6 +61,9 @@ def _compared(study: Study) -> Iterable[str]:
             for name, setting in settings_of(study).items():
                 one = score(followed, study.labels, setting, study.unknown_below)
                 yield _row(f"{name:22s}  {_three(setting)}", one)
+            turns = [in_turns(face, study.labels, study.chosen, study.unknown_below) for face in followed]
+            one = score(turns, study.labels, study.chosen, study.unknown_below)
+            yield _row(f"{'... read in turns':22s}  {_three(study.chosen)}", one)
 
 
 def _sensitivity(study: Study) -> Iterable[str]:

@@ -11,7 +11,7 @@ pytest.importorskip("ai_edge_litert", reason="the model is run by ai-edge-litert
 from convert.cli import main
 from convert.errors import ConvertError
 from convert.eventstudy import faces, scenes, study
-from convert.eventstudy.followed import replay
+from convert.eventstudy.followed import in_turns, replay
 from convert.eventstudy.rival import GeometricExpression
 from convert.eventstudy.truth import Score, truth_of
 from convert.labels import LABELS
@@ -46,7 +46,9 @@ def test_a_replay_announces_what_the_pipeline_announces(classifier, seen):
     ]
     (face,) = scenes.followed_in(BRIEF, seen, 2, len(LABELS))
     unknown_below = classifier.manifest.thresholds.unknown_below
-    told = replay(face, classifier.labels, EventsConfig(), unknown_below)
+    device_reads = in_turns(face, classifier.labels, EventsConfig(), unknown_below)
+    assert device_reads.read.sum() < face.read.sum()
+    told = replay(device_reads, classifier.labels, EventsConfig(), unknown_below)
     assert told == [(event.frame.seconds, event.face.label) for event in events]
     assert [event.kind for event in events] == [EventKind.FACE_APPEARED, EventKind.EMOTION_CHANGED]
 
