@@ -4,6 +4,7 @@ import difflib
 import math
 import os
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -13,6 +14,7 @@ from msgspec import inspect
 
 from edge.config import Config
 from edge.errors import ConfigError
+from edge.redact import named, shown
 
 PREFIX: Final = "EMOTION_EDGE_"
 CONFIG_VARIABLE: Final = "EMOTION_EDGE_CONFIG"
@@ -24,6 +26,13 @@ _NOT_KEYS: Final = {
     "EMOTION_EDGE_PREVIEW_TOKEN",
 }
 """Variables of this prefix that set no key: a path, the test data, a check of the tests, the secrets."""
+
+_NO_TEXT: Final = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories of what would break a line of the log, a topic or a path: control characters, half characters
+(of a variable that is no UTF-8), ends of lines."""
+
+_MOST_NAMED: Final = 40
+"""Keys that a message may list: no table has so many, and the variables of all tables would fill a screen."""
 
 _SECTIONS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
 _TABLES: Final = {name: kind for name, kind in _SECTIONS.items() if name != "labels"}
@@ -66,16 +75,20 @@ def _parse(path: Path) -> dict[str, Any]:
         msg = f"configuration file {path} cannot be read: {error}"
     except tomllib.TOMLDecodeError as error:
         msg = f"configuration file {path} is not valid TOML: {error}"
+    except RecursionError:
+        msg = f"configuration file {path} is nested too deeply"
+    except ValueError as error:  # a number of thousands of digits
+        msg = f"configuration file {path} holds something that cannot be read: {error}"
     raise ConfigError(msg)
 
 
 def _flat(raw: dict[str, Any], origin: str) -> Iterator[tuple[str, str, Any]]:
     for section, table in raw.items():
         if section not in _SECTIONS:
-            msg = f"{origin}: unknown table [{section}]{_nearest(section, _SECTIONS)}"
+            msg = f"{origin}: unknown table [{named(section)}]{_nearest(section, _SECTIONS)}"
             raise ConfigError(msg)
         if not isinstance(table, dict):
-            msg = f"{origin}: {section} is {_shown(table)}, but must be a table: [{section}]"
+            msg = f"{origin}: {section} is {shown(table)}, but must be a table: [{section}]"
             raise ConfigError(msg)
         for key, value in table.items():
             yield section, key, value
@@ -92,7 +105,7 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str
         if not variable.startswith(PREFIX) or variable in _NOT_KEYS:
             continue
         if variable not in known:
-            msg = f"unknown environment variable {variable}{_nearest(variable, known)}"
+            msg = f"unknown environment variable {named(variable)}{_nearest(variable, known)}"
             raise ConfigError(msg)
         yield variable, known[variable], environ[variable]
 
@@ -104,16 +117,20 @@ def _value(section: str, key: str, value: object, origin: str, *, strict: bool) 
     else:
         fields = {field.name: field for field in msgspec.structs.fields(_SECTIONS[section])}
         if key not in fields:
-            msg = f"{origin}: unknown key {section}.{key}{_nearest(key, fields)}"
+            msg = f"{origin}: unknown key {section}.{named(key)}{_nearest(key, fields)}"
             raise ConfigError(msg)
         kind = fields[key].type
     try:
         converted = msgspec.convert(value, kind, strict=strict)
         if isinstance(converted, float) and not math.isfinite(converted):
             raise ValueError  # noqa: TRY301 - reported like every other value out of range
-    except ValueError as error:
-        msg = f"{origin}: {section}.{key} is {_shown(value)}, but must be {expected(kind)}"
+    except (ValueError, OverflowError) as error:
+        msg = f"{origin}: {section}.{named(key)} is {shown(value)}, but must be {expected(kind)}"
         raise ConfigError(msg) from error
+    for text in [key, *converted] if isinstance(converted, list) else [converted]:
+        if isinstance(text, str) and any(unicodedata.category(one) in _NO_TEXT for one in text):
+            msg = f"{origin}: {section}.{named(key)} is {shown(value)}, but must be one line of text"
+            raise ConfigError(msg)
     return converted
 
 
@@ -125,7 +142,7 @@ def _together(config: Config) -> None:
         raise ConfigError(msg)
     if bool(mqtt.cert_file) != bool(mqtt.key_file):
         given, missing = ("cert_file", "key_file") if mqtt.cert_file else ("key_file", "cert_file")
-        msg = f"mqtt.{given} is {getattr(mqtt, given)!r}, but needs mqtt.{missing} beside it"
+        msg = f"mqtt.{given} is {shown(getattr(mqtt, given))}, but needs mqtt.{missing} beside it"
         raise ConfigError(msg)
     if config.preview.enabled and not config.privacy.pictures:
         raise ConfigError(
@@ -135,7 +152,10 @@ def _together(config: Config) -> None:
     for group, members in config.labels.items():
         for label in members:
             if label in seen:
-                msg = f"labels.{group} holds {label!r}, which labels.{seen[label]} holds already: one group per label"
+                msg = (
+                    f"labels.{named(group)} holds {shown(label)}, which labels.{named(seen[label])} holds already: "
+                    "one group per label"
+                )
                 raise ConfigError(msg)
             seen[label] = group
 
@@ -171,12 +191,9 @@ def _words(info: inspect.Type) -> str:
 
 def _nearest(word: str, known: Mapping[str, object]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - one line of a terminal
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known are {', '.join(sorted(known))}" if len(known) <= _MOST_NAMED else "; `config show` names them all"
 
 
 def to_toml(config: Config) -> str:

@@ -14,6 +14,7 @@ from typing import Final
 
 from edge.config import MqttConfig
 from edge.errors import ConfigError
+from edge.redact import named_file, redacted
 
 PASSWORD_VARIABLE: Final = "EMOTION_EDGE_MQTT_PASSWORD"  # noqa: S105 - the name of the variable
 CREDENTIAL_NAME: Final = "mqtt-password"
@@ -91,7 +92,7 @@ def _port(url: str, text: str | None, default: int) -> int:
 
 
 def _wrong(url: str, right: str) -> ConfigError:
-    return ConfigError(f"mqtt.url = {url!r} {right}")
+    return ConfigError(f"mqtt.url = {redacted(url)!r} {right}")
 
 
 def read_password(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> str | None:
@@ -123,16 +124,17 @@ def _password_in(file: Path, origin: str) -> str:
         with file.open("rb") as stream:
             content = stream.read(_MAX_PASSWORD_BYTES + 2)
     except OSError as error:
-        msg = f"{origin} = {str(file)!r} cannot be read ({error.strerror}): it must be a file that holds the password"
+        what = f"cannot be read ({error.strerror})"
+        msg = f"{named_file(origin, str(file))} {what}: it must be a file that holds the password"
         raise ConfigError(msg) from None
     # Editors and echo end a file with a newline that is no part of the password.
     content = content.removesuffix(b"\n").removesuffix(b"\r")
     if not content or len(content) > _MAX_PASSWORD_BYTES:
         what = "too long" if content else "empty"
-        msg = f"{origin} = {str(file)!r} is {what}: it must hold the password and nothing else"
+        msg = f"{named_file(origin, str(file))} is {what}: it must hold the password and nothing else"
         raise ConfigError(msg)
     try:
         return content.decode()
     except UnicodeDecodeError:
-        msg = f"{origin} = {str(file)!r} is no text in UTF-8: it must hold the password and nothing else"
+        msg = f"{named_file(origin, str(file))} is no text in UTF-8: it must hold the password and nothing else"
         raise ConfigError(msg) from None

@@ -6,11 +6,19 @@ command line prints it and exits with the class's `exit_code`, never with a trac
 
 from typing import ClassVar
 
+from edge.redact import scrubbed
+
 
 class EdgeError(Exception):
-    """Base of everything that the command line reports as one sentence."""
+    """Base of everything that the command line reports as one sentence.
+
+    Whatever file or key a message repeats, it ends up in a log: a URI in it loses its credentials here.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(scrubbed(sentence))
 
 
 class ConfigError(EdgeError):

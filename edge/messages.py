@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edge.errors import ConfigError
 from edge.mqtt.payloads import BoxShare, EventPayload, FacePayload, StateFace, StatePayload
 from edge.records import Box, Event, FaceView, Frame
+from edge.redact import named, shown
 
 _DECIMALS = 4
 """Of probabilities and shares: a ten-thousandth of a frame is less than a pixel."""
@@ -36,7 +37,7 @@ class Composer:
             for label in members:
                 if label not in self._labels:
                     raise ConfigError(
-                        f"labels.{group} holds {label!r}, which the model does not know: its labels are "
+                        f"labels.{named(group)} holds {shown(label)}, which the model does not know: its labels are "
                         f"{', '.join(self._labels)}"
                     )
         self._groups = {group: [self._labels.index(label) for label in members] for group, members in groups.items()}

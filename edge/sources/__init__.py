@@ -8,7 +8,8 @@ import cv2
 
 from edge.errors import SourceError, SourceLostError
 from edge.records import Frame
-from edge.sources.base import Source, SourceOptions, redacted
+from edge.redact import redacted
+from edge.sources.base import Source, SourceOptions
 from edge.sources.images import IMAGE_SUFFIXES, ImagesSource, images_in, natural_key
 from edge.sources.picamera import PicameraSource
 from edge.sources.scripted import ScriptedSource, parse_script
@@ -47,7 +48,7 @@ def make_source(uri: str, options: SourceOptions) -> Source:
 
 def _camera_number(uri: str, rest: str) -> int:
     if not re.fullmatch(r"[0-9]*", rest, re.ASCII):
-        message = f'The camera "{uri}" needs a number after "picamera:", as in picamera:0'
+        message = f'The camera "{redacted(uri)}" needs a number after "picamera:", as in picamera:0'
         raise SourceError(message)
     return int(rest or "0")
 
@@ -56,7 +57,7 @@ def _device_path(uri: str, rest: str) -> str:
     if re.fullmatch(r"[0-9]+", rest, re.ASCII):
         return f"/dev/video{int(rest)}"
     if not rest.startswith("/"):
-        message = f'The camera "{uri}" needs a device after "v4l2:", as in v4l2:/dev/video0'
+        message = f'The camera "{redacted(uri)}" needs a device after "v4l2:", as in v4l2:/dev/video0'
         raise SourceError(message)
     return rest
 
@@ -69,7 +70,7 @@ def _file_source(uri: str, options: SourceOptions) -> Source:
         return ImagesSource(uri, [path], options) if _is_image(path) else VideoFileSource(uri, options)
     if "," in uri or glob.has_magic(uri):
         return ImagesSource(uri, _listed(uri), options)
-    message = f'The source "{uri}" is not there: it needs to be an existing file or folder, or one of {KINDS}'
+    message = f'The source "{redacted(uri)}" is not there: it needs to be an existing file or folder, or one of {KINDS}'
     raise SourceError(message)
 
 
@@ -90,11 +91,11 @@ def _listed(uri: str) -> list[Path]:
         found = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207 - takes absolute patterns
         matches = sorted((match for match in found if match.is_file()), key=natural_key)
         if not matches:
-            message = f'No image fits "{item}": it needs to be an existing file or a pattern that matches one'
+            message = f'No image fits "{redacted(item)}": it needs to be an existing file or a pattern that matches one'
             raise SourceError(message)
         paths += matches
     if not paths:
-        message = f'The list of images "{uri}" is empty: it needs at least one file'
+        message = f'The list of images "{redacted(uri)}" is empty: it needs at least one file'
         raise SourceError(message)
     return paths
 

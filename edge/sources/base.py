@@ -1,6 +1,5 @@
 """What every source is: opened, read frame by frame, closed."""
 
-import re
 import time
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
@@ -129,22 +128,3 @@ class LiveClock:
         if self._first is None:
             self._first = now
         return now - self._first
-
-
-def redacted(uri: str) -> str:
-    """Take user names, passwords and query values out of a URI, so that it can be shown.
-
-    Rather too much than too little: a password may hold an unescaped `/`, `?`, `#` or `@`.
-    """
-    scheme, mark, rest = uri.partition("://")
-    if not mark:
-        return uri
-    head, separator, tail = re.match(r"([^?#]*)([?#]?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
-    if "@" in tail and "/" not in head:
-        # The authority goes on behind the ? or #, so those belong to a password.
-        return f"{scheme}://***"
-    if "@" in head:
-        head = "***@" + head.rpartition("@")[2]
-    if separator:
-        tail = re.sub(r"[^&;?#]+", lambda item: item[0].split("=")[0] + "=***" if "=" in item[0] else "***", tail)
-    return f"{scheme}://{head}{separator}{tail}"

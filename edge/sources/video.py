@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from edge.errors import SourceError, SourceLostError
 from edge.records import Frame
-from edge.sources.base import LiveClock, SourceOptions, frame_from_bgr, redacted
+from edge.redact import redacted
+from edge.sources.base import LiveClock, SourceOptions, frame_from_bgr
 from edge.sources.quiet import hush
 
 _FALLBACK_FPS = 25.0

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.config import SourceConfig
-from edge.sources.base import SourceOptions, oriented, redacted
+from edge.redact import redacted
+from edge.sources.base import SourceOptions, oriented
 
 pytestmark = pytest.mark.device
 
@@ -50,6 +51,14 @@ def test_options_from_configuration():
         ("rtsp://u:se?cret@cam/x", "rtsp://***"),
         ("rtsp://u:se#cret@cam/x", "rtsp://***"),
         ("rtsp://u:se@cret@cam/x", "rtsp://***@cam/x"),
+        ("rtsp://cam:554/", "rtsp://cam:554/"),
+        ("rtsp://[fe80::1]:554/x", "rtsp://[fe80::1]:554/x"),
+        ("rtsp://u:secretcam/x", "rtsp://u:***/x"),
+        ("rtsp://u:secretcam", "rtsp://u:***"),
+        ("mqtt://localhost:1883x", "mqtt://localhost:1883x"),
+        ("rtsp:/u:secret@cam/x", "***@cam/x"),
+        ("u:secret@cam", "***@cam"),
+        ("clips/me@home.mp4", "clips/me@home.mp4"),
         ("clips/a.mp4", "clips/a.mp4"),
         ("scripted:happy=3?seed=1", "scripted:happy=3?seed=1"),
         ("0", "0"),

@@ -8,6 +8,7 @@ from edge.config import MqttConfig
 from edge.credentials import PASSWORD_VARIABLE, Broker, parse_broker_url, read_password
 from edge.errors import ConfigError
 from edge.mqtt.access import access
+from edge.redact import redacted
 from mqtt_tools import Certificates
 
 pytestmark = pytest.mark.device
@@ -63,7 +64,7 @@ def test_bad_urls_are_named_with_what_is_right(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_broker_url(url)
     message = str(caught.value)
-    assert message.startswith(f"mqtt.url = {url!r} ")
+    assert message.startswith(f"mqtt.url = {redacted(url)!r} ")
     assert "must" in message
     assert "\n" not in message
 
