@@ -64,6 +64,12 @@ def test_one_file_drives_the_camera_library():
     assert importers(ROOT / "edge", {"picamera2", "libcamera"}) == {"sources/picamera.py"}
 
 
+def test_the_pages_packages_are_its_own():
+    pages = importers(ROOT / "edge", {"uvicorn", "starlette", "prometheus_client", "h11"})
+    assert pages
+    assert all(name.startswith("preview/") for name in pages)
+
+
 def test_decisions_read_no_clock():
     search = {"change.py", "detector.py", "follow.py", "layout.py", "questions.py", "schedule.py", "track.py"}
     deciding = {"tracker.py", "events.py", "budget.py", "absence.py", "generation.py"} | search

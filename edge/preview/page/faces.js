@@ -18,6 +18,14 @@ export function layBoxes(parent, boxes, labels) {
   }
 }
 
+/** What a face shows: the label that is announced; where another leads at the moment, that one as well. */
+export function shown({ label, confidence, smoothed }, labels) {
+  const best = Math.max(...smoothed);
+  const leader = labels[smoothed.indexOf(best)];
+  if (leader === label) return `${label} ${percent(confidence)}`;
+  return label === "unknown" ? `unknown (${leader} ${percent(best)})` : `${label} → ${leader}?`;
+}
+
 /** A card with bars: heading, what is shown, one row per label. */
 export function faceCard(heading, labels, crop = null) {
   const bars = make("dl", "bars");
@@ -35,10 +43,11 @@ export function faceCard(heading, labels, crop = null) {
 }
 
 /** Fill a card. `raw` null: no ticks. */
-export function fillCard(card, labels, { label, confidence, smoothed, raw }) {
-  const shown = card.querySelector("b");
-  say(shown, `${label} ${percent(confidence)}`);
-  tone(shown, label, labels);
+export function fillCard(card, labels, face) {
+  const { label, smoothed, raw } = face;
+  const said = card.querySelector("b");
+  say(said, shown(face, labels));
+  tone(said, label, labels);
   const bars = card.querySelector(".bars");
   const best = smoothed.indexOf(Math.max(...smoothed));
   labels.forEach((_, place) => {

@@ -1,8 +1,8 @@
 // Puts the parts together: every record of the stream goes to those whom it concerns.
 
-import { byId, draw, make, percent, say, tone } from "./dom.js";
+import { byId, draw, make, say, tone } from "./dom.js";
 import { Events } from "./events.js";
-import { layBoxes, showFaces } from "./faces.js";
+import { layBoxes, showFaces, shown } from "./faces.js";
 import { Latency } from "./latency.js";
 import { Picture } from "./picture.js";
 import { follow } from "./records.js";
@@ -45,7 +45,7 @@ function introduce({ info, history, max_upload_mb: limit }) {
 async function showFrame(frame, jpeg) {
   await draw(byId("live-picture"), jpeg, "image/jpeg");
   layBoxes(byId("live-boxes"), frame.faces.map((face) => ({
-    key: face.track, box: face.box, label: face.label, text: `${face.label} ${percent(face.confidence)}`,
+    key: face.track, box: face.box, label: face.label, text: shown(face, labels),
   })), labels);
   showFaces(byId("faces"), frame.faces, labels);
   byId("nobody").hidden = frame.faces.length > 0;

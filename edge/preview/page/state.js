@@ -80,7 +80,7 @@ function figures(health) {
   const values = {
     "Frames processed": health.frames.toLocaleString("en"),
     "Dropped": `${health.frames_dropped.toLocaleString("en")} (${health.frames_late.toLocaleString("en")} late)`,
-    "Search / network": `${health.stage_ms.detect ?? "–"} / ${health.stage_ms.classify ?? "–"} ms`,
+    "Search / network": `${tenths(health.stage_ms.detect)} / ${tenths(health.stage_ms.classify)} ms`,
     "Events waiting": health.broker === "none" ? "no broker" : String(health.outbox_depth),
     "Priority": health.budget.priority === "realtime" ? "real time" : "ordinary",
     "Running for": duration(health.uptime_seconds),
@@ -90,6 +90,8 @@ function figures(health) {
   const entries = keyed(byId("figures"), Object.keys(values), (name) => make("div", "", make("dt", "", name), make("dd")));
   for (const [name, value] of Object.entries(values)) say(entries.get(name).lastChild, value);
 }
+
+const tenths = (value) => (value === undefined ? "–" : value.toFixed(1));
 
 function duration(seconds) {
   if (seconds < 120) return `${Math.floor(seconds)} s`;
