@@ -7,6 +7,7 @@ import time
 import pytest
 
 from httpcamera import PASSWORD, USER, HttpCamera
+from mqtt_five import Five
 from mqtt_tools import wait_until
 from program import start
 
@@ -81,6 +82,28 @@ def test_health_config_and_what_is_no_request(running):
         assert answered == (name if name != "reboot" else "unknown")
         assert response["status"] == "error"
         assert response["error"]
+    assert program.end() == 0
+
+
+def test_with_mqtt_5_the_asker_is_answered_where_it_wants(running, broker):
+    program = running()
+    five = Five(broker.port)
+    five.ask("emotion-edge/cam/request/health", b'{"transaction":"5"}', "answers/response/mine", b"\0\xff")
+    wait_until(lambda: five.seen)
+    topic, payload, correlation = five.seen[0]
+    assert (topic, correlation) == ("answers/response/mine", b"\0\xff")
+    assert (json.loads(payload)["status"], json.loads(payload)["transaction"]) == ("ok", "5")
+    program.subscriber.wait(lambda: len(program.subscriber.of("response")) == 2)
+    assert [(seen.topic, seen.payload) for seen in program.subscriber.of("response")] == [
+        ("emotion-edge/cam/response/health", payload),
+        ("answers/response/mine", payload),
+    ]
+    # Not even for a retained topic of our own: that would be a stranger's word in our name.
+    five.ask("emotion-edge/cam/request/pause", b"", "emotion-edge/cam/state", b"1")
+    program.subscriber.wait(lambda: len(program.subscriber.of("response")) == 3)
+    assert "the response topic" in program.subscriber.of("response")[2].json["error"]
+    assert program.ask("health")[1]["health"]["paused"] is False
+    five.close()
     assert program.end() == 0
 
 

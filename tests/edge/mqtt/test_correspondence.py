@@ -1,17 +1,13 @@
 """Those who speak and listen on the sensor's connection besides the sensor, against a real mosquitto."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paho.mqtt.client import Client, topic_matches_sub
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.client import topic_matches_sub
 
 from edge.brokerproc import PrivateBroker
 from edge.config import MqttConfig
@@ -23,7 +19,8 @@ from edge.mqtt.dialler import Dialler
 from edge.mqtt.publisher import MqttSink
 from edge.mqtt.topics import is_name, matches
 from edge.mqtt.wire import ConnectionGoneError, Message, Received, Subscribed
-from mqtt_tools import TIMEOUT_SECONDS, Subscriber, assert_run, event, info, state, wait_until
+from mqtt_five import Five
+from mqtt_tools import Subscriber, assert_run, event, info, state, wait_until
 
 pytestmark = pytest.mark.device
 
@@ -47,33 +44,6 @@ class Parrot:
     def received(self, message: Received, post: Post) -> None:
         self.heard.append(message)
         post(Message("parrot/says", message.payload, 1, retain=False))
-
-
-class Five:
-    """A plain paho client that speaks MQTT 5."""
-
-    def __init__(self, port: int) -> None:
-        self.seen: list[tuple[str, bytes, bytes | None]] = []
-        self._ready = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.on_message = lambda _client, _data, message: self.seen.append(
-            (message.topic, message.payload, getattr(message.properties, "CorrelationData", None))
-        )
-        self._client.on_subscribe = lambda *_: self._ready.set()
-        self._client.on_connect = lambda client, *_: client.subscribe("answers/#", 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        assert self._ready.wait(TIMEOUT_SECONDS)
-
-    def ask(self, topic: str, payload: bytes, response_topic: str, correlation: bytes) -> None:
-        properties = Properties(PacketTypes.PUBLISH)
-        properties.ResponseTopic = response_topic
-        properties.CorrelationData = correlation
-        self._client.publish(topic, payload, 1, properties=properties).wait_for_publish(TIMEOUT_SECONDS)
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
 
 
 def start(make_sink: MakeSink, broker: PrivateBroker, *correspondents: object, **settings: object) -> MqttSink:
