@@ -1,7 +1,6 @@
 """The page beside the real program: what it refuses to start with, how it ends, and what it withstands."""
 
 import http.client
-import importlib.util
 import itertools
 import json
 import re
@@ -14,14 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mqtt_tools import wait_until
-from program import COMMAND, comparable, environment, events_of, run
-
-if importlib.util.find_spec("uvicorn") is None:
-    pytest.skip("the extra preview is not installed", allow_module_level=True)
-
 from hostile import PROPER, Hostile, send
+from mqtt_tools import wait_until
 from preview_tools import TOKEN, Watcher
+from program import COMMAND, comparable, environment, events_of, run
 
 pytestmark = pytest.mark.device
 

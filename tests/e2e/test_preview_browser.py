@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from edge.brokerproc import PrivateBroker, find_mosquitto
 from mqtt_tools import Subscriber, wait_until
@@ -24,12 +25,11 @@ if CHROMIUM is None:
     pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
 if find_mosquitto() is None:
     pytest.skip("mosquitto is not installed: apt-get install mosquitto", allow_module_level=True)
-pytest.importorskip("uvicorn", reason="the extra preview is not installed")
 pytest.importorskip("playwright", reason="playwright is not installed: pip install .[dev]")
 
 from playwright.sync_api import sync_playwright  # noqa: E402 - skips above where it is missing
 
-from preview_tools import TOKEN, Site, actor, encoded  # noqa: E402 - imports the server
+from preview_tools import TOKEN, Site, actor, encoded, face, result  # noqa: E402 - imports the server
 
 PARTS = ("neutral", "happy", "surprise", "sad")
 SCRIPT = f"scripted:{','.join(f'{part}=2' for part in PARTS)},none=2.5?seed=1&loop=1"
@@ -245,7 +245,7 @@ def test_keyboard_and_screen_reader(scene):
     page.context.close()
 
 
-def test_the_token_is_asked_for_once(scene, monkeypatch):
+def test_the_token_is_asked_for_once_and_an_absent_camera_is_said(scene, monkeypatch):
     monkeypatch.setenv("EMOTION_EDGE_PREVIEW_TOKEN", TOKEN)
     site = Site()
     try:
@@ -266,6 +266,17 @@ def test_the_token_is_asked_for_once(scene, monkeypatch):
         (cookie,) = context.cookies()
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
         assert TOKEN not in page.url
+
+        # What the sensor says of a camera that is away, no matter what made it say so.
+        site.show(result(1, faces=[face()]))
+        page.locator("#live-boxes .box", has_text="happy").wait_for()
+        site.health = replace(site.health, source="lost", source_error="The device is gone", temperature_c=81.2)
+        site.preview.blank()
+        page.locator("#notices", has_text="The camera is away: The device is gone.").wait_for()
+        page.locator("#pills", has_text="81 °C").wait_for()
+        page.locator("#nobody", has_text="Who is there is not known now.").wait_for()
+        assert labels(page) == []
+        assert page.locator("#stage").get_attribute("class") == "stage old"
         context.close()
     finally:
         site.close()
