@@ -109,14 +109,23 @@ def read_password(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> 
     else:
         folder = environ.get("CREDENTIALS_DIRECTORY")
         file = Path(folder, CREDENTIAL_NAME) if folder else None
-        if file is None or not file.exists():
-            return None
         origin = f"credential {CREDENTIAL_NAME}"
+        if file is None or not _is_there(file, origin):
+            return None
         password = _password_in(file, origin)
     if not mqtt.username:
         msg = f"mqtt.username is empty although {origin} gives a password: set the name that belongs to it"
         raise ConfigError(msg)
     return password
+
+
+def _is_there(file: Path, origin: str) -> bool:
+    try:
+        return file.exists()
+    except OSError as error:
+        # systemd hides the folder from a service's other commands, such as ExecReload.
+        msg = f"{named_file(origin, str(file))} cannot be looked for ({error.strerror}): its folder must be readable"
+        raise ConfigError(msg) from None
 
 
 def _password_in(file: Path, origin: str) -> str:

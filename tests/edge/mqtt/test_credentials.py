@@ -109,6 +109,13 @@ def test_order_of_the_places(tmp_path: Path) -> None:
     assert read_password(mqtt, {}) is None
 
 
+def test_a_credential_that_cannot_be_looked_for_is_one_sentence():
+    """A name that no file may have stands for a folder without access, which root would have anyway."""
+    environ = {"CREDENTIALS_DIRECTORY": "/" + 300 * "x"}
+    with pytest.raises(ConfigError, match=r"credential mqtt-password = '/x+/mqtt-password' cannot be looked for"):
+        read_password(MqttConfig(username="sensor"), environ)
+
+
 @pytest.mark.parametrize(
     ("content", "password"),
     [(b"x", "x"), (b"x\n", "x"), (b"x\r\n", "x"), (b" x \n\n", " x \n"), ("pässwörd\n".encode(), "pässwörd")],
