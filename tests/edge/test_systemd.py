@@ -184,6 +184,7 @@ def test_a_camera_that_hangs_unnoticed_starves_it():
 def test_a_camera_that_is_known_to_be_away_does_not():
     assert fed([(second, 7, "lost") for second in range(60)]) == 6
     assert fed([(second, 7, "stalled") for second in range(60)]) == 6
+    assert fed([(second, 7, "paused") for second in range(60)]) == 6
 
 
 def test_a_publisher_that_goes_round_feeds_it(caplog):
