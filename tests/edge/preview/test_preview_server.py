@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge.mqtt.payloads import BudgetStep
 from mqtt_tools import NOW, event
-from preview_tools import TOKEN, Site, face, result
+from preview_tools import LABELS, TOKEN, Site, face, result
 
 pytestmark = pytest.mark.device
 
@@ -42,6 +42,35 @@ def test_nothing_is_loaded_from_elsewhere_or_inline():
     for name in ("index.html", "login.html"):
         text = (PAGE / name).read_text(encoding="utf-8")
         assert not re.findall(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=|https?:", text), name
+
+
+def contrast(one, other):
+    """Return the contrast of two colours, #rrggbb (WCAG 2.2, contrast ratio)."""
+
+    def luminance(colour):
+        shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [1, 2], ids=["light", "dark"])
+def test_all_text_can_be_read(scheme):
+    block = (PAGE / "style.css").read_text(encoding="utf-8").split(":root {")[scheme].partition("}")[0]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+    pairs = [(label, "on-colour") for label in (*LABELS, "unknown")]
+    pairs += [(name, "card") for name in (*LABELS, "unknown", "ink", "soft", "accent", "good", "warn", "bad")]
+    pairs += [
+        ("soft", "paper"),
+        ("soft", "hollow"),
+        ("on-accent", "accent"),
+        ("ink", "warn-paper"),
+        ("ink", "bad-paper"),
+    ]
+    # What level AA asks of text of any size (WCAG 2.2, 1.4.3).
+    assert [pair for pair in pairs if contrast(*(colours[name] for name in pair)) < 4.5] == []
 
 
 @pytest.mark.parametrize("path", ["/page", "/../config.py", "/%2e%2e/server.py", "/index.html", "/style.css/", "//x"])
