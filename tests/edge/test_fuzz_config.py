@@ -46,10 +46,12 @@ URIS = st.sampled_from(
         f"v4l2:viewer:{SECRET}@cam",
         f"mqtt://viewer:{SECRET}@broker",
         f"mqtts://viewer:{SECRET}@broker:8883/x",
-        f"mqtt://viewer:{SECRET}",
     ]
 )
 """Where people put passwords. The keys that are published as they are (names, topics) are not among those."""
+FORGOTTEN = st.sampled_from([f"mqtt://viewer:{SECRET}", f"rtsp://viewer:{SECRET}/stream"])
+"""A password whose host was forgotten. In the keys that take a URI it is known as a password all the same."""
+TAKES_URI = {("source", "uri"), ("mqtt", "url")}
 NAMED = {("device", "id"), ("device", "name"), ("mqtt", "base_topic"), ("mqtt", "username"), ("preview", "names")}
 
 SCALARS = st.one_of(
@@ -107,7 +109,8 @@ def documents(draw: st.DrawFn) -> str:
         lines.append(f"[{section if bare else toml_text(section)}]")
         for key in draw(st.lists(st.sampled_from(FIELDS.get(section, ["positive", "negative"])) | NAMES, max_size=4)):
             secret = draw(st.integers(0, 3)) == 0 and (section, key) not in NAMED
-            value = draw(st.one_of(URIS, URIS.map(lambda uri: [uri])) if secret and section != "labels" else VALUES)
+            uris = URIS | FORGOTTEN if (section, key) in TAKES_URI else URIS
+            value = draw(uris | uris.map(lambda uri: [uri]) if secret and section != "labels" else VALUES)
             lines.append(f"{toml_text(key)} = {toml(value)}")
     return "\n".join(lines) + "\n"
 
@@ -171,7 +174,9 @@ VARIABLES = st.dictionaries(
     URIS | st.text(max_size=20) | st.sampled_from(["1", "true", "0.5", "-3", "nan", "1e999", "\udcff", "a\0b", ""]),
     max_size=3,
 )
-FLAGS = st.dictionaries(st.sampled_from(["source.uri", "mqtt.url"]), URIS | st.text(max_size=20), max_size=2)
+FLAGS = st.dictionaries(
+    st.sampled_from(["source.uri", "mqtt.url"]), URIS | FORGOTTEN | st.text(max_size=20), max_size=2
+)
 
 
 class Words(logging.Handler):
