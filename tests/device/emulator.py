@@ -43,7 +43,7 @@ class Emulator:
         self._port = _free_port()
         with (self._scratch / "qemu.log").open("ab") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.wait("one can log in", 300, self._reached)
+        self.wait("one can log in", 300, lambda: self.run("true", 20).returncode == 0)
 
     def power_cut(self) -> None:
         """End it between two instructions."""
@@ -85,21 +85,18 @@ class Emulator:
         self.power_cut()
 
     def wait(self, what: str, seconds: float, condition: Callable[[], object]) -> float:
-        """Wait until `condition()`, at most `seconds` times the patience; returns how long it took."""
+        """Wait until `condition()`, at most `seconds` times the patience; returns how long it took.
+
+        A question that the device does not answer in time is asked again.
+        """
         began = time.monotonic()
-        while not condition():
+        while not _answered(condition):
             if self._process is not None and self._process.poll() is not None:
                 raise DeviceError(f"the emulator ended while waiting until {what}: see {self._scratch}/qemu.log")
             if time.monotonic() - began > seconds * self.patience:
                 raise DeviceError(f"waited {time.monotonic() - began:.0f} s in vain until {what}")
             time.sleep(_POLL_SECONDS)
         return time.monotonic() - began
-
-    def _reached(self) -> bool:
-        try:
-            return self.run("true", 20).returncode == 0
-        except subprocess.TimeoutExpired:
-            return False
 
     def _ssh(self) -> list[str]:
         options = {
@@ -133,6 +130,13 @@ class Emulator:
             *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self._port}-:22"),
             *("-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"),
         ]
+
+
+def _answered(condition: Callable[[], object]) -> bool:
+    try:
+        return bool(condition())
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _free_port() -> int:

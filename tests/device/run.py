@@ -6,6 +6,7 @@ of time, which are for an idle machine of two processors.
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -57,6 +58,8 @@ def _show_why(device: Emulator) -> None:
 
 def main(image: Path, payload: Path, scratch: Path) -> int:
     """Run all checks; returns 0 where all have passed, and ends at the first that has not."""
+    # The emulator must not outlive this process, however it is ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     device = Emulator(image, payload, scratch, float(os.environ.get("TIMEOUT_FACTOR", "1")))
     began = time.monotonic()
     with contextlib.closing(device), Outside(scratch) as outside:
