@@ -2,6 +2,8 @@
 
 import { keyed, make, percent, say, tone } from "./dom.js";
 
+const LABEL_PX = [150, 26];
+
 /** Lay boxes over a picture: `boxes` have key, box [x, y, width, height] in shares, label, text. */
 export function layBoxes(parent, boxes, labels) {
   const there = keyed(parent, boxes.map((one) => String(one.key)), () => make("div", "box", make("span")));
@@ -11,7 +13,9 @@ export function layBoxes(parent, boxes, labels) {
     Object.assign(element.style, {
       left: `${100 * x}%`, top: `${100 * y}%`, width: `${100 * width}%`, height: `${100 * height}%`,
     });
-    element.classList.toggle("high", y < 0.08);
+    // Where there is no room for the text above it, or to the right of where it begins.
+    element.classList.toggle("high", y * parent.clientHeight < LABEL_PX[1]);
+    element.classList.toggle("right", (1 - x) * parent.clientWidth < LABEL_PX[0]);
     element.classList.toggle("doubted", Boolean(one.doubted));
     if (!one.doubted) tone(element, one.label, labels);
     say(element.firstChild, one.text);

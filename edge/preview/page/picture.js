@@ -74,6 +74,7 @@ export class Picture {
 
   async show({ width, height, faces, doubted, spent_ms: spent, sentence, crop, pictures }) {
     byId("answer").hidden = false;
+    byId("answer").classList.toggle("many", faces.length > 1);
     await draw(byId("answer-picture"), pictures[0], "image/jpeg");
     const place = ({ x, y, width: across, height: down }) => [x, y, across, down];
     layBoxes(byId("answer-boxes"), [
