@@ -3,6 +3,7 @@
 Runs in the emulated device, by actor.service, with the system's Python and nothing else: actor.py FRAMES FPS.
 """
 
+import re
 import subprocess
 import sys
 import time
@@ -17,9 +18,10 @@ DROPPED_PERCENT = 92
 
 
 def connect() -> None:
-    """Lead the output into the input. The name of that control changed with Linux 6.11."""
+    """Lead the output into the input: up to Linux 6.10 a switch, then a menu whose last entry is our only output."""
     controls = subprocess.run(["v4l2-ctl", "-d", CAPTURE, "-L"], check=True, capture_output=True, text=True).stdout
-    loop = "loop_video=1" if "loop_video" in controls else "hdmi_000_0_is_connected_to=1"
+    menu = re.search(r"hdmi_000_0_is_connected_to .*max=([0-9]+)", controls)
+    loop = f"hdmi_000_0_is_connected_to={menu[1]}" if menu else "loop_video=1"
     no_text = "osd_text_mode=2"
     settings = (loop, no_text, f"percentage_of_dropped_buffers={DROPPED_PERCENT}")
     subprocess.run(["v4l2-ctl", "-d", CAPTURE, "-c", ",".join(settings)], check=True)
