@@ -58,8 +58,10 @@ def _show_why(device: Emulator) -> None:
 
 def main(image: Path, payload: Path, scratch: Path) -> int:
     """Run all checks; returns 0 where all have passed, and ends at the first that has not."""
-    # The emulator must not outlive this process, however it is ended.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # The emulator must not outlive this process, however it is ended. A shell starts what runs in its background
+    # with SIGINT ignored, which the programs started here would inherit.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     device = Emulator(image, payload, scratch, float(os.environ.get("TIMEOUT_FACTOR", "1")))
     began = time.monotonic()
     with contextlib.closing(device), Outside(scratch) as outside:
