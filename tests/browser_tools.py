@@ -16,7 +16,7 @@ from program import COMMAND, environment
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PARTS = ("neutral", "happy", "surprise", "sad")
 SCRIPT = f"scripted:{','.join(f'{part}=2' for part in PARTS)},none=2.5?seed=1&loop=1"
-TIMEOUT_MS = 60_000
+TIMEOUT_MS = 150_000
 CHROMIUM_OPTIONS = (
     "--no-sandbox",  # it refuses to run as root with one; it sees nothing but our own page
     "--disable-gpu",

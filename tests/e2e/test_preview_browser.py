@@ -26,6 +26,9 @@ pytest.importorskip("playwright", reason="playwright is not installed: pip insta
 from browser_tools import PARTS, Scene
 from preview_tools import TOKEN, Site, actor, encoded, face, result
 
+# A browser on a machine that is busy with something else is slow; none of this is about speed.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
