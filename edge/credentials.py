@@ -110,7 +110,7 @@ def read_password(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> 
         folder = environ.get("CREDENTIALS_DIRECTORY")
         file = Path(folder, CREDENTIAL_NAME) if folder else None
         origin = f"credential {CREDENTIAL_NAME}"
-        if file is None or not _is_there(file, origin):
+        if file is None or not is_there(file, origin):
             return None
         password = _password_in(file, origin)
     if not mqtt.username:
@@ -119,7 +119,8 @@ def read_password(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> 
     return password
 
 
-def _is_there(file: Path, origin: str) -> bool:
+def is_there(file: Path, origin: str) -> bool:
+    """Tell whether a credential, named `origin` in messages, was given. Raises ConfigError where nobody may look."""
     try:
         return file.exists()
     except OSError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.config import PreviewConfig
+from edge.credentials import is_there
 from edge.errors import ConfigError
 from edge.redact import named_file
 
@@ -109,7 +110,7 @@ def read_token(preview: PreviewConfig, environ: Mapping[str, str] = os.environ) 
         token = _content(Path(preview.token_file), origin)
     elif environ.get(TOKEN_VARIABLE):
         origin, token = f"${TOKEN_VARIABLE}", environ[TOKEN_VARIABLE]
-    elif credential is not None and credential.exists():
+    elif credential is not None and is_there(credential, f"credential {CREDENTIAL_NAME}"):
         origin = f"credential {CREDENTIAL_NAME}"
         token = _content(credential, origin)
     else:
