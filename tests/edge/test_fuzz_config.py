@@ -218,6 +218,7 @@ def attempt(work: Callable[[], Any], refusals: list[str]) -> Any:
         return None
 
 
+@pytest.mark.timeout(7200)  # a machine that is busy with something else
 @fuzz
 @given(FILES, VARIABLES, FLAGS)
 @example(b"a = " + b"[" * 5000, {}, {})

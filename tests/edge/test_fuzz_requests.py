@@ -135,6 +135,7 @@ def expected_transaction(payload: bytes) -> str | None:
     return transaction if isinstance(transaction, str) and len(transaction) <= MOST_TRANSACTION else None
 
 
+@pytest.mark.timeout(7200)  # a machine that is busy with something else
 @fuzz
 @given(MESSAGES)
 @example(Received("home/emotion/cam/request/config", b'{"transaction":"\\ud800"}', retained=False))
