@@ -38,9 +38,9 @@ def run(*arguments: object, **changes: str) -> "subprocess.CompletedProcess[str]
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def events_of(*arguments: object) -> list[dict[str, Any]]:
+def events_of(*arguments: object, **environment: str) -> list[dict[str, Any]]:
     """Events that `run` writes as JSON Lines where no broker is configured."""
-    result = run("run", *arguments)
+    result = run("run", *arguments, **environment)
     assert result.returncode == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
 

@@ -172,7 +172,7 @@ def test_the_wheel_holds_the_packages_with_all_their_data(wheel):
 
 
 def test_the_wheel_holds_what_a_device_needs(wheel):
-    assert {"edge/models/normal.tflite", "edge/models/normal.json"} <= wheel
+    assert {f"edge/models/{name}.{kind}" for name in ("normal", "small") for kind in ("tflite", "json")} <= wheel
     assert {"edge/py.typed", "convert/py.typed"} <= wheel
     assert [name for name in wheel if name.startswith("edge/assets/") and not name.endswith(".py")]
     for message in ("event", "state", "info", "health"):

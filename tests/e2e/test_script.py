@@ -11,22 +11,19 @@ SLACK_SECONDS = 1.5
 """Morph, smoothing and dwell: by then a change must have been told."""
 
 
-def played(uri):
+def played(uri, **environment):
     """Events of a script, the emotions that it plays, and when."""
-    return events_of("--source", uri, "--fast"), [
+    return events_of("--source", uri, "--fast", **environment), [
         segment for segment in parse_script(uri).segments if segment.emotion != "none"
     ]
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "scripted:",
-        "scripted:sad=3,neutral=3,fear=3,happy=3,disgust=3,surprise=3,angry=3?seed=7",
-    ],
-)
-def test_the_events_are_the_script(uri):
-    events, segments = played(uri)
+ALL_SEVEN = "scripted:sad=3,neutral=3,fear=3,happy=3,disgust=3,surprise=3,angry=3?seed=7"
+
+
+@pytest.mark.parametrize(("uri", "model"), [("scripted:", "normal"), (ALL_SEVEN, "normal"), (ALL_SEVEN, "small")])
+def test_the_events_are_the_script(uri, model):
+    events, segments = played(uri, EMOTION_EDGE_MODEL_NAME=model)
     told = [event for event in events if event["type"] != "face_left"]
     assert [event["type"] for event in told] == ["face_appeared"] + ["emotion_changed"] * (len(segments) - 1)
     assert [event["emotion"] for event in told] == [segment.emotion for segment in segments]
