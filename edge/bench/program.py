@@ -1,12 +1,14 @@
 """The real program in processes of its own: how long its start takes, and what a whole run costs."""
 
+import contextlib
 import os
 import resource
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,9 +18,10 @@ from edge.errors import EdgeError
 
 PATIENCE_SECONDS: Final = 20.0
 """How long a start waits for an event; a scene without a face has none."""
-_READY: Final = "watching "
-"""What the daemon logs once its source is open, its model loaded and its sink started."""
+_READY: Final = b"READY=1"
+"""What the daemon tells a service manager once its source is open, its model loaded and its sink started."""
 _STOP_SECONDS: Final = 10.0
+_DATAGRAM_BYTES: Final = 4096
 _POLL_SECONDS: Final = 0.02
 
 
@@ -31,9 +34,9 @@ class Start:
 
 
 class _Marks:
-    """Reads a process' two streams in threads, and notes when what we wait for came."""
+    """Reads a process' two streams and what it tells its manager in threads, and notes when each came."""
 
-    def __init__(self, process: "subprocess.Popen[str]", began: float) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", manager: socket.socket, began: float) -> None:
         self._began = began
         self.ready: float | None = None
         self.first_event: float | None = None
@@ -42,15 +45,20 @@ class _Marks:
         self._threads = [
             threading.Thread(target=self._errors, args=(process.stderr,), daemon=True),
             threading.Thread(target=self._events, args=(process.stdout,), daemon=True),
+            threading.Thread(target=self._told, args=(manager,), daemon=True),
         ]
         for thread in self._threads:
             thread.start()
 
     def _errors(self, stream: Iterable[str] | None) -> None:
         for line in stream or ():
-            if self.ready is None and _READY in line:
-                self.ready = time.perf_counter() - self._began
             self.complaint = line.strip() or self.complaint
+
+    def _told(self, manager: socket.socket) -> None:
+        with contextlib.suppress(TimeoutError):
+            while self.ready is None:
+                if _READY in manager.recv(_DATAGRAM_BYTES).split(b"\n"):
+                    self.ready = time.perf_counter() - self._began
 
     def _events(self, stream: Iterable[str] | None) -> None:
         for _ in stream or ():
@@ -93,15 +101,20 @@ class Programs:
 
     def _start(self) -> Start:
         """Start it in real time, and end it at its first event."""
-        began = time.perf_counter()
-        process = self._popen([], subprocess.PIPE)
-        marks = _Marks(process, began)
-        try:
-            marks.seen.wait(PATIENCE_SECONDS)
-        finally:
-            _end(process)
-            marks.join()
-            _close(process)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            # A name of the abstract namespace, which Linux chooses and forgets with the socket.
+            manager.bind("")
+            manager.settimeout(PATIENCE_SECONDS)
+            address = "@" + manager.getsockname()[1:].decode()
+            began = time.perf_counter()
+            process = self._popen([], subprocess.PIPE, {"NOTIFY_SOCKET": address})
+            marks = _Marks(process, manager, began)
+            try:
+                marks.seen.wait(PATIENCE_SECONDS)
+            finally:
+                _end(process)
+                marks.join()
+                _close(process)
         if marks.ready is None:
             raise EdgeError(f"the program itself did not start: {marks.complaint or 'it said nothing'}")
         return Start(marks.ready, marks.first_event)
@@ -123,14 +136,16 @@ class Programs:
             raise EdgeError(f"the program itself ended with code {process.returncode}: {complaint or 'without a word'}")
         return _children_cpu_ms() - before, peak_mb
 
-    def _popen(self, arguments: list[str], stdout: int) -> "subprocess.Popen[str]":
+    def _popen(
+        self, arguments: list[str], stdout: int, environment: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(  # noqa: S603 - this program itself
             self._command + arguments,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
-            env=self._environment,
+            env=self._environment | dict(environment or {}),
         )
 
 
