@@ -83,7 +83,7 @@ class RequestDesk:
             # It was meant for whoever was there when it was sent, maybe years ago.
             if not self._retained_told:
                 self._retained_told = True
-                _LOG.warning("a request that the broker retains on %s is ignored: it is of the past", message.topic)
+                _LOG.warning("a request that the broker retains on %r is ignored: it is of the past", message.topic)
             return
         if not self._pacer.take():
             self._drop(message, post)
@@ -93,7 +93,7 @@ class RequestDesk:
             request = read(self._topics, message)
             self._put(request, to, post)
         except RefusedError as error:
-            _LOG.debug("refused a request on %s: %s", message.topic, error)
+            _LOG.debug("refused a request on %r: %s", message.topic, error)
             _answer(to, post, _refusal(str(error), error.transaction))
 
     def attend(self, sensor: Sensor, config: Config) -> None:

@@ -121,12 +121,9 @@ def words():
     logger = logging.getLogger("edge.requests")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
-    # What pytest captures must be UTF-8 where tests run in several processes, and some topics here are not.
-    logger.propagate = False
     yield handler
     logger.removeHandler(handler)
     logger.setLevel(logging.NOTSET)
-    logger.propagate = True
 
 
 def expected_transaction(payload: bytes) -> str | None:

@@ -111,7 +111,7 @@ def test_requests_of_the_past_are_ignored(caplog: pytest.LogCaptureFixture) -> N
         assert not office.ask("pause", retained=True)
     assert not office.sensor.paused
     (record,) = caplog.records
-    assert "retains on emotion-edge/cam/request/pause is ignored" in record.message
+    assert "retains on 'emotion-edge/cam/request/pause' is ignored" in record.message
 
 
 def test_a_flood_is_dropped_and_said_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
