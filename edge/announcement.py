@@ -30,7 +30,7 @@ def show(config: Config, stream: TextIO) -> int:
     from edge.classifier import Classifier  # noqa: PLC0415
     from edge.report import info  # noqa: PLC0415
 
-    device = _device(config)
+    device = board.device_id(config.device.id)
     classifier = Classifier.from_config(config.model)
     described = info(config=config, device=device, boot_id="", classifier=classifier)
     topics = Topics(config.mqtt.base_topic, device)
@@ -49,7 +49,7 @@ def remove(config: Config, stream: TextIO) -> int:
     if not config.mqtt.url:
         msg = "mqtt.url is empty: say which broker holds the announcement, as in --mqtt mqtt://HOST"
         raise ConfigError(msg)
-    topic = config_topic(config.homeassistant.discovery_prefix, _device(config))
+    topic = config_topic(config.homeassistant.discovery_prefix, board.device_id(config.device.id))
     dialler = Dialler(access(config.mqtt), f"emotion-edge-homeassistant-{secrets.token_hex(4)}")
     try:
         with subscribe(dialler, [topic]) as connection:
@@ -67,10 +67,6 @@ def remove(config: Config, stream: TextIO) -> int:
     if config.homeassistant.enabled:
         stream.write("homeassistant.enabled is true: the sensor announces itself again when it connects\n")
     return 0
-
-
-def _device(config: Config) -> str:
-    return config.device.id or board.device_id()
 
 
 def _retained(connection: Connection, topic: str) -> bytes | None:

@@ -41,12 +41,14 @@ def board_name(path: Path = _MODEL) -> str | None:
         return None
 
 
-def device_id(path: Path = _MACHINE_ID) -> str:
-    """Derive a stable id from the machine id, 12 hexadecimal digits.
+def device_id(configured: str = "", path: Path = _MACHINE_ID) -> str:
+    """Return the configured id (`device.id`), else derive a stable one from the machine id, 12 hexadecimal digits.
 
     Hashed, because machine-id(5) asks that the id itself is not shown on a network. A root without
     one (a container) falls back on the network hardware's address.
     """
+    if configured:
+        return configured
     try:
         seed = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):

@@ -87,7 +87,7 @@ class PrivateBroker:
 
     def reserve(self) -> None:
         """Choose the port without starting, for a client that is there before its broker."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
 
     def start(self) -> None:
         """Start, and return once it listens. Raises BrokerError where there is none or it will not start."""
@@ -101,7 +101,7 @@ class PrivateBroker:
         for attempt in range(_TRIES):
             if attempt:
                 time.sleep(_RETRY_SECONDS)
-            port = self.port if fixed else _free_port()
+            port = self.port if fixed else free_port()
             if self._try(program, Path(self._folder.name), port):
                 self.port = port
                 return
@@ -196,7 +196,8 @@ class PrivateBroker:
         return file
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a TCP port of the loopback address that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

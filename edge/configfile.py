@@ -182,8 +182,6 @@ def _words(info: inspect.Type) -> str:
             return (
                 f"text matching {info.pattern}" if info.pattern else "text" + (" (not empty)" * bool(info.min_length))
             )
-        case inspect.BoolType():
-            return "true or false"
         case inspect.ListType():
             return "a list of labels"
     return "of another type"

@@ -17,7 +17,7 @@ from edge.config import Config
 from edge.detector import Detector
 from edge.governor import Governor
 from edge.health import Meter
-from edge.messages import Composer
+from edge.messages import STATE_SECONDS, Composer
 from edge.mqtt.homeassistant import home_assistant
 from edge.mqtt.payloads import HealthPayload
 from edge.pipeline import Pipeline
@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.2
 """How long the line waits for a frame before it looks at signals, the broker and the clock."""
-_STATE_SECONDS: Final = 1.0
-"""The retained state is refreshed this often while somebody is in view: boxes and probabilities move."""
 _MOST_TOGGLES: Final = 20
 """Pauses and ends of them that are logged within an hour: whoever may publish to the broker can ask for them."""
 
@@ -66,7 +64,7 @@ class Daemon:
         self._max_frames = max_frames
         self._stop = threading.Event()
         self._reloader = Reloader(read_again or (lambda: config))
-        self.device = config.device.id or board.device_id()
+        self.device = board.device_id(config.device.id)
         self.boot_id = secrets.token_hex(8)
         self._classifier = Classifier.from_config(config.model)
         self._composer = Composer(self.boot_id, self._classifier.labels, config.labels)
@@ -222,7 +220,7 @@ class Daemon:
         self._page.show(result, latency_ms, self._pipeline.level)
         self._governor.frame(now, latency_ms, result.stage_ms)
         if result.events or (result.faces and frame.seconds >= self._state_due):
-            self._state_due = frame.seconds + _STATE_SECONDS
+            self._state_due = frame.seconds + STATE_SECONDS
             self._send_state(result.faces)
         self._faces = result.faces
 

@@ -108,7 +108,7 @@ class _Patient:
         return f"{mqtt.url} accepts us with {protocol} in {1000 * (time.perf_counter() - began):.0f} ms"
 
     def outbox(self) -> str:
-        return describe_outbox(self.config.mqtt, self.config.device.id or board.device_id())
+        return describe_outbox(self.config.mqtt, board.device_id(self.config.device.id))
 
     def priority(self) -> str:
         return describe_priority(self.config.budget.priority)

@@ -1,5 +1,6 @@
 """Counts what the line does between two health messages."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -7,6 +8,19 @@ import numpy as np
 from edge.mqtt.payloads import LatencyPercentiles
 
 _DECIMALS: Final = 2
+
+
+def percentiles(latencies_ms: Sequence[float]) -> LatencyPercentiles | None:
+    """Sum latencies up, in milliseconds; None where there are none."""
+    if not latencies_ms:
+        return None
+    p50, p95, p99 = (round(float(value), _DECIMALS) for value in np.percentile(latencies_ms, (50, 95, 99)))
+    return LatencyPercentiles(p50=p50, p95=p95, p99=p99, max=round(max(latencies_ms), _DECIMALS))
+
+
+def median_ms(spent_ms: Sequence[float]) -> float:
+    """Return the median of the times of a stage, as reports give it."""
+    return round(float(np.median(spent_ms)), _DECIMALS)
 
 
 class Meter:
@@ -29,10 +43,7 @@ class Meter:
         """Return frames per second, latency percentiles and median stage times, and start over."""
         elapsed = max(now_monotonic - self._began, 1e-6)
         fps = len(self._latency_ms) / elapsed
-        latency = None
-        if self._latency_ms:
-            p50, p95, p99 = (round(float(value), _DECIMALS) for value in np.percentile(self._latency_ms, (50, 95, 99)))
-            latency = LatencyPercentiles(p50=p50, p95=p95, p99=p99, max=round(max(self._latency_ms), _DECIMALS))
-        stages = {stage: round(float(np.median(spent)), _DECIMALS) for stage, spent in self._stage_ms.items()}
+        latency = percentiles(self._latency_ms)
+        stages = {stage: median_ms(spent) for stage, spent in self._stage_ms.items()}
         self._began, self._latency_ms, self._stage_ms = now_monotonic, [], {}
         return round(fps, _DECIMALS), latency, stages

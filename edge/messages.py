@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,10 @@ from edge.mqtt.payloads import BoxShare, EventPayload, FacePayload, StateFace, S
 from edge.records import Box, Event, FaceView, Frame
 from edge.redact import named, shown
 
-_DECIMALS = 4
+STATE_SECONDS: Final = 1.0
+"""The retained state is refreshed this often while somebody is in view: boxes and probabilities move."""
+
+_DECIMALS: Final = 4
 """Of probabilities and shares: a ten-thousandth of a frame is less than a pixel."""
 
 
@@ -54,7 +58,7 @@ class Composer:
             time=timestamp(event.frame.captured_unix),
             source_seconds=round(event.frame.seconds, 3),
             type=event.kind.value,
-            face=FacePayload(track=face.track, box=_share(face.box, event.frame)),
+            face=FacePayload(track=face.track, box=share(face.box, event.frame)),
             emotion=face.label,
             previous=event.previous,
             group=self._group_of.get(face.label),
@@ -83,7 +87,7 @@ class Composer:
     def _state_face(self, face: FaceView, frame: Frame) -> StateFace:
         return StateFace(
             track=face.track,
-            box=_share(face.box, frame),
+            box=share(face.box, frame),
             emotion=face.label,
             group=self._group_of.get(face.label),
             confidence=_rounded(face.confidence),
@@ -102,7 +106,7 @@ def _rounded(value: float) -> float:
     return round(min(1.0, max(0.0, value)), _DECIMALS)
 
 
-def _share(box: Box, frame: Frame) -> BoxShare:
+def share(box: Box, frame: Frame) -> BoxShare:
     """Express a box in shares of the frame; what lies outside is cut off."""
     height, width = frame.luma.shape
     left, top = _rounded(box.x / width), _rounded(box.y / height)

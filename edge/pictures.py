@@ -2,8 +2,19 @@
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.records import Luma
+
+
+def halved(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Average two by two pixels: uint8 (height // 2, width // 2[, 3]), without an odd last column or row.
+
+    OpenCV does this in a fraction of the time of any other ratio.
+    """
+    height, width = picture.shape[0] // 2, picture.shape[1] // 2
+    even = picture[: 2 * height, : 2 * width]
+    return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 class Pictures:
@@ -16,9 +27,5 @@ class Pictures:
     def at(self, octave: int) -> Luma:
         """Return the frame halved so often, uint8 (height >> octave, width >> octave)."""
         while len(self._halved) <= octave:
-            last = self._halved[-1]
-            height, width = last.shape[0] // 2, last.shape[1] // 2
-            even = last[: 2 * height, : 2 * width]
-            half = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
-            self._halved.append(np.asarray(half, dtype=np.uint8))
+            self._halved.append(halved(self._halved[-1]))
         return self._halved[octave]

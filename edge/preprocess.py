@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.manifest import ModelInput
+from edge.pictures import halved
 from edge.records import Box
 
 LEVELS: Final = 256
@@ -26,13 +27,10 @@ def crop(picture: NDArray[np.uint8], box: Box, margin: float, width: int, height
     if shrinking:
         left, top = round(centre_x - side / 2), round(centre_y - side / 2)
         cut = _padded(picture, left, top, max(1, round(side)))
-        # Halves first: OpenCV averages two by two pixels in a fraction of the time of any other ratio, and
-        # down to a half of its size a picture can be sampled linearly without leaving a pixel out.
+        # Halves first, which is quick; down to a half of its size a picture can be sampled linearly without
+        # leaving a pixel out.
         while cut.shape[0] >= 2 * max(width, height):
-            half = cut.shape[0] // 2
-            cut = np.asarray(
-                cv2.resize(cut[: 2 * half, : 2 * half], (half, half), interpolation=cv2.INTER_AREA), dtype=np.uint8
-            )
+            cut = halved(cut)
         return np.asarray(cv2.resize(cut, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
     # Pixel centres map to pixel centres, as in cv2.resize.
     scale_x, scale_y = side / width, side / height

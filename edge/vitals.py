@@ -9,7 +9,7 @@ from edge.systemd import Notifier
 
 log = logging.getLogger(__name__)
 
-_MARGIN_SECONDS: Final = 2.0
+STALL_MARGIN_SECONDS: Final = 2.0
 """After a source's own limit for silence, until its supervisor must have declared it stalled."""
 
 PUBLISHER_SECONDS: Final = 180.0
@@ -34,7 +34,7 @@ class Vitals:
     ) -> None:
         """`stall_seconds`: after which a live source without a frame must be known as stalled."""
         self._notifier = notifier
-        self._limit_seconds = stall_seconds + _MARGIN_SECONDS if live else float("inf")
+        self._limit_seconds = stall_seconds + STALL_MARGIN_SECONDS if live else float("inf")
         self._publisher_seconds = publisher_seconds
         self._frames = 0
         self._moved_at: float | None = None

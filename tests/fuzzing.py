@@ -1,6 +1,9 @@
 """What the fuzz tests share: how many examples, and the secrets that must never show."""
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hypothesis import HealthCheck, settings
 
@@ -25,3 +28,27 @@ SECRETS = (SECRET, PASSWORD, TOKEN)
 def leaked(text: str) -> list[str]:
     """Return the secrets in `text`."""
     return [secret for secret in SECRETS if secret in text]
+
+
+class Words(logging.Handler):
+    """All that is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said += self.format(record) + "\n"
+
+
+@contextmanager
+def listening(logger: logging.Logger) -> Iterator[Words]:
+    """Hear all that is said to a logger."""
+    handler, level = Words(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield handler
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

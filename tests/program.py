@@ -28,6 +28,13 @@ def start(*arguments: object, **changes: str) -> "subprocess.Popen[str]":
     )
 
 
+def kill(process: "subprocess.Popen[Any]") -> None:
+    """End it, whatever it does, where it has not ended."""
+    if process.poll() is None:
+        process.kill()
+        process.communicate()
+
+
 def run(*arguments: object, **changes: str) -> "subprocess.CompletedProcess[str]":
     with start(*arguments, **changes) as process:
         try:

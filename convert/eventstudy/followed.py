@@ -1,6 +1,6 @@
 """A face as the line saw it, up to the readings, and what the event rules make of these."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,35 +91,48 @@ def replay(
 
     Frames in which the face was not read decide nothing.
     """
-    expression = make(labels, config, unknown_below)
-    told: list[Announcement] = []
-    for row in np.flatnonzero(face.read).tolist():
-        seconds = float(face.seconds[row])
-        expression.read(face.readings[row], seconds)
-        if row == face.announced:
-            expression.settle()
-            told.append((seconds, expression.label))
-        elif row > face.announced and expression.decide() is not None:
-            told.append((seconds, expression.label))
-    return told
+    steps = _steps(face, make(labels, config, unknown_below))
+    return [(step.seconds, step.label) for step in steps if step.told]
 
 
 def in_turns(face: Followed, labels: Sequence[str], config: EventsConfig, unknown_below: float) -> Followed:
     """Return the face with only those readings that the device makes of it where it is alone."""
     expression, turns = Expression(labels, config, unknown_below), Turns(config.dwell_seconds)
+
+    def has_turn(row: int, seconds: float) -> bool:
+        urgent = row == face.announced or (row > face.announced and expression.in_doubt)
+        return bool(turns.choose([Readable(1, 1.0, urgent)], seconds, 1))
+
     read = np.zeros_like(face.read)
+    read[[step.row for step in _steps(face, expression, has_turn)]] = True
+    return replace(face, read=read)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A frame in which the face was read, what it is taken for since, and whether that was told then."""
+
+    row: int
+    seconds: float
+    label: str
+    told: bool
+
+
+def _steps(
+    face: Followed, expression: Expression, has_turn: Callable[[int, float], bool] = lambda _row, _seconds: True
+) -> Iterator[_Step]:
+    """Feed the rules as the pipeline does; `has_turn`: whether a row, of that time, is read at all."""
     for row in np.flatnonzero(face.read).tolist():
         seconds = float(face.seconds[row])
-        urgent = row == face.announced or (row > face.announced and expression.in_doubt)
-        if not turns.choose([Readable(1, 1.0, urgent)], seconds, 1):
+        if not has_turn(row, seconds):
             continue
-        read[row] = True
         expression.read(face.readings[row], seconds)
-        if row == face.announced:
+        told = row == face.announced
+        if told:
             expression.settle()
         elif row > face.announced:
-            expression.decide()
-    return replace(face, read=read)
+            told = expression.decide() is not None
+        yield _Step(row, seconds, expression.label, told)
 
 
 def smoothed(

@@ -10,7 +10,7 @@ from edge.cascades import SEARCH_CASCADE, cascade_path, load_cascade
 from edge.classifier import Classifier
 from edge.config import Config
 from edge.detector import Detector
-from edge.messages import Composer
+from edge.messages import STATE_SECONDS, Composer
 from edge.pipeline import Pipeline
 from edge.records import Box, Frame
 from edge.sinks import Sink
@@ -19,8 +19,6 @@ PLAIN_SCALE: Final = 1.1
 PLAIN_NEIGHBOURS: Final = 5
 PLAIN_MIN_PX: Final = 30
 """The settings of OpenCV's own tutorial and of most programs that copied it."""
-_STATE_SECONDS: Final = 1.0
-"""The daemon repeats the state this often while somebody is in view."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Line:
             self._sink.event(self._composer.event(event), frame.captured_monotonic)
         due = bool(result.faces) and frame.seconds >= self._state_due
         if due:
-            self._state_due = frame.seconds + _STATE_SECONDS
+            self._state_due = frame.seconds + STATE_SECONDS
             self._sink.state(self._composer.state(result.faces, frame, frame.captured_unix))
         if due or result.events:
             stage_ms["publish"] = 1000 * (time.perf_counter() - began)

@@ -2,6 +2,10 @@
 
 In blocks, because a machine's clock, temperature and other work change within seconds: what is
 compared must have met the same of them. Each contender comes first, second and last in turn.
+
+The first frame of a block finds the processor's caches full of what the contender before it needed, and takes
+up to twice as long as any other. Means count it; percentiles, which tell how even a contender's own work is,
+do not.
 """
 
 import time
@@ -12,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from edge.bench.contenders import Contender
+from edge.bench.contenders import Contender, Work
 from edge.bench.report import Cost, Run, Spread
 from edge.errors import SourceError, SourceLostError
 from edge.records import Frame
@@ -39,13 +43,30 @@ class Limit:
 
 @dataclass
 class _Tally:
-    """What one contender, or capture, took."""
+    """What one contender, or capture, took: of all frames together, and of each but the first of a block."""
 
-    wall_ms: list[float] = field(default_factory=list)
-    cpu_ms: list[float] = field(default_factory=list)
+    frames: int = 0
+    total_wall_ms: float = 0.0
+    total_cpu_ms: float = 0.0
     faces: int = 0
     frames_with_face: int = 0
+    wall_ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
     stage_ms: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, wall_seconds: float, cpu_seconds: float, work: Work, *, first: bool) -> None:
+        """Count a frame; `first`: of its block."""
+        self.frames += 1
+        self.total_wall_ms += 1000 * wall_seconds
+        self.total_cpu_ms += 1000 * cpu_seconds
+        self.faces += work.faces
+        self.frames_with_face += work.faces > 0
+        if first:
+            return
+        self.wall_ms.append(1000 * wall_seconds)
+        self.cpu_ms.append(1000 * cpu_seconds)
+        for stage, spent in work.stage_ms.items():
+            self.stage_ms.setdefault(stage, []).append(spent)
 
 
 class _Player:
@@ -67,8 +88,8 @@ class _Player:
                 raise SourceError(str(error)) from error
             if frame is None:
                 break
-            tally.wall_ms.append(1000 * (time.perf_counter() - wall))
-            tally.cpu_ms.append(1000 * (time.process_time() - cpu))
+            spent = time.perf_counter() - wall, time.process_time() - cpu
+            tally.add(*spent, Work(faces=0), first=not frames)
             frames.append(self._timed(frame))
             height, width = frame.luma.shape
             self.size = (width, height)
@@ -108,18 +129,18 @@ def measure(
                 contender.work(frame)
         capture, tallies = _Tally(), {name: _Tally() for name in contenders}
         began, turn = time.perf_counter(), list(contenders)
-        while _more(limit, len(capture.wall_ms), time.perf_counter() - began):
-            left = _BLOCK_FRAMES if limit.frames is None else min(_BLOCK_FRAMES, limit.frames - len(capture.wall_ms))
+        while _more(limit, capture.frames, time.perf_counter() - began):
+            left = _BLOCK_FRAMES if limit.frames is None else min(_BLOCK_FRAMES, limit.frames - capture.frames)
             frames = player.block(left, capture)
             if not frames:
                 break
             for name in turn:
                 _work(contenders[name], frames, tallies[name])
             turn = turn[1:] + turn[:1]
-            after_block(len(capture.wall_ms), time.perf_counter() - began)
-    if len(capture.wall_ms) < FEWEST_FRAMES:
+            after_block(capture.frames, time.perf_counter() - began)
+    if capture.frames < FEWEST_FRAMES:
         raise SourceError(
-            f"{source.uri} has {len(played) + len(capture.wall_ms)} frames, but a benchmark needs at least "
+            f"{source.uri} has {len(played) + capture.frames} frames, but a benchmark needs at least "
             f"{WARM_UP_FRAMES + FEWEST_FRAMES}"
         )
     return _run(threads, capture, tallies), player.size
@@ -132,21 +153,16 @@ def _more(limit: Limit, frames: int, seconds: float) -> bool:
 
 
 def _work(contender: Contender, frames: list[Frame], tally: _Tally) -> None:
-    for frame in frames:
+    for place, frame in enumerate(frames):
         # As if it had been captured now: what the others took is not this one's latency.
         frame = replace(frame, captured_monotonic=time.monotonic(), captured_unix=time.time())  # noqa: PLW2901
         wall, cpu = time.perf_counter(), time.process_time()
         done = contender.work(frame)
-        tally.wall_ms.append(1000 * (time.perf_counter() - wall))
-        tally.cpu_ms.append(1000 * (time.process_time() - cpu))
-        tally.faces += done.faces
-        tally.frames_with_face += done.faces > 0
-        for stage, spent in done.stage_ms.items():
-            tally.stage_ms.setdefault(stage, []).append(spent)
+        tally.add(time.perf_counter() - wall, time.process_time() - cpu, done, first=place == 0)
 
 
 def _run(threads: int, capture: _Tally, tallies: dict[str, _Tally]) -> Run:
-    frames = len(capture.wall_ms)
+    frames = capture.frames
     line, plain, floor = tallies["line"], tallies["plain"], tallies["floor"]
     return Run(
         threads=threads,
@@ -160,12 +176,12 @@ def _run(threads: int, capture: _Tally, tallies: dict[str, _Tally]) -> Run:
         end_to_end_cpu=_spread(line.cpu_ms),
         plain=_spread(plain.wall_ms),
         floor=_spread(floor.wall_ms),
-        fps=round(1000 * frames / max(sum(capture.wall_ms) + sum(line.wall_ms), 1e-6), _DECIMALS),
+        fps=round(1000 * frames / max(capture.total_wall_ms + line.total_wall_ms, 1e-6), _DECIMALS),
         cpu_ms=Cost(
-            capture=round(sum(capture.cpu_ms) / frames, _DECIMALS),
-            line=round(sum(line.cpu_ms) / frames, _DECIMALS),
-            plain=round(sum(plain.cpu_ms) / frames, _DECIMALS),
-            floor=round(sum(floor.cpu_ms) / frames, _DECIMALS),
+            capture=round(capture.total_cpu_ms / frames, _DECIMALS),
+            line=round(line.total_cpu_ms / frames, _DECIMALS),
+            plain=round(plain.total_cpu_ms / frames, _DECIMALS),
+            floor=round(floor.total_cpu_ms / frames, _DECIMALS),
         ),
     )
 

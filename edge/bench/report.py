@@ -20,7 +20,7 @@ class _Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Spread(_Data, frozen=True, kw_only=True):
-    """Milliseconds of each of `frames` frames: their percentiles and the most."""
+    """Milliseconds of each of `frames` frames: their percentiles and the most. Without the first of each block."""
 
     frames: Count
     p50_ms: Amount

@@ -75,12 +75,14 @@ def addresses(topics: Topics, message: Received) -> list[Address]:
     """Where to answer: on our own topic always, and where an asker with MQTT 5 wants it, if that may be."""
     name = _last(message.topic)
     own = Address(topics.response(name if name in NAMES else UNKNOWN))
-    if message.correlation is not None and len(message.correlation) > _MOST_CORRELATION_BYTES:
+    try:
+        _check_address(topics, message, None)
+    except RefusedError:
         return [own]
     wanted = message.response_topic
     if wanted is None or wanted == own.topic:
         return [Address(own.topic, message.correlation)]
-    return [own, Address(wanted, message.correlation)] if _may_answer_on(topics, wanted) else [own]
+    return [own, Address(wanted, message.correlation)]
 
 
 def _check_address(topics: Topics, message: Received, transaction: str | None) -> None:

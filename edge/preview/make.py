@@ -1,7 +1,7 @@
 """Builds the page where it is asked for, and says what is missing where it cannot be."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from edge.config import Config
 from edge.errors import ConfigError
@@ -18,10 +18,13 @@ HealthNow = Callable[[Meter], HealthPayload]
 """How the sensor is now, with that meter's frames per second and latencies. Called from the page's thread."""
 
 
-class Page(Protocol):
-    """What the daemon knows of the page. Calls come from the pipeline's thread and wait for nobody."""
+class Page:
+    """What the daemon knows of the page; as it stands here, nobody asked for one, and nothing is done.
 
-    published: Heard | None
+    Calls come from the pipeline's thread and wait for nobody.
+    """
+
+    published: Heard | None = None
     """Hears of each event that was handed over, where somebody wants to know."""
 
     def start(self, *, live: bool) -> None:
@@ -43,42 +46,18 @@ class Page(Protocol):
         """Take an event that is about to be published."""
 
 
-class NoPage:
-    """Nobody asked for a page."""
-
-    published: Heard | None = None
-
-    def start(self, *, live: bool) -> None:
-        """Do nothing."""
-
-    def stop(self) -> None:
-        """Do nothing."""
-
-    def introduce(self, info: InfoPayload) -> None:
-        """Do nothing."""
-
-    def show(self, result: StepResult, latency_ms: float, level: Level) -> None:
-        """Do nothing."""
-
-    def blank(self) -> None:
-        """Do nothing."""
-
-    def decided(self, payload: EventPayload) -> None:
-        """Do nothing."""
-
-
 def make_page(config: Config, health: HealthNow) -> Page:
     """Return the page's server, not started; one that does nothing where it is not asked for. Raises EdgeError."""
-    return _server(config, health) if config.preview.enabled else NoPage()
+    return _server(config, health) if config.preview.enabled else Page()
 
 
 def try_page(config: Config) -> str:
     """Build all of the page and let it go again; returns where it would be. Raises EdgeError."""
 
-    def nobody_asks(_: Meter) -> HealthPayload:
-        raise NotImplementedError
+    def not_running(_: Meter) -> HealthPayload:
+        raise RuntimeError("a page that is only tried was asked for the sensor's health")
 
-    page = _server(config, nobody_asks)
+    page = _server(config, not_running)
     page.stop()
     return page.describe()
 

@@ -11,7 +11,7 @@ from edge.classifier import Classifier
 from edge.classify import read_faces
 from edge.config import Config
 from edge.detector import Detector
-from edge.messages import Composer
+from edge.messages import Composer, share
 from edge.preview.picturehead import NoPicture, read_head
 from edge.preview.records import pack
 from edge.records import Detection, Frame
@@ -100,7 +100,7 @@ class OnDemand:
             "width": width,
             "height": height,
             "faces": state.faces,
-            "doubted": [_shares(one, frame) for one in detections if one.agreed is False],
+            "doubted": [share(one.box, frame) for one in detections if one.agreed is False],
             "spent_ms": round(spent_ms, 1),
             "crop": {"width": self._classifier.manifest.input.width, "height": self._classifier.manifest.input.height},
             "sentence": self._sentence(len(faces), detections),
@@ -123,17 +123,6 @@ class OnDemand:
             "No face was found. Faces are looked for from the front, upright, and from "
             f"{share:.0f} % of the picture's shorter side up."
         )
-
-
-def _shares(one: Detection, frame: Frame) -> dict[str, float]:
-    height, width = frame.luma.shape
-    box = one.box
-    return {
-        "x": round(box.x / width, 4),
-        "y": round(box.y / height, 4),
-        "width": round(box.width / width, 4),
-        "height": round(box.height / height, 4),
-    }
 
 
 def reduced(picture: NDArray[np.uint8], longer_px: int) -> NDArray[np.uint8]:

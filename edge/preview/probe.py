@@ -5,9 +5,8 @@ from typing import Any, Final
 
 from edge.mqtt.payloads import HealthPayload
 from edge.preview.window import Window
+from edge.vitals import STALL_MARGIN_SECONDS
 
-_MARGIN_SECONDS: Final = 2.0
-"""As in `edge.vitals`: after its own limit for silence a source must be known as stalled."""
 _FILE_SECONDS: Final = 60.0
 """Pictures may be shown as slowly as one in many seconds."""
 
@@ -30,7 +29,7 @@ class Probe:
         """
         recent = self._window.recent
         silent = time.monotonic() - (recent[-1].monotonic if recent else self._began)
-        limit = self._stall_seconds + _MARGIN_SECONDS if self.live else _FILE_SECONDS
+        limit = self._stall_seconds + STALL_MARGIN_SECONDS if self.live else _FILE_SECONDS
         status, reason = "ok", None
         if health.paused:
             status = "paused"

@@ -19,13 +19,12 @@ from edge.levels import LADDER, Level
 from edge.mqtt.payloads import EventPayload, InfoPayload
 from edge.preview.access import access
 from edge.preview.app import Pages, Parts
-from edge.preview.make import HealthNow
+from edge.preview.make import HealthNow, Page
 from edge.preview.ondemand import OnDemand
 from edge.preview.probe import Probe
 from edge.preview.stream import Stream
 from edge.preview.window import Window
 from edge.records import StepResult
-from edge.sinks import Heard
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +42,14 @@ _GOODBYE_SECONDS: Final = 1
 _JOIN_SECONDS: Final = 5.0
 
 
-class Preview:
-    """The page: see `edge.preview.make.Page`. Built before anything starts."""
+class Preview(Page):
+    """The page, served. Built before anything starts."""
 
     def __init__(self, config: Config, health: HealthNow) -> None:
         """Bind the address and load a detector and a classifier. Raises EdgeError where something is wrong."""
         preview = config.preview
         self.window = Window()
-        self.published: Heard | None = self.window.published
+        self.published = self.window.published
         allowed = access(preview)
         self._guarded = allowed.token is not None
         self._socket = _bound(preview.host, preview.port)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-import numpy as np
 
-from edge.health import Meter
+from edge.health import Meter, median_ms, percentiles
 from edge.mqtt.payloads import EventPayload, LatencyPercentiles, encode
 from edge.records import StepResult
 
@@ -130,11 +129,5 @@ class Window(Meter):
         if not moments:
             return 0.0, None, {}
         elapsed = max(min(_REPORT_SECONDS, now_monotonic - self._began), 1e-3)
-        latencies = [moment.latency_ms for moment in moments]
-        p50, p95, p99 = (round(float(value), 2) for value in np.percentile(latencies, (50, 95, 99)))
-        stages = {
-            stage: round(float(np.median([moment.stage_ms[stage] for moment in moments])), 2)
-            for stage in moments[-1].stage_ms
-        }
-        latency = LatencyPercentiles(p50=p50, p95=p95, p99=p99, max=round(max(latencies), 2))
-        return round(len(moments) / elapsed, 2), latency, stages
+        stages = {stage: median_ms([moment.stage_ms[stage] for moment in moments]) for stage in moments[-1].stage_ms}
+        return round(len(moments) / elapsed, 2), percentiles([moment.latency_ms for moment in moments]), stages

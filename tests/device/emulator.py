@@ -1,11 +1,12 @@
 """The emulated device: qemu's process, its disk, and a way in."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+from edge.brokerproc import free_port
 
 HOST: Final = "10.0.2.2"
 """This machine's 127.0.0.1, as qemu's user network shows it to the device."""
@@ -40,7 +41,7 @@ class Emulator:
 
     def start(self) -> None:
         """Switch it on, and return once one can log in."""
-        self._port = _free_port()
+        self._port = free_port()
         with (self._scratch / "qemu.log").open("ab") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.wait("one can log in", 300, lambda: self.run("true", 20).returncode == 0)
@@ -137,10 +138,3 @@ def _answered(condition: Callable[[], object]) -> bool:
         return bool(condition())
     except subprocess.TimeoutExpired:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -11,7 +11,7 @@ import homeassistant_rules as rules
 import homeassistant_view as view
 from httpcamera import HttpCamera
 from mqtt_tools import Seen, Subscriber
-from program import run, start
+from program import run
 
 pytestmark = pytest.mark.device
 
@@ -25,20 +25,6 @@ ON = {
     "EMOTION_EDGE_BUDGET_LATENCY_MS": "10000",
 }
 OFF = ON | {"EMOTION_EDGE_HOMEASSISTANT_ENABLED": "false"}
-
-
-@pytest.fixture
-def started():
-    processes = []
-
-    def start_(*arguments: object, **changes: str):
-        processes.append(start(*arguments, **changes))
-        return processes[-1]
-
-    yield start_
-    for process in processes:
-        process.kill()
-        process.communicate()
 
 
 class House:

@@ -9,29 +9,13 @@ from itertools import pairwise
 import pytest
 
 from mqtt_tools import wait_until
-from program import COMMAND, comparable, environment, events_of, run, start
+from program import COMMAND, comparable, environment, events_of, run
 
 pytestmark = pytest.mark.device
 
 SHORT = "scripted:neutral=2,happy=2,none=1?seed=5"
 ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
 IMPATIENT = {"EMOTION_EDGE_MQTT_DRAIN_SECONDS": "0.5", "EMOTION_EDGE_MQTT_RECONNECT_MAX_SECONDS": "1"}
-
-
-@pytest.fixture
-def started():
-    """Starts programs that are ended after the test, whatever became of it."""
-    processes = []
-
-    def _start(*arguments, **changes):
-        processes.append(start(*arguments, **changes))
-        return processes[-1]
-
-    yield _start
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 def finish(process):

@@ -9,7 +9,7 @@ import pytest
 from httpcamera import PASSWORD, USER, HttpCamera
 from mqtt_five import Five
 from mqtt_tools import wait_until
-from program import start
+from program import kill, start
 
 pytestmark = pytest.mark.device
 
@@ -64,9 +64,7 @@ def running(broker, subscribe):
 
     yield run
     for program in programs:
-        if program.process.poll() is None:
-            program.process.kill()
-            program.process.communicate()
+        kill(program.process)
 
 
 def test_health_config_and_what_is_no_request(running):

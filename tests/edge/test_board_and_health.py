@@ -9,16 +9,16 @@ pytestmark = pytest.mark.device
 def test_the_id_comes_from_the_machine_id_and_does_not_show_it(tmp_path):
     path = tmp_path / "machine-id"
     path.write_text("0123456789abcdef0123456789abcdef\n", encoding="ascii")
-    first = board.device_id(path)
-    assert first == board.device_id(path)
+    first = board.device_id(path=path)
+    assert first == board.device_id(path=path)
     assert len(first) == 12
     assert first not in path.read_text(encoding="ascii")
     path.write_text("f" * 32, encoding="ascii")
-    assert board.device_id(path) != first
+    assert board.device_id(path=path) != first
 
 
 def test_without_a_machine_id_there_is_an_id_all_the_same(tmp_path):
-    assert len(board.device_id(tmp_path / "absent")) == 12
+    assert len(board.device_id(path=tmp_path / "absent")) == 12
 
 
 @pytest.mark.parametrize(("text", "degrees"), [("48312\n", 48.312), ("", None), ("hot", None)])

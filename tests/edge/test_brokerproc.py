@@ -34,11 +34,11 @@ def test_listens_when_started_and_keeps_its_port(make_broker: Callable[..., Priv
 def test_port_that_another_program_took_meanwhile(
     make_broker: Callable[..., PrivateBroker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    choose = edge.brokerproc._free_port
+    choose = edge.brokerproc.free_port
     with socket.create_server(("127.0.0.1", 0)) as thief:
         taken = thief.getsockname()[1]
         ports = iter([taken, choose()])
-        monkeypatch.setattr(edge.brokerproc, "_free_port", lambda: next(ports))
+        monkeypatch.setattr(edge.brokerproc, "free_port", lambda: next(ports))
         broker = make_broker()
         broker.start()
         assert broker.port not in (0, taken)

@@ -23,7 +23,7 @@ from edge.preview.access import read_token
 from edge.reload import compare
 from edge.requests import shown
 from edge.sources import SourceOptions, make_source
-from fuzzing import PASSWORD, SECRET, TOKEN, fuzz, leaked
+from fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
 
 pytestmark = pytest.mark.device
 
@@ -179,27 +179,10 @@ FLAGS = st.dictionaries(
 )
 
 
-class Words(logging.Handler):
-    """All that is logged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.said += self.format(record) + "\n"
-
-
 @pytest.fixture
 def words():
-    handler = Words()
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield handler
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with listening(logging.getLogger()) as words:
+        yield words
 
 
 @pytest.fixture

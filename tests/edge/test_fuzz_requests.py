@@ -19,7 +19,7 @@ from edge.mqtt.topics import Topics, is_name
 from edge.mqtt.wire import Message, Received
 from edge.pausemark import PauseMark
 from edge.requests import RequestDesk
-from fuzzing import PASSWORD, SECRET, TOKEN, fuzz, leaked
+from fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
 from mqtt_tools import health
 
 pytestmark = pytest.mark.device
@@ -104,26 +104,10 @@ class Sensor:
         return health()
 
 
-class Words(logging.Handler):
-    """All that is logged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.said += self.format(record) + "\n"
-
-
 @pytest.fixture
 def words():
-    handler = Words()
-    logger = logging.getLogger("edge.requests")
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    yield handler
-    logger.removeHandler(handler)
-    logger.setLevel(logging.NOTSET)
+    with listening(logging.getLogger("edge.requests")) as words:
+        yield words
 
 
 def expected_transaction(payload: bytes) -> str | None:
