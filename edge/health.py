@@ -8,6 +8,11 @@ import numpy as np
 from edge.mqtt.payloads import LatencyPercentiles
 
 _DECIMALS: Final = 2
+_RECENT_SECONDS: Final = 1.0
+"""Within which nothing new is worth less than what was said last."""
+
+Report = tuple[float, LatencyPercentiles | None, dict[str, float]]
+"""Frames per second, latency percentiles, and the median time of each stage, milliseconds."""
 
 
 def percentiles(latencies_ms: Sequence[float]) -> LatencyPercentiles | None:
@@ -31,6 +36,7 @@ class Meter:
         self._began = now_monotonic
         self._latency_ms: list[float] = []
         self._stage_ms: dict[str, list[float]] = {}
+        self._last: Report | None = None
 
     def frame(self, latency_ms: float, stage_ms: dict[str, float]) -> None:
         """Count one processed frame."""
@@ -39,11 +45,18 @@ class Meter:
         for stage, spent in stage_ms.items():
             self._stage_ms.setdefault(stage, []).append(spent)
 
-    def report(self, now_monotonic: float) -> tuple[float, LatencyPercentiles | None, dict[str, float]]:
-        """Return frames per second, latency percentiles and median stage times, and start over."""
+    def report(self, now_monotonic: float) -> Report:
+        """Sum up, and start over. The last report again where no frame has come in the moment since.
+
+        Two things may be told at once, such as the end of a source and of the sensor, and who hears only the
+        second shall not miss how it was.
+        """
+        if not self._latency_ms and self._last is not None and now_monotonic - self._began < _RECENT_SECONDS:
+            return self._last
         elapsed = max(now_monotonic - self._began, 1e-6)
         fps = len(self._latency_ms) / elapsed
         latency = percentiles(self._latency_ms)
         stages = {stage: median_ms(spent) for stage, spent in self._stage_ms.items()}
         self._began, self._latency_ms, self._stage_ms = now_monotonic, [], {}
-        return round(fps, _DECIMALS), latency, stages
+        self._last = round(fps, _DECIMALS), latency, stages
+        return self._last

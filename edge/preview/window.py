@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
-from edge.health import Meter, median_ms, percentiles
-from edge.mqtt.payloads import EventPayload, LatencyPercentiles, encode
+from edge.health import Meter, Report, median_ms, percentiles
+from edge.mqtt.payloads import EventPayload, encode
 from edge.records import StepResult
 
 BUCKETS_MS: Final = (5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0)
@@ -122,7 +122,7 @@ class Window(Meter):
         with self._lock:
             return [told for told in self._events.values() if told.version > after_version]
 
-    def report(self, now_monotonic: float) -> tuple[float, LatencyPercentiles | None, dict[str, float]]:
+    def report(self, now_monotonic: float) -> Report:
         """Return frames per second, latency percentiles and median stage times of the last ten seconds."""
         since = now_monotonic - _REPORT_SECONDS
         moments = [moment for moment in list(self.recent) if moment.monotonic >= since]

@@ -57,3 +57,15 @@ def test_a_report_covers_the_frames_since_the_last_one():
     assert meter.frames == 100
     assert meter.report(120.0) == (0.0, None, {})
     assert meter.frames == 100
+
+
+def test_asked_again_at_once_it_says_the_same():
+    meter = Meter(100.0)
+    assert meter.report(100.1) == (0.0, None, {})
+    meter.frame(7.0, {})
+    first = meter.report(101.1)
+    assert first[0] == 1.0
+    assert meter.report(101.9) == first
+    meter.frame(9.0, {})
+    assert meter.report(102.0)[1].max == 9.0
+    assert meter.report(103.1) == (0.0, None, {})
