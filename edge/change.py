@@ -38,6 +38,11 @@ class Changes:
         self._searched = np.zeros(shape, dtype=np.uint8)
         self._repeated = np.empty(shape, dtype=np.uint8)
         self._moved = np.empty(shape, dtype=np.uint8)
+        # The same memory as one picture, for all bands at once.
+        flat = (shape[0] * shape[1], shape[2])
+        self._all_searched, self._all_repeated, self._all_moved = (
+            one.reshape(flat) for one in (self._searched, self._repeated, self._moved)
+        )
         self._now = np.zeros(shape[1:], dtype=np.uint8)
         self._sides_px = [band.smallest << band.octave for band in layout.bands]
         self._kernels = [self._kernel(number) for number in range(len(layout.bands))]
@@ -65,14 +70,12 @@ class Changes:
         uint8 (rows, columns), not 0 at the centres of such windows; None for a band that has none. Windows
         with their centre in or near one of the `covered` boxes, pixels of the frame, can wait.
         """
-        bands, rows, columns = self._searched.shape
         self._repeated[:] = self._now
-        flat = (bands * rows, columns)
-        cv2.absdiff(self._searched.reshape(flat), self._repeated.reshape(flat), dst=self._moved.reshape(flat))
-        cv2.threshold(self._moved.reshape(flat), _STEP, 1, cv2.THRESH_BINARY, dst=self._moved.reshape(flat))
+        cv2.absdiff(self._all_searched, self._all_repeated, dst=self._all_moved)
+        cv2.threshold(self._all_moved, _STEP, 1, cv2.THRESH_BINARY, dst=self._all_moved)
         # First where what is followed moves, at once for all bands: mostly nothing else does.
         for box in covered:
-            left, top, right, bottom = self.cells_of(_widened(box, _HEAD * box.width))
+            left, top, right, bottom = self.cells_of(box, _HEAD * box.width)
             self._moved[:, top:bottom, left:right] = 0
         return [
             self._new_in(number, covered) if cv2.countNonZero(moved) >= self._kernels[number][1] else None
@@ -88,20 +91,19 @@ class Changes:
             reach = side // 2
             near = moved[max(0, y - reach) : y + height + reach, max(0, x - reach) : x + width + reach]
             sums = cv2.boxFilter(near, cv2.CV_8U, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
-            near[:] = np.asarray(sums) >= enough
+            cv2.threshold(sums, enough - 1, 1, cv2.THRESH_BINARY, dst=near)
         for box in covered:
-            margin = _OWN * self._sides_px[number] + _HEAD * box.width
-            left, top, right, bottom = self.cells_of(_widened(box, margin))
+            left, top, right, bottom = self.cells_of(box, _OWN * self._sides_px[number] + _HEAD * box.width)
             moved[top:bottom, left:right] = 0
         return moved if cv2.countNonZero(moved) else None
 
-    def cells_of(self, box: Box) -> Rectangle:
-        """Return the cells that a box of the frame touches; at least one."""
+    def cells_of(self, box: Box, margin: float = 0.0) -> Rectangle:
+        """Return the cells that a box of the frame, widened by so many pixels on every side, touches; at least one."""
         side, columns, rows = self._layout.cell_px, self._layout.columns, self._layout.rows
-        left = min(max(0, int(box.x) // side), columns - 1)
-        top = min(max(0, int(box.y) // side), rows - 1)
-        right = min(max(left, int(box.x + box.width) // side) + 1, columns)
-        bottom = min(max(top, int(box.y + box.height) // side) + 1, rows)
+        left = min(max(0, int(box.x - margin) // side), columns - 1)
+        top = min(max(0, int(box.y - margin) // side), rows - 1)
+        right = min(max(left, int(box.x + box.width + margin) // side) + 1, columns)
+        bottom = min(max(top, int(box.y + box.height + margin) // side) + 1, rows)
         return left, top, right, bottom
 
     def patch(self, box: Box) -> NDArray[np.uint8]:
@@ -120,7 +122,3 @@ class Changes:
         cells = band.smallest * 2 ** (band.octave - self._layout.first_octave) / CELL_PX
         side = min(15, max(1, int(cells * _MIDDLE)) | 1)  # odd; 15 * 15 still fits into eight bits
         return side, max(1, round(_SHARE * side * side))
-
-
-def _widened(box: Box, margin: float) -> Box:
-    return Box(box.x - margin, box.y - margin, box.width + 2 * margin, box.height + 2 * margin)

@@ -13,7 +13,7 @@ from httpcamera import HttpCamera
 from mqtt_tools import Seen, Subscriber
 from program import run
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 TOPIC = "homeassistant/device/emotion-edge-cam/config"
 SCRIPT = "scripted:happy=1.5,sad=1.5,none=2.5?seed=5&loop=1"

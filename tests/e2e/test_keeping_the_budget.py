@@ -5,7 +5,7 @@ import pytest
 from edge.levels import LADDER
 from program import comparable, events_of, run
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 SCRIPT = "scripted:neutral=3,happy=3?seed=5"
 NAMES = [level.name for level in LADDER]

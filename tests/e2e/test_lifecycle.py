@@ -11,7 +11,7 @@ import pytest
 from mqtt_tools import wait_until
 from program import COMMAND, comparable, environment, events_of, run
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 SHORT = "scripted:neutral=2,happy=2,none=1?seed=5"
 ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"

@@ -18,7 +18,7 @@ from leaky_sensor import LEAKED
 from mqtt_tools import Subscriber, wait_until
 from program import environment
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 SCRIPT = "scripted:happy=1.5,sad=1.5,none=1?seed=5&loop=1"
 MOST_PAYLOAD_BYTES = 16_384

@@ -13,7 +13,7 @@ from mqtt_tools import wait_until
 from program import start
 from sources import numbered_picture
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 AWAY_SECONDS = 6.0
 """Some six tries to connect, and three or four to open the camera."""

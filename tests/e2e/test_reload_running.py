@@ -13,7 +13,7 @@ import pytest
 from mqtt_tools import wait_until
 from program import COMMAND, environment, start
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
 FILE = """

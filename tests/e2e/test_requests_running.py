@@ -11,7 +11,7 @@ from mqtt_five import Five
 from mqtt_tools import wait_until
 from program import kill, start
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
 SETTINGS = {

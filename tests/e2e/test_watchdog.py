@@ -12,7 +12,7 @@ import pytest
 from mqtt_tools import wait_until
 from program import environment
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 PERIOD_SECONDS = 1.5
 LIMIT_SECONDS = 5.0

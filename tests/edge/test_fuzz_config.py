@@ -25,7 +25,7 @@ from edge.requests import shown
 from edge.sources import SourceOptions, make_source
 from fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 LONGEST_MESSAGE = 1500
 FIELDS = {

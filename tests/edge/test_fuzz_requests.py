@@ -22,7 +22,7 @@ from edge.requests import RequestDesk
 from fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
 from mqtt_tools import health
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 TOPICS = Topics("home/emotion", "cam")
 CONFIG = Config(

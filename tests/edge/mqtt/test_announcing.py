@@ -17,7 +17,7 @@ from edge.mqtt.topics import Topics
 from edge.mqtt.wire import Message, Received
 from mqtt_tools import info
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 TOPICS = Topics("emotion-edge", "cam")
 TOPIC = config_topic("homeassistant", "cam")

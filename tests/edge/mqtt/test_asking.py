@@ -8,7 +8,7 @@ from edge.mqtt.asking import Address, RefusedError, Request, addresses, read
 from edge.mqtt.topics import Topics
 from edge.mqtt.wire import Received
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 TOPICS = Topics("home/emotion", "cam")
 

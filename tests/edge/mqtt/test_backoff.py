@@ -4,7 +4,7 @@ import pytest
 
 from edge.mqtt.backoff import Backoff
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 
 def test_waits_grow_to_the_configured_limit_and_spread() -> None:

@@ -12,7 +12,7 @@ from edge.brokerproc import PrivateBroker
 from edge.mqtt.publisher import MqttSink
 from mqtt_tools import Subscriber, assert_run, info, send, state, wait_until
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 MakeBroker = Callable[..., PrivateBroker]
 Subscribe = Callable[..., Subscriber]

@@ -19,7 +19,7 @@ from edge.mqtt.publisher import MqttSink
 from edge.mqtt.wire import Message, Protocol
 from mqtt_tools import Certificates, Subscriber, event, wait_until
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 MakeBroker = Callable[..., PrivateBroker]
 Answers = Callable[[bytes], bytes | None]

@@ -22,7 +22,7 @@ from edge.mqtt.wire import ConnectionGoneError, Message, Received, Subscribed
 from mqtt_five import Five
 from mqtt_tools import Subscriber, assert_run, event, info, state, wait_until
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 MakeSink = Callable[..., MqttSink]
 

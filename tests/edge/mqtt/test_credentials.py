@@ -11,7 +11,7 @@ from edge.mqtt.access import access
 from edge.redact import redacted
 from mqtt_tools import Certificates
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 
 @pytest.mark.parametrize(

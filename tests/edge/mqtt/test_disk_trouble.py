@@ -18,7 +18,7 @@ from edge.mqtt.publisher import MqttSink
 from edge.mqtt.store import Store
 from mqtt_tools import OUTBOX, Subscriber, event, on_disk, send, wait_until
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 MakeBroker = Callable[..., PrivateBroker]
 MakeSink = Callable[..., MqttSink]

@@ -13,7 +13,7 @@ from edge.mqtt.pacing import Pacer
 from edge.mqtt.publisher import MqttSink
 from mqtt_tools import OUTBOX, Subscriber, assert_run, event, on_disk, send, wait_until
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 MakeBroker = Callable[..., PrivateBroker]
 MakeSink = Callable[..., MqttSink]

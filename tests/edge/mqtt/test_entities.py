@@ -13,7 +13,7 @@ from edge.mqtt.payloads import LatencyPercentiles, encode
 from edge.mqtt.topics import STATUS_WORDS, Topics
 from mqtt_tools import event, health, info, state
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 TOPICS = Topics("emotion-edge", "cam")
 MESSAGE = discovery("homeassistant", TOPICS, info())

@@ -17,7 +17,7 @@ from edge.mqtt.payloads import encode
 from edge.mqtt.store import Store, StoreError
 from mqtt_tools import event
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 BOUND = 10
 AGE_SECONDS = 100.0

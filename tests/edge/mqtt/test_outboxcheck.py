@@ -14,7 +14,7 @@ from edge.mqtt.payloads import encode
 from edge.mqtt.store import Store
 from mqtt_tools import OUTBOX, event
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 HOLDS = """
 import sys, time

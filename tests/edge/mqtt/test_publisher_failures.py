@@ -11,7 +11,7 @@ from edge.errors import BrokerError
 from edge.mqtt.publisher import MqttSink
 from mqtt_tools import event, wait_until
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 MakeBroker = Callable[..., PrivateBroker]
 MakeSink = Callable[..., MqttSink]

@@ -6,7 +6,7 @@ from edge.mqtt import schemas
 from edge.mqtt.payloads import TOPIC_PAYLOADS, ResponsePayload, encode
 from mqtt_tools import NOW, event, health, info, state
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 RESPONSE = ResponsePayload(
     time=NOW, status="ok", error=None, transaction="7", paused=False, health=health(), config={"mqtt": {"url": ""}}

@@ -9,7 +9,7 @@ from edge.errors import ConfigError
 from edge.mqtt.statefolder import outbox_file
 from mqtt_tools import OUTBOX
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 
 @pytest.mark.parametrize(

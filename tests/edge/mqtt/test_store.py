@@ -20,7 +20,7 @@ from edge.mqtt.payloads import encode
 from edge.mqtt.store import Store, StoreBusyError, StoreError
 from mqtt_tools import event
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 MakeStore = Callable[..., Store]
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from edge.mqtt.topics import KINDS, Address, Topics, parse, subscription
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 
 @given(

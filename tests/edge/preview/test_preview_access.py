@@ -10,7 +10,7 @@ from edge.preview.access import access, is_loopback, read_token
 from edge.preview.server import Preview
 from preview_tools import TOKEN
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])

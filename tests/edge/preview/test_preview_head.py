@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edge.preview.picturehead import NoPicture, read_head
 from preview_tools import encoded
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 RAMP = np.arange(31 * 47, dtype=np.uint8).reshape(31, 47)
 KINDS = {

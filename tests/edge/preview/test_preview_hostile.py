@@ -9,7 +9,7 @@ import pytest
 from hostile import PROPER, Hostile
 from preview_tools import Tracebacks, actor, encoded
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 COUNT = 600
 MOST_GROWTH_MB = 200

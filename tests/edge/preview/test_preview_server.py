@@ -12,7 +12,7 @@ from edge.mqtt.payloads import BudgetStep
 from mqtt_tools import NOW, event
 from preview_tools import LABELS, TOKEN, Site, face, result
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 PAGE = files("edge.preview") / "page"
 PARTS = sorted(entry.name for entry in PAGE.iterdir() if entry.name not in {"index.html", "login.html"})

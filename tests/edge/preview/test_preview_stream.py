@@ -14,7 +14,7 @@ from edge.mqtt.payloads import encode
 from mqtt_tools import event, wait_until
 from preview_tools import face, result
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 
 def test_nobody_watching_nothing_is_encoded(make_site):

@@ -10,7 +10,7 @@ from edge.preview.window import BUCKETS_MS, Window
 from mqtt_tools import event
 from preview_tools import face, result
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.once]
 
 
 def told(window, after=0):
