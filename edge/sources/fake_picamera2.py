@@ -30,13 +30,22 @@ class FakeWorld:
     """The cameras that are plugged in, shared by every `FakePicamera2` of a test.
 
     `picture(number)` gives the uint8 (height, width) picture of a frame, of any size. Clear `flowing`
-    to stall the camera; set `vanished` to pull the cable. `opened` counts successful opens.
+    to stall the camera; set `vanished` to pull the cable. `opened` counts successful opens. `only_format`:
+    what libcamera changes every stream to, as it does for cameras that have one format.
     """
 
-    def __init__(self, picture: Callable[[int], Picture], *, cameras: int = 1, frame_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        picture: Callable[[int], Picture],
+        *,
+        cameras: int = 1,
+        frame_seconds: float = 0.0,
+        only_format: str | None = None,
+    ) -> None:
         self.picture = picture
         self.cameras = cameras
         self.frame_seconds = frame_seconds
+        self.only_format = only_format
         self.flowing = threading.Event()
         self.flowing.set()
         self.vanished = False
@@ -59,7 +68,7 @@ class FakeRequest:
         self._held = True
 
     def make_array(self, name: str) -> Picture:
-        """Copy a stream's picture: for YUV420 uint8 (height * 3 / 2, stride)."""
+        """Copy a stream's picture: uint8 (height * 3 / 2, stride), of NV12 without the stride's padding."""
         if not self._held:
             message = "make_array() on a request that was released"
             raise RuntimeError(message)
@@ -71,7 +80,8 @@ class FakeRequest:
         planes = np.full((height * 3 // 2, cast("int", config["stride"])), _PADDING, np.uint8)
         planes[:height, :width] = cv2.resize(self._luma, (width, height), interpolation=cv2.INTER_AREA)
         planes[height:] = _NEUTRAL_CHROMA
-        return planes
+        # As the real one does: of NV12 it cuts the padding off.
+        return planes[:, :width].copy() if config["format"] == "NV12" else planes
 
     def release(self) -> None:
         """Give the buffer back, once."""
@@ -163,12 +173,12 @@ class FakePicamera2:
             if lores["format"] not in _YUV_FORMATS:
                 message = "lores stream must be YUV"
                 raise RuntimeError(message)
-            config["lores"] = lores
+            config["lores"] = self._adjusted(lores)
         for name in cast("dict[str, object]", config["controls"]):
             if name not in self.camera_controls:
                 message = f"Control {name} is not advertised by libcamera"
                 raise RuntimeError(message)
-        self._config = {**config, "main": main}
+        self._config = {**config, "main": self._adjusted(main)}
 
     def stream_configuration(self, name: str = "main") -> dict[str, object]:
         """Tell what a stream became."""
@@ -228,6 +238,9 @@ class FakePicamera2:
     def stream_config_or_none(self, name: str) -> StreamConfig | None:
         """Look a stream up for `FakeRequest`."""
         return cast("StreamConfig | None", self._config.get(name)) if name in ("main", "lores") else None
+
+    def _adjusted(self, stream: StreamConfig) -> StreamConfig:
+        return stream if self._world.only_format is None else {**stream, "format": self._world.only_format}
 
     def _must_be_open(self, message: str) -> None:
         if not self._is_open:

@@ -14,6 +14,8 @@ from edge.sources.base import LiveClock, SourceOptions, make_frame
 
 STREAM = "lores"
 FORMAT = "YUV420"
+OTHER_FORMAT = "NV12"
+"""What cameras give that have nothing else, libcamera's virtual one among them. Luma is the first plane of both."""
 
 _BUFFERS = 4
 """One being exposed, one being processed, one being copied by us, one in reserve."""
@@ -23,7 +25,7 @@ class CompletedRequest(Protocol):
     """What we use of picamera2's class of this name."""
 
     def make_array(self, name: str) -> NDArray[np.uint8]:
-        """Copy a stream's picture; for YUV420 (height * 3 / 2, stride)."""
+        """Copy a stream's picture; for YUV420 (height * 3 / 2, stride), for NV12 (height * 3 / 2, width)."""
 
     def release(self) -> None:
         """Give the buffer back."""
@@ -109,6 +111,7 @@ class PicameraSource:
         self._load = load
         self._camera: Camera | None = None
         self._size = (0, 0)
+        self._to_bgr = i420_to_bgr
         self._number = 0
         self._clock = LiveClock()
 
@@ -155,11 +158,14 @@ class PicameraSource:
             raise SourceLostError(message) from error
         try:
             planes = request.make_array(STREAM)
+        except RuntimeError as error:  # an old picamera2 knows fewer formats
+            message = f"The camera {self.uri} gives pictures that picamera2 does not hand on ({_reason(error)})"
+            raise SourceLostError(message) from error
         finally:
             request.release()
         seconds = self._clock.seconds()
         width, height = self._size
-        colour = i420_to_bgr(planes, width, height) if self._options.colour else None
+        colour = self._to_bgr(planes, width, height) if self._options.colour else None
         frame = make_frame(self._number, seconds, planes[:height, :width], self._options, colour)
         self._number += 1
         return frame
@@ -191,9 +197,10 @@ class PicameraSource:
         )
         camera.configure(configuration)
         given = camera.stream_configuration(STREAM)
-        if given["format"] != FORMAT:
-            message = f"it gives {given['format']} instead of {FORMAT}"
+        if given["format"] not in (FORMAT, OTHER_FORMAT):
+            message = f"it gives {given['format']}, and neither {FORMAT} nor {OTHER_FORMAT}"
             raise ValueError(message)
+        self._to_bgr = i420_to_bgr if given["format"] == FORMAT else nv12_to_bgr
         self._size = cast("tuple[int, int]", given["size"])  # the camera may have adjusted it
 
 
@@ -205,6 +212,12 @@ def i420_to_bgr(planes: NDArray[np.uint8], width: int, height: int) -> NDArray[n
     packed = np.concatenate([planes[:height, :width].reshape(-1), chroma.reshape(-1)])
     bgr = cv2.cvtColor(packed.reshape(height * 3 // 2, width), cv2.COLOR_YUV2BGR_I420)
     return np.asarray(bgr, np.uint8)
+
+
+def nv12_to_bgr(planes: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Convert NV12 planes, (height * 3 / 2, width or more), whose second one alternates U and V, to BGR."""
+    packed = np.ascontiguousarray(planes[: height * 3 // 2, :width])
+    return np.asarray(cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_NV12), np.uint8)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,7 +1,10 @@
 """Renders what the actor plays in the emulated device, with the project's own scripted source."""
 
+import itertools
 import sys
 from pathlib import Path
+
+import cv2
 
 from edge.sources.base import SourceOptions
 from edge.sources.script import parse_script
@@ -13,6 +16,20 @@ FPS = 1
 EMOTIONS = ("happy", "sad", "surprise")
 PARTS = ",".join([*(f"{emotion}=15" for emotion in EMOTIONS), "none=20"])
 """Long parts, for the same reason: several readings of each are wanted, at about one frame a second."""
+
+
+STILLS = 4
+
+
+def stills(folder: Path) -> None:
+    """Write some pictures of the actor's first emotion as JPEG files, for a camera that shows files."""
+    source = ScriptedSource(parse_script(f"scripted:{EMOTIONS[0]}={STILLS}?seed=1&fps={FPS}"), SourceOptions())
+    source.open()
+    folder.mkdir()
+    for frame in itertools.islice(iter(source.read, None), STILLS):
+        # As its name says: libcamera takes them in this order. In colour, as it expects them.
+        cv2.imwrite(str(folder / f"{frame.number}.jpg"), cv2.cvtColor(frame.luma, cv2.COLOR_GRAY2BGR))
+    source.close()
 
 
 def render(target: Path) -> int:
@@ -28,4 +45,5 @@ def render(target: Path) -> int:
 
 
 if __name__ == "__main__":
-    render(Path(sys.argv[1]))
+    render(Path(sys.argv[1]) / "frames.raw")
+    stills(Path(sys.argv[1]) / "faces")

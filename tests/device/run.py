@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from . import failing, installing
+from . import failing, installing, ribbon
 from .bench import UNIT, Bench
 from .emulator import DeviceError, Emulator
 from .outside import Outside
@@ -23,6 +23,7 @@ CHECKS: Final[Sequence[Callable[[Bench], str]]] = (
     installing.boots,
     installing.plays,
     installing.installs,
+    ribbon.picamera,
     installing.starts,
     installing.sees,
     failing.killed,

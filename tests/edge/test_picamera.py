@@ -9,8 +9,8 @@ import pytest
 from edge.capture import Capture
 from edge.errors import SourceError, SourceLostError
 from edge.sources.base import SourceOptions
-from edge.sources.fake_picamera2 import FakePicamera2, FakeWorld
-from edge.sources.picamera import PicameraSource, i420_to_bgr, load_driver
+from edge.sources.fake_picamera2 import FakePicamera2, FakeRequest, FakeWorld
+from edge.sources.picamera import PicameraSource, i420_to_bgr, load_driver, nv12_to_bgr
 from sources import numbered_picture
 
 pytestmark = pytest.mark.device
@@ -46,6 +46,47 @@ def test_colour_from_the_planes():
     chroma[0, :, : width // 2] = 90
     chroma[1, :, : width // 2] = 240
     bgr = i420_to_bgr(planes, width, height)
+    assert bgr.shape == (height, width, 3)
+    assert np.abs(bgr.astype(int) - (0, 0, 255)).max() <= 3
+
+
+def test_a_camera_that_gives_nothing_but_nv12():
+    world = FakeWorld(lambda number: numbered_picture(number, 160, 120), only_format="NV12")
+    source = source_in(world, SourceOptions(width=160, height=120, colour=True))
+    source.open()
+    frame = source.read()
+    assert np.array_equal(frame.luma, numbered_picture(0, 160, 120))
+    assert np.abs(frame.bgr.astype(int).max(axis=2) - frame.bgr.min(axis=2)).max() <= 2  # grey all over
+    source.close()
+
+
+def test_a_camera_that_gives_neither_format_is_refused_and_given_back():
+    world = FakeWorld(lambda number: numbered_picture(number, 160, 120), only_format="YUYV")
+    with pytest.raises(SourceError, match=r"\(it gives YUYV, and neither YUV420 nor NV12\)"):
+        source_in(world).open()
+    assert not world.in_use
+
+
+def test_an_old_library_that_does_not_know_the_format_is_one_sentence(world, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("Format NV12 not supported")
+
+    source = source_in(world)
+    source.open()
+    monkeypatch.setattr(FakeRequest, "make_array", refuse)
+    with pytest.raises(SourceLostError, match=r"picamera:0 gives pictures .* \(Format NV12 not supported\)"):
+        source.read()
+    source.close()
+
+
+def test_colour_from_two_planes():
+    # As above: one colour, red, its U and V side by side.
+    width, height = 6, 4
+    planes = np.full((height * 3 // 2, width + 2), 0xA5, np.uint8)
+    planes[:height, :width] = 81
+    planes[height:, 0:width:2] = 90
+    planes[height:, 1:width:2] = 240
+    bgr = nv12_to_bgr(planes, width, height)
     assert bgr.shape == (height, width, 3)
     assert np.abs(bgr.astype(int) - (0, 0, 255)).max() <= 3
 
