@@ -5,7 +5,7 @@ from typing import Final
 
 from fault_tools import check
 
-from .bench import Bench, ensure
+from .bench import UNIT, Bench, ensure
 
 _KEPT_EVENTS: Final = 5
 """Events that must wait on the disk before the power is cut: more than one run of the script gives."""
@@ -108,6 +108,7 @@ def complete(bench: Bench) -> str:
 def _comes_back(bench: Bench, signal: str, in_the_journal: str) -> str:
     pid, restarts = bench.show("MainPID"), int(bench.show("NRestarts"))
     heard = bench.outside.heard()
+    began = bench.device.tell("date +@%s")
     bench.device.tell(f"kill -{signal} {pid}")
     # Watchdog, a stop that a process cannot hear (TimeoutStopSec), a pause, and a start.
     took = bench.device.wait(
@@ -116,7 +117,8 @@ def _comes_back(bench: Bench, signal: str, in_the_journal: str) -> str:
         lambda: int(bench.show("NRestarts")) > restarts and bench.show("ActiveState") == "active",
     )
     ensure(bench.show("MainPID") not in (pid, "0"), "it has no new process")
-    said = bench.device.tell("journalctl -b -q -u emotion-edge -n 40 --no-pager -o cat")
-    ensure(in_the_journal in said, f"the journal does not say '{in_the_journal}': {said}")
+    # Between it and the end are the stacks of all threads.
+    said = bench.device.tell(f"journalctl -q -u {UNIT} --since {began} --no-pager -o cat")
+    ensure(in_the_journal in said, f"the journal does not say '{in_the_journal}': {said[-2000:]}")
     bench.device.wait("an event of the new start comes", 300, lambda: bench.outside.heard().keys() - heard.keys())
     return f"READY again after {took:.0f} s"
