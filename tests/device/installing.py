@@ -114,7 +114,8 @@ def uninstalls(bench: Bench) -> str:
 def purges(bench: Bench) -> str:
     """Purged, nothing of it is left; the device shuts down in good order."""
     bench.device.tell(f"{INSTALL} --purge", 120)
-    for gone in ("/etc/emotion-edge", "/var/lib/private/emotion-edge", "/var/lib/emotion-edge"):
+    drop_ins = f"/etc/systemd/system/{UNIT}.service.d"
+    for gone in ("/etc/emotion-edge", drop_ins, "/var/lib/private/emotion-edge", "/var/lib/emotion-edge"):
         ensure(not bench.there(gone), f"{gone} is still there")
     bench.device.power_off()
     return "off"
