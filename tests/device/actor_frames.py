@@ -1,6 +1,5 @@
 """Renders what the actor plays in the emulated device, with the project's own scripted source."""
 
-import itertools
 import sys
 from pathlib import Path
 
@@ -18,18 +17,14 @@ PARTS = ",".join([*(f"{emotion}=15" for emotion in EMOTIONS), "none=20"])
 """Long parts, for the same reason: several readings of each are wanted, at about one frame a second."""
 
 
-STILLS = 4
-
-
-def stills(folder: Path) -> None:
-    """Write some pictures of the actor's first emotion as JPEG files, for a camera that shows files."""
-    source = ScriptedSource(parse_script(f"scripted:{EMOTIONS[0]}={STILLS}?seed=1&fps={FPS}"), SourceOptions())
+def portrait(file: Path) -> None:
+    """Write a picture of the actor's first emotion, for a camera that shows a file: in colour, as it expects it."""
+    source = ScriptedSource(parse_script(f"scripted:{EMOTIONS[0]}=1?seed=1&fps={FPS}"), SourceOptions())
     source.open()
-    folder.mkdir()
-    for frame in itertools.islice(iter(source.read, None), STILLS):
-        # As its name says: libcamera takes them in this order. In colour, as it expects them.
-        cv2.imwrite(str(folder / f"{frame.number}.jpg"), cv2.cvtColor(frame.luma, cv2.COLOR_GRAY2BGR))
+    frame = source.read()
     source.close()
+    assert frame is not None
+    cv2.imwrite(str(file), cv2.cvtColor(frame.luma, cv2.COLOR_GRAY2BGR))
 
 
 def render(target: Path) -> int:
@@ -46,4 +41,4 @@ def render(target: Path) -> int:
 
 if __name__ == "__main__":
     render(Path(sys.argv[1]) / "frames.raw")
-    stills(Path(sys.argv[1]) / "faces")
+    portrait(Path(sys.argv[1]) / "face.jpg")

@@ -6,7 +6,7 @@ from typing import Final
 from .actor_frames import EMOTIONS
 from .bench import CURRENT, UNIT, Bench, ensure
 
-_FRAMES: Final = 15
+_FRAMES: Final = 30
 _SETTINGS: Final = (
     "EMOTION_EDGE_BUDGET_LATENCY_MS=10000 EMOTION_EDGE_DETECTOR_MIN_FACE=0.3 EMOTION_EDGE_TRACKER_LOST_SECONDS=10"
 )
