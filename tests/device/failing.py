@@ -35,8 +35,13 @@ def unplugged(bench: Bench) -> str:
         return health is not None and health["source"] in ("lost", "stalled")
 
     device.wait("the sensor says that its camera is gone", 120, known)
-    state = outside.last("state", mark)
-    ensure(state is None or not state["present"], "somebody is said to be in view of a camera that is gone")
+
+    def left() -> bool:
+        state = outside.last("state", mark)
+        return state is None or not state["present"]
+
+    # The frame that was on its way is told of first.
+    device.wait("nobody is in view of a camera that is gone", 5, left)
     # Succeeds only once nobody holds the device.
     device.wait("the module can be removed", 120, lambda: device.run("rmmod vivid").returncode == 0)
     mark = outside.mark
