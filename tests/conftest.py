@@ -11,9 +11,11 @@ from mqtt_tools import Certificates, Subscriber, check_schemas
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
-# A shell starts what runs in its background with SIGINT ignored, and the programs that tests start inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what runs in its background with SIGINT ignored, nohup with SIGHUP, and the programs that tests
+# start inherit that.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 
 @pytest.fixture(autouse=True)
