@@ -60,6 +60,7 @@ class CameraByHand:
         self.orders = queue.Queue()
         self.opened = threading.Event()
         self.closed = threading.Event()
+        self.reading = threading.Event()
         self.number = 0
 
     def give(self, seconds=None):
@@ -87,6 +88,7 @@ class CameraByHand:
 
     def read(self):
         """Wait for the test's next order."""
+        self.reading.set()
         order, value = self.orders.get()
         if order == "frame":
             now = time.monotonic()

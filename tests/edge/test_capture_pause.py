@@ -49,6 +49,7 @@ class TestLive:
     def test_a_camera_that_is_still_being_closed_is_waited_for(self, started):
         first, second = CameraByHand(), CameraByHand()
         capture = started(first, second)
+        assert first.reading.wait(LONG)
         capture.pause()
         capture.resume()
         time.sleep(0.1)
@@ -60,6 +61,7 @@ class TestLive:
     def test_a_camera_that_hangs_is_not_waited_for_for_ever(self, started):
         first, second = CameraByHand(), CameraByHand()
         capture = started(first, second, stall_seconds=0.1)
+        assert first.reading.wait(LONG)
         capture.pause()
         capture.resume()
         assert second.opened.wait(LONG)
