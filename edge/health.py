@@ -8,8 +8,8 @@ import numpy as np
 from edge.mqtt.payloads import LatencyPercentiles
 
 _DECIMALS: Final = 2
-_RECENT_SECONDS: Final = 1.0
-"""Within which nothing new is worth less than what was said last."""
+RECENT_SECONDS: Final = 1.0
+"""Asked for more often, health would speak of ever fewer frames."""
 
 Report = tuple[float, LatencyPercentiles | None, dict[str, float]]
 """Frames per second, latency percentiles, and the median time of each stage, milliseconds."""
@@ -51,7 +51,7 @@ class Meter:
         Two things may be told at once, such as the end of a source and of the sensor, and who hears only the
         second shall not miss how it was.
         """
-        if not self._latency_ms and self._last is not None and now_monotonic - self._began < _RECENT_SECONDS:
+        if not self._latency_ms and self._last is not None and now_monotonic - self._began < RECENT_SECONDS:
             return self._last
         elapsed = max(now_monotonic - self._began, 1e-6)
         fps = len(self._latency_ms) / elapsed

@@ -2,7 +2,6 @@
 
 import platform
 import time
-from typing import Final
 
 import cv2
 
@@ -11,14 +10,11 @@ from edge.capture import Capture
 from edge.classifier import Classifier
 from edge.config import Config
 from edge.governor import Governor
-from edge.health import Meter
+from edge.health import RECENT_SECONDS, Meter
 from edge.messages import timestamp
 from edge.mqtt.payloads import HealthPayload, InfoPayload, ModelInfo
 from edge.sinks import Sink
 from edge.sources import redacted
-
-_RECENT_SECONDS: Final = 1.0
-"""Asked for more often, health would speak of ever fewer frames."""
 
 
 def info(*, config: Config, device: str, boot_id: str, classifier: Classifier) -> InfoPayload:
@@ -87,7 +83,7 @@ class Reporter:
 
     def recent(self, now_monotonic: float) -> HealthPayload | None:
         """Give what was said last, if it is still worth something; None where it is time to ask anew."""
-        if self._last is None or now_monotonic - self._last[0] >= _RECENT_SECONDS:
+        if self._last is None or now_monotonic - self._last[0] >= RECENT_SECONDS:
             return None
         return self._last[1]
 
