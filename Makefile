@@ -9,13 +9,13 @@ help:   ## what can be done here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 demo: .venv/.ready   ## run the sensor for some twenty seconds on the bundled scripted faces
-	@.venv/bin/python -m edge.demo
+	@.venv/bin/python -m edge.commands.demo
 
 test:   ## lint, types, and the tests with each interpreter
 	@sh scripts/test-all
 
 fuzz: .venv-litert/.ready   ## 10,000 configurations and 10,000 requests (FUZZ_EXAMPLES=n), some ten minutes
-	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} .venv-litert/bin/python -m pytest -q tests/edge/test_fuzz_config.py tests/edge/test_fuzz_requests.py
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} .venv-litert/bin/python -m pytest -q tests/edge/config/test_fuzz_config.py tests/edge/control/test_fuzz_requests.py
 
 # Not part of `test`: it needs root, an hour, and Debian's packages. docs/device-test.md says what it checks.
 test-device: .venv-litert/.ready   ## the installed service on an emulated device (SUITE=trixie)

@@ -16,10 +16,10 @@ from convert.errors import ConvertError
 from convert.files import write_atomically
 from convert.floatmodel import FloatModel
 from convert.labels import LABELS
-from edge.config import DetectorConfig
-from edge.detector import Detector
-from edge.manifest import ModelInput
-from edge.preprocess import crop
+from edge.config.schema import DetectorConfig
+from edge.vision.classification.manifest import ModelInput
+from edge.vision.classification.preprocess import crop
+from edge.vision.detection.detector import Detector
 
 FEWEST_FACES: Final = 25
 """A composite of fewer people begins to look like one of them."""

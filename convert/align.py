@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.dataset import FACE_SIDE_PX
-from edge.cascades import cascade_path, load_cascade
+from edge.vision.detection.cascades import cascade_path, load_cascade
 
 Faces = NDArray[np.float32]
 """float32 (n, side, side); brightness and contrast normalised by `normalise`."""

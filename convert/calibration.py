@@ -11,7 +11,7 @@ from convert.augment import CAMERA, augment
 from convert.dataset import FACE_SIDE_PX, UNREADABLE_ARCHIVE, load_split, training_rows
 from convert.errors import ConvertError
 from convert.labels import LABELS
-from edge.manifest import ModelInput
+from edge.vision.classification.manifest import ModelInput
 
 CALIBRATION_IMAGES: Final = 500
 """TensorFlow advises a few hundred; twice as many change no scale by more than a per cent here."""

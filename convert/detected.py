@@ -17,10 +17,10 @@ from convert.margin import find_face, set_into_frame
 from convert.metrics import Scores, score
 from convert.progress import Tick
 from convert.runtimes.int8 import Int8Model
-from edge.config import DetectorConfig
-from edge.detector import Detector
-from edge.manifest import Manifest
-from edge.preprocess import crop
+from edge.config.schema import DetectorConfig
+from edge.vision.classification.manifest import Manifest
+from edge.vision.classification.preprocess import crop
+from edge.vision.detection.detector import Detector
 
 _SEED: Final = 11
 

@@ -24,8 +24,8 @@ from convert.robustness import measure_robustness
 from convert.runtimes import other as other_runtime
 from convert.runtimes.floating import to_float_tflite
 from convert.runtimes.int8 import FloatTflite, Int8Model, runtime_name
-from edge.manifest import Manifest, ModelInput, load_manifest
-from edge.preprocess import calibrate
+from edge.vision.classification.manifest import Manifest, ModelInput, load_manifest
+from edge.vision.classification.preprocess import calibrate
 
 FERPLUS: Final = "FER+ majority"
 FER2013: Final = "FER2013"

@@ -26,8 +26,16 @@ from convert.metrics import above, calibration_error, fit_temperature, threshold
 from convert.quantstudy import DEFAULT_SET, HEADER, Judge, choose, input_of, to_row, trials
 from convert.runtimes.int8 import Int8Model, runtime_name
 from convert.train import BEST, save_bare
-from edge.manifest import MODEL_SUFFIX, Manifest, Metric, ModelInput, Thresholds, encode_manifest, manifest_path
-from edge.preprocess import calibrate
+from edge.vision.classification.manifest import (
+    MODEL_SUFFIX,
+    Manifest,
+    Metric,
+    ModelInput,
+    Thresholds,
+    encode_manifest,
+    manifest_path,
+)
+from edge.vision.classification.preprocess import calibrate
 
 CROP_MARGIN: Final = 0.0
 """Chosen on PublicTest through the real detector (`emotion-convert margin`; models/README.md has the figures)."""

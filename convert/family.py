@@ -12,7 +12,7 @@ import numpy as np
 from convert.errors import ConvertError
 from convert.evaluate import FERPLUS
 from convert.runtimes.int8 import Int8Model, runtime_name
-from edge.manifest import MODEL_SUFFIX, Manifest, load_manifest
+from edge.vision.classification.manifest import MODEL_SUFFIX, Manifest, load_manifest
 
 _ROUNDS: Final = 300
 _SPLIT: Final = "PrivateTest"

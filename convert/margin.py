@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from convert.calibration import to_network
 from convert.dataset import Split
 from convert.runtimes.int8 import Int8Model
-from edge.config import DetectorConfig
-from edge.detector import Detector
-from edge.manifest import ModelInput
-from edge.preprocess import crop
-from edge.records import Box, Detection
+from edge.config.schema import DetectorConfig
+from edge.types import Box, Detection
+from edge.vision.classification.manifest import ModelInput
+from edge.vision.classification.preprocess import crop
+from edge.vision.detection.detector import Detector
 
 MARGINS: Final = (-0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
 _FACE_PX: Final = 120

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.preprocess import calibrate
+from edge.vision.classification.preprocess import calibrate
 
 _Z_95: Final = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""

@@ -12,7 +12,7 @@ from convert.errors import ConvertError
 from convert.floatmodel import FloatModel, with_probabilities
 from convert.runtimes.floating import to_float_tflite, to_tflite
 from convert.runtimes.int8 import Int8Model
-from edge.manifest import ModelInput
+from edge.vision.classification.manifest import ModelInput
 
 InOut = Literal["int8", "uint8"]
 

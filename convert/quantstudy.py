@@ -16,7 +16,7 @@ from convert.labels import LABELS
 from convert.quantize import corrected, quantize
 from convert.runtimes import other as other_runtime
 from convert.runtimes.int8 import Int8Model, runtime_name
-from edge.manifest import ModelInput
+from edge.vision.classification.manifest import ModelInput
 
 SPLIT: Final = "PublicTest"
 LOSS_ALLOWED: Final = 0.003

@@ -21,8 +21,8 @@ from convert.dataset import Split
 from convert.metrics import above, accuracy_at, calibration_error, score
 from convert.progress import Tick
 from convert.runtimes.int8 import Int8Model
-from edge.manifest import Manifest
-from edge.preprocess import calibrate
+from edge.vision.classification.manifest import Manifest
+from edge.vision.classification.preprocess import calibrate
 
 Image = NDArray[np.uint8]
 Unit = Literal["", "strength", "degrees", "share of the side", "times as large"]

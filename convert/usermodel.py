@@ -16,7 +16,7 @@ from convert.export import Description, write_model
 from convert.floatmodel import FloatModel, load_float_model
 from convert.quantize import InOut, check_fits, corrected, quantize
 from convert.runtimes.int8 import Int8Model
-from edge.manifest import ModelInput
+from edge.vision.classification.manifest import ModelInput
 
 _FEWEST_LABELS: Final = 2
 _COMPARED: Final = 100

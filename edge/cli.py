@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from edge import __version__, journal
-from edge.config import Config
-from edge.configfile import load, to_toml
+from edge import __version__
+from edge.config.loader import load, to_toml
+from edge.config.schema import Config
 from edge.errors import EdgeError
+from edge.logs import setup as journal
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _MOST_THREADS: Final = 16
@@ -116,7 +117,7 @@ def _config(arguments: argparse.Namespace) -> Config:
 
 # The parts are imported where they are used: `--help` and `watch` need neither OpenCV nor a model.
 def _run(arguments: argparse.Namespace, config: Config) -> int:
-    from edge.daemon import run  # noqa: PLC0415
+    from edge.daemon.daemon import run  # noqa: PLC0415
 
     return run(
         config,
@@ -128,7 +129,7 @@ def _run(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _watch(arguments: argparse.Namespace, config: Config) -> int:
-    from edge.watch import Options, watch  # noqa: PLC0415
+    from edge.commands.watch import Options, watch  # noqa: PLC0415
 
     # `timeout 60 emotion-edge watch --verify` ends with its summary as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -137,13 +138,13 @@ def _watch(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _classify(arguments: argparse.Namespace, config: Config) -> int:
-    from edge.classify import classify  # noqa: PLC0415
+    from edge.commands.classify import classify  # noqa: PLC0415
 
     return classify(config, arguments.images, as_json=arguments.json, annotate=arguments.annotate, stream=sys.stdout)
 
 
 def _show_config(arguments: argparse.Namespace, config: Config) -> int:
-    from edge.configcheck import check, secret_note  # noqa: PLC0415
+    from edge.daemon.check import check, secret_note  # noqa: PLC0415
 
     if arguments.action == "show":
         sys.stdout.write(to_toml(config) + secret_note(config.mqtt))
@@ -154,20 +155,20 @@ def _show_config(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _homeassistant(arguments: argparse.Namespace, config: Config) -> int:
-    from edge.announcement import remove, show  # noqa: PLC0415
+    from edge.commands.homeassistant import remove, show  # noqa: PLC0415
 
     return (show if arguments.action == "show" else remove)(config, sys.stdout)
 
 
 def _doctor(_: argparse.Namespace, config: Config) -> int:
-    from edge.doctor import doctor  # noqa: PLC0415
+    from edge.commands.doctor import doctor  # noqa: PLC0415
 
     return doctor(config, sys.stdout)
 
 
 def _bench(arguments: argparse.Namespace, config: Config) -> int:
-    from edge.bench.command import Request, bench, bench_compare  # noqa: PLC0415
-    from edge.bench.measure import Limit  # noqa: PLC0415
+    from edge.commands.bench.command import Request, bench, bench_compare  # noqa: PLC0415
+    from edge.commands.bench.measure import Limit  # noqa: PLC0415
 
     if arguments.compare is not None:
         first, second = arguments.compare

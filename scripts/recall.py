@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.cascades import SEARCH_CASCADE, cascade_path, load_cascade
-from edge.config import Config
-from edge.detector import Detector
+from edge.config.schema import Config
 from edge.levels import LADDER, Level
-from edge.records import Box
-from edge.tracker import Tracker
+from edge.types import Box
+from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_cascade
+from edge.vision.detection.detector import Detector
+from edge.vision.tracker import Tracker
 
 SMALLEST_PX = 24
 SAME_FACE = 0.3

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import settings
 
-from edge.brokerproc import PrivateBroker, find_mosquitto
-from mqtt_tools import Certificates, Subscriber, check_schemas
+from edge.commands.demo_broker import PrivateBroker, find_mosquitto
+from support.mqtt import Certificates, Subscriber, check_schemas
 
 # Speed is a benchmark's job: a busy machine must not fail a test.
 settings.register_profile("project", deadline=None)

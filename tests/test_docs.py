@@ -11,12 +11,12 @@ import msgspec
 import pytest
 import yaml
 
-import homeassistant_rules as rules
-from edge.configfile import load
-from edge.mqtt.discovery import discovery
-from edge.mqtt.schemas import load as load_schema
-from edge.mqtt.topics import KINDS, Topics, matches
-from mqtt_tools import info
+from edge.config.loader import load
+from edge.homeassistant.discovery import discovery
+from edge.messages.schemas import load as load_schema
+from edge.messages.topics import KINDS, Topics, matches
+from support import homeassistant_rules as rules
+from support.mqtt import info
 
 DOCS = Path(__file__).parent.parent / "docs"
 HOME_ASSISTANT = (DOCS / "home-assistant.md").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from edge.classifier import RUNTIMES, find_runtime
+from edge.vision.classification.classifier import RUNTIMES, find_runtime
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -176,7 +176,7 @@ def test_the_wheel_holds_what_a_device_needs(wheel):
     assert {"edge/py.typed", "convert/py.typed"} <= wheel
     assert [name for name in wheel if name.startswith("edge/assets/") and not name.endswith(".py")]
     for message in ("event", "state", "info", "health"):
-        assert f"edge/mqtt/schemas/{message}.schema.json" in wheel
+        assert f"edge/messages/schemas/{message}.schema.json" in wheel
     assert any(name.endswith("/licenses/LICENSE") for name in wheel)
 
 

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     from convert.evaluate import evaluate  # noqa: PLC0415
     from convert.figures import How  # noqa: PLC0415
     from convert.reporting.table import to_json, to_table  # noqa: PLC0415
-    from edge.manifest import find_model  # noqa: PLC0415
+    from edge.vision.classification.manifest import find_model  # noqa: PLC0415
 
     _refuse_early(arguments)
     model = find_model(arguments.model)

@@ -31,8 +31,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Record, search, print."""
     from convert.eventstudy.study import study  # noqa: PLC0415
     from convert.eventstudy.table import to_json, to_table  # noqa: PLC0415
-    from edge.classifier import Classifier  # noqa: PLC0415
-    from edge.manifest import find_model  # noqa: PLC0415
+    from edge.vision.classification.classifier import Classifier  # noqa: PLC0415
+    from edge.vision.classification.manifest import find_model  # noqa: PLC0415
 
     folder = data(arguments)
     found = study(Classifier(find_model(arguments.model)), folder, say, arguments.people)

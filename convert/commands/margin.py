@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> None:
     from convert.dataset import clean_split  # noqa: PLC0415
     from convert.margin import study_margin, to_table  # noqa: PLC0415
     from convert.runtimes.int8 import Int8Model  # noqa: PLC0415
-    from edge.manifest import find_model, load_manifest  # noqa: PLC0415
+    from edge.vision.classification.manifest import find_model, load_manifest  # noqa: PLC0415
 
     model = find_model(arguments.model)
     manifest = load_manifest(model)

@@ -20,7 +20,7 @@ from convert.errors import ConvertError
 from convert.eventstudy.followed import Followed
 from convert.eventstudy.truth import Part, truth_of
 from convert.labels import LABELS
-from edge.classifier import Classifier
+from edge.vision.classification.classifier import Classifier
 
 FPS: Final = 25.0
 SECONDS: Final = 45.0

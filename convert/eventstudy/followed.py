@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.eventstudy.truth import Announcement, Shown, index_at
-from edge.config import EventsConfig, TrackerConfig
-from edge.events import Expression
-from edge.records import Detection
-from edge.tracker import Tracker
-from edge.turns import Readable, Turns
+from edge.config.schema import EventsConfig, TrackerConfig
+from edge.types import Detection
+from edge.vision.classification.scheduler import Readable, Turns
+from edge.vision.expression import Expression
+from edge.vision.tracker import Tracker
 
 MakeExpression = Callable[[Sequence[str], EventsConfig, float], Expression]
 

@@ -1,4 +1,4 @@
-"""The other way of smoothing that was tried; `edge.events` keeps the simpler one."""
+"""The other way of smoothing that was tried; `edge.vision.expression` keeps the simpler one."""
 
 import math
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.config import EventsConfig
-from edge.events import Expression
+from edge.config.schema import EventsConfig
+from edge.vision.expression import Expression
 
 
 class GeometricExpression(Expression):

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from convert.corruptions import CORRUPTIONS
 from convert.eventstudy.followed import Followed, Seen, follow
 from convert.eventstudy.truth import Shown, truth_of
-from edge.classifier import Classifier
-from edge.config import DetectorConfig
-from edge.detector import Detector
-from edge.records import Box, Frame
-from edge.sources.script import parse_script
-from edge.sources.stage import HEIGHT_PX, WIDTH_PX, Stage, pose_at
+from edge.capture.scripted.renderer import HEIGHT_PX, WIDTH_PX, Stage, pose_at
+from edge.capture.scripted.script import parse_script
+from edge.config.schema import DetectorConfig
+from edge.types import Box, Frame
+from edge.vision.classification.classifier import Classifier
+from edge.vision.detection.detector import Detector
 
 FPS: Final = 25.0
 _SLOW: Final = "neutral=3.5,happy=3.5,sad=3.5,surprise=3.5,neutral=3"

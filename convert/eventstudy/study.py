@@ -12,9 +12,9 @@ from convert.eventstudy.followed import Followed, MakeExpression, replay, smooth
 from convert.eventstudy.rival import GeometricExpression
 from convert.eventstudy.truth import Score, judge
 from convert.labels import LABELS
-from edge.classifier import Classifier
-from edge.config import EventsConfig
-from edge.events import Expression
+from edge.config.schema import EventsConfig
+from edge.vision.classification.classifier import Classifier
+from edge.vision.expression import Expression
 
 RATES: Final = ((1, 25.0), (2, 12.5), (5, 5.0))
 """Every n-th frame, and the frames a second that this gives."""
@@ -26,7 +26,7 @@ SMOOTHINGS: Final = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6)
 DWELLS: Final = (0.3, 0.5, 0.6, 0.7, 0.8, 1.0)
 MARGINS: Final = (0.0, 0.1, 0.2, 0.4)
 LEAST_DWELL: Final = 0.5
-"""No label may last for less than half a second, and that is what the dwell guarantees (`edge.events`)."""
+"""No label may last for less than half a second, and that is what the dwell guarantees (`edge.vision.expression`)."""
 LATEST_SECONDS: Final = 1.5
 """By then 95 % of a scene's rightly announced changes must have been told. Asked of the scenes alone: in the
 faces' sequences the longest delays are the model's, which takes another emotion for the one that is shown."""

@@ -20,7 +20,7 @@ from convert.eventstudy.study import (
     score,
 )
 from convert.eventstudy.truth import Score
-from edge.config import EventsConfig
+from edge.config.schema import EventsConfig
 
 _HEAD: Final = "changes  precision  recall    F1   delay  p95    false/min  unknown"
 

@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from convert.quiet import quiet
-from edge.manifest import Quantization, TensorQuantization
+from edge.vision.classification.manifest import Quantization, TensorQuantization
 
 _PACKAGE: Final = "ai-edge-litert"
 

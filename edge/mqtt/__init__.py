@@ -1,1 +1,1 @@
-"""Events to subscribers: topics, payloads, what is not yet acknowledged, and the connection."""
+"""The MQTT client: connection, publish loop, handlers and the event outbox."""

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from edge.absence import Hourly
-from edge.mqtt.client import Connection
-from edge.mqtt.correspondent import Correspondent, Mailbox
-from edge.mqtt.topics import matches
+from edge.logs.outage import Hourly
+from edge.messages.topics import matches
+from edge.mqtt.connection import Connection
+from edge.mqtt.handlers import Correspondent, Mailbox
 
 _LOG: Final = logging.getLogger(__name__)
 

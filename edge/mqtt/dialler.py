@@ -5,10 +5,10 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from edge.mqtt.access import Access
-from edge.mqtt.client import Connection
-from edge.mqtt.connect_errors import ConnectFailedError
-from edge.mqtt.wire import Message, Protocol
+from edge.mqtt.connection import Connection
+from edge.mqtt.errors import ConnectFailedError
+from edge.mqtt.settings import Access
+from edge.mqtt.types import Message, Protocol
 
 _LOG: Final = logging.getLogger(__name__)
 

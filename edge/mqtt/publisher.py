@@ -12,25 +12,25 @@ import threading
 import time
 from typing import Final
 
-from edge.config import MqttConfig
+from edge.backoff import Backoff
+from edge.config.schema import MqttConfig
+from edge.config.state_dir import outbox_file
 from edge.errors import BrokerError
-from edge.mqtt.access import access
-from edge.mqtt.backoff import Backoff
-from edge.mqtt.connect_errors import ConnectFailedError
-from edge.mqtt.conversation import FAREWELL_SECONDS, Conversation, Ending
+from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
+from edge.messages.topics import OFFLINE, Kind, Topics
+from edge.mqtt.broker_log import Verdict
 from edge.mqtt.correspondence import Correspondence, Patience
-from edge.mqtt.correspondent import Correspondent
 from edge.mqtt.dialler import Dialler
-from edge.mqtt.keeper import Keeper
-from edge.mqtt.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
-from edge.mqtt.pending import Pending
+from edge.mqtt.errors import ConnectFailedError
+from edge.mqtt.handlers import Correspondent
+from edge.mqtt.outbox.outbox import Pending
+from edge.mqtt.outbox.store import Store
+from edge.mqtt.outbox.writer import Keeper
+from edge.mqtt.publish_loop import FAREWELL_SECONDS, Conversation, Ending
+from edge.mqtt.settings import access
 from edge.mqtt.silence import Silence
-from edge.mqtt.statefolder import outbox_file
-from edge.mqtt.store import Store
-from edge.mqtt.topics import OFFLINE, Kind, Topics
-from edge.mqtt.verdict import Verdict
-from edge.mqtt.wire import ConnectionGoneError, Message
-from edge.sinks import BrokerState, Heard
+from edge.mqtt.types import ConnectionGoneError, Message
+from edge.sinks.base import BrokerState, Heard
 
 _LOG: Final = logging.getLogger(__name__)
 

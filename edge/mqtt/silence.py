@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from edge.absence import Absence, Word, span
+from edge.logs.outage import Absence, Word, span
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from edge.mqtt.payloads import HealthPayload
+from edge.messages.payloads import HealthPayload
+from edge.preview.feed import BUCKETS_MS, Window
 from edge.preview.stream import Stream
-from edge.preview.window import BUCKETS_MS, Window
 
 _PREFIX: Final = "emotion_edge_"
 

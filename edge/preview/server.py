@@ -13,18 +13,18 @@ from typing import Final
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from edge.config import Config
+from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.levels import LADDER, Level
-from edge.mqtt.payloads import EventPayload, InfoPayload
-from edge.preview.access import access
-from edge.preview.app import Pages, Parts
-from edge.preview.make import HealthNow, Page
-from edge.preview.ondemand import OnDemand
-from edge.preview.probe import Probe
+from edge.messages.payloads import EventPayload, InfoPayload
+from edge.preview.auth import access
+from edge.preview.factory import HealthNow, Page
+from edge.preview.feed import Window
+from edge.preview.healthz import Probe
+from edge.preview.inspect import OnDemand
+from edge.preview.routes import Pages, Parts
 from edge.preview.stream import Stream
-from edge.preview.window import Window
-from edge.records import StepResult
+from edge.types import StepResult
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.config import PreviewConfig
-from edge.mqtt.payloads import HealthPayload, InfoPayload
-from edge.preview.ondemand import encoded, reduced
-from edge.preview.records import pack
-from edge.preview.window import Told, Window
-from edge.records import FaceView, StepResult
+from edge.config.schema import PreviewConfig
+from edge.messages.payloads import HealthPayload, InfoPayload
+from edge.preview.feed import Told, Window
+from edge.preview.framing import pack
+from edge.preview.inspect import encoded, reduced
+from edge.types import FaceView, StepResult
 
 _QUALITY: Final = 75
 _HEALTH_SECONDS: Final = 1.0

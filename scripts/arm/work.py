@@ -12,13 +12,13 @@ from pathlib import Path
 
 import cv2
 
-from edge.bench.contenders import Contender, Floor, Line, PlainLoop
-from edge.bench.measure import WARM_UP_FRAMES
-from edge.classifier import Classifier
-from edge.config import Config
-from edge.sinks import JsonLinesSink
-from edge.sources import make_source
-from edge.sources.base import SourceOptions
+from edge.capture.open import make_source
+from edge.capture.source import SourceOptions
+from edge.commands.bench.measure import WARM_UP_FRAMES
+from edge.commands.bench.variants import Contender, Floor, Line, PlainLoop
+from edge.config.schema import Config
+from edge.sinks.base import JsonLinesSink
+from edge.vision.classification.classifier import Classifier
 
 
 def main(name: str, uri: str, frames: int) -> None:

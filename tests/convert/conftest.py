@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 import pytest
-from tiny_run import TINY
 
 from convert.labels import FER2013_TO_LABEL, FERPLUS_COLUMNS
-from footage import FOLDER
+from support.footage import FOLDER
+from support.tiny_run import TINY
 
 SPLITS = {0: 192, 1: 64, 2: 64}
 """Images of the made-up Training, PublicTest and PrivateTest."""

@@ -17,7 +17,7 @@ from convert.litegraph import LiteGraph
 from convert.quantize import quantize
 from convert.runtimes.floating import to_float_tflite
 from convert.runtimes.int8 import Int8Model
-from edge.manifest import ModelInput
+from edge.vision.classification.manifest import ModelInput
 
 GREY = ModelInput(width=17, height=14, colour="gray", value_range=(-1.0, 1.0))
 

@@ -16,9 +16,9 @@ from convert.cli import main
 from convert.dataset import load_split
 from convert.evaluate import network_inputs
 from convert.runtimes.int8 import Int8Model
-from edge.classifier import Classifier
-from edge.manifest import load_manifest
-from edge.preprocess import calibrate
+from edge.vision.classification.classifier import Classifier
+from edge.vision.classification.manifest import load_manifest
+from edge.vision.classification.preprocess import calibrate
 
 ROOT = Path(__file__).parents[2]
 

@@ -27,8 +27,8 @@ from convert.quantize import quantize
 from convert.reporting.errorpage import most_confident_errors
 from convert.reporting.page import table
 from convert.reporting.private import check_private
-from edge.manifest import ModelInput
-from footage import ROOT
+from edge.vision.classification.manifest import ModelInput
+from support.footage import ROOT
 
 VOID = {"meta", "img", "br"}
 EPOCHS = [(32, 1), (32, 2), (48, 1)]

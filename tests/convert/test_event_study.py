@@ -15,13 +15,13 @@ from convert.eventstudy.followed import in_turns, replay
 from convert.eventstudy.rival import GeometricExpression
 from convert.eventstudy.truth import Score, truth_of
 from convert.labels import LABELS
-from edge.classifier import Classifier
-from edge.config import Config, EventsConfig
-from edge.detector import Detector
-from edge.events import Expression
-from edge.manifest import find_model
-from edge.pipeline import Pipeline
-from edge.records import EventKind, Frame
+from edge.config.schema import Config, EventsConfig
+from edge.types import EventKind, Frame
+from edge.vision.classification.classifier import Classifier
+from edge.vision.classification.manifest import find_model
+from edge.vision.detection.detector import Detector
+from edge.vision.expression import Expression
+from edge.vision.pipeline import Pipeline
 
 BRIEF = scenes.Scene("brief", ("neutral=1.2,happy=1.4",), scale=0.6, spoilt=("jpeg", 0.4))
 

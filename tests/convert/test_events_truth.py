@@ -3,7 +3,7 @@ import pytest
 
 from convert.eventstudy.followed import Followed, replay, smoothed
 from convert.eventstudy.truth import Score, Shown, index_at, judge, truth_of
-from edge.config import EventsConfig
+from edge.config.schema import EventsConfig
 
 LABELS = ("happy", "neutral", "sad")
 TRUTH = (Shown("neutral", 0.0), Shown("happy", 4.0), Shown("sad", 8.0))

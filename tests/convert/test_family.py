@@ -7,7 +7,7 @@ import keras
 from convert.cli import main
 from convert.errors import ConvertError
 from convert.family import Member, multiply_adds, study_family, to_table
-from edge.manifest import find_model
+from edge.vision.classification.manifest import find_model
 
 
 def test_mobilenet_v2_costs_what_its_paper_says():

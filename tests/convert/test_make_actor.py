@@ -11,8 +11,8 @@ pytest.importorskip("tensorflow", reason="the training half needs the convert ex
 from convert.actor import FEWEST_FACES, SIDES_PX, Composite, in_frame, strip, to_picture, write_strip
 from convert.align import by_eyes, elastic_mean, face_mask, normalise, similarity
 from convert.labels import LABELS
-from edge.config import DetectorConfig
-from edge.detector import Detector
+from edge.config.schema import DetectorConfig
+from edge.vision.detection.detector import Detector
 
 ASSET = Path(__file__).parents[2] / "edge" / "assets" / "actor.png"
 EYES = np.array([[14.3, 18.5], [32.7, 18.5]])

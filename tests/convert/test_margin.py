@@ -6,7 +6,7 @@ pytest.importorskip("ai_edge_litert", reason="the model is run by ai-edge-litert
 from convert.dataset import clean_split
 from convert.margin import set_into_frame, study_margin, to_table
 from convert.runtimes.int8 import Int8Model
-from edge.manifest import find_model, load_manifest
+from edge.vision.classification.manifest import find_model, load_manifest
 
 
 def test_the_face_stands_whole_in_a_frame_that_continues_it():

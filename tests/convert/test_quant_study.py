@@ -16,7 +16,7 @@ from convert.dataset import load_split
 from convert.errors import ConvertError
 from convert.floatmodel import load_float_model
 from convert.quantstudy import CalibrationSet, Judge, Trial, choose, input_of, parse_sets
-from edge.manifest import load_manifest
+from edge.vision.classification.manifest import load_manifest
 
 TRIAL = Trial("half-500", "min-max", 0.8, 0.001, 0.98, 1.0, 0.01, b"")
 

@@ -12,7 +12,7 @@ from convert.evaluate import label_agreement, network_inputs
 from convert.floatmodel import load_float_model, with_probabilities
 from convert.quantize import quantize, verify_integer_only
 from convert.runtimes.int8 import Int8Model
-from edge.manifest import ModelInput
+from edge.vision.classification.manifest import ModelInput
 
 GREY = ModelInput(width=32, height=24, colour="gray", value_range=(-1.0, 1.0))
 

@@ -15,8 +15,8 @@ from convert.detected import measure_detected
 from convert.labels import LABELS
 from convert.robustness import CLEAN, CONDITIONS, Condition, mean_accuracy, measure_robustness, spoil
 from convert.runtimes.int8 import Int8Model
-from edge.manifest import find_model, load_manifest
-from footage import ROOT
+from edge.vision.classification.manifest import find_model, load_manifest
+from support.footage import ROOT
 
 NOTHING = Condition(CLEAN, 0.0, "")
 

@@ -9,7 +9,7 @@ pytest.importorskip("ai_edge_litert", reason="what is compared with is run by ai
 from convert.progress import ticker
 from convert.runtimes import other as other_runtime
 from convert.runtimes.int8 import Int8Model
-from edge.manifest import find_model, load_manifest
+from edge.vision.classification.manifest import find_model, load_manifest
 
 
 def faces(count, side_px):

@@ -10,7 +10,6 @@ import pytest
 pytest.importorskip("keras", reason="the training half needs the convert extra")
 
 import keras
-from tiny_run import TINY
 
 from convert.dataset import load_split
 from convert.errors import ConvertError
@@ -19,6 +18,7 @@ from convert.recipe import HEAD_ONLY, Recipe
 from convert.teacher import Teacher
 from convert.train import train
 from convert.views import Views, mixed, sample_weights, targets
+from support.tiny_run import TINY
 
 
 class KilledError(BaseException):

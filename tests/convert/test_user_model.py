@@ -13,10 +13,10 @@ import keras
 
 from convert.cli import main
 from convert.runtimes.int8 import Int8Model
-from edge.classifier import Classifier
-from edge.manifest import load_manifest
-from edge.preprocess import calibrate
-from edge.records import Box, Frame
+from edge.types import Box, Frame
+from edge.vision.classification.classifier import Classifier
+from edge.vision.classification.manifest import load_manifest
+from edge.vision.classification.preprocess import calibrate
 
 LABELS = "anger,disgust,fear,joy,calm,sorrow,surprise"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import cv2
 
-from edge.sources.base import SourceOptions
-from edge.sources.script import parse_script
-from edge.sources.scripted import ScriptedSource
+from edge.capture.scripted.script import parse_script
+from edge.capture.scripted.source import ScriptedSource
+from edge.capture.source import SourceOptions
 
 FPS = 1
 """As guest/actor.service says. An emulated processor reads no more than this, and showing them costs it, too."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from edge.brokerproc import free_port
+from edge.commands.demo_broker import free_port
 
 HOST: Final = "10.0.2.2"
 """This machine's 127.0.0.1, as qemu's user network shows it to the device."""

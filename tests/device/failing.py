@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from fault_tools import check
+from support.faults import check
 
 from .bench import UNIT, Bench, ensure
 

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any, Final, Self
 
-from edge.brokerproc import PrivateBroker
-from fault_tools import Witness
-from mqtt_tools import Seen, Subscriber
+from edge.commands.demo_broker import PrivateBroker
+from support.faults import Witness
+from support.mqtt import Seen, Subscriber
 
 _WATCH_STOPS_SECONDS: Final = 60
 

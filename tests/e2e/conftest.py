@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from program import kill, start
+from support.program import kill, start
 
 
 @pytest.fixture

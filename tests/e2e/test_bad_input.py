@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from edge.manifest import find_model
-from program import run
+from edge.vision.classification.manifest import find_model
+from support.program import run
 
 pytestmark = pytest.mark.device
 

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.config import Config
-from edge.configfile import load
-from edge.sources import make_source
-from edge.sources.base import SourceOptions
-from program import run
+from edge.capture.open import make_source
+from edge.capture.source import SourceOptions
+from edge.config.loader import load
+from edge.config.schema import Config
+from support.program import run
 
 pytestmark = pytest.mark.device
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.brokerproc import PrivateBroker
-from edge.config import MqttConfig
-from edge.mqtt.payloads import encode
+from edge.commands.demo_broker import PrivateBroker
+from edge.config.schema import MqttConfig
+from edge.messages.payloads import encode
+from edge.mqtt.outbox.store import Store
 from edge.mqtt.publisher import MqttSink
-from edge.mqtt.store import Store
-from fault_tools import Network, Witness, check
-from mqtt_tools import TIMEOUT_SECONDS, event, wait_until
-from program import run, start
+from support.faults import Network, Witness, check
+from support.mqtt import TIMEOUT_SECONDS, event, wait_until
+from support.program import run, start
 
 # Not of the lane of the device: no interpreter has a part in this.
 ROUNDS = 20
@@ -129,10 +129,10 @@ def test_network_breaks(broker: PrivateBroker, witness: Witness, tmp_path: Path)
 PROCESS = """
 import random, sys, time
 from msgspec import json, structs
-from edge.config import MqttConfig
-from edge.mqtt.payloads import EventPayload
+from edge.config.schema import MqttConfig
+from edge.messages.payloads import EventPayload
 from edge.mqtt.publisher import MqttSink
-from edge.mqtt.store import Store
+from edge.mqtt.outbox.store import Store
 
 url, folder, boot_id, seed, settings, event = sys.argv[1:]
 rng, event = random.Random(seed), json.decode(event, type=EventPayload)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.brokerproc import PrivateBroker
-from edge.mqtt.backoff import Backoff
-from edge.mqtt.payloads import encode
-from fault_tools import Arrival, Witness, check
-from mqtt_tools import TIMEOUT_SECONDS, event, wait_until
+from edge.backoff import Backoff
+from edge.commands.demo_broker import PrivateBroker
+from edge.messages.payloads import encode
+from support.faults import Arrival, Witness, check
+from support.mqtt import TIMEOUT_SECONDS, event, wait_until
 
 # Not of the lane of the device: no interpreter has a part in this.
 SENSORS = 200
@@ -30,9 +30,9 @@ MOST_SHARE = 0.5
 PROCESS = """
 import sys, threading, time
 from msgspec import json, structs
-from edge.config import MqttConfig
+from edge.config.schema import MqttConfig
 from edge.mqtt.dialler import Dialler
-from edge.mqtt.payloads import EventPayload
+from edge.messages.payloads import EventPayload
 from edge.mqtt.publisher import MqttSink
 
 url, folder, first, count, event = sys.argv[1:]

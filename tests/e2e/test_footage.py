@@ -4,8 +4,8 @@ from functools import cache
 
 import pytest
 
-from footage import footage
-from program import comparable, events_of, happened, run
+from support.footage import footage
+from support.program import comparable, events_of, happened, run
 
 pytestmark = [pytest.mark.device, pytest.mark.footage]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-import homeassistant_rules as rules
-import homeassistant_view as view
-from httpcamera import HttpCamera
-from mqtt_tools import Seen, Subscriber
-from program import run
+from support import homeassistant_rules as rules
+from support import homeassistant_view as view
+from support.http_camera import HttpCamera
+from support.mqtt import Seen, Subscriber
+from support.program import run
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from edge.levels import LADDER
-from program import comparable, events_of, run
+from support.program import comparable, events_of, run
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from mqtt_tools import wait_until
-from program import COMMAND, comparable, environment, events_of, run
+from support.mqtt import wait_until
+from support.program import COMMAND, comparable, environment, events_of, run
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from hostile import PROPER, Hostile, send
-from mqtt_tools import wait_until
-from preview_tools import TOKEN, Watcher
-from program import COMMAND, comparable, environment, events_of, kill, run
+from support.hostile_images import PROPER, Hostile, send
+from support.mqtt import wait_until
+from support.preview import TOKEN, Watcher
+from support.program import COMMAND, comparable, environment, events_of, kill, run
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 
@@ -94,7 +94,7 @@ def test_missing_packages_are_named(tmp_path):
 
 
 def test_without_the_page_its_packages_are_not_even_imported():
-    script = "import sys, edge.cli, edge.daemon; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    script = "import sys, edge.cli, edge.daemon.daemon; print(sorted({name.split('.')[0] for name in sys.modules}))"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "'edge'" in ran.stdout
     assert not re.findall("uvicorn|starlette|prometheus_client", ran.stdout)

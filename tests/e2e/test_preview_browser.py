@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from edge.brokerproc import find_mosquitto
-from mqtt_tools import wait_until
+from edge.commands.demo_broker import find_mosquitto
+from support.mqtt import wait_until
 
 if shutil.which("chromium") is None and shutil.which("chromium-browser") is None:
     pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
@@ -23,8 +23,8 @@ if find_mosquitto() is None:
     pytest.skip("mosquitto is not installed: apt-get install mosquitto", allow_module_level=True)
 pytest.importorskip("playwright", reason="playwright is not installed: pip install .[dev]")
 
-from browser_tools import PARTS, Scene
-from preview_tools import TOKEN, Site, actor, encoded, face, result
+from support.browser import PARTS, Scene
+from support.preview import TOKEN, Site, actor, encoded, face, result
 
 # A browser on a machine that is busy with something else is slow; none of this is about speed.
 pytestmark = pytest.mark.timeout(600)

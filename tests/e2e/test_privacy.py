@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from edge.sources import SourceOptions, make_source
-from footage import ROOT, footage
-from imagehunt import hunt, needles
-from leaky_sensor import LEAKED
-from mqtt_tools import Subscriber, wait_until
-from program import environment
+from edge.capture.open import make_source
+from edge.capture.source import SourceOptions
+from support.footage import ROOT, footage
+from support.image_search import hunt, needles
+from support.leaky_sensor import LEAKED
+from support.mqtt import Subscriber, wait_until
+from support.program import environment
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 
@@ -168,7 +169,7 @@ def test_no_picture_leaves_the_sensor(tmp_path, broker, source):
 
 
 def test_a_sensor_that_leaks_is_caught_at_every_place(tmp_path, broker):
-    program = (sys.executable, str(ROOT / "tests" / "leaky_sensor.py"))
+    program = (sys.executable, str(ROOT / "tests" / "support" / "leaky_sensor.py"))
     evidence, _, _, known = run(tmp_path, broker, program, SCRIPT)
     findings = evidence.findings(known)
     assert {"rows of a frame", "PNG"} <= findings["payloads"]

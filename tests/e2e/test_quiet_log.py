@@ -9,9 +9,9 @@ import time
 import cv2
 import pytest
 
-from mqtt_tools import wait_until
-from program import start
-from sources import numbered_picture
+from support.mqtt import wait_until
+from support.program import start
+from support.sources import numbered_picture
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 
@@ -95,7 +95,7 @@ def test_a_bad_night_is_a_short_log(broker, subscribe):
         process.stderr.close()
         camera.stop()
     about_broker = [line for line in log if " edge.mqtt." in line]
-    about_source = [line for line in log if " edge.supervisor: " in line]
+    about_source = [line for line in log if " edge.capture.reconnect: " in line]
     # That it is there, that it went, and where it has more to say, why it cannot be reached; that it is back.
     assert "".join(line[0] for line in about_broker) in {"IWI", "IWWI"}, log
     # That it went, up to two further reasons, that it is back.

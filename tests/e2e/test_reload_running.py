@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from mqtt_tools import wait_until
-from program import COMMAND, environment, start
+from support.mqtt import wait_until
+from support.program import COMMAND, environment, start
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from httpcamera import PASSWORD, USER, HttpCamera
-from mqtt_five import Five
-from mqtt_tools import wait_until
-from program import kill, start
+from support.http_camera import PASSWORD, USER, HttpCamera
+from support.mqtt import wait_until
+from support.mqtt5 import Five
+from support.program import kill, start
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 

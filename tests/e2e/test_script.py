@@ -2,8 +2,8 @@
 
 import pytest
 
-from edge.sources import parse_script
-from program import events_of
+from edge.capture.scripted.script import parse_script
+from support.program import events_of
 
 pytestmark = pytest.mark.device
 

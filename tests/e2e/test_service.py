@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from program import start
+from support.program import start
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from mqtt_tools import wait_until
-from program import environment
+from support.mqtt import wait_until
+from support.program import environment
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 
@@ -22,8 +22,8 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 from edge.cli import main
-from edge.mqtt.client import Connection
-from edge.vitals import Vitals
+from edge.mqtt.connection import Connection
+from edge.daemon.watchdog import Vitals
 
 hang, limit, *arguments = sys.argv[1:]
 Vitals.__init__.__kwdefaults__["publisher_seconds"] = float(limit)

@@ -56,8 +56,8 @@ def media_folder() -> Path:
 
 def software(model: str = "normal") -> dict[str, str]:
     """Return what the pictures and probabilities depend on besides this project."""
-    from edge.classifier import Classifier  # noqa: PLC0415 - moves with the layout
-    from edge.manifest import find_model  # noqa: PLC0415
+    from edge.vision.classification.classifier import Classifier  # noqa: PLC0415 - moves with the layout
+    from edge.vision.classification.manifest import find_model  # noqa: PLC0415
 
     return {
         "interpreter": str(Classifier(find_model(model)).runtime),
@@ -112,7 +112,8 @@ def _run(source: str, **settings: str) -> list[dict[str, Any]]:
 
 def _draw_two_faces(folder: Path) -> None:
     """Write the frames of two scripts, side by side, as pictures of 1280x480 without loss."""
-    from edge.sources import SourceOptions, make_source  # noqa: PLC0415
+    from edge.capture.open import make_source  # noqa: PLC0415
+    from edge.capture.source import SourceOptions  # noqa: PLC0415
 
     left, right = (make_source(f"{script}&fps={FPS}", SourceOptions()) for script in (LEFT_SCRIPT, RIGHT_SCRIPT))
     left.open()

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from edge.brokerproc import PrivateBroker
+from edge.commands.demo_broker import PrivateBroker
 from edge.mqtt.publisher import MqttSink
-from mqtt_tools import Subscriber, assert_run, info, send, state, wait_until
+from support.mqtt import Subscriber, assert_run, info, send, state, wait_until
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from edge.brokerproc import PrivateBroker
+from edge.commands.demo_broker import PrivateBroker
 from edge.mqtt.publisher import MqttSink
-from mqtt_tools import Subscriber, assert_run, event, health, info, send, state, wait_until
+from support.mqtt import Subscriber, assert_run, event, health, info, send, state, wait_until
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 
@@ -75,9 +75,9 @@ def test_what_ends_in_the_drain_arrives(broker: PrivateBroker, subscribe: Subscr
 
 DIES = """
 import os, sys, time
-from edge.config import MqttConfig
+from edge.config.schema import MqttConfig
 from edge.mqtt.publisher import MqttSink
-from mqtt_tools import event
+from support.mqtt import event
 sink = MqttSink(MqttConfig(url=sys.argv[1]), "cam")
 sink.start()
 sink.event(event(1), time.monotonic())

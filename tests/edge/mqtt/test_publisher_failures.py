@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from edge.brokerproc import PrivateBroker
-from edge.config import MqttConfig
+from edge.commands.demo_broker import PrivateBroker
+from edge.config.schema import MqttConfig
 from edge.errors import BrokerError
 from edge.mqtt.publisher import MqttSink
-from mqtt_tools import event, wait_until
+from support.mqtt import event, wait_until
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from preview_tools import Site
+from support.preview import Site
 
 
 @pytest.fixture

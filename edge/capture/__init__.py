@@ -1,0 +1,1 @@
+"""Frame capture: sources by URI, the capture thread, and reconnection."""

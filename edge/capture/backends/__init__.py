@@ -1,0 +1,1 @@
+"""Sources of frames, one module per library or kind of device."""

@@ -1,0 +1,105 @@
+"""Pictures as a source: one file, several, or a folder."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.capture.source import SourceOptions, frame_from_bgr
+from edge.errors import SourceError
+from edge.logs.quiet import hush
+from edge.types import Frame
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
+
+DEFAULT_FPS = 1.0
+"""Unrelated pictures are worth a second each when somebody watches; a sequence says its own pace."""
+
+
+def natural_key(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key that puts `frame2` before `frame10`."""
+    parts = re.split(r"(\d+)", str(path).casefold())
+    # Each part is (kind, number, text), so that a number and a text can be compared.
+    return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Find the pictures directly in `folder`, in natural order, without hidden files.
+
+    Raises `SourceError` where there is none.
+    """
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
+    except OSError as error:
+        message = f"Cannot list the folder {folder}: {error.strerror}"
+        raise SourceError(message) from error
+    if not found:
+        message = f"No image in the folder {folder}: it needs at least one of {', '.join(sorted(IMAGE_SUFFIXES))}"
+        raise SourceError(message)
+    return sorted(found, key=natural_key)
+
+
+def decode_image(path: Path, *, colour: bool) -> NDArray[np.uint8]:
+    """Read one picture: uint8 (height, width, 3) BGR with `colour`, else grey (height, width).
+
+    The camera's orientation tag is applied. Raises `SourceError`.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        message = f"Cannot read the image {path}: {error.strerror}"
+        raise SourceError(message) from error
+    if not data.size:
+        message = f"The image {path} is empty (0 bytes)"
+        raise SourceError(message)
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
+    except cv2.error:
+        picture = None  # for instance: more pixels than OpenCV is willing to decode
+    if picture is None:
+        message = f"{path} is not an image that can be decoded: it needs to be a whole PNG, JPEG, BMP, WebP or TIFF"
+        raise SourceError(message)
+    return np.asarray(picture, np.uint8)
+
+
+class ImagesSource:
+    """Shows each picture once, `options.fps` a second (1 where that is 0); finite."""
+
+    live = False
+
+    def __init__(self, uri: str, paths: Sequence[Path], options: SourceOptions) -> None:
+        self.uri = uri
+        self._paths = tuple(paths)
+        self._options = options
+        self._fps = options.fps or DEFAULT_FPS
+        self._number = 0
+        self._first: NDArray[np.uint8] | None = None
+        self._open = False
+
+    def open(self) -> None:
+        """Decode the first picture, so that what is no picture is known before the line starts."""
+        hush()
+        self._first = decode_image(self._paths[0], colour=self._options.colour)
+        self._open = True
+
+    def read(self) -> Frame | None:
+        """Decode the next picture; None after the last."""
+        if not self._open:
+            message = "read() of an images source that is not open"
+            raise RuntimeError(message)
+        if self._number >= len(self._paths):
+            return None
+        picture, self._first = self._first, None
+        if picture is None:
+            picture = decode_image(self._paths[self._number], colour=self._options.colour)
+        frame = frame_from_bgr(self._number, self._number / self._fps, picture, self._options)
+        self._number += 1
+        return frame
+
+    def close(self) -> None:
+        """Nothing is held between two pictures."""
+        self._open = False
+        self._first = None

@@ -1,0 +1,227 @@
+"""Cameras on the Pi's ribbon connector, through picamera2: the only file that imports it."""
+
+import importlib
+from collections.abc import Callable
+from typing import Protocol, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.capture.source import LiveClock, SourceOptions, make_frame
+from edge.errors import SourceError, SourceLostError
+from edge.types import Frame
+
+STREAM = "lores"
+FORMAT = "YUV420"
+OTHER_FORMAT = "NV12"
+"""What cameras give that have nothing else, libcamera's virtual one among them. Luma is the first plane of both."""
+
+_BUFFERS = 4
+"""One being exposed, one being processed, one being copied by us, one in reserve."""
+
+
+class CompletedRequest(Protocol):
+    """What we use of picamera2's class of this name."""
+
+    def make_array(self, name: str) -> NDArray[np.uint8]:
+        """Copy a stream's picture; for YUV420 (height * 3 / 2, stride), for NV12 (height * 3 / 2, width)."""
+
+    def release(self) -> None:
+        """Give the buffer back."""
+
+
+class Camera(Protocol):
+    """What we use of picamera2's `Picamera2`."""
+
+    @property
+    def camera_controls(self) -> dict[str, tuple[object, object, object]]:
+        """Controls that this camera has: name to (minimum, maximum, default)."""
+
+    def create_preview_configuration(  # noqa: PLR0913 - picamera2's arguments
+        self,
+        *,
+        main: dict[str, object],
+        lores: dict[str, object],
+        controls: dict[str, object],
+        buffer_count: int,
+        display: None,
+        encode: None,
+    ) -> dict[str, object]:
+        """Make a configuration; full-range luma (colour space sYCC) is its default."""
+
+    def configure(self, camera_config: dict[str, object]) -> None:
+        """Apply a configuration."""
+
+    def stream_configuration(self, name: str) -> dict[str, object]:
+        """Tell what a stream became: format, size, stride."""
+
+    def start(self) -> None:
+        """Let frames come."""
+
+    def capture_request(self, *, wait: float) -> CompletedRequest:
+        """Wait so many seconds for a frame; raises `TimeoutError` (which concurrent.futures's is)."""
+
+    def cancel_all_and_flush(self) -> None:
+        """Give up on captures that timed out."""
+
+    def close(self) -> None:
+        """Stop and release the camera."""
+
+
+def load_driver() -> Callable[[int], Camera]:
+    """Import picamera2's class.
+
+    Raises `SourceError` that says how to install it.
+    """
+    try:
+        driver = importlib.import_module("picamera2").Picamera2
+    except (ImportError, OSError, ValueError, AttributeError) as error:
+        # ValueError: built against another numpy ("numpy.dtype size changed").
+        message = (
+            f"picamera2 cannot be used here ({str(error).splitlines()[0]}): it needs `sudo apt install"
+            " python3-picamera2` and a virtual environment made with --system-site-packages"
+        )
+        raise SourceError(message) from error
+    if not hasattr(driver, "cancel_all_and_flush"):
+        message = "picamera2 is too old here: it needs to be 0.3.22 or later, from `sudo apt full-upgrade`"
+        raise SourceError(message)
+    return cast("Callable[[int], Camera]", driver)
+
+
+class PicameraSource:
+    """Camera `number` in the order of `rpicam-hello --list-cameras`; live.
+
+    The image processor makes a small YUV420 stream; its first plane is the luma, which costs
+    nothing but the copy. `load` is replaced in tests.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        uri: str,
+        number: int,
+        options: SourceOptions,
+        load: Callable[[], Callable[[int], Camera]] = load_driver,
+    ) -> None:
+        self.uri = uri
+        self._camera_number = number
+        self._options = options
+        self._load = load
+        self._camera: Camera | None = None
+        self._size = (0, 0)
+        self._to_bgr = i420_to_bgr
+        self._number = 0
+        self._clock = LiveClock()
+
+    def open(self) -> None:
+        """Find, configure and start the camera."""
+        driver = self._load()
+        try:
+            camera = driver(self._camera_number)
+        except (RuntimeError, IndexError) as error:
+            message = (
+                f"The camera {self.uri} cannot be opened ({_reason(error)}): it needs to be one that"
+                " `rpicam-hello --list-cameras` shows and that no other program holds"
+            )
+            raise SourceError(message) from error
+        try:
+            self._configure(camera)
+            camera.start()
+        except (RuntimeError, ValueError, OSError) as error:
+            camera.close()
+            message = (
+                f"The camera {self.uri} cannot run at {self._options.width}x{self._options.height},"
+                f" {self._options.fps:g} fps ({_reason(error)})"
+            )
+            raise SourceError(message) from error
+        except BaseException:
+            camera.close()
+            raise
+        self._camera = camera
+
+    def read(self) -> Frame | None:
+        """Wait for the next frame; raises `SourceLostError` where none comes in time."""
+        camera = self._camera
+        if camera is None:
+            message = "read() of a camera that is not open"
+            raise RuntimeError(message)
+        timeout_seconds = self._options.read_timeout_seconds
+        try:
+            request = camera.capture_request(wait=timeout_seconds)
+        except TimeoutError as error:
+            message = f"The camera {self.uri} gave no frame for {timeout_seconds:.1f} s"
+            raise SourceLostError(message) from error
+        except (RuntimeError, OSError) as error:
+            message = f"The camera {self.uri} was lost ({_reason(error)})"
+            raise SourceLostError(message) from error
+        try:
+            planes = request.make_array(STREAM)
+        except RuntimeError as error:  # an old picamera2 knows fewer formats
+            message = f"The camera {self.uri} gives pictures that picamera2 does not hand on ({_reason(error)})"
+            raise SourceLostError(message) from error
+        finally:
+            request.release()
+        seconds = self._clock.seconds()
+        width, height = self._size
+        colour = self._to_bgr(planes, width, height) if self._options.colour else None
+        frame = make_frame(self._number, seconds, planes[:height, :width], self._options, colour)
+        self._number += 1
+        return frame
+
+    def close(self) -> None:
+        """Stop the camera, also one that stalled."""
+        camera, self._camera = self._camera, None
+        if camera is None:
+            return
+        # A capture that timed out is still queued; close() would wait for it.
+        camera.cancel_all_and_flush()
+        camera.close()
+
+    def _configure(self, camera: Camera) -> None:
+        # YUV420 needs even sizes, because its colour planes have half of them.
+        size = (self._options.width // 2 * 2, self._options.height // 2 * 2)
+        controls: dict[str, object] = {}
+        if self._options.fps and "FrameDurationLimits" in camera.camera_controls:  # absent on USB cameras
+            duration_us = round(1e6 / self._options.fps)
+            controls["FrameDurationLimits"] = (duration_us, duration_us)
+        configuration = camera.create_preview_configuration(
+            # The main stream cannot be left out; in this format it costs least.
+            main={"size": size, "format": FORMAT},
+            lores={"size": size, "format": FORMAT},
+            controls=controls,
+            buffer_count=_BUFFERS,
+            display=None,
+            encode=None,
+        )
+        camera.configure(configuration)
+        given = camera.stream_configuration(STREAM)
+        if given["format"] not in (FORMAT, OTHER_FORMAT):
+            message = f"it gives {given['format']}, and neither {FORMAT} nor {OTHER_FORMAT}"
+            raise ValueError(message)
+        self._to_bgr = i420_to_bgr if given["format"] == FORMAT else nv12_to_bgr
+        self._size = cast("tuple[int, int]", given["size"])  # the camera may have adjusted it
+
+
+def i420_to_bgr(planes: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Convert YUV420 planes, (height * 3 / 2, stride) with padded rows, to BGR (height, width, 3)."""
+    stride = planes.shape[1]
+    # The rows of the colour planes are half as long and padded likewise.
+    chroma = planes[height:].reshape(2, height // 2, stride // 2)[:, :, : width // 2]
+    packed = np.concatenate([planes[:height, :width].reshape(-1), chroma.reshape(-1)])
+    bgr = cv2.cvtColor(packed.reshape(height * 3 // 2, width), cv2.COLOR_YUV2BGR_I420)
+    return np.asarray(bgr, np.uint8)
+
+
+def nv12_to_bgr(planes: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Convert NV12 planes, (height * 3 / 2, width or more), whose second one alternates U and V, to BGR."""
+    packed = np.ascontiguousarray(planes[: height * 3 // 2, :width])
+    return np.asarray(cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_NV12), np.uint8)
+
+
+def _reason(error: BaseException) -> str:
+    """Say the innermost cause in one line: picamera2 wraps it in general sentences."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error) or type(error).__name__).splitlines()[0]

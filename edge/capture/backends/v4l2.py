@@ -1,0 +1,149 @@
+"""USB and other V4L2 cameras, through OpenCV."""
+
+import stat
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.capture.source import LiveClock, SourceOptions, frame_from_bgr, make_frame
+from edge.errors import SourceError, SourceLostError
+from edge.logs.quiet import hush
+from edge.types import Frame, Luma
+
+_PLANAR = frozenset({"GREY", "NV12", "NV21", "YU12", "YV12"})  # the luma plane comes first
+_PACKED_LUMA_OFFSET = {"YUYV": 0, "YVYU": 0, "UYVY": 1, "VYUY": 1}  # two bytes per pixel, one of them luma
+_JPEG = frozenset({"MJPG", "JPEG"})
+
+_SMALL_PIXELS = 640 * 480
+"""Up to here USB 2 carries uncompressed pictures at full rate; above it a camera slows down to a few."""
+_BAD_FRAMES_IN_A_ROW = 30
+"""A broken JPEG now and then is normal on USB; a second of nothing else is a camera that is lost."""
+
+
+def luma_of(fourcc: str, raw: NDArray[np.uint8], width: int, height: int) -> Luma | None:
+    """Take the luma out of a raw V4L2 buffer.
+
+    `raw`: the buffer as uint8 of any shape, rows without padding; bytes behind the picture are
+    ignored. Returns uint8 (height, width); None where the buffer is too short or no JPEG, as a
+    frame that was cut off on the bus is. Raises `ValueError` for a format that is not known here.
+    The values are the camera's own: most use 16 to 235 in YUV formats and 0 to 255 in JPEG.
+    """
+    flat = raw.reshape(-1)
+    size = width * height
+    if fourcc in _PLANAR:
+        return flat[:size].reshape(height, width).copy() if flat.size >= size else None
+    if fourcc in _PACKED_LUMA_OFFSET:
+        if flat.size < 2 * size:
+            return None
+        return np.ascontiguousarray(flat[: 2 * size].reshape(height, width, 2)[:, :, _PACKED_LUMA_OFFSET[fourcc]])
+    if fourcc in _JPEG:
+        if flat.size == 0:
+            return None
+        picture = cv2.imdecode(flat, cv2.IMREAD_GRAYSCALE)
+        return None if picture is None or picture.shape != (height, width) else np.asarray(picture, np.uint8)
+    message = f"no luma known in {fourcc}"
+    raise ValueError(message)
+
+
+def fourcc_text(code: float) -> str:
+    """Spell the number that OpenCV gives for a pixel format: 1448695129.0 is "YUYV"."""
+    number = int(code) & 0xFFFFFFFF
+    return number.to_bytes(4, "little").decode("latin-1")
+
+
+class V4l2Source:
+    """A camera at /dev/videoN; live.
+
+    Luma is taken straight out of the buffer where the camera has a format that allows it, unless
+    colour is asked for.
+    """
+
+    live = True
+
+    def __init__(self, uri: str, device: str, options: SourceOptions) -> None:
+        self.uri = uri
+        self._device = Path(device)
+        self._options = options
+        self._capture: cv2.VideoCapture | None = None
+        self._raw_fourcc: str | None = None
+        self._number = 0
+        self._clock = LiveClock()
+
+    def open(self) -> None:
+        """Open the device and choose its format."""
+        hush()
+        self._check_device()
+        capture = cv2.VideoCapture(str(self._device), cv2.CAP_V4L2)
+        if not capture.isOpened():
+            capture.release()
+            message = (
+                f"The camera {self._device} cannot be opened: it needs to be a video capture device that no other"
+                ' program holds, and the user needs to be in the group "video"'
+            )
+            raise SourceError(message)
+        self._raw_fourcc = self._choose_format(capture)
+        self._capture = capture
+
+    def read(self) -> Frame | None:
+        """Wait for the next frame; raises `SourceLostError` where none comes."""
+        if self._capture is None:
+            message = "read() of a camera that is not open"
+            raise RuntimeError(message)
+        for _ in range(_BAD_FRAMES_IN_A_ROW):
+            decoded, picture = self._capture.read()
+            if not decoded or picture is None:
+                message = f"The camera {self._device} gives no frame any more"
+                raise SourceLostError(message)
+            frame = self._frame(np.asarray(picture, np.uint8))
+            if frame is not None:
+                self._number += 1
+                return frame
+        message = f"The camera {self._device} gives only broken frames"
+        raise SourceLostError(message)
+
+    def close(self) -> None:
+        """Release the device."""
+        if self._capture is not None:
+            self._capture.release()
+        self._capture = None
+
+    def _check_device(self) -> None:
+        try:
+            is_device = stat.S_ISCHR(self._device.stat().st_mode)
+        except OSError as error:
+            there = sorted(str(path) for path in Path("/dev").glob("video[0-9]*"))
+            message = f"There is no camera at {self._device}: this machine has {', '.join(there) or 'none'}"
+            raise SourceError(message) from error
+        if not is_device:
+            message = f"{self._device} is not a camera: it needs to be a device such as /dev/video0"
+            raise SourceError(message)
+
+    def _choose_format(self, capture: cv2.VideoCapture) -> str | None:
+        """Set what was asked for; returns the raw format, or None where OpenCV converts to BGR."""
+        small = self._options.width * self._options.height <= _SMALL_PIXELS
+        wanted = ("GREY", "YUYV", "NV12", "YU12", "MJPG") if small else ("MJPG", "NV12", "YU12", "YUYV", "GREY")
+        for fourcc in wanted:
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*fourcc))
+            if fourcc_text(capture.get(cv2.CAP_PROP_FOURCC)) == fourcc:
+                break
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._options.width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._options.height)
+        if self._options.fps:
+            capture.set(cv2.CAP_PROP_FPS, self._options.fps)
+        given = fourcc_text(capture.get(cv2.CAP_PROP_FOURCC))
+        known = given in _PLANAR or given in _PACKED_LUMA_OFFSET or given in _JPEG
+        if self._options.colour or not known or not capture.set(cv2.CAP_PROP_CONVERT_RGB, 0):
+            return None
+        return given
+
+    def _frame(self, picture: NDArray[np.uint8]) -> Frame | None:
+        seconds = self._clock.seconds()
+        if self._raw_fourcc is None:
+            return frame_from_bgr(self._number, seconds, picture, self._options)
+        assert self._capture is not None  # noqa: S101 - read() checked it; this tells the type checker
+        width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        luma = luma_of(self._raw_fourcc, picture, width, height)
+        return None if luma is None else make_frame(self._number, seconds, luma, self._options)

@@ -1,0 +1,170 @@
+"""Video files and network streams, decoded by OpenCV's FFmpeg."""
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.capture.source import LiveClock, SourceOptions, frame_from_bgr
+from edge.errors import SourceError, SourceLostError
+from edge.logs.quiet import hush
+from edge.redact import redacted
+from edge.types import Frame
+
+_FALLBACK_FPS = 25.0
+"""For a file that states no rate, or one beyond belief (a raw stream): FFmpeg's own assumption."""
+_MAX_CREDIBLE_FPS = 1000.0
+_SNIFF_BYTES = 4096
+_TEXT_VIDEO_MAGIC = b"YUV4MPEG2"  # the one video format whose beginning is text
+_CONTROL = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b")
+
+
+def looks_like_text(beginning: bytes) -> bool:
+    """Whether the first bytes of a file are text: no control character but white space and escape.
+
+    FFmpeg would "play" a text file: it has a demuxer for terminal art, and others for play lists
+    that name further files. No container of video gets by without a control character (a length, a
+    zero) in its first bytes.
+    """
+    return not beginning.startswith(_TEXT_VIDEO_MAGIC) and beginning.translate(None, _CONTROL) == beginning
+
+
+class VideoFileSource:
+    """Every frame of a file, with the file's own time stamps; finite, no frame is dropped.
+
+    Width, height and fps of the options do not apply. A file that is cut off ends where its
+    decodable frames end.
+    """
+
+    live = False
+
+    def __init__(self, uri: str, options: SourceOptions) -> None:
+        self.uri = uri
+        self._path = Path(uri).expanduser()
+        self._options = options
+        self._capture: cv2.VideoCapture | None = None
+        self._held: tuple[NDArray[np.uint8], float] | None = None
+        self._number = 0
+        self._step_seconds = 1 / _FALLBACK_FPS
+        self._first_stamp = 0.0
+        self._last_seconds = 0.0
+
+    def open(self) -> None:
+        """Check the file and decode its first frame."""
+        hush()
+        try:
+            with self._path.open("rb") as file:
+                beginning = file.read(_SNIFF_BYTES)
+        except OSError as error:
+            message = f"Cannot read the video {self._path}: {error.strerror}"
+            raise SourceError(message) from error
+        if not beginning:
+            message = f"The video {self._path} is empty (0 bytes)"
+            raise SourceError(message)
+        if looks_like_text(beginning):
+            message = f"{self._path} is a text file, not a video"
+            raise SourceError(message)
+        # Absolute, because FFmpeg takes "clip:1.mp4" for a protocol.
+        capture = cv2.VideoCapture(str(self._path.absolute()), cv2.CAP_FFMPEG)
+        held = _next_picture(capture)
+        if held is None:
+            opened = capture.isOpened()
+            capture.release()
+            what = "holds no video frame that can be decoded" if opened else "is not a video, or not a whole one"
+            message = f"{self._path} {what}: it needs to be a file that FFmpeg can play"
+            raise SourceError(message)
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        if math.isfinite(fps) and 0 < fps <= _MAX_CREDIBLE_FPS:
+            self._step_seconds = 1 / fps
+        self._capture, self._held = capture, held
+
+    def read(self) -> Frame | None:
+        """Decode the next frame; None at the end."""
+        if self._capture is None:
+            message = "read() of a video source that is not open"
+            raise RuntimeError(message)
+        held, self._held = self._held or _next_picture(self._capture), None
+        if held is None:
+            return None
+        picture, stamp = held
+        frame = frame_from_bgr(self._number, self._seconds(stamp), picture, self._options)
+        self._number += 1
+        return frame
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._capture is not None:
+            self._capture.release()
+        self._capture = self._held = None
+
+    def _seconds(self, stamp: float) -> float:
+        """Turn a frame's stamp into seconds since the first; one step on where it did not advance."""
+        if self._number == 0:
+            self._first_stamp = stamp if math.isfinite(stamp) else 0.0
+            return 0.0
+        seconds = stamp - self._first_stamp
+        if not (math.isfinite(seconds) and seconds > self._last_seconds):
+            seconds = self._last_seconds + self._step_seconds
+        self._last_seconds = seconds
+        return seconds
+
+
+class NetworkSource:
+    """A stream from `rtsp://` or `http://`; live, and lost when it ends or falls silent."""
+
+    live = True
+
+    def __init__(self, uri: str, options: SourceOptions) -> None:
+        self.uri = redacted(uri)
+        self._address = uri
+        self._options = options
+        self._capture: cv2.VideoCapture | None = None
+        self._number = 0
+        self._clock = LiveClock()
+
+    def open(self) -> None:
+        """Connect, within `stall_seconds`."""
+        hush()
+        timeout_ms = int(self._options.read_timeout_seconds * 1000)
+        capture = cv2.VideoCapture(
+            self._address,
+            cv2.CAP_FFMPEG,
+            [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms],
+        )
+        if not capture.isOpened():
+            capture.release()
+            message = (
+                f"No video stream at {self.uri} within {timeout_ms / 1000:g} s:"
+                " host, port, path and credentials need to be those of the camera"
+            )
+            raise SourceError(message)
+        self._capture = capture
+
+    def read(self) -> Frame | None:
+        """Wait for the next frame; raises `SourceLostError` where none comes."""
+        if self._capture is None:
+            message = "read() of a network source that is not open"
+            raise RuntimeError(message)
+        held = _next_picture(self._capture)
+        if held is None:
+            message = f"The stream {self.uri} ended or fell silent"
+            raise SourceLostError(message)
+        frame = frame_from_bgr(self._number, self._clock.seconds(), held[0], self._options)
+        self._number += 1
+        return frame
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._capture is not None:
+            self._capture.release()
+        self._capture = None
+
+
+def _next_picture(capture: cv2.VideoCapture) -> tuple[NDArray[np.uint8], float] | None:
+    """Decode one picture and its time stamp in seconds."""
+    decoded, picture = capture.read()
+    if not decoded or picture is None:
+        return None
+    return np.asarray(picture, np.uint8), capture.get(cv2.CAP_PROP_POS_MSEC) / 1000

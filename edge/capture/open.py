@@ -1,0 +1,114 @@
+"""Cameras, files and the scripted actor, all chosen by a URI."""
+
+import glob
+import re
+from pathlib import Path
+
+import cv2
+
+from edge.capture.backends.images import IMAGE_SUFFIXES, ImagesSource, images_in, natural_key
+from edge.capture.backends.picamera import PicameraSource
+from edge.capture.backends.v4l2 import V4l2Source
+from edge.capture.backends.video import NetworkSource, VideoFileSource
+from edge.capture.scripted.script import parse_script
+from edge.capture.scripted.source import ScriptedSource
+from edge.capture.source import Source, SourceOptions
+from edge.errors import SourceError, SourceLostError
+from edge.redact import redacted
+from edge.types import Frame
+
+KINDS = "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, scripted:"
+_NETWORK = {"rtsp", "rtsps", "http", "https"}
+
+
+def make_source(uri: str, options: SourceOptions) -> Source:
+    """Choose the source for `uri`; nothing is opened yet.
+
+    Raises `SourceError` where the URI fits no kind of source or names a file that is not there.
+    A file whose name looks like another kind can be given as `./NAME`.
+    """
+    if re.fullmatch(r"[0-9]+", uri, re.ASCII):
+        return V4l2Source(uri, f"/dev/video{int(uri)}", options)
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", uri)
+    if scheme is None or Path(uri).exists():
+        return _file_source(uri, options)
+    name, rest = scheme[1].lower(), uri[scheme.end() :]
+    if name == "scripted":
+        return ScriptedSource(parse_script(uri), options)
+    if name == "picamera":
+        return PicameraSource(uri, _camera_number(uri, rest), options)
+    if name == "v4l2":
+        return V4l2Source(uri, _device_path(uri, rest), options)
+    if name in _NETWORK and rest.startswith("//") and len(rest) > len("//"):
+        return NetworkSource(uri, options)
+    message = f'No source is called "{redacted(uri)}": it needs to be one of {KINDS}'
+    raise SourceError(message)
+
+
+def _camera_number(uri: str, rest: str) -> int:
+    if not re.fullmatch(r"[0-9]*", rest, re.ASCII):
+        message = f'The camera "{redacted(uri)}" needs a number after "picamera:", as in picamera:0'
+        raise SourceError(message)
+    return int(rest or "0")
+
+
+def _device_path(uri: str, rest: str) -> str:
+    if re.fullmatch(r"[0-9]+", rest, re.ASCII):
+        return f"/dev/video{int(rest)}"
+    if not rest.startswith("/"):
+        message = f'The camera "{redacted(uri)}" needs a device after "v4l2:", as in v4l2:/dev/video0'
+        raise SourceError(message)
+    return rest
+
+
+def _file_source(uri: str, options: SourceOptions) -> Source:
+    path = Path(uri).expanduser()
+    if uri and path.is_dir():
+        return ImagesSource(uri, images_in(path), options)
+    if uri and path.exists():
+        return ImagesSource(uri, [path], options) if _is_image(path) else VideoFileSource(uri, options)
+    if "," in uri or glob.has_magic(uri):
+        return ImagesSource(uri, _listed(uri), options)
+    message = f'The source "{redacted(uri)}" is not there: it needs to be an existing file or folder, or one of {KINDS}'
+    raise SourceError(message)
+
+
+def _is_image(path: Path) -> bool:
+    """By its name, as a person would say; where that says nothing, by its first bytes."""
+    suffix = path.suffix.lower()
+    return suffix in IMAGE_SUFFIXES or (not suffix and path.is_file() and cv2.haveImageReader(str(path)))
+
+
+def _listed(uri: str) -> list[Path]:
+    """Expand a comma-separated list of files and patterns: patterns in natural order, the list in its own."""
+    paths: list[Path] = []
+    for item in filter(None, (part.strip() for part in uri.split(","))):
+        path = Path(item).expanduser()
+        if path.is_file():
+            paths.append(path)
+            continue
+        found = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207 - takes absolute patterns
+        matches = sorted((match for match in found if match.is_file()), key=natural_key)
+        if not matches:
+            message = f'No image fits "{redacted(item)}": it needs to be an existing file or a pattern that matches one'
+            raise SourceError(message)
+        paths += matches
+    if not paths:
+        message = f'The list of images "{redacted(uri)}" is empty: it needs at least one file'
+        raise SourceError(message)
+    return paths
+
+
+def first_frame(uri: str, options: SourceOptions) -> Frame:
+    """Open a source, take one frame and close it. Raises SourceError, also where it gives none."""
+    source = make_source(uri, options)
+    try:
+        source.open()
+        frame = source.read()
+    except SourceLostError as error:
+        raise SourceError(str(error)) from error
+    finally:
+        source.close()
+    if frame is None:
+        raise SourceError(f"{source.uri} gives no frame")
+    return frame

@@ -1,0 +1,1 @@
+"""The scripted actor: a source of frames that needs no camera."""

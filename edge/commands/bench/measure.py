@@ -1,0 +1,191 @@
+"""Plays a source to all contenders, in turn and in small blocks, and sums up what they took.
+
+In blocks, because a machine's clock, temperature and other work change within seconds: what is
+compared must have met the same of them. Each contender comes first, second and last in turn.
+
+The first frame of a block finds the processor's caches full of what the contender before it needed, and takes
+up to twice as long as any other. Means count it; percentiles, which tell how even a contender's own work is,
+do not.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from edge.capture.source import Source
+from edge.commands.bench.report import Cost, Run, Spread
+from edge.commands.bench.variants import Contender, Work
+from edge.errors import SourceError, SourceLostError
+from edge.types import Frame
+
+WARM_UP_FRAMES: Final = 20
+"""Processed by all and not counted: caches fill, the interpreter settles, a face is found."""
+FEWEST_FRAMES: Final = 10
+"""Counted frames below which percentiles say nothing."""
+_BLOCK_FRAMES: Final = 10
+_LONGEST_GAP_SECONDS: Final = 0.2
+"""Of a camera between two frames: while the others work its time goes on, but the line must not think that
+everybody left."""
+_DECIMALS: Final = 3
+
+
+@dataclass(frozen=True)
+class Limit:
+    """When to stop: after so many counted frames, or at the first block that ends after so many seconds."""
+
+    frames: int | None = None
+    seconds: float | None = None
+
+
+@dataclass
+class _Tally:
+    """What one contender, or capture, took: of all frames together, and of each but the first of a block."""
+
+    frames: int = 0
+    total_wall_ms: float = 0.0
+    total_cpu_ms: float = 0.0
+    faces: int = 0
+    frames_with_face: int = 0
+    wall_ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
+    stage_ms: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, wall_seconds: float, cpu_seconds: float, work: Work, *, first: bool) -> None:
+        """Count a frame; `first`: of its block."""
+        self.frames += 1
+        self.total_wall_ms += 1000 * wall_seconds
+        self.total_cpu_ms += 1000 * cpu_seconds
+        self.faces += work.faces
+        self.frames_with_face += work.faces > 0
+        if first:
+            return
+        self.wall_ms.append(1000 * wall_seconds)
+        self.cpu_ms.append(1000 * cpu_seconds)
+        for stage, spent in work.stage_ms.items():
+            self.stage_ms.setdefault(stage, []).append(spent)
+
+
+class _Player:
+    """Reads blocks of frames from an open source, and times the reading."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._seconds = 0.0
+        self._last: float | None = None
+        self.size = (0, 0)
+
+    def block(self, count: int, tally: _Tally) -> list[Frame]:
+        frames: list[Frame] = []
+        while len(frames) < count:
+            wall, cpu = time.perf_counter(), time.process_time()
+            try:
+                frame = self._source.read()
+            except SourceLostError as error:
+                raise SourceError(str(error)) from error
+            if frame is None:
+                break
+            spent = time.perf_counter() - wall, time.process_time() - cpu
+            tally.add(*spent, Work(faces=0), first=not frames)
+            frames.append(self._timed(frame))
+            height, width = frame.luma.shape
+            self.size = (width, height)
+        return frames
+
+    def _timed(self, frame: Frame) -> Frame:
+        if not self._source.live:
+            return frame
+        gap = 0.0 if self._last is None else frame.seconds - self._last
+        self._last = frame.seconds
+        self._seconds += min(gap, _LONGEST_GAP_SECONDS)
+        return replace(frame, seconds=self._seconds)
+
+
+def measure(
+    make: Callable[[], Source],
+    contenders: dict[str, Contender],
+    threads: int,
+    limit: Limit,
+    after_block: Callable[[int, float], None],
+) -> tuple[Run, tuple[int, int]]:
+    """Play `make()`'s source to the contenders `line`, `plain` and `floor`; returns the run and (width, height).
+
+    `after_block` is called with the frames counted so far and the seconds spent. Raises SourceError where
+    the source cannot be read or has too few frames.
+    """
+    source = make()
+    try:
+        source.open()
+    except SourceLostError as error:
+        raise SourceError(str(error)) from error
+    with closing(source):
+        player = _Player(source)
+        played = player.block(WARM_UP_FRAMES, _Tally())
+        for contender in contenders.values():
+            for frame in played:
+                contender.work(frame)
+        capture, tallies = _Tally(), {name: _Tally() for name in contenders}
+        began, turn = time.perf_counter(), list(contenders)
+        while _more(limit, capture.frames, time.perf_counter() - began):
+            left = _BLOCK_FRAMES if limit.frames is None else min(_BLOCK_FRAMES, limit.frames - capture.frames)
+            frames = player.block(left, capture)
+            if not frames:
+                break
+            for name in turn:
+                _work(contenders[name], frames, tallies[name])
+            turn = turn[1:] + turn[:1]
+            after_block(capture.frames, time.perf_counter() - began)
+    if capture.frames < FEWEST_FRAMES:
+        raise SourceError(
+            f"{source.uri} has {len(played) + capture.frames} frames, but a benchmark needs at least "
+            f"{WARM_UP_FRAMES + FEWEST_FRAMES}"
+        )
+    return _run(threads, capture, tallies), player.size
+
+
+def _more(limit: Limit, frames: int, seconds: float) -> bool:
+    if limit.frames is not None:
+        return frames < limit.frames
+    return frames < FEWEST_FRAMES or limit.seconds is None or seconds < limit.seconds
+
+
+def _work(contender: Contender, frames: list[Frame], tally: _Tally) -> None:
+    for place, frame in enumerate(frames):
+        # As if it had been captured now: what the others took is not this one's latency.
+        frame = replace(frame, captured_monotonic=time.monotonic(), captured_unix=time.time())  # noqa: PLW2901
+        wall, cpu = time.perf_counter(), time.process_time()
+        done = contender.work(frame)
+        tally.add(time.perf_counter() - wall, time.process_time() - cpu, done, first=place == 0)
+
+
+def _run(threads: int, capture: _Tally, tallies: dict[str, _Tally]) -> Run:
+    frames = capture.frames
+    line, plain, floor = tallies["line"], tallies["plain"], tallies["floor"]
+    return Run(
+        threads=threads,
+        frames=frames,
+        frames_with_face=line.frames_with_face,
+        faces_per_frame=round(line.faces / frames, _DECIMALS),
+        plain_faces_per_frame=round(plain.faces / frames, _DECIMALS),
+        capture=_spread(capture.wall_ms),
+        stages={stage: _spread(spent) for stage, spent in line.stage_ms.items()},
+        end_to_end=_spread(line.wall_ms),
+        end_to_end_cpu=_spread(line.cpu_ms),
+        plain=_spread(plain.wall_ms),
+        floor=_spread(floor.wall_ms),
+        fps=round(1000 * frames / max(capture.total_wall_ms + line.total_wall_ms, 1e-6), _DECIMALS),
+        cpu_ms=Cost(
+            capture=round(capture.total_cpu_ms / frames, _DECIMALS),
+            line=round(line.total_cpu_ms / frames, _DECIMALS),
+            plain=round(plain.total_cpu_ms / frames, _DECIMALS),
+            floor=round(floor.total_cpu_ms / frames, _DECIMALS),
+        ),
+    )
+
+
+def _spread(values: list[float]) -> Spread:
+    p50, p95, p99 = (round(float(value), _DECIMALS) for value in np.percentile(values, (50, 95, 99)))
+    return Spread(frames=len(values), p50_ms=p50, p95_ms=p95, p99_ms=p99, max_ms=round(max(values), _DECIMALS))

@@ -1,0 +1,144 @@
+"""`emotion-edge doctor`: tries every part for real, one line each: ok, or what to do."""
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from typing import Final, TextIO
+
+import cv2
+import numpy as np
+
+from edge import __version__
+from edge.capture.open import first_frame, make_source
+from edge.capture.source import SourceOptions
+from edge.config.schema import Config
+from edge.errors import BrokerError, CascadeError, EdgeError
+from edge.messages.composer import Composer
+from edge.mqtt.dialler import Dialler
+from edge.mqtt.errors import ConnectFailedError
+from edge.mqtt.outbox.inspect import describe_outbox
+from edge.mqtt.settings import access
+from edge.preview.factory import try_page
+from edge.system import board
+from edge.system.realtime import describe_priority
+from edge.types import Detection, Frame
+from edge.vision.classification.classifier import Classifier, find_runtime
+from edge.vision.detection.detector import Detector
+
+_RUNS: Final = 20
+_ACTOR: Final = "scripted:happy=1?seed=1"
+
+
+class _Patient:
+    """What the checks need of each other; a part that failed is None."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.detector: Detector | None = None
+        self.classifier: Classifier | None = None
+
+    def system(self) -> str:
+        name = board.board_name() or platform.machine()
+        heat = board.temperature_c()
+        warm = "" if heat is None else f", {heat:.0f} degrees C"
+        capped = ", throttled now: check power supply and cooling" if board.throttled() else ""
+        return (
+            f"emotion-edge {__version__} on {name}, Python {platform.python_version()}, "
+            f"OpenCV {cv2.__version__}, numpy {np.__version__}{warm}{capped}"
+        )
+
+    def interpreter(self) -> str:
+        return str(find_runtime(self.config.model.runtime))
+
+    def model(self) -> str:
+        classifier = Classifier.from_config(self.config.model)
+        spec = classifier.manifest.input
+        shape = (spec.height, spec.width, 3)[: 3 if classifier.wants_colour else 2]
+        face = np.zeros(shape, dtype=np.uint8)
+        spent_ms = []
+        for _ in range(_RUNS):
+            began = time.perf_counter()
+            classifier.read_crop(face)
+            spent_ms.append(1000 * (time.perf_counter() - began))
+        Composer("", classifier.labels, self.config.labels)
+        self.classifier = classifier
+        return (
+            f"{classifier.path} fits its manifest and runs in {statistics.median(spent_ms):.1f} ms on "
+            f"{classifier.runtime} (median of {_RUNS}, {self.config.model.threads} thread(s))"
+        )
+
+    def cascade(self) -> str:
+        detector = Detector(self.config.detector)
+        frame = first_frame(_ACTOR, SourceOptions(colour=True))
+        faces = [face for face in detector.detect(frame.luma) if face.agreed]
+        if len(faces) != 1:
+            raise CascadeError(
+                f"{detector.path} finds {len(faces)} faces in a test picture that shows one: use a cascade trained on "
+                f"frontal faces, or leave detector.cascade empty"
+            )
+        self.detector = detector
+        return f"{detector.path} finds the face of the test picture{self._label(frame, faces[0])}"
+
+    def _label(self, frame: Frame, face: Detection) -> str:
+        if self.classifier is None:
+            return ""
+        probabilities = self.classifier.read(frame, [face.box])[0]
+        best = int(probabilities.argmax())
+        return f", and the model reads {self.classifier.labels[best]} ({100 * probabilities[best]:.0f} %) from it"
+
+    def source(self) -> str:
+        options = SourceOptions.from_config(self.config.source)
+        frame = first_frame(self.config.source.uri, options)
+        height, width = frame.luma.shape
+        found = "" if self.detector is None else f", {len(self.detector.detect(frame.luma))} face(s) in its first frame"
+        return f"{make_source(self.config.source.uri, options).uri} opens and gives {width}x{height}{found}"
+
+    def broker(self) -> str:
+        mqtt = self.config.mqtt
+        if not mqtt.url:
+            return "none configured: events go to standard output as JSON Lines (set mqtt.url for a broker)"
+        dialler = Dialler(access(mqtt), f"emotion-edge-doctor-{time.time_ns() % 1_000_000}")
+        began = time.perf_counter()
+        try:
+            with dialler.connect() as connection:
+                protocol = connection.protocol.value
+                connection.close()
+        except ConnectFailedError as error:
+            raise BrokerError(str(error)) from error
+        return f"{mqtt.url} accepts us with {protocol} in {1000 * (time.perf_counter() - began):.0f} ms"
+
+    def outbox(self) -> str:
+        return describe_outbox(self.config.mqtt, board.device_id(self.config.device.id))
+
+    def priority(self) -> str:
+        return describe_priority(self.config.budget.priority)
+
+    def page(self) -> str:
+        return f"can be served at {try_page(self.config)}"
+
+
+def doctor(config: Config, stream: TextIO) -> int:
+    """Print a line per part; returns 0 where all are well, else 1."""
+    patient = _Patient(config)
+    checks: dict[str, Callable[[], str]] = {
+        "system": patient.system,
+        "interpreter": patient.interpreter,
+        "model": patient.model,
+        "cascade": patient.cascade,
+        "source": patient.source,
+        "broker": patient.broker,
+        "outbox": patient.outbox,
+        "priority": patient.priority,
+    }
+    if config.preview.enabled:
+        checks["page"] = patient.page
+    failed = 0
+    for name, check in checks.items():
+        try:
+            stream.write(f"ok    {name:<12} {check()}\n")
+        except EdgeError as error:
+            failed += 1
+            stream.write(f"FAIL  {name:<12} {error}\n")
+        stream.flush()
+    return 1 if failed else 0

@@ -1,0 +1,1 @@
+"""Configuration: schema, loading, credentials and the state directory."""

@@ -1,0 +1,150 @@
+"""Where the broker is and which password it gets. A password never comes from a command line.
+
+Command lines show in every process list and end up in shell histories and logs; a URL does as well,
+so neither may hold one.
+"""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from edge.config.schema import MqttConfig
+from edge.errors import ConfigError
+from edge.redact import named_file, redacted
+
+PASSWORD_VARIABLE: Final = "EMOTION_EDGE_MQTT_PASSWORD"  # noqa: S105 - the name of the variable
+CREDENTIAL_NAME: Final = "mqtt-password"
+
+_DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_FORMS: Final = "mqtt://HOST, mqtt://HOST:PORT, mqtts://HOST or mqtts://HOST:PORT"
+_MAX_PASSWORD_BYTES: Final = 65_535  # the length field of the protocol has 16 bits
+_AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Address of a broker. `host` is a name, an IPv4 or (without brackets) an IPv6 address."""
+
+    host: str
+    port: int
+    tls: bool
+
+    def __str__(self) -> str:
+        """Host and port, as in messages for people."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_broker_url(url: str) -> Broker:
+    """Take `mqtt.url` apart.
+
+    Raises ConfigError, naming the key, the value and what is right. A URL that holds a user name or a
+    password is refused without being repeated, because the message ends up in a log.
+    """
+    if "@" in url:
+        msg = (
+            "mqtt.url must hold neither user name nor password: the name belongs in mqtt.username, the password in "
+            f"the file that mqtt.password_file names, in ${PASSWORD_VARIABLE} or in the credential {CREDENTIAL_NAME}"
+        )
+        raise ConfigError(msg)
+    scheme, separator, rest = url.partition("://")
+    scheme = scheme.lower()
+    if not separator or scheme not in _DEFAULT_PORTS:
+        raise _wrong(url, f"must be {_FORMS}")
+    # A lone slash at the end names nothing; browsers and people add it.
+    authority = rest.removesuffix("/")
+    if re.search(r"[/?#]", authority):
+        raise _wrong(url, f"must end after the port: {_FORMS}")
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
+        raise _wrong(url, f"must be {_FORMS}, an IPv6 address in brackets")
+    return Broker(_host(url, match["host"]), _port(url, match["port"], _DEFAULT_PORTS[scheme]), scheme == "mqtts")
+
+
+def _host(url: str, host: str) -> str:
+    if not host:
+        raise _wrong(url, f"names no host; it must be {_FORMS}")
+    if host.startswith("["):
+        try:
+            return str(ipaddress.IPv6Address(host[1:-1]))
+        except ValueError:
+            raise _wrong(url, "must have an IPv6 address in its brackets") from None
+    try:
+        # What the resolver does later, where a name that is too long would end in a traceback.
+        host.encode("idna")
+    except UnicodeError:
+        raise _wrong(url, "must have a host name that can exist") from None
+    if not re.fullmatch(r"[\w.-]+", host):
+        raise _wrong(url, "must have a host name of letters, digits, dots and dashes")
+    return host
+
+
+def _port(url: str, text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    # Not int() alone: that takes "+1", "1_0" and digits of other scripts.
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65_535:  # noqa: PLR2004 - largest port
+        raise _wrong(url, "must have a port from 1 to 65535")
+    return int(text)
+
+
+def _wrong(url: str, right: str) -> ConfigError:
+    return ConfigError(f"mqtt.url = {redacted(url)!r} {right}")
+
+
+def read_password(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> str | None:
+    """Password for the broker, or None where none is set.
+
+    From `mqtt.password_file`, else the environment, else the service manager's credentials directory;
+    the first that is there counts. Raises ConfigError for a file that is missing, unreadable, empty or
+    no text, and for a password without a user name, which MQTT 3.1.1 has no way to send.
+    """
+    if mqtt.password_file:
+        password, origin = _password_in(Path(mqtt.password_file), "mqtt.password_file"), "mqtt.password_file"
+    elif environ.get(PASSWORD_VARIABLE):
+        password, origin = environ[PASSWORD_VARIABLE], f"${PASSWORD_VARIABLE}"
+    else:
+        folder = environ.get("CREDENTIALS_DIRECTORY")
+        file = Path(folder, CREDENTIAL_NAME) if folder else None
+        origin = f"credential {CREDENTIAL_NAME}"
+        if file is None or not is_there(file, origin):
+            return None
+        password = _password_in(file, origin)
+    if not mqtt.username:
+        msg = f"mqtt.username is empty although {origin} gives a password: set the name that belongs to it"
+        raise ConfigError(msg)
+    return password
+
+
+def is_there(file: Path, origin: str) -> bool:
+    """Tell whether a credential, named `origin` in messages, was given. Raises ConfigError where nobody may look."""
+    try:
+        return file.exists()
+    except OSError as error:
+        # systemd hides the folder from a service's other commands, such as ExecReload.
+        msg = f"{named_file(origin, str(file))} cannot be looked for ({error.strerror}): its folder must be readable"
+        raise ConfigError(msg) from None
+
+
+def _password_in(file: Path, origin: str) -> str:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_MAX_PASSWORD_BYTES + 2)
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+        msg = f"{named_file(origin, str(file))} {what}: it must be a file that holds the password"
+        raise ConfigError(msg) from None
+    # Editors and echo end a file with a newline that is no part of the password.
+    content = content.removesuffix(b"\n").removesuffix(b"\r")
+    if not content or len(content) > _MAX_PASSWORD_BYTES:
+        what = "too long" if content else "empty"
+        msg = f"{named_file(origin, str(file))} is {what}: it must hold the password and nothing else"
+        raise ConfigError(msg)
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        msg = f"{named_file(origin, str(file))} is no text in UTF-8: it must hold the password and nothing else"
+        raise ConfigError(msg) from None

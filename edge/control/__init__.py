@@ -1,0 +1,1 @@
+"""Remote control over MQTT: requests, responses, and the persisted pause."""

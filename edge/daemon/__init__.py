@@ -1,0 +1,1 @@
+"""The daemon: wiring, main loop, health, watchdog and reload."""

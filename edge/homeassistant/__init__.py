@@ -1,0 +1,1 @@
+"""Home Assistant discovery: the device message, its entities, and its announcement."""

@@ -1,0 +1,187 @@
+"""What Home Assistant makes of our topics: its entities, each with the template that reads a payload. Pure.
+
+Where a template gives None, Home Assistant shows "unknown": its word for a value that is not there.
+"""
+
+from typing import Any, Final
+
+from edge.levels import LADDER
+from edge.messages.payloads import InfoPayload
+from edge.messages.topics import ONLINE, Topics
+
+NOBODY: Final = "nobody"
+"""What the emotion shows where nobody is in view."""
+
+UNKNOWN: Final = "unknown"
+"""Our word for a face that the model is not sure about; Home Assistant shows it as its own unknown."""
+
+_EMOTION: Final = (
+    "{% set emotion = value_json.emotion %}"
+    f"{{{{ None if value_json.paused or emotion == '{UNKNOWN}' else '{NOBODY}' if emotion is none else emotion }}}}"
+)
+_CONFIDENCE: Final = (
+    "{{ None if value_json.paused or value_json.confidence is none else (100 * value_json.confidence) | round | int }}"
+)
+_FACES: Final = "{{ None if value_json.paused else value_json.faces | length }}"
+_PRESENT: Final = "{{ None if value_json.paused else 'ON' if value_json.present else 'OFF' }}"
+_PAUSED: Final = "{{ 'ON' if value_json.paused else 'OFF' }}"
+_LATENCY: Final = "{{ value_json.latency_ms.p99 if value_json.latency_ms else None }}"
+_TEMPERATURE: Final = "{{ None if value_json.temperature_c is none else value_json.temperature_c | round(1) }}"
+_PROBLEM: Final = (
+    "{{ 'ON' if value_json.source in ['stalled', 'lost'] or value_json.within_budget == false"
+    " or value_json.outbox_problem or value_json.throttled else 'OFF' }}"
+)
+_PROBLEM_DETAILS: Final = (
+    "{{ {'source': value_json.source, 'source_error': value_json.source_error,"
+    " 'within_budget': value_json.within_budget, 'outbox_problem': value_json.outbox_problem,"
+    " 'events_lost': value_json.outbox_dropped, 'throttled': value_json.throttled} | to_json }}"
+)
+# Nothing for an event that had to wait: it is history, and an automation would take it for news.
+_EVENT: Final = (
+    "{% if not value_json.replayed %}"
+    "{{ {'event_type': value_json.type, 'emotion': value_json.emotion, 'previous': value_json.previous,"
+    " 'group': value_json.group, 'confidence': value_json.confidence, 'track': value_json.face.track,"
+    " 'time': value_json.time} | to_json }}"
+    "{% endif %}"
+)
+# Home Assistant knows one word for "not available", and both `stopped` and `offline` mean that.
+_CONNECTED: Final = f"{{{{ 'online' if value == '{ONLINE}' else 'offline' }}}}"
+_SEEING: Final = "{{ 'online' if value_json.source in ['ok', 'paused', 'ended'] else 'offline' }}"
+
+
+def availability(topics: Topics) -> list[dict[str, Any]]:
+    """When entities have a value at all: as long as the sensor is connected."""
+    return [{"topic": topics.status, "value_template": _CONNECTED}]
+
+
+def components(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
+    """Return the entities by key, without their ids."""
+    return _in_view(topics, info) | _happening(topics) | _condition(topics)
+
+
+def _in_view(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
+    """Who is there. While the camera is away nobody knows that, and "nobody" would be wrong."""
+    common = {
+        "state_topic": topics.state,
+        "availability": [*availability(topics), {"topic": topics.health, "value_template": _SEEING}],
+        "availability_mode": "all",
+    }
+    return {
+        "emotion": common
+        | {
+            "platform": "sensor",
+            "name": "Emotion",
+            "icon": "mdi:emoticon-outline",
+            "device_class": "enum",
+            # Home Assistant strips what a template gives.
+            "options": list(dict.fromkeys([*(label.strip() for label in info.model.labels), NOBODY])),
+            "value_template": _EMOTION,
+        },
+        "confidence": common
+        | {
+            "platform": "sensor",
+            "name": "Confidence",
+            "icon": "mdi:percent-outline",
+            "state_class": "measurement",
+            "unit_of_measurement": "%",
+            "value_template": _CONFIDENCE,
+        },
+        "faces": common
+        | {
+            "platform": "sensor",
+            "name": "Faces in view",
+            "icon": "mdi:account-multiple",
+            "state_class": "measurement",
+            "value_template": _FACES,
+        },
+        "present": common
+        | {
+            "platform": "binary_sensor",
+            "name": "Someone in view",
+            "device_class": "occupancy",
+            "value_template": _PRESENT,
+        },
+    }
+
+
+def _happening(topics: Topics) -> dict[str, dict[str, Any]]:
+    return {
+        "event": {
+            "platform": "event",
+            "name": "Face",
+            "icon": "mdi:face-recognition",
+            "event_types": ["face_appeared", "emotion_changed", "face_left"],
+            "state_topic": topics.event,
+            "value_template": _EVENT,
+        },
+        "paused": {
+            "platform": "switch",
+            "name": "Paused",
+            "icon": "mdi:pause-circle-outline",
+            "state_topic": topics.state,
+            "value_template": _PAUSED,
+            "state_on": "ON",
+            "state_off": "OFF",
+            # A switch has one topic for both of its commands.
+            "command_topic": f"{topics.base}/{topics.device}/request/pause",
+            "payload_on": '{"paused": true}',
+            "payload_off": '{"paused": false}',
+        },
+    }
+
+
+def _condition(topics: Topics) -> dict[str, dict[str, Any]]:
+    """How the sensor is doing."""
+    common = {"state_topic": topics.health, "entity_category": "diagnostic"}
+    number = common | {"platform": "sensor", "state_class": "measurement"}
+    return {
+        "problem": common
+        | {
+            "platform": "binary_sensor",
+            "name": "Problem",
+            "device_class": "problem",
+            "value_template": _PROBLEM,
+            "json_attributes_topic": topics.health,
+            "json_attributes_template": _PROBLEM_DETAILS,
+        },
+        "latency": number
+        | {
+            "name": "Latency (99th percentile)",
+            "icon": "mdi:timer-outline",
+            "device_class": "duration",
+            "unit_of_measurement": "ms",
+            "suggested_display_precision": 0,
+            "value_template": _LATENCY,
+        },
+        "fps": number
+        | {
+            "name": "Frames per second",
+            "icon": "mdi:video-outline",
+            "unit_of_measurement": "fps",
+            "suggested_display_precision": 1,
+            "value_template": "{{ value_json.fps }}",
+        },
+        "temperature": number
+        | {
+            "name": "Temperature",
+            "device_class": "temperature",
+            "unit_of_measurement": "°C",
+            "suggested_display_precision": 0,
+            "value_template": _TEMPERATURE,
+        },
+        "level": common
+        | {
+            "platform": "sensor",
+            "name": "Budget level",
+            "icon": "mdi:speedometer",
+            "device_class": "enum",
+            "options": [level.name for level in LADDER],
+            "value_template": "{{ value_json.budget.level }}",
+        },
+        "waiting": number
+        | {
+            "name": "Events waiting",
+            "icon": "mdi:tray-full",
+            "value_template": "{{ value_json.outbox_depth }}",
+        },
+    }

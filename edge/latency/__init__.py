@@ -1,0 +1,1 @@
+"""The latency budget: frame statistics, the level controller, and its governor."""

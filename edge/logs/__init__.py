@@ -1,0 +1,1 @@
+"""Logging: set-up, outage lines, and the output of native libraries."""

@@ -1,0 +1,114 @@
+"""Turns what the line decided into what subscribers get."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import ConfigError
+from edge.messages.payloads import BoxShare, EventPayload, FacePayload, StateFace, StatePayload
+from edge.redact import named, shown
+from edge.types import Box, Event, FaceView, Frame
+
+STATE_SECONDS: Final = 1.0
+"""The retained state is refreshed this often while somebody is in view: boxes and probabilities move."""
+
+_DECIMALS: Final = 4
+"""Of probabilities and shares: a ten-thousandth of a frame is less than a pixel."""
+
+
+def timestamp(unix_seconds: float) -> str:
+    """Return RFC 3339 in UTC with milliseconds, as in 2026-01-31T08:15:00.250Z."""
+    moment = datetime.datetime.fromtimestamp(unix_seconds, tz=datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Composer:
+    """Builds event and state payloads; numbers the events of one boot without a gap."""
+
+    def __init__(self, boot_id: str, labels: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
+        """Raises ConfigError where a group names a label that the model does not have."""
+        self._boot_id = boot_id
+        self._labels = tuple(labels)
+        self._seq = 0
+        self.regroup(groups)
+
+    def regroup(self, groups: Mapping[str, Sequence[str]]) -> None:
+        """Use other groups from here on. Raises ConfigError as above, and then changes nothing."""
+        for group, members in groups.items():
+            for label in members:
+                if label not in self._labels:
+                    raise ConfigError(
+                        f"labels.{named(group)} holds {shown(label)}, which the model does not know: its labels are "
+                        f"{', '.join(self._labels)}"
+                    )
+        self._groups = {group: [self._labels.index(label) for label in members] for group, members in groups.items()}
+        self._group_of = {label: group for group, members in groups.items() for label in members}
+
+    def event(self, event: Event) -> EventPayload:
+        """Number an event. The sink fills in `latency_ms` and `replayed` when it sends it."""
+        self._seq += 1
+        face = event.face
+        return EventPayload(
+            id=f"{self._boot_id}:{self._seq}",
+            boot_id=self._boot_id,
+            seq=self._seq,
+            time=timestamp(event.frame.captured_unix),
+            source_seconds=round(event.frame.seconds, 3),
+            type=event.kind.value,
+            face=FacePayload(track=face.track, box=share(face.box, event.frame)),
+            emotion=face.label,
+            previous=event.previous,
+            group=self._group_of.get(face.label),
+            confidence=_rounded(face.confidence),
+            probabilities=self._named(face.probabilities),
+            groups=self._grouped(face.probabilities),
+            latency_ms=0.0,
+            replayed=False,
+        )
+
+    def state(
+        self, faces: Sequence[FaceView], frame: Frame | None, now_unix: float, *, paused: bool = False
+    ) -> StatePayload:
+        """Say who is in view. `frame` may be None only where nobody is."""
+        moment = now_unix if frame is None else frame.captured_unix
+        largest = max(faces, key=lambda face: face.box.width * face.box.height, default=None)
+        return StatePayload(
+            time=timestamp(moment),
+            paused=paused,
+            present=bool(faces),
+            emotion=None if largest is None else largest.label,
+            confidence=None if largest is None else _rounded(largest.confidence),
+            faces=[] if frame is None else [self._state_face(face, frame) for face in faces],
+        )
+
+    def _state_face(self, face: FaceView, frame: Frame) -> StateFace:
+        return StateFace(
+            track=face.track,
+            box=share(face.box, frame),
+            emotion=face.label,
+            group=self._group_of.get(face.label),
+            confidence=_rounded(face.confidence),
+            probabilities=self._named(face.probabilities),
+            groups=self._grouped(face.probabilities),
+        )
+
+    def _named(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
+        return {label: _rounded(float(value)) for label, value in zip(self._labels, probabilities, strict=True)}
+
+    def _grouped(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
+        return {group: _rounded(float(probabilities[members].sum())) for group, members in self._groups.items()}
+
+
+def _rounded(value: float) -> float:
+    return round(min(1.0, max(0.0, value)), _DECIMALS)
+
+
+def share(box: Box, frame: Frame) -> BoxShare:
+    """Express a box in shares of the frame; what lies outside is cut off."""
+    height, width = frame.luma.shape
+    left, top = _rounded(box.x / width), _rounded(box.y / height)
+    right, bottom = _rounded((box.x + box.width) / width), _rounded((box.y + box.height) / height)
+    return BoxShare(x=left, y=top, width=round(right - left, _DECIMALS), height=round(bottom - top, _DECIMALS))

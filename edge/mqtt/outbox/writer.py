@@ -1,0 +1,160 @@
+"""Keeps a copy on disk of the events that must outlive the process, in a thread of its own.
+
+A commit to an SD card takes from milliseconds to seconds. So neither the pipeline waits for one, which
+has a budget to keep, nor the publisher, which has a connection to keep alive.
+"""
+
+import logging
+import threading
+import time
+from typing import Final
+
+from edge.errors import ConfigError
+from edge.logs.outage import Absence, Word, span
+from edge.messages.payloads import encode
+from edge.mqtt.outbox.outbox import Pending
+from edge.mqtt.outbox.queue import Entry, Work
+from edge.mqtt.outbox.store import Store, StoreBusyError, StoreError
+from edge.mqtt.outbox.stored_event import KeptEvent
+from edge.sinks.base import stamped
+
+_LOG: Final = logging.getLogger(__name__)
+
+_RETRY_SECONDS: Final = 15.0
+"""Wait before a disk that failed is tried again: somebody may have made room."""
+
+_FINISH_SECONDS: Final = 10.0
+"""How long the last commit may take; systemd gives a service 90 seconds to end."""
+
+
+_SAYS: Final = {
+    Word.GONE: "{problem}",
+    Word.REASON: "{problem}",
+    Word.STILL: "for {span} now: {problem}",
+    Word.UNSTEADY: "again and again: {problem}; once it can be written to for good, that is said",
+}
+
+
+class Keeper:
+    """Copies what `pending` wants kept into `store`. A disk that fails costs durability and nothing else."""
+
+    def __init__(self, pending: Pending, store: Store, retry_seconds: float = _RETRY_SECONDS) -> None:
+        self._pending = pending
+        self._store = store
+        self._retry_seconds = retry_seconds
+        self._problem: str | None = None
+        self._absence = Absence()
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+
+    @property
+    def problem(self) -> str | None:
+        """Why events are in memory only, as a sentence; None where the disk is fine."""
+        return self._problem
+
+    def start(self) -> None:
+        """Take over what an earlier run left behind, and begin.
+
+        Raises ConfigError where another sensor uses the same file. Any other trouble is a `problem`.
+        """
+        try:
+            self._open()
+        except StoreBusyError as error:
+            msg = (
+                f"{self._store.file} is in use ({error}): a second sensor needs a device.id of its own, "
+                "or a folder of its own in mqtt.outbox_directory"
+            )
+            raise ConfigError(msg) from error
+        except StoreError as error:
+            self._report(error)
+        depth = self._pending.depth
+        if depth:
+            _LOG.info("%d event(s) of earlier runs wait in %s", depth, self._store.file)
+        self._thread.start()
+
+    def finish(self) -> bool:
+        """Write what is left, and let go of the file; True if it holds everything that is not acknowledged."""
+        self._pending.finish()
+        if self._thread.ident is not None:
+            self._thread.join(_FINISH_SECONDS)
+        return not self._thread.is_alive() and self._pending.unsaved == 0
+
+    def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception as error:  # noqa: BLE001 - a thread that dies unseen would be worse
+            _LOG.exception("the keeper of the outbox died")
+            self._problem = f"the keeper of the outbox died ({error!r}), so events are in memory only"
+        finally:
+            self._store.close()
+
+    def _serve(self) -> None:
+        """Work until all is done, or until the disk fails and it is time to end."""
+        last = False
+        while True:
+            try:
+                if self._problem is not None:
+                    self._recover()
+                self._work()
+            except StoreError as error:
+                self._report(error)
+                if last:
+                    return
+                # One that is told to end tries once more, and then has to leave it.
+                last = self._pending.wait_for_finish(self._retry_seconds)
+            else:
+                return
+
+    def _work(self) -> None:
+        while (work := self._pending.disk_work()) is not None:
+            try:
+                self._do(work)
+            except StoreError as error:
+                # A file that was removed or spoilt can be made anew at once.
+                _LOG.debug("%s: %s", self._store.file, error)
+                self._recover()
+
+    def _recover(self) -> None:
+        self._open()
+        # Only what has been written shows that there is room.
+        while (work := self._pending.disk_work(wait=False)) is not None:
+            self._do(work)
+        self._problem = None
+        self._report_success()
+
+    def _open(self) -> None:
+        try:
+            # What can be read is to be sent, also where nothing can be written.
+            self._pending.reconcile(self._store.open())
+        finally:
+            for sentence in self._store.set_aside:
+                _LOG.error("%s", sentence)
+            self._store.set_aside.clear()
+        self._store.write((), ())
+
+    def _do(self, work: Work) -> None:
+        self._pending.disk_did(work, self._write(work))
+        if self._problem is None:
+            self._report_success()
+
+    def _write(self, work: Work) -> list[int]:
+        rows = [entry.row for entry in work.delete if entry.row is not None]
+        return self._store.write([(entry.taken_monotonic, _json(entry)) for entry in work.write], rows)
+
+    def _report(self, error: StoreError) -> None:
+        """The disk does not do."""
+        problem = f"{self._store.file}: {error}, so events that wait for the broker are in memory only"
+        word = self._absence.failed(problem, time.monotonic())
+        if word is not None:
+            _LOG.error("%s", _SAYS[word].format(problem=problem, span=span(self._absence.seconds)))
+        self._problem = problem
+
+    def _report_success(self) -> None:
+        if self._absence.lives(time.monotonic()) is not None:
+            _LOG.warning("%s can be written to again", self._store.file)
+
+
+def _json(entry: Entry) -> bytes:
+    """The event as the file keeps it."""
+    if isinstance(entry.event, KeptEvent):
+        return entry.event.json
+    return encode(stamped(entry.event, entry.captured_monotonic, replayed=True))

@@ -1,0 +1,1 @@
+"""Sinks: where the results of the pipeline go."""

@@ -1,0 +1,1 @@
+"""From a frame to faces and events: pure computation, without I/O."""

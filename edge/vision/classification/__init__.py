@@ -1,0 +1,1 @@
+"""Expression classification: the int8 network, its manifest and its input."""

@@ -1,0 +1,188 @@
+"""The manifest beside a model: everything that `edge` must know and the tensors cannot say.
+
+`NAME.json` lies beside `NAME.tflite`. `emotion-convert export` writes both; this module reads them.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from edge.errors import ModelError
+
+SCHEMA: Final = 1
+MODEL_SUFFIX: Final = ".tflite"
+_IDENTIFIER: Final = b"TFL3"
+"""File identifier of TensorFlow Lite's flatbuffer schema, at byte 4 of every model."""
+_IDENTIFIER_AT: Final = 4
+_PACKAGE: Final = Path(__file__).parents[2]
+_FOLDERS: Final = (_PACKAGE / "models", _PACKAGE.parent / "models")
+"""Shipped models: in an installed package, else in the checkout."""
+
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class Quantization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One tensor's own: real value = scale * (integer - zero_point)."""
+
+    dtype: Literal["int8", "uint8"]
+    scale: Annotated[float, Meta(gt=0)]
+    zero_point: Annotated[int, Meta(ge=-128, le=255)]
+
+
+class TensorQuantization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the exporter saw in the model. `edge` reads the tensors and checks that they agree."""
+
+    input: Quantization
+    output: Quantization
+
+
+class ModelInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the network looks at.
+
+    `value_range`, "range" in the file: what pixel values 0 and 255 become before quantization.
+    """
+
+    width: Annotated[int, Meta(ge=8, le=1024)]
+    height: Annotated[int, Meta(ge=8, le=1024)]
+    colour: Literal["gray", "rgb", "bgr"]
+    value_range: tuple[float, float] = field(name="range")
+
+    def __post_init__(self) -> None:
+        """Check what a type cannot say."""
+        low, high = self.value_range
+        if not low < high:
+            msg = f"`range` must rise, not go from {low:g} to {high:g}"
+            raise ValueError(msg)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input tensor: 1 or 3."""
+        return 1 if self.colour == "gray" else 3
+
+
+class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the evaluation chose. `unknown_below`: confidence under which a face has no label."""
+
+    unknown_below: Annotated[float, Meta(ge=0, le=1)]
+
+
+class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One measured figure with what it was measured on. `images`: how many."""
+
+    name: Text
+    value: float
+    dataset: Text
+    split: Text
+    images: Annotated[int, Meta(ge=1)]
+    runtime: Text
+
+
+class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The contract between `convert` and `edge`.
+
+    `labels`: in output order. `crop_margin`: share of the face box's side that is added on every side
+    before the crop (negative: taken away). `temperature`: probabilities p become p^(1/T),
+    renormalised, before anything reads them.
+    """
+
+    schema: Literal[1] = SCHEMA
+    name: Text
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    labels: Annotated[tuple[Text, ...], Meta(min_length=2)]
+    input: ModelInput
+    quantization: TensorQuantization
+    crop_margin: Annotated[float, Meta(ge=-0.4, le=2)]
+    temperature: Annotated[float, Meta(ge=0.05, le=20)]
+    thresholds: Thresholds
+    metrics: tuple[Metric, ...] = ()
+    licence: Text
+    intended_use: Text
+
+    def __post_init__(self) -> None:
+        """Check what a type cannot say."""
+        if len(set(self.labels)) != len(self.labels):
+            msg = "`labels` names one label twice"
+            raise ValueError(msg)
+
+
+def manifest_path(model: Path) -> Path:
+    """Return where the manifest of a model lies."""
+    return model.with_suffix(".json")
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Return the file's content: indented JSON, UTF-8, keys in the order of the class."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def load_manifest(tflite_path: Path) -> Manifest:
+    """Read the manifest beside a model and check that it is this model's.
+
+    Raises ModelError where either file is missing, unreadable or no such file, where a value has the
+    wrong type or range, and where the manifest's sha256 is another model's.
+    """
+    path = manifest_path(tflite_path)
+    check_model_file(tflite_path)
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError as error:
+        msg = f"model {tflite_path} has no manifest: {path} does not exist"
+        raise ModelError(msg) from error
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} cannot be used as the manifest of {tflite_path}: {error}"
+        raise ModelError(msg) from error
+    found = hashlib.sha256(tflite_path.read_bytes()).hexdigest()
+    if found != manifest.sha256:
+        msg = (
+            f"manifest {path} does not belong to {tflite_path}: it was written for a file with sha256 "
+            f"{manifest.sha256[:12]}..., this one has {found[:12]}...; one of the two was replaced or is damaged"
+        )
+        raise ModelError(msg)
+    return manifest
+
+
+def check_model_file(path: Path) -> None:
+    """Raise ModelError unless the file is there and begins like a TensorFlow Lite model."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_IDENTIFIER_AT + len(_IDENTIFIER))
+    except OSError as error:
+        msg = f"model {path} cannot be read: {error.strerror}"
+        raise ModelError(msg) from error
+    if not head:
+        msg = f"model {path} is empty"
+        raise ModelError(msg)
+    if head[_IDENTIFIER_AT:] != _IDENTIFIER:
+        msg = f"model {path} is not a TensorFlow Lite model (no TFL3 at byte 4)"
+        raise ModelError(msg)
+
+
+def shipped_models() -> list[str]:
+    """Return the names of the models that came with the package."""
+    return sorted({path.stem for folder in _FOLDERS for path in folder.glob(f"*{MODEL_SUFFIX}")})
+
+
+def find_model(name_or_path: str) -> Path:
+    """Return the .tflite file for a shipped model's name, or for a path.
+
+    Anything with a separator or the suffix .tflite is a path. Raises ModelError for a name that is
+    not shipped (naming those that are), and for a file that is no model.
+    """
+    if name_or_path.endswith(MODEL_SUFFIX) or "/" in name_or_path or "\\" in name_or_path:
+        path = Path(name_or_path).expanduser()
+        check_model_file(path)
+        return path
+    for folder in _FOLDERS:
+        path = folder / f"{name_or_path}{MODEL_SUFFIX}"
+        if path.is_file():
+            check_model_file(path)
+            return path
+    if Path(name_or_path).is_file():
+        check_model_file(Path(name_or_path))
+        return Path(name_or_path)
+    known = ", ".join(shipped_models()) or "none"
+    msg = f"there is no model {name_or_path!r}: shipped are {known}; or give the path of a {MODEL_SUFFIX} file"
+    raise ModelError(msg)

@@ -1,0 +1,1 @@
+"""Face detection: cascades, second-stage verification, and the search schedule."""

@@ -1,0 +1,270 @@
+"""picamera.py over the fake, and the fake's own strictness."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from edge.capture.backends.picamera import PicameraSource, i420_to_bgr, load_driver, nv12_to_bgr
+from edge.capture.capture import Capture
+from edge.capture.source import SourceOptions
+from edge.errors import SourceError, SourceLostError
+from support.fake_picamera2 import FakePicamera2, FakeRequest, FakeWorld
+from support.sources import numbered_picture
+
+pytestmark = pytest.mark.device
+
+OPTIONS = SourceOptions(width=160, height=120, stall_seconds=0.3)
+
+
+@pytest.fixture
+def world():
+    return FakeWorld(lambda number: numbered_picture(number, 160, 120))
+
+
+def source_in(world, options=OPTIONS, number=0):
+    return PicameraSource(f"picamera:{number}", number, options, lambda: world.driver)
+
+
+def test_luma_without_the_padding_of_the_rows(world):
+    source = source_in(world)
+    source.open()
+    # 160 is no multiple of 64: the rows are padded to 192.
+    assert source._camera.stream_configuration("lores")["stride"] == 192
+    for number in range(20):  # more than there are buffers: each is given back
+        assert np.array_equal(source.read().luma, numbered_picture(number, 160, 120))
+    source.close()
+
+
+def test_colour_from_the_planes():
+    # One red half: Y, U, V of (255, 0, 0) in full-range BT.601 are 76, 85, 255; OpenCV reads them as limited range.
+    width, height, stride = 6, 4, 64
+    planes = np.full((height * 3 // 2, stride), 0xA5, np.uint8)
+    planes[:height, :width] = 81
+    chroma = planes[height:].reshape(2, height // 2, stride // 2)
+    chroma[0, :, : width // 2] = 90
+    chroma[1, :, : width // 2] = 240
+    bgr = i420_to_bgr(planes, width, height)
+    assert bgr.shape == (height, width, 3)
+    assert np.abs(bgr.astype(int) - (0, 0, 255)).max() <= 3
+
+
+def test_a_camera_that_gives_nothing_but_nv12():
+    world = FakeWorld(lambda number: numbered_picture(number, 160, 120), only_format="NV12")
+    source = source_in(world, SourceOptions(width=160, height=120, colour=True))
+    source.open()
+    frame = source.read()
+    assert np.array_equal(frame.luma, numbered_picture(0, 160, 120))
+    assert np.abs(frame.bgr.astype(int).max(axis=2) - frame.bgr.min(axis=2)).max() <= 2  # grey all over
+    source.close()
+
+
+def test_a_camera_that_gives_neither_format_is_refused_and_given_back():
+    world = FakeWorld(lambda number: numbered_picture(number, 160, 120), only_format="YUYV")
+    with pytest.raises(SourceError, match=r"\(it gives YUYV, and neither YUV420 nor NV12\)"):
+        source_in(world).open()
+    assert not world.in_use
+
+
+def test_an_old_library_that_does_not_know_the_format_is_one_sentence(world, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("Format NV12 not supported")
+
+    source = source_in(world)
+    source.open()
+    monkeypatch.setattr(FakeRequest, "make_array", refuse)
+    with pytest.raises(SourceLostError, match=r"picamera:0 gives pictures .* \(Format NV12 not supported\)"):
+        source.read()
+    source.close()
+
+
+def test_colour_from_two_planes():
+    # As above: one colour, red, its U and V side by side.
+    width, height = 6, 4
+    planes = np.full((height * 3 // 2, width + 2), 0xA5, np.uint8)
+    planes[:height, :width] = 81
+    planes[height:, 0:width:2] = 90
+    planes[height:, 1:width:2] = 240
+    bgr = nv12_to_bgr(planes, width, height)
+    assert bgr.shape == (height, width, 3)
+    assert np.abs(bgr.astype(int) - (0, 0, 255)).max() <= 3
+
+
+def test_heights_whose_planes_end_in_the_middle_of_a_row(world):
+    source = source_in(world, SourceOptions(width=98, height=66, colour=True))
+    source.open()
+    frame = source.read()
+    assert frame.luma.shape == (66, 98)
+    assert np.abs(frame.bgr.astype(int).max(axis=2) - frame.bgr.min(axis=2)).max() <= 2  # grey all over
+    source.close()
+
+
+def test_odd_sizes_become_even(world):
+    source = source_in(world, SourceOptions(width=161, height=121))
+    source.open()
+    assert source.read().luma.shape == (120, 160)
+    source.close()
+
+
+def test_frame_rate_becomes_a_frame_duration(world):
+    source = source_in(world, SourceOptions(fps=12.5))
+    source.open()
+    assert source._camera._config["controls"] == {"FrameDurationLimits": (80_000, 80_000)}
+    source.close()
+
+
+def test_a_usb_camera_has_no_frame_duration(world, monkeypatch):
+    monkeypatch.setattr(FakePicamera2, "camera_controls", {})
+    source = source_in(world, SourceOptions(fps=12.5))
+    source.open()
+    assert source.read() is not None
+    source.close()
+
+
+def test_no_such_camera(world):
+    with pytest.raises(SourceError, match=r"picamera:1 cannot be opened \(No camera number 1.*--list-cameras"):
+        source_in(world, number=1).open()
+
+
+def test_a_camera_in_use_and_free_again(world):
+    first, second = source_in(world), source_in(world)
+    first.open()
+    with pytest.raises(SourceError, match=r"Device or resource busy.*no other program"):
+        second.open()
+    first.close()
+    second.open()
+    second.close()
+
+
+def test_a_camera_that_refuses_its_configuration_is_given_back(world, monkeypatch):
+    def refuse(_self, _config):
+        message = "Invalid camera configuration"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(FakePicamera2, "configure", refuse)
+    with pytest.raises(SourceError, match=r"160x120.*Invalid camera configuration"):
+        source_in(world).open()
+    assert not world.in_use
+
+
+def test_a_stall_is_noticed_and_the_camera_can_be_closed(world):
+    source = source_in(world)
+    source.open()
+    assert source.read() is not None
+    world.flowing.clear()
+    with pytest.raises(SourceLostError, match=r"no frame for 0\.3 s"):
+        source.read()
+    source.close()
+    assert not world.in_use
+
+
+def test_capture_gets_a_stalled_and_a_vanished_camera_back(world):
+    capture = Capture(lambda: source_in(world), fast=False, stall_seconds=0.3, backoff=lambda _attempt: 0.02)
+    capture.start()
+    try:
+        assert capture.next(5.0) is not None
+        world.flowing.clear()
+        while capture.state == "ok":
+            capture.next(0.02)
+        assert "no frame for" in capture.error
+        world.vanished = True
+        world.flowing.set()
+        while "No camera number 0" not in (capture.error or ""):
+            capture.next(0.02)
+        world.vanished = False
+        while (frame := capture.next(1.0)) is None:
+            pass
+        assert frame.number > 0
+        assert capture.state == "ok"
+        assert capture.reopened >= 1
+    finally:
+        capture.stop()
+    assert not world.in_use
+
+
+def test_missing_broken_or_old_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    with pytest.raises(SourceError, match=r"python3-picamera2.*--system-site-packages"):
+        load_driver()
+    old = types.ModuleType("picamera2")
+    old.Picamera2 = type("Picamera2", (), {})
+    monkeypatch.setitem(sys.modules, "picamera2", old)
+    with pytest.raises(SourceError, match="too old"):
+        load_driver()
+    old.Picamera2 = FakePicamera2
+    assert load_driver() is FakePicamera2
+
+
+class TestTheFakeIsStrict:
+    """It refuses what the real class refuses."""
+
+    @pytest.fixture
+    def camera(self, world):
+        camera = world.driver()
+        yield camera
+        camera.cancel_all_and_flush()
+        camera.close()
+
+    def test_streams(self, camera):
+        with pytest.raises(ValueError, match="Bad key 'fps'"):
+            camera.create_preview_configuration(main={"fps": 3})
+        with pytest.raises(RuntimeError, match="Display stream lores was not defined"):
+            camera.create_preview_configuration(display="lores")
+
+    @pytest.mark.parametrize(
+        ("streams", "message"),
+        [
+            ({"main": {"format": "H264"}}, "Bad format H264 in stream main"),
+            ({"main": {"size": (641, 480)}}, "should be even"),
+            ({"main": {"size": [640, 480]}}, r"should be \(width, height\)"),
+            ({"lores": {"size": (800, 480)}}, "may not exceed main"),
+            ({"lores": {"format": "RGB888"}}, "lores stream must be YUV"),
+            ({"controls": {"FrameRates": 3}}, "FrameRates is not advertised"),
+        ],
+    )
+    def test_configurations(self, camera, streams, message):
+        with pytest.raises(RuntimeError, match=message):
+            camera.configure(camera.create_preview_configuration(**streams))
+
+    def test_order(self, world, camera):
+        with pytest.raises(KeyError):
+            camera.stream_configuration("main")
+        camera.configure()
+        with pytest.raises(RuntimeError, match=r"before start"):
+            camera.capture_request(wait=0.01)
+        camera.start()
+        with pytest.raises(RuntimeError, match="must be stopped before configuring"):
+            camera.configure()
+        with pytest.raises(RuntimeError, match="did not complete"):
+            world.driver()
+        request = camera.capture_request()
+        with pytest.raises(RuntimeError, match="'lores' is not defined"):
+            request.make_array("lores")
+        request.release()
+        with pytest.raises(RuntimeError, match="negative ref_count"):
+            request.release()
+        with pytest.raises(RuntimeError, match="released"):
+            request.make_array("main")
+        camera.close()
+        camera.close()
+        with pytest.raises(RuntimeError, match="not opened"):
+            camera.capture_request(wait=0.01)
+        with pytest.raises(RuntimeError, match="not opened"):
+            camera.start()
+
+    def test_requests_that_are_kept_run_out(self, camera):
+        camera.start()
+        kept = [camera.capture_request() for _ in range(4)]
+        with pytest.raises(RuntimeError, match="no buffer left"):
+            camera.capture_request()
+        kept[0].release()
+        camera.capture_request()
+
+    def test_closing_behind_a_capture_that_timed_out(self, world, camera):
+        camera.start()
+        world.flowing.clear()
+        with pytest.raises(TimeoutError):
+            camera.capture_request(wait=0.01)
+        with pytest.raises(RuntimeError, match="cancel_all_and_flush"):
+            camera.close()

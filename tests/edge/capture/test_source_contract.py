@@ -1,0 +1,143 @@
+"""What holds for every source, whatever is behind it."""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from edge.capture.backends.picamera import PicameraSource
+from edge.capture.backends.v4l2 import V4l2Source
+from edge.capture.open import make_source
+from edge.capture.scripted.script import parse_script
+from edge.capture.scripted.source import ScriptedSource
+from edge.capture.source import SourceOptions
+from support.fake_picamera2 import FakeWorld
+from support.sources import HEIGHT, WIDTH, FakeVideoCapture, numbered_picture, write_images, write_strip, write_video
+
+pytestmark = pytest.mark.device
+
+
+@dataclass
+class Backend:
+    make: Callable[[SourceOptions], object]
+    size: tuple[int, int]
+    frames: int | None  # None: live
+
+
+@pytest.fixture(params=["picamera", "v4l2 raw", "v4l2 converted", "video", "images", "scripted"])
+def backend(request, tmp_path, monkeypatch):
+    if request.param == "picamera":
+
+        def load():
+            return FakeWorld(lambda number: numbered_picture(number, 160, 120)).driver
+
+        return Backend(lambda options: PicameraSource("picamera:0", 0, options, load), (WIDTH, HEIGHT), None)
+    if request.param.startswith("v4l2"):
+        monkeypatch.setattr(FakeVideoCapture, "formats", ("YUYV",) if request.param.endswith("raw") else ())
+        monkeypatch.setattr("edge.capture.backends.v4l2.cv2.VideoCapture", FakeVideoCapture)
+        monkeypatch.setattr("edge.capture.backends.v4l2.stat.S_ISCHR", lambda _mode: True)
+        device = tmp_path / "video0"
+        device.touch()
+        return Backend(lambda options: V4l2Source("0", str(device), options), (WIDTH, HEIGHT), None)
+    if request.param == "video":
+        path = write_video(tmp_path / "clip.avi", frames=5)
+        return Backend(lambda options: make_source(str(path), options), (WIDTH, HEIGHT), 5)
+    if request.param == "images":
+        folder = write_images(tmp_path / "pictures")
+        return Backend(lambda options: make_source(str(folder), options), (WIDTH, HEIGHT), 3)
+    strip = write_strip(tmp_path / "strip.png")
+    script = parse_script("scripted:happy=0.5?fps=10")
+    return Backend(lambda options: ScriptedSource(script, options, strip), (640, 480), 5)
+
+
+OPTIONS = SourceOptions(width=WIDTH, height=HEIGHT, stall_seconds=1.0)
+
+
+def frames_of(source, count=3):
+    source.open()
+    try:
+        frames = []
+        while len(frames) < count and (frame := source.read()) is not None:
+            frames.append(frame)
+        return frames
+    finally:
+        source.close()
+
+
+def test_frames_are_what_records_promise(backend):
+    before = time.monotonic(), time.time()
+    frames = frames_of(backend.make(OPTIONS))
+    after = time.monotonic(), time.time()
+    assert [frame.number for frame in frames] == [0, 1, 2]
+    assert frames[0].seconds == 0
+    assert all(later.seconds > earlier.seconds for earlier, later in itertools.pairwise(frames))
+    for frame in frames:
+        assert frame.luma.shape == backend.size[::-1]
+        assert frame.luma.dtype == np.uint8
+        assert frame.luma.flags.c_contiguous
+        assert frame.bgr is None
+        assert before[0] <= frame.captured_monotonic <= after[0]
+        assert before[1] - 1 <= frame.captured_unix <= after[1] + 1
+
+
+def test_frames_keep_their_pixels_after_the_next(backend):
+    source = backend.make(OPTIONS)
+    source.open()
+    first = source.read()
+    copy = first.luma.copy()
+    source.read()
+    assert np.array_equal(first.luma, copy)
+    source.close()
+
+
+def test_colour_only_when_asked(backend):
+    frames = frames_of(backend.make(replace(OPTIONS, colour=True)))
+    for frame in frames:
+        assert frame.bgr.shape == (*backend.size[::-1], 3)
+        assert frame.bgr.dtype == np.uint8
+        assert frame.bgr.flags.c_contiguous
+        # All the sources of this suite are grey, so colour and luma show the same.
+        assert np.abs(frame.bgr.astype(int).mean(axis=2) - frame.luma).mean() < 20
+
+
+def test_turned_and_mirrored(backend):
+    plain = frames_of(backend.make(OPTIONS), 1)[0]
+    turned = frames_of(backend.make(replace(OPTIONS, rotate=90, flip="horizontal")), 1)[0]
+    expected = np.rot90(plain.luma, -1)[:, ::-1]
+    assert turned.luma.shape == expected.shape
+    assert np.array_equal(turned.luma, expected)
+    assert turned.luma.flags.c_contiguous
+
+
+def test_finite_sources_end_and_stay_ended(backend):
+    source = backend.make(OPTIONS)
+    assert source.live is (backend.frames is None)
+    if source.live:
+        return  # a camera does not end
+    source.open()
+    frames = 0
+    while source.read() is not None:
+        frames += 1
+    assert frames == backend.frames
+    assert source.read() is None
+    source.close()
+
+
+def test_order_of_calls(backend):
+    source = backend.make(OPTIONS)
+    source.close()
+    with pytest.raises(RuntimeError, match="not open"):
+        source.read()
+    source.open()
+    assert source.read() is not None
+    source.close()
+    source.close()
+    with pytest.raises(RuntimeError, match="not open"):
+        source.read()
+
+
+def test_opened_again_as_a_new_source(backend):
+    assert len(frames_of(backend.make(OPTIONS))) == len(frames_of(backend.make(OPTIONS))) == 3

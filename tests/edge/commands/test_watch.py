@@ -1,0 +1,251 @@
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from edge.commands.demo_broker import PrivateBroker
+from edge.commands.watch import Options, Reader, watch
+from edge.config.schema import MqttConfig
+from edge.errors import BrokerError, ConfigError
+from edge.messages.payloads import BudgetStep, FacePayload, encode
+from edge.messages.text import clock, describe, describe_health, describe_state
+from edge.messages.topics import KINDS
+from edge.mqtt.publisher import MqttSink
+from edge.mqtt.types import Received
+from support.mqtt import NOW, Subscriber, event, health, state, wait_until
+
+pytestmark = pytest.mark.device
+
+TIME = clock(NOW)
+
+
+@pytest.mark.parametrize(
+    ("payload", "line"),
+    [
+        (event(1, type="face_appeared", confidence=0.974), "face 1 appeared: happy (97 %), 0 ms"),
+        (event(1, latency_ms=12.4, confidence=0.91), "face 1: neutral → happy (91 %), 12 ms"),
+        (event(1, emotion="unknown", confidence=0.41), "face 1: neutral → unknown (best guess 41 %), 0 ms"),
+        (event(1, group="positive"), "face 1: neutral → happy [positive] (90 %), 0 ms"),
+        (event(1, replayed=True, latency_ms=61_234.0), "face 1: neutral → happy (90 %), sent 61.2 s late"),
+        (event(1, type="face_left"), "face 1 left, last happy, 0 ms"),
+        (event(1, emotion="\x1b[2Jhappy"), "face 1: neutral → �[2Jhappy (90 %), 0 ms"),
+    ],
+)
+def test_events_in_words(payload: object, line: str) -> None:
+    assert describe(payload) == line
+
+
+def test_states_and_health_in_words() -> None:
+    assert describe_state(state(None)) == "nobody in view"
+    assert describe_state(state("happy")) == "in view: face 1 happy (90 %)"
+    assert describe_health(health()) == "health: source ok, no frames yet of 100 ms"
+    assert (
+        describe_health(
+            health(source="lost", source_error="gone\n", within_budget=False, throttled=True, outbox_problem="full")
+        )
+        == "health: source lost (gone�), over its budget of 100 ms, throttled by the firmware, "
+        "events that wait are in memory only"
+    )
+
+
+def test_the_level_shows_where_it_is_not_the_best() -> None:
+    step = BudgetStep(time=NOW, from_level="full", to_level="seldom", reason="latency", detail="9 of 9 were slow")
+    lower = structs.replace(health().budget, level="seldom", level_index=1, steps=[step])
+    assert describe_health(health(within_budget=True, budget=lower)) == (
+        "health: source ok, within its budget of 100 ms, at level seldom (9 of 9 were slow)"
+    )
+    beyond = structs.replace(lower, reachable_ms=140.0)
+    assert describe_health(health(within_budget=False, budget=beyond)).endswith("even that takes too long)")
+
+
+def message(kind: str, payload: bytes, *, retained: bool = False) -> Received:
+    return Received(f"emotion-edge/cam/{kind}", payload, retained)
+
+
+def test_a_face_that_leaves_is_told_with_its_time() -> None:
+    reader = Reader("emotion-edge")
+    for seq, kind in ((3, "face_appeared"), (7, "emotion_changed"), (15, "face_left")):
+        line = reader.line(message("event", encode(event(seq, type=kind))))
+    assert line == f"{TIME} cam  face 1 left after 12.0 s, last happy, 0 ms"
+    # Another boot counts its faces anew, so this is another face 1.
+    line = reader.line(message("event", encode(event(20, type="face_left", boot_id="later"))))
+    assert line == f"{TIME} cam  face 1 left, last happy, 0 ms"
+
+
+def test_only_news_of_state_and_health() -> None:
+    reader = Reader("emotion-edge")
+    assert reader.line(message("state", encode(state()), retained=True)) == f"{TIME} cam  in view: face 1 happy (90 %)"
+    assert reader.line(message("state", encode(state()))) is None
+    assert reader.line(message("health", encode(health()))) is not None
+    assert reader.line(message("health", encode(health(frames=7)))) is None
+    assert "stalled" in str(reader.line(message("health", encode(health(source="stalled")))))
+
+
+def test_faces_that_never_leave_are_forgotten() -> None:
+    reader = Reader("emotion-edge")
+    box = event(1).face.box
+    for track in range(1, 1500):
+        payload = event(track, type="face_appeared", face=FacePayload(track=track, box=box))
+        reader.line(message("event", encode(payload)))
+    assert len(reader._appeared) == 1000
+
+
+@given(st.sampled_from(KINDS), st.binary(max_size=60) | st.just(b"[" * 100_000) | st.just(b'{"schema":1e999}'))
+def test_any_payload_of_a_foreign_device_is_one_line(kind: str, payload: bytes) -> None:
+    line = Reader("emotion-edge").line(message(kind, payload))
+    assert line is None or "\n" not in line
+
+
+class Watching:
+    """`watch` in a thread, with what it printed."""
+
+    def __init__(self, broker: PrivateBroker, **options: Any) -> None:
+        self._stop = threading.Event()
+        self._stream = io.StringIO()
+        self.codes: list[int] = []
+        self.fault = False  # whether the exit code is to say so
+        mqtt = MqttConfig(url=broker.url, reconnect_max_seconds=1.0)
+        shown = Options(**options)
+        self._thread = threading.Thread(
+            target=lambda: self.codes.append(watch(mqtt, shown, self._stream, self._stop.is_set))
+        )
+        self._thread.start()
+
+    @property
+    def lines(self) -> list[str]:
+        return self._stream.getvalue().splitlines()
+
+    def finish(self) -> None:
+        self._stop.set()
+        self._thread.join(20)
+
+
+@pytest.fixture
+def watching() -> Iterator[Callable[..., Watching]]:
+    started = []
+
+    def start(broker: PrivateBroker, **options: object) -> Watching:
+        started.append(Watching(broker, **options))
+        wait_until(lambda: "Sending SUBACK to emotion-edge-watch-" in broker.log())
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.finish()
+        assert one.codes == [int(one.fault)]
+
+
+def test_live(broker: PrivateBroker, subscribe: Callable[..., Subscriber], watching: Callable[..., Watching]) -> None:
+    watched = watching(broker)
+    sink = MqttSink(MqttConfig(url=broker.url), "cam")
+    sink.start()
+    sink.event(event(1, type="face_appeared"), time.monotonic() - 1)
+    sink.health(health())
+    assert sink.close(5.0)
+    foreign = subscribe(broker)
+    foreign.publish("emotion-edge/\u202eodd/status", b"nonsense")
+    wait_until(lambda: any("cannot be read" in line for line in watched.lines))
+    said = [line.partition(" ")[2] for line in watched.lines]
+    assert said[0] == "cam  online"
+    assert any(line.startswith("cam  face 1 appeared: happy (90 %), 1") for line in said)
+    assert "cam  health: source ok, no frames yet of 100 ms" in said
+    assert "cam  stopped" in said
+    assert said[-1] == "�odd  status cannot be read: 'nonsense' is none of online, stopped, offline"
+    foreign._seen.clear()
+
+
+def test_as_json_of_one_device(broker: PrivateBroker, watching: Callable[..., Watching]) -> None:
+    watched = watching(broker, device="cam", json=True)
+    for device in ("other", "cam"):
+        sink = MqttSink(MqttConfig(url=broker.url), device)
+        sink.start()
+        sink.event(event(1), time.monotonic())
+        assert sink.close(5.0)
+    wait_until(lambda: len(watched.lines) >= 3)
+    records = [msgspec.json.decode(line) for line in watched.lines]
+    assert {record["device"] for record in records} == {"cam"}
+    assert records[0] == {"device": "cam", "kind": "status", "retained": False, "payload": "online"}
+    assert records[1]["payload"]["seq"] == 1
+    assert records[2]["payload"] == "stopped"
+
+
+def test_broker_that_goes_and_comes_back(broker: PrivateBroker, watching: Callable[..., Watching]) -> None:
+    watched = watching(broker)
+    broker.stop()
+    wait_until(lambda: any("is gone" in line for line in watched.lines))
+    broker.start()
+    wait_until(lambda: any("is back" in line for line in watched.lines))
+    assert len(watched.lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [("mqtt://127.0.0.1:1", "cannot be reached"), ("mqtt://no-such-host.invalid", "cannot be found")],
+)
+def test_broker_that_is_not_there(url: str, complaint: str) -> None:
+    with pytest.raises(BrokerError, match=complaint):
+        watch(MqttConfig(url=url), Options(), io.StringIO())
+
+
+def test_refused_credentials(make_broker: Callable[..., PrivateBroker]) -> None:
+    broker = make_broker(users={"joe": "right"})
+    broker.start()
+    with pytest.raises(BrokerError, match="Not authorized"):
+        watch(MqttConfig(url=broker.url), Options(), io.StringIO())
+
+
+@pytest.mark.parametrize(("url", "device"), [("", None), ("mqtt://h", "a/b"), ("mqtt://h", "+"), ("mqtt://h", "")])
+def test_what_cannot_be_watched(url: str, device: str | None) -> None:
+    with pytest.raises(ConfigError):
+        watch(MqttConfig(url=url), Options(device=device), io.StringIO())
+
+
+def test_verify_says_what_did_not_arrive(
+    broker: PrivateBroker, subscribe: Callable[..., Subscriber], watching: Callable[..., Watching]
+) -> None:
+    watched = watching(broker, verify=True)
+    sender = subscribe(broker)
+    for seq in (1, 2, 5, 6):
+        sender.publish("emotion-edge/cam/event", encode(event(seq)))
+    wait_until(lambda: len(watched.lines) == 5)
+    watched.fault = True
+    watched.finish()
+    assert watched.lines[3] == "verify: cam boot boot: gap, 3 to 4 missing"
+    assert watched.lines[-1] == "verify: cam boot boot: 1 to 6, 4 events, 2 missing"
+
+
+def test_verify_of_a_sound_run(broker: PrivateBroker, watching: Callable[..., Watching]) -> None:
+    watched = watching(broker, verify=True, json=True)
+    sink = MqttSink(MqttConfig(url=broker.url), "cam")
+    sink.start()
+    for seq in range(1, 6):
+        sink.event(event(seq), time.monotonic())
+    assert sink.close(5.0)
+    wait_until(lambda: any("stopped" in line for line in watched.lines))
+    watched.finish()
+    assert watched.lines[-1] == '{"verify":"cam boot boot: 1 to 5, 5 events, none missing"}'
+
+
+def test_verify_does_not_blame_the_sensor_for_its_own_absence(
+    broker: PrivateBroker, subscribe: Callable[..., Subscriber], watching: Callable[..., Watching]
+) -> None:
+    watched = watching(broker, verify=True)
+    sender = subscribe(broker)
+    sender.publish("emotion-edge/cam/event", encode(event(1)))
+    wait_until(lambda: len(watched.lines) == 1)
+    broker.stop()
+    wait_until(lambda: any("is gone" in line for line in watched.lines))
+    broker.start()
+    wait_until(lambda: any("is back" in line for line in watched.lines))
+    later = subscribe(broker)
+    later.publish("emotion-edge/cam/event", encode(event(4)))
+    wait_until(lambda: "verify: cam boot boot: 2 to 3 not heard, this watcher was away" in watched.lines)
+    watched.finish()
+    assert watched.lines[-1] == "verify: cam boot boot: 1 to 4, 2 events, none missing, 2 not heard by this watcher"

@@ -1,0 +1,185 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.config.credentials import PASSWORD_VARIABLE, Broker, parse_broker_url, read_password
+from edge.config.schema import MqttConfig
+from edge.errors import ConfigError
+from edge.mqtt.settings import access
+from edge.redact import redacted
+from support.mqtt import Certificates
+
+pytestmark = [pytest.mark.device, pytest.mark.once]
+
+
+@pytest.mark.parametrize(
+    ("url", "broker"),
+    [
+        ("mqtt://localhost", Broker("localhost", 1883, tls=False)),
+        ("mqtts://localhost", Broker("localhost", 8883, tls=True)),
+        ("MQTT://broker.example.org:1884/", Broker("broker.example.org", 1884, tls=False)),
+        ("mqtt://192.168.1.2:65535", Broker("192.168.1.2", 65535, tls=False)),
+        ("mqtts://[::1]:9000", Broker("::1", 9000, tls=True)),
+        ("mqtt://[2001:DB8::1]", Broker("2001:db8::1", 1883, tls=False)),
+        ("mqtt://my_pi.local", Broker("my_pi.local", 1883, tls=False)),
+    ],
+)
+def test_good_urls(url: str, broker: Broker) -> None:
+    assert parse_broker_url(url) == broker
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost",
+        "localhost:1883",
+        "http://localhost",
+        "mqtt:localhost",
+        "mqtt://",
+        "mqtt://:1883",
+        "mqtt://localhost:",
+        "mqtt://localhost:0",
+        "mqtt://localhost:70000",
+        "mqtt://localhost:-1",
+        "mqtt://localhost:1883x",
+        "mqtt://localhost:1_0",
+        "mqtt://localhost:١٨٨٣",
+        "mqtt://localhost/topic",
+        "mqtt://localhost:1883//",
+        "mqtt://localhost?x=1",
+        "mqtt://localhost#x",
+        "mqtt://::1",
+        "mqtt://[::1",
+        "mqtt://[nonsense]",
+        "mqtt://a b",
+        "mqtt://a..b",
+        f"mqtt://{'a' * 64}",
+        " mqtt://localhost",
+    ],
+)
+def test_bad_urls_are_named_with_what_is_right(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_broker_url(url)
+    message = str(caught.value)
+    assert message.startswith(f"mqtt.url = {redacted(url)!r} ")
+    assert "must" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("url", ["mqtt://joe:secret@localhost", "joe:secret@localhost", "mqtt://secret@localhost:0"])
+def test_password_in_a_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_broker_url(url)
+    assert "secret" not in str(caught.value)
+    assert "mqtt.password_file" in str(caught.value)
+
+
+@given(st.text(max_size=80) | st.text(max_size=80).map(lambda text: f"mqtt://{text}"))
+def test_any_text_is_a_broker_or_a_config_error(text: str) -> None:
+    try:
+        broker = parse_broker_url(text)
+    except ConfigError:
+        return
+    assert 1 <= broker.port <= 65535
+    broker.host.encode("idna")
+    assert parse_broker_url(f"{'mqtts' if broker.tls else 'mqtt'}://{broker}") == broker
+
+
+@given(st.ip_addresses(v=6), st.integers(1, 65535))
+def test_ipv6_addresses(address: object, port: int) -> None:
+    assert parse_broker_url(f"mqtts://[{address}]:{port}") == Broker(str(address), port, tls=True)
+
+
+def test_order_of_the_places(tmp_path: Path) -> None:
+    file, folder = tmp_path / "file", tmp_path / "credentials"
+    folder.mkdir()
+    file.write_text("from file\n")
+    (folder / "mqtt-password").write_text("from credential\n")
+    environ = {"CREDENTIALS_DIRECTORY": str(folder), PASSWORD_VARIABLE: "from environment"}
+    mqtt = MqttConfig(username="joe", password_file=str(file))
+    assert read_password(mqtt, environ) == "from file"
+    mqtt = MqttConfig(username="joe")
+    assert read_password(mqtt, environ) == "from environment"
+    assert read_password(mqtt, environ | {PASSWORD_VARIABLE: ""}) == "from credential"
+    (folder / "mqtt-password").unlink()
+    assert read_password(mqtt, {"CREDENTIALS_DIRECTORY": str(folder)}) is None
+    assert read_password(mqtt, {}) is None
+
+
+def test_a_credential_that_cannot_be_looked_for_is_one_sentence():
+    """A name that no file may have stands for a folder without access, which root would have anyway."""
+    environ = {"CREDENTIALS_DIRECTORY": "/" + 300 * "x"}
+    with pytest.raises(ConfigError, match=r"credential mqtt-password = '/x+/mqtt-password' cannot be looked for"):
+        read_password(MqttConfig(username="sensor"), environ)
+
+
+@pytest.mark.parametrize(
+    ("content", "password"),
+    [(b"x", "x"), (b"x\n", "x"), (b"x\r\n", "x"), (b" x \n\n", " x \n"), ("pässwörd\n".encode(), "pässwörd")],
+)
+def test_one_newline_at_the_end_goes(tmp_path: Path, content: bytes, password: str) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(content)
+    assert read_password(MqttConfig(username="joe", password_file=str(file)), {}) == password
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "cannot be read"),
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"\xff", "no text"),
+        (b"x" * 65536, "too long"),
+    ],
+)
+def test_password_files_that_hold_none(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        read_password(MqttConfig(username="joe", password_file=str(file)), {})
+    assert str(file) in str(caught.value)
+    assert str(caught.value).startswith("mqtt.password_file = ")
+
+
+def test_directory_as_password_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_password(MqttConfig(username="joe", password_file=str(tmp_path)), {})
+
+
+def test_password_without_a_name() -> None:
+    with pytest.raises(ConfigError, match=r"mqtt\.username is empty"):
+        read_password(MqttConfig(), {PASSWORD_VARIABLE: "x"})
+
+
+def test_password_stays_out_of_repr() -> None:
+    environ = {PASSWORD_VARIABLE: "secret"}
+    found = access(MqttConfig(url="mqtt://h", username="joe"), environ)
+    assert found.password == environ[PASSWORD_VARIABLE]
+    assert "secret" not in repr(found)
+
+
+def test_certificates_need_tls() -> None:
+    with pytest.raises(ConfigError, match=r"mqtt\.ca_file = 'ca\.pem' needs an mqtt\.url that starts with mqtts://"):
+        access(MqttConfig(url="mqtt://h", ca_file="ca.pem"), {})
+
+
+def test_certificate_files_that_cannot_be_used(tmp_path: Path, certificates: Certificates) -> None:
+    text, missing = tmp_path / "text", tmp_path / "missing"
+    text.write_text("no certificate")
+    cert, key, other = map(str, (certificates.client_cert, certificates.client_key, certificates.server_key))
+    for files, complaint in (
+        ({"ca_file": str(missing)}, r"mqtt\.ca_file = .*missing.* cannot be read"),
+        ({"ca_file": str(text)}, r"mqtt\.ca_file = .*text.* holds no certificate"),
+        ({"cert_file": cert, "key_file": str(missing)}, r"mqtt\.key_file = .*missing.* cannot be read"),
+        ({"cert_file": cert, "key_file": other}, r"mqtt\.cert_file = .* cannot be used"),
+        ({"cert_file": str(text), "key_file": key}, r"mqtt\.cert_file = .*text.* cannot be used"),
+        ({"key_file": key}, r"mqtt\.key_file = .* needs mqtt\.cert_file"),
+    ):
+        with pytest.raises(ConfigError, match=complaint) as caught:
+            access(MqttConfig(url="mqtts://h", **files), {})
+        assert "\n" not in str(caught.value)

@@ -1,0 +1,254 @@
+"""Whatever a configuration holds: it is used, or refused in one sentence, and no secret is told."""
+
+import logging
+import string
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import event, example, given
+from hypothesis import strategies as st
+
+from edge.capture.open import make_source
+from edge.capture.source import SourceOptions
+from edge.config.loader import load, to_toml
+from edge.config.schema import Config
+from edge.config.state_dir import outbox_file
+from edge.control.handler import shown
+from edge.daemon.check import check_next_start, secret_note
+from edge.daemon.reload import compare
+from edge.errors import EdgeError
+from edge.mqtt.settings import access
+from edge.preview.auth import read_token
+from edge.vision.detection.detector import Detector
+from support.fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
+
+pytestmark = [pytest.mark.device, pytest.mark.once]
+
+LONGEST_MESSAGE = 1500
+FIELDS = {
+    section.name: [field.name for field in msgspec.structs.fields(section.type)]
+    for section in msgspec.structs.fields(Config)
+    if section.name != "labels"
+}
+KEYS = [(section, key) for section, keys in FIELDS.items() for key in keys]
+
+URIS = st.sampled_from(
+    [
+        f"rtsp://viewer:{SECRET}@cam.local/stream",
+        f"rtsp://viewer:{SECRET}@cam.local:554/stream?profile=1",
+        f"http://cam.local/video?user=viewer&token={SECRET}",
+        f"HTTP://viewer:{SECRET}@[::1]:80/",
+        f"ftp://viewer:{SECRET}@cam",
+        f"rtsp:/viewer:{SECRET}@cam",
+        f"v4l2:viewer:{SECRET}@cam",
+        f"mqtt://viewer:{SECRET}@broker",
+        f"mqtts://viewer:{SECRET}@broker:8883/x",
+    ]
+)
+"""Where people put passwords. The keys that are published as they are (names, topics) are not among those."""
+FORGOTTEN = st.sampled_from([f"mqtt://viewer:{SECRET}", f"rtsp://viewer:{SECRET}/stream"])
+"""A password whose host was forgotten. In the keys that take a URI it is known as a password all the same."""
+TAKES_URI = {("source", "uri"), ("mqtt", "url")}
+NAMED = {("device", "id"), ("device", "name"), ("mqtt", "base_topic"), ("mqtt", "username"), ("preview", "names")}
+
+SCALARS = st.one_of(
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.sampled_from([0, 1, -1, 5, 100, 10**15, 10**400]),
+    st.floats(),
+    st.sampled_from(
+        ["", "0", "none", "auto", "mqtt://h", "mqtts://h:1", "scripted:", "a\0b", "a\nb", "\x1b[2J", "/", "~x"]
+    ),
+    st.text(max_size=30),
+    st.dates(),
+    st.times(),
+    st.datetimes(),
+)
+NAMES = st.text(string.ascii_letters + "_-", min_size=1, max_size=12) | st.text(max_size=12)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3))
+
+
+def toml(value: Any) -> str:
+    """Write a value as TOML has it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case float():
+            return repr(value)
+        case str():
+            return toml_text(value)
+        case list():
+            return f"[{', '.join(map(toml, value))}]"
+        case dict():
+            return "{" + ", ".join(f"{toml_text(key)} = {toml(item)}" for key, item in value.items()) + "}"
+    return value.isoformat()
+
+
+def toml_text(text: str) -> str:
+    plain = {'"': '\\"', "\\": "\\\\"}
+    written = (
+        plain.get(
+            one, one if one.isprintable() else f"\\u{ord(one):04x}" if ord(one) < 0x10000 else f"\\U{ord(one):08x}"
+        )
+        for one in text
+    )
+    return '"' + "".join(written) + '"'
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> str:
+    """A file of known and unknown tables with values that fit or do not."""
+    lines = []
+    for section in draw(st.lists(st.sampled_from([*FIELDS, "labels"]) | NAMES.map(str), max_size=5)):
+        bare = section.isascii() and section.replace("_", "").replace("-", "").isalnum()
+        lines.append(f"[{section if bare else toml_text(section)}]")
+        for key in draw(st.lists(st.sampled_from(FIELDS.get(section, ["positive", "negative"])) | NAMES, max_size=4)):
+            secret = draw(st.integers(0, 3)) == 0 and (section, key) not in NAMED
+            uris = URIS | FORGOTTEN if (section, key) in TAKES_URI else URIS
+            value = draw(uris | uris.map(lambda uri: [uri]) if secret and section != "labels" else VALUES)
+            lines.append(f"{toml_text(key)} = {toml(value)}")
+    return "\n".join(lines) + "\n"
+
+
+TEMPLATE = to_toml(Config()).splitlines()
+WITH_SECRETS = [
+    f'uri = "rtsp://viewer:{SECRET}@cam.local:554/stream"' if line.startswith("uri =") else line for line in TEMPLATE
+]
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> str:
+    """The template, whole lines of it damaged: what an editor, a merge or a hand in a hurry makes of it."""
+    lines = list(WITH_SECRETS)
+    for _ in range(draw(st.integers(1, 5))):
+        at = draw(st.integers(0, len(lines) - 1))
+        match draw(st.sampled_from(["drop", "double", "swap", "value", "insert", "cut"])):
+            case "drop" if len(lines) > 1:
+                del lines[at]
+            case "double":
+                lines.insert(at, lines[at])
+            case "swap":
+                other = draw(st.integers(0, len(lines) - 1))
+                lines[at], lines[other] = lines[other], lines[at]
+            case "value" if "=" in lines[at]:
+                lines[at] = f"{lines[at].partition('=')[0]}= {toml(draw(VALUES))}"
+            case "insert":
+                lines.insert(at, draw(st.text(max_size=20)))
+            case "cut":
+                lines[at] = lines[at][: draw(st.integers(0, len(lines[at])))]
+    return "\n".join(lines)
+
+
+SLIPS = st.sampled_from(['"', "[", "]", "=", "\n", "\\", "#", "'", "{", "", "é", "\0", "0"])
+
+
+@st.composite
+def slips(draw: st.DrawFn) -> str:
+    """The template with single characters wrong, anywhere."""
+    text = "\n".join(WITH_SECRETS)
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(text) - 1))
+        text = (
+            text[:at]
+            + draw(st.sampled_from(['"', "[", "]", "=", "\n", "\\", "#", "'", "{", "", "é", "\0", "0"]))
+            + text[at + 1 :]
+        )
+    return text
+
+
+FILES = st.one_of(
+    documents().map(str.encode),
+    mutations().map(lambda text: text.encode(errors="surrogatepass")),
+    slips().map(str.encode),
+    st.text(max_size=200).map(lambda text: text.encode(errors="surrogatepass")),
+    st.binary(max_size=200),
+)
+VARIABLES = st.dictionaries(
+    st.sampled_from([f"EMOTION_EDGE_{section}_{key}".upper() for section, key in KEYS if (section, key) not in NAMED])
+    | NAMES.map(lambda name: f"EMOTION_EDGE_{name}"),
+    URIS | st.text(max_size=20) | st.sampled_from(["1", "true", "0.5", "-3", "nan", "1e999", "\udcff", "a\0b", ""]),
+    max_size=3,
+)
+FLAGS = st.dictionaries(
+    st.sampled_from(["source.uri", "mqtt.url"]), URIS | FORGOTTEN | st.text(max_size=20), max_size=2
+)
+
+
+@pytest.fixture
+def words():
+    with listening(logging.getLogger()) as words:
+        yield words
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "password").write_text(PASSWORD, encoding="utf-8")
+    (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
+    return tmp_path
+
+
+def attempt(work: Callable[[], Any], refusals: list[str]) -> Any:
+    """Do it, or note the sentence of a refusal; any other error is one of the test."""
+    try:
+        return work()
+    except EdgeError as error:
+        refusals.append(str(error))
+        return None
+
+
+@pytest.mark.timeout(7200)  # a machine that is busy with something else
+@fuzz
+@given(FILES, VARIABLES, FLAGS)
+@example(b"a = " + b"[" * 5000, {}, {})
+@example(b"a." * 5000 + b"b = 1", {}, {})
+@example(b"[source]\nwidth = " + b"9" * 5000, {}, {})
+@example(b"", {"EMOTION_EDGE_DEVICE_NAME": "\udcff"}, {})
+@example(b'[mqtt]\npassword_file = "a\\u0000b"', {}, {})
+@example(f'[mqtt]\nurl = "mqtt://h"\nusername = "u"\npassword_file = "{SECRET}"'.encode(), {}, {})
+@example(f'[mqtt]\npassword = "{SECRET}"'.encode(), {}, {})
+@example(f'[preview]\ntoken_file = "{SECRET}"'.encode(), {}, {})
+@example(f'["{"x" * 3000}"]'.encode(), {}, {})
+@example(f'[source]\n"{"x" * 3000}" = 1'.encode(), {}, {})
+@example(f'[labels]\n"{"x" * 3000}" = ["a"]\nb = ["a"]'.encode(), {}, {})
+def test_any_configuration_is_used_or_refused(
+    folder: Path, words: Words, text: bytes, variables: dict[str, str], flags: dict[str, str]
+) -> None:
+    words.said = ""
+    file = folder / "config.toml"
+    file.write_bytes(text)
+    refusals: list[str] = []
+    secrets = {
+        "EMOTION_EDGE_MQTT_PASSWORD": PASSWORD,
+        "EMOTION_EDGE_PREVIEW_TOKEN": TOKEN,
+        "CREDENTIALS_DIRECTORY": str(folder),
+        "HOME": str(folder),
+    }
+    config = attempt(lambda: load(file, variables | secrets, flags), refusals)
+    event("refused" if config is None else "read")
+    told = ""
+    if config is not None:
+        # What a start, `config check`, `doctor`, a reload and a request make of it, without opening anything.
+        attempt(lambda: access(config.mqtt, secrets), refusals)
+        attempt(lambda: secret_note(config.mqtt), refusals)
+        attempt(lambda: outbox_file(config.mqtt, config.device.id, secrets), refusals)
+        attempt(lambda: read_token(config.preview, secrets), refusals)
+        attempt(lambda: make_source(config.source.uri, SourceOptions.from_config(config.source)), refusals)
+        told += str(compare(Config(), config))
+        told += msgspec.json.encode(shown(config)).decode()
+        attempt(lambda: check_next_start(config, ["model.name", "mqtt.url", "preview.host"]), refusals)
+        if config.detector.cascade or config.detector.confirm_cascade:
+            attempt(lambda: Detector(config.detector), refusals)
+        # What `config show` prints is read the same again.
+        file.write_text(to_toml(config), encoding="utf-8")
+        assert load(file, {}) == config
+    for sentence in refusals:
+        assert sentence
+        assert len(sentence) < LONGEST_MESSAGE
+        assert not [one for one in sentence if unicodedata.category(one) in {"Cc", "Cs", "Zl", "Zp"}], sentence
+    assert not leaked("\n".join([told, words.said, *refusals]))

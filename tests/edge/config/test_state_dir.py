@@ -1,0 +1,33 @@
+"""Where the outbox is."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.config.schema import MqttConfig
+from edge.config.state_dir import outbox_file
+from edge.errors import ConfigError
+from support.mqtt import OUTBOX
+
+pytestmark = [pytest.mark.device, pytest.mark.once]
+
+
+@pytest.mark.parametrize(
+    ("directory", "environ", "file"),
+    [
+        ("", {"STATE_DIRECTORY": "/s:/t", "XDG_STATE_HOME": "/x"}, f"/s/{OUTBOX}"),
+        ("", {"XDG_STATE_HOME": "/x"}, f"/x/emotion-edge/{OUTBOX}"),
+        ("", {"XDG_STATE_HOME": "relative"}, f"{Path.home()}/.local/state/emotion-edge/{OUTBOX}"),
+        ("/mine", {"STATE_DIRECTORY": "/s"}, f"/mine/{OUTBOX}"),
+        ("~/mine", {}, f"{Path.home()}/mine/{OUTBOX}"),
+    ],
+)
+def test_where_the_outbox_is(directory: str, environ: dict[str, str], file: str) -> None:
+    assert outbox_file(MqttConfig(outbox_directory=directory), "cam", environ) == Path(file)
+
+
+@pytest.mark.parametrize("directory", ["state", "/dev/null"])
+def test_where_it_cannot_be(directory: str) -> None:
+    with pytest.raises(ConfigError, match=rf"mqtt\.outbox_directory is '{directory}', but must be the full path"):
+        outbox_file(MqttConfig(outbox_directory=directory), "cam", {})
+    assert outbox_file(MqttConfig(outbox_directory="none"), "cam", {}) is None

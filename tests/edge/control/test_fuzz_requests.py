@@ -1,0 +1,161 @@
+"""Whatever arrives on a request topic: it is answered or dropped, harms nothing, and learns no secret."""
+
+import json
+import logging
+import string
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import event, example, given
+from hypothesis import strategies as st
+
+from edge.config.schema import Config, MqttConfig, PreviewConfig, RequestsConfig, SourceConfig
+from edge.control.handler import RequestDesk
+from edge.control.pause_file import PauseMark
+from edge.control.protocol import MOST_BYTES, MOST_TRANSACTION, NAMES
+from edge.messages.schemas import load
+from edge.messages.topics import Topics, is_name
+from edge.mqtt.handlers import Mailbox
+from edge.mqtt.types import Message, Received
+from support.fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
+from support.mqtt import health
+
+pytestmark = [pytest.mark.device, pytest.mark.once]
+
+TOPICS = Topics("home/emotion", "cam")
+CONFIG = Config(
+    source=SourceConfig(uri=f"rtsp://viewer:{SECRET}@cam.local/stream?token={TOKEN}"),
+    mqtt=MqttConfig(url="mqtts://broker", username=PASSWORD, password_file=f"/run/{PASSWORD}", key_file=f"/{SECRET}"),
+    preview=PreviewConfig(token_file=f"/run/{TOKEN}"),
+)
+SCHEMA = jsonschema.Draft202012Validator(load("response"))
+MOST_ANSWER_BYTES = 16_384
+
+KEYS = st.sampled_from(["transaction", "paused", "Transaction", "transaction ", "config", "__class__"]) | st.text(
+    max_size=8
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=200),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=20,
+)
+OBJECTS = st.dictionaries(KEYS, JSON, max_size=4) | st.fixed_dictionaries(
+    {}, optional={"transaction": st.text(max_size=150), "paused": st.booleans()}
+)
+
+
+def dumped(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """JSON with some bytes wrong."""
+    data = bytearray(dumped(draw(OBJECTS)))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(data) - 1))
+        data[at : at + draw(st.integers(0, 2))] = draw(st.binary(max_size=2))
+        if not data:
+            break
+    return bytes(data)
+
+
+PAYLOADS = st.one_of(
+    st.just(b""),
+    OBJECTS.map(dumped),
+    OBJECTS.map(lambda value: json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")),
+    JSON.map(dumped),
+    damaged(),
+    st.binary(max_size=100),
+    st.sampled_from(
+        [b"[" * 4096, b'{"a":' * 800, b"x" * 4097, b"9" * 4000, b"\xef\xbb\xbf{}", b"{}\0", b"1e999", b"NaN"]
+    ),
+)
+NAMED = st.sampled_from(NAMES) | st.text(string.printable, max_size=20) | st.text(max_size=20) | st.just("x" * 9000)
+TO = st.one_of(
+    st.none(),
+    st.sampled_from(["answers/mine", "home/emotion/cam/state", "home/emotion/cam/response/x", "#", "$SYS/x", ""]),
+    st.text(max_size=30),
+    st.just("x" * 300),
+)
+MESSAGES = st.builds(
+    Received,
+    NAMED.map(lambda name: f"home/emotion/cam/request/{name}"),
+    PAYLOADS,
+    st.sampled_from([False, False, False, True]),
+    st.booleans(),
+    TO,
+    st.none() | st.binary(max_size=300),
+)
+
+
+class Sensor:
+    """Its configuration is full of secrets."""
+
+    def __init__(self) -> None:
+        self.paused = False
+
+    def set_paused(self, paused: bool) -> None:  # noqa: FBT001
+        self.paused = paused
+
+    def report(self):
+        return health()
+
+
+@pytest.fixture
+def words():
+    with listening(logging.getLogger("edge.control.handler")) as words:
+        yield words
+
+
+def expected_transaction(payload: bytes) -> str | None:
+    """As another reader of JSON finds it."""
+    try:
+        transaction = json.loads(payload)["transaction"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return transaction if isinstance(transaction, str) and len(transaction) <= MOST_TRANSACTION else None
+
+
+@pytest.mark.timeout(7200)  # a machine that is busy with something else
+@fuzz
+@given(MESSAGES)
+@example(Received("home/emotion/cam/request/config", b'{"transaction":"\\ud800"}', retained=False))
+@example(Received("home/emotion/cam/request/\ud800", b"", retained=False))
+def test_any_request_is_answered_or_dropped(words: Words, message: Received) -> None:
+    words.said = ""
+    desk = RequestDesk(RequestsConfig(), TOPICS, PauseMark(None))
+    sensor = Sensor()
+    box = Mailbox(lambda: None)
+    desk.received(message, box.post)
+    desk.attend(sensor, CONFIG)
+    posted: list[Message] = []
+    while (post := box.take()) is not None:
+        posted.append(post)
+    if message.retained:
+        event("of the past")
+        assert not posted
+        assert not sensor.paused
+    else:
+        assert 1 <= len(posted) <= 2
+    for post in posted:
+        assert is_name(post.topic)
+        assert len(post.payload) < MOST_ANSWER_BYTES
+        assert (post.qos, post.retain) == (1, False)
+        assert post.topic.startswith("home/emotion/cam/response/") or post.topic == message.response_topic
+        answer = msgspec.json.decode(post.payload)
+        SCHEMA.validate(answer)
+        assert posted[0].payload == post.payload
+        event(answer["status"])
+        if answer["status"] == "ok":
+            assert len(message.payload) <= MOST_BYTES
+            assert message.topic.rpartition("/")[2] in NAMES
+            assert answer["transaction"] == expected_transaction(message.payload)
+            assert (answer["config"] is not None) == message.topic.endswith("/config")
+        else:
+            assert answer["error"]
+            assert len(answer["error"]) < 400
+            assert not sensor.paused
+    assert not leaked(words.said + " ".join(post.payload.decode() for post in posted))

@@ -1,0 +1,170 @@
+"""What a configuration that is read again changes, and the parts that take it while they work."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.capture.open import make_source
+from edge.capture.source import SourceOptions
+from edge.config.schema import BudgetConfig, Config, EventsConfig, ModelConfig, SourceConfig, TrackerConfig
+from edge.daemon.check import check_next_start
+from edge.daemon.reload import LIVE, compare
+from edge.errors import ConfigError, EdgeError
+from edge.latency.governor import Governor
+from edge.messages.composer import Composer
+from edge.types import UNKNOWN, Box, Detection, EventKind
+from edge.vision.classification.classifier import Classifier
+from edge.vision.detection.detector import Detector
+from edge.vision.expression import Expression
+from edge.vision.pipeline import Pipeline
+from edge.vision.tracker import Tracker
+
+pytestmark = pytest.mark.device
+
+TABLES = [name for name in Config.__struct_fields__ if name != "labels"]
+KEYS = [(table, key) for table in TABLES for key in getattr(Config(), table).__struct_fields__]
+GROUPS = st.dictionaries(st.sampled_from(["good", "bad", "other"]), st.lists(st.sampled_from("abc"), unique=True))
+
+
+def other(value):
+    """Any value but this one: what is compared here has been checked before."""
+    return f"{value}x" if isinstance(value, str) else 0.5 if value is None else value + 1
+
+
+def with_others(config, keys):
+    for table, key in keys:
+        old = getattr(config, table)
+        config = msgspec.structs.replace(
+            config, **{table: msgspec.structs.replace(old, **{key: other(getattr(old, key))})}
+        )
+    return config
+
+
+def test_what_can_change_is_part_of_the_configuration():
+    known = {*Config.__struct_fields__, *(f"{table}.{key}" for table, key in KEYS)}
+    assert known >= LIVE
+
+
+@given(st.sets(st.sampled_from(KEYS)), GROUPS, GROUPS)
+def test_each_key_that_differs_is_named_once_and_the_live_ones_are_in_force(keys, groups, new_groups):
+    old = msgspec.structs.replace(Config(), labels=groups)
+    new = msgspec.structs.replace(with_others(old, keys), labels=new_groups)
+    change = compare(old, new)
+    relabelled = {f"labels.{name}" for name in {*groups, *new_groups} if groups.get(name) != new_groups.get(name)}
+    assert sorted([*change.live, *change.restart]) == sorted([*(".".join(key) for key in keys), *relabelled])
+    for table, key in KEYS:
+        live = table in LIVE or f"{table}.{key}" in LIVE
+        in_force = getattr(getattr(change.config, table), key)
+        assert in_force == getattr(getattr(new if live else old, table), key)
+        if (table, key) in keys:
+            assert f"{table}.{key}" in (change.live if live else change.restart)
+    assert change.config.labels == new_groups
+    # The next time only what still waits for a restart differs.
+    again = compare(change.config, new)
+    assert (again.live, again.restart, again.config) == ((), change.restart, change.config)
+
+
+def test_what_is_said_of_it():
+    old = Config()
+    assert str(compare(old, old)) == "the configuration was read again; nothing in it has changed"
+    new = Config(
+        labels={"positive": ["happy"]}, events=EventsConfig(dwell_seconds=2.0), source=SourceConfig(uri="0", fps=5.0)
+    )
+    assert str(compare(old, new)) == (
+        "the configuration was read again; changed: labels.positive, events.dwell_seconds; "
+        "restart needed for: source.uri, source.fps"
+    )
+    assert compare(old, new).touches("labels")
+    assert not compare(old, new).touches("source")
+
+
+@pytest.mark.parametrize(
+    ("config", "word"),
+    [
+        (Config(source=SourceConfig(uri="/no/such.mp4")), "/no/such.mp4"),
+        (Config(model=ModelConfig(name="nonsense")), "nonsense"),
+        (msgspec.convert({"mqtt": {"url": "http://x"}}, Config), "http://x"),
+        (msgspec.convert({"mqtt": {"url": "mqtt://x", "outbox_directory": "here"}}, Config), "outbox_directory"),
+    ],
+)
+def test_a_next_start_that_would_fail_is_refused_now(config, word):
+    keys = compare(Config(), config).restart
+    with pytest.raises(EdgeError, match=word):
+        check_next_start(config, keys)
+    # What is in force already is not looked at again: a camera may be away for the moment.
+    check_next_start(config, compare(config, config).restart)
+
+
+def test_other_groups_count_from_the_next_message_on_and_bad_ones_not_at_all():
+    composer = Composer("boot", ("happy", "sad"), {"good": ["happy"]})
+    with pytest.raises(ConfigError, match=r"labels\.bad holds 'mad'"):
+        composer.regroup({"bad": ["sad", "mad"]})
+    assert composer._group_of == {"happy": "good"}
+    composer.regroup({"bad": ["sad"]})
+    assert composer._group_of == {"sad": "bad"}
+
+
+def test_a_face_in_view_is_judged_by_the_new_rules():
+    expression = Expression(("happy", "sad"), EventsConfig(smoothing_seconds=0, dwell_seconds=10.0), 0.4)
+    happy, sad = np.array([0.8, 0.2], np.float32), np.array([0.2, 0.8], np.float32)
+    expression.read(happy, 0.0)
+    expression.settle()
+    for tenth in range(1, 20):
+        expression.read(sad, tenth / 10)
+        assert expression.decide() is None
+    expression.configure(EventsConfig(smoothing_seconds=0, dwell_seconds=1.0))
+    assert expression.decide() == "happy"
+    assert expression.label == "sad"
+    expression.configure(EventsConfig(smoothing_seconds=0, dwell_seconds=0.0, unknown_below=0.9))
+    assert expression.decide() == "sad"
+    assert expression.label == UNKNOWN
+
+
+def test_a_face_in_view_stays_the_same_face():
+    tracker = Tracker(TrackerConfig(confirm_seconds=0.0, confirm_hits=1, lost_seconds=1.0))
+    face = Detection(Box(10, 10, 50, 50), 5, agreed=True)
+    (track,), _ = tracker.update([face], 0.0)
+    tracker.configure(TrackerConfig(confirm_seconds=0.0, confirm_hits=1, lost_seconds=5.0))
+    (same,), lost = tracker.update([], 4.0)
+    assert (same, lost) == (track, [])
+    tracker.configure(TrackerConfig(lost_seconds=1.0))
+    assert tracker.update([], 4.1) == ([], [track])
+
+
+def test_another_budget_is_kept_from_the_level_in_force_on():
+    governed = Governor(BudgetConfig().latency_ms, temperature_c=lambda: None, throttled=lambda: None)
+    for number in range(100):
+        governed.frame(number / 25, 95.0, {"detect": 95.0})
+    level = governed.level
+    assert governed.report().level_index > 0
+    governed.set_budget(1000.0)
+    assert governed.level == level
+    for number in range(100, 800):
+        governed.frame(number / 25, 95.0, {"detect": 95.0})
+    assert governed.report().level_index == 0
+    assert not governed.too_late(900.0)
+
+
+def test_a_stream_goes_on_with_another_detector():
+    """The same face under the same number, found by new rules; nobody comes or goes."""
+    source = make_source("scripted:happy=8?seed=5", SourceOptions())
+    source.open()
+    config = Config()
+    line = Pipeline(config, Detector(config.detector), Classifier.from_config(config.model))
+    results = []
+    while (frame := source.read()) is not None and frame.seconds < 6:
+        if frame.number == 20:
+            face = results[-1].faces[0]
+            changed = msgspec.convert({"detector": {"min_face": 0.2, "scale_factor": 1.2}}, Config)
+            line.configure(changed, Detector(changed.detector))
+        if frame.number == 40:
+            # Larger than the actor's face: it is not found any more.
+            blind = msgspec.convert({"detector": {"min_face": 0.9}}, Config)
+            line.configure(blind, Detector(blind.detector))
+        results.append(line.step(frame))
+    source.close()
+    assert [event.kind for result in results[:40] for event in result.events] == [EventKind.FACE_APPEARED]
+    assert {seen.track for seen in results[39].faces} == {face.track}
+    assert [event.kind for result in results[40:] for event in result.events] == [EventKind.FACE_LEFT]

@@ -1,0 +1,32 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.messages.topics import KINDS, Address, Topics, parse, subscription
+
+pytestmark = [pytest.mark.device, pytest.mark.once]
+
+
+@given(
+    base=st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5}){0,2}", fullmatch=True),
+    device=st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True),
+    kind=st.sampled_from(KINDS),
+)
+def test_a_topic_leads_back_to_its_device(base: str, device: str, kind: str) -> None:
+    assert parse(base, Topics(base, device).of(kind)) == Address(device, kind)
+
+
+def test_names() -> None:
+    topics = Topics("emotion-edge", "hall")
+    assert [topics.status, topics.info, topics.state, topics.event, topics.health] == [
+        f"emotion-edge/hall/{kind}" for kind in ("status", "info", "state", "event", "health")
+    ]
+    assert subscription("emotion-edge", "event") == "emotion-edge/+/event"
+    assert subscription("emotion-edge", "event", "hall") == "emotion-edge/hall/event"
+
+
+@pytest.mark.parametrize(
+    "topic", ["", "other/hall/event", "base", "base/event", "base//event", "base/hall/eventx", "base/hall/event/x"]
+)
+def test_foreign_topics_are_nobodys(topic: str) -> None:
+    assert parse("base", topic) is None

@@ -1,0 +1,156 @@
+"""Pictures on demand, through the server: what is read, and what is refused with which sentence."""
+
+import struct
+
+import cv2
+import numpy as np
+import pytest
+
+from support.mqtt import wait_until
+from support.preview import LABELS, Site, actor, encoded, result
+
+pytestmark = [pytest.mark.device, pytest.mark.once]
+
+EXIF_BLOCK = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01"
+
+
+def with_orientation(data, orientation):
+    """Return the JPEG with an EXIF orientation tag (274, a short; Exif 2.32, 4.6.4)."""
+    block = EXIF_BLOCK + struct.pack(">HHI", orientation, 0, 0)
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + data[2:]
+
+
+def decoded(data):
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def test_box_label_probabilities_and_the_crop(site):
+    answer = site.upload(encoded(actor("happy")))
+    assert answer.status == 200
+    content, (picture, crop) = answer.record
+    (face,) = content["faces"]
+    assert face["emotion"] == "happy"
+    assert tuple(face["probabilities"]) == LABELS
+    assert sum(face["probabilities"].values()) == pytest.approx(1, abs=0.001)
+    assert 0.25 < face["box"]["x"] + face["box"]["width"] / 2 < 0.75
+    assert (content["width"], content["height"]) == (640, 480)
+    assert decoded(picture).shape == (480, 640)
+    # The face as the network saw it: the very pixels that it was given.
+    on_demand = site.preview._pages._on_demand
+    size = on_demand._classifier.manifest.input
+    seen = decoded(crop)
+    assert seen.shape == (size.height, size.width)
+    again = on_demand._classifier.read_crop(seen)
+    assert again == pytest.approx(list(face["probabilities"].values()), abs=2e-4)
+    assert content["sentence"] == "1 face."
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_other_formats(site, suffix):
+    content, _ = site.upload(encoded(actor("surprise"), suffix), f"image/{suffix[1:]}").record
+    assert [face["emotion"] for face in content["faces"]] == ["surprise"]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turned"), [(3, cv2.ROTATE_180), (6, cv2.ROTATE_90_COUNTERCLOCKWISE), (8, cv2.ROTATE_90_CLOCKWISE)]
+)
+@pytest.mark.parametrize("scale", [1, 6])
+def test_a_phones_picture_is_turned_upright(site, orientation, turned, scale):
+    # The camera lay on its side, and says so: the stored picture is turned the other way. With a factor of 6
+    # it is large enough to be reduced while it is decoded.
+    stored = cv2.rotate(cv2.resize(actor("happy"), None, fx=scale, fy=scale), turned)
+    content, (picture, _) = site.upload(with_orientation(encoded(stored), orientation)).record
+    assert content["width"] > content["height"]
+    assert [face["emotion"] for face in content["faces"]] == ["happy"]
+    assert decoded(picture).shape[1] > decoded(picture).shape[0]
+
+
+def test_a_big_picture_is_reduced(site):
+    stored = cv2.resize(actor("sad"), (5120, 3840))
+    content, (picture, _) = site.upload(encoded(stored)).record
+    assert (content["width"], content["height"]) == (2560, 1920)
+    assert decoded(picture).shape == (960, 1280)
+    assert [face["emotion"] for face in content["faces"]] == ["sad"]
+
+
+def test_several_faces_largest_first(site):
+    happy, sad = actor("happy"), cv2.resize(actor("sad"), None, fx=0.75, fy=0.75)
+    both = np.full((480, 1120), 128, np.uint8)
+    both[:, :640] = happy
+    both[:360, 640:] = sad
+    content, pictures = site.upload(encoded(both)).record
+    assert [face["emotion"] for face in content["faces"]] == ["happy", "sad"]
+    assert len(pictures) == 3
+    assert content["sentence"] == "2 faces."
+
+
+def test_no_face_is_said(site):
+    content, pictures = site.upload(encoded(np.full((480, 640), 90, np.uint8))).record
+    assert content["faces"] == []
+    assert content["sentence"].startswith("No face was found.")
+    assert len(pictures) == 1
+
+
+def test_the_current_frame(site):
+    site.show(result(1, luma=actor("angry")))
+    content, _ = site.ask("POST", "/picture/current").record
+    assert [face["emotion"] for face in content["faces"]] == ["angry"]
+    site.preview.blank()
+
+
+def spoiled_png():
+    data = bytearray(encoded(actor(), ".png"))
+    data[200:400] = bytes(200)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "status", "sentence"),
+    [
+        (b"no picture at all", "image/jpeg", 415, "Not read: this is no picture. Choose a JPEG, PNG or WebP."),
+        (b"", "image/jpeg", 415, "Not read: the file is empty. Choose a JPEG, PNG or WebP."),
+        (b"\0\0\0\x18ftypheic" + bytes(99), "image/heic", 415, "Not read: this is HEIC, which is not read here"),
+        (encoded(actor())[:9000], "image/jpeg", 422, "Not read: this JPEG is cut off, its end is missing."),
+        (spoiled_png(), "image/png", 422, "Not read: this PNG is damaged and cannot be decoded."),
+        (encoded(actor()), "text/plain", 415, "Not read: a picture is expected, with its type"),
+        (bytes(1_200_000), "image/jpeg", 413, "Not read: at most 1 million bytes are taken."),
+        (
+            encoded(np.zeros((1100, 1000), np.uint8), ".png"),
+            "image/png",
+            413,
+            "Not read: the picture has 1000 by 1100 pixels, 1 million, and at most 1 million are decoded here.",
+        ),
+    ],
+)
+def test_what_is_refused_is_said(small, data, kind, status, sentence):
+    answer = small.upload(data, kind)
+    assert answer.status == status
+    assert answer.json["error"].startswith(sentence)
+
+
+@pytest.fixture(scope="module")
+def small():
+    one = Site(max_upload_mb=1, max_picture_megapixels=1.0)
+    yield one
+    one.close()
+
+
+def test_a_bomb_is_not_decoded(site, monkeypatch):
+    # 60,000 by 60,000 pixels that pack into 4 MB: 3.6 GB once decoded.
+    head = struct.pack(">I4sIIBBBBB", 13, b"IHDR", 60_000, 60_000, 8, 0, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + head + bytes(4_000_000) + b"IEND"
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    assert site.upload(bomb, "image/png").status == 413
+
+
+def test_one_after_another_and_not_too_often(make_site):
+    site = make_site(hasty=True)
+    picture = encoded(actor())
+    statuses = [site.upload(picture).status for _ in range(12)]
+    assert statuses[:5] == [200] * 5
+    assert 429 in statuses[5:]
+    refused = site.upload(picture)
+    while refused.status != 429:
+        refused = site.upload(picture)
+    assert refused.headers["Retry-After"] == "1"
+    wait_until(lambda: site.upload(picture).status == 200)

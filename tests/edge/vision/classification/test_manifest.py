@@ -1,0 +1,186 @@
+import hashlib
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import edge.vision.classification.manifest
+from edge.errors import ModelError
+from edge.vision.classification.manifest import (
+    Manifest,
+    ModelInput,
+    encode_manifest,
+    find_model,
+    load_manifest,
+    manifest_path,
+)
+
+pytestmark = pytest.mark.device
+
+CONTENT = b"\x1c\x00\x00\x00TFL3 and what follows"
+GOOD = {
+    "schema": 1,
+    "name": "m",
+    "sha256": hashlib.sha256(CONTENT).hexdigest(),
+    "labels": ["angry", "happy", "sad"],
+    "input": {"width": 96, "height": 96, "colour": "gray", "range": [-1.0, 1.0]},
+    "quantization": {
+        "input": {"dtype": "int8", "scale": 0.0078, "zero_point": -1},
+        "output": {"dtype": "int8", "scale": 0.00390625, "zero_point": -128},
+    },
+    "crop_margin": 0.0,
+    "temperature": 1.1,
+    "thresholds": {"unknown_below": 0.4},
+    "metrics": [
+        {"name": "accuracy", "value": 0.8, "dataset": "FER+", "split": "PublicTest", "images": 9, "runtime": "x 1"}
+    ],
+    "licence": "Apache-2.0",
+    "intended_use": "tests",
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def pair(changes=None, content=CONTENT):
+        model = tmp_path / "m.tflite"
+        model.write_bytes(content)
+        manifest = json.loads(json.dumps(GOOD))
+        for key, value in (changes or {}).items():
+            *folders, last = key.split(".")
+            place = manifest
+            for folder in folders:
+                place = place[folder]
+            place[last] = value
+        manifest_path(model).write_text(json.dumps(manifest), encoding="utf-8")
+        return model
+
+    return pair
+
+
+def test_a_good_pair_loads(write):
+    manifest = load_manifest(write())
+    assert manifest.labels == ("angry", "happy", "sad")
+    assert manifest.input.value_range == (-1.0, 1.0)
+    assert manifest.input.channels == 1
+    assert manifest.metrics[0].images == 9
+
+
+def test_what_is_written_is_what_is_read(write):
+    model = write()
+    manifest = load_manifest(model)
+    manifest_path(model).write_bytes(encode_manifest(manifest))
+    assert load_manifest(model) == manifest
+    assert json.loads(encode_manifest(manifest)) == GOOD
+
+
+def test_the_file_keeps_the_key_range():
+    assert msgspec.to_builtins(ModelInput(width=8, height=8, colour="rgb", value_range=(0.0, 255.0)))["range"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("schema", 2, "schema"),
+        ("name", "", "name"),
+        ("labels", ["one"], "labels"),
+        ("labels", ["a", "b", "a"], "one label twice"),
+        ("labels", "a,b", "labels"),
+        ("input.width", "96", "input.width"),
+        ("input.width", 0, "input.width"),
+        ("input.colour", "cmyk", "input.colour"),
+        ("input.range", [1, -1], "must rise"),
+        ("input.range", [0], "range"),
+        ("quantization.input.dtype", "float32", "dtype"),
+        ("quantization.output.scale", 0, "scale"),
+        ("crop_margin", 3, "crop_margin"),
+        ("temperature", 0, "temperature"),
+        ("temperature", None, "temperature"),
+        ("thresholds.unknown_below", 1.5, "unknown_below"),
+        ("surprise", 1, "surprise"),
+        ("sha256", "short", "sha256"),
+    ],
+)
+def test_a_wrong_value_is_named_with_both_files(write, key, value, said):
+    model = write({key: value})
+    with pytest.raises(ModelError) as error:
+        load_manifest(model)
+    message = str(error.value)
+    assert said in message
+    assert str(model) in message
+    assert str(manifest_path(model)) in message
+    assert "\n" not in message
+
+
+def test_the_manifest_of_another_model_is_refused(write):
+    model = write(content=CONTENT + b"!")
+    with pytest.raises(ModelError, match="does not belong to") as error:
+        load_manifest(model)
+    assert str(model) in str(error.value)
+    assert str(manifest_path(model)) in str(error.value)
+
+
+def test_a_missing_manifest_names_both_files(write):
+    model = write()
+    manifest_path(model).unlink()
+    with pytest.raises(ModelError, match=r"m\.tflite has no manifest: .*m\.json does not exist"):
+        load_manifest(model)
+
+
+@pytest.mark.parametrize("content", [b"", b"not json", b"[]", b"\xff\xfe", b'{"schema": 1}'])
+def test_a_manifest_that_is_none_names_both_files(write, content):
+    model = write()
+    manifest_path(model).write_bytes(content)
+    with pytest.raises(ModelError, match=r"m\.json cannot be used as the manifest of .*m\.tflite"):
+        load_manifest(model)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"hi", "not a TensorFlow Lite model"),
+        (b"just a line of text\n", "not a TensorFlow Lite model"),
+    ],
+)
+def test_a_file_that_is_no_model_says_so(tmp_path, content, said):
+    path = tmp_path / "x.tflite"
+    path.write_bytes(content)
+    for look in (lambda: find_model(str(path)), lambda: load_manifest(path)):
+        with pytest.raises(ModelError, match=said):
+            look()
+
+
+def test_a_missing_path_says_so(tmp_path):
+    with pytest.raises(ModelError, match="cannot be read: No such file"):
+        find_model(str(tmp_path / "none.tflite"))
+
+
+def test_a_folder_is_no_model(tmp_path):
+    with pytest.raises(ModelError, match="cannot be read"):
+        find_model(str(tmp_path) + "/")
+
+
+def test_an_unknown_name_lists_the_shipped_ones():
+    with pytest.raises(ModelError, match=r"there is no model 'huge': shipped are .*normal"):
+        find_model("huge")
+
+
+def test_the_package_folder_goes_before_the_checkout(tmp_path, monkeypatch):
+    folders = tmp_path / "package", tmp_path / "checkout"
+    for folder in folders:
+        folder.mkdir()
+        (folder / "m.tflite").write_bytes(CONTENT)
+    monkeypatch.setattr(edge.vision.classification.manifest, "_FOLDERS", folders)
+    assert find_model("m") == folders[0] / "m.tflite"
+    (folders[0] / "m.tflite").unlink()
+    assert find_model("m") == folders[1] / "m.tflite"
+
+
+def test_the_shipped_model_fits_its_manifest():
+    path = find_model("normal")
+    assert isinstance(path, Path)
+    manifest = load_manifest(path)
+    assert isinstance(manifest, Manifest)
+    assert manifest.name == "normal"
+    assert manifest.labels == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")

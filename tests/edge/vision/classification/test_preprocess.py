@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.types import Box
+from edge.vision.classification.manifest import ModelInput
+from edge.vision.classification.preprocess import calibrate, crop, dequantize, input_table
+
+pytestmark = pytest.mark.device
+
+
+def ramp(height=120, width=160):
+    """A picture whose value is its column: what a crop shows tells where it was cut."""
+    return np.tile(np.arange(width, dtype=np.uint8), (height, 1))
+
+
+@pytest.mark.parametrize("side", [24, 48, 96])
+def test_a_crop_shows_the_box_at_any_size(side):
+    result = crop(ramp(), Box(40, 10, side, side), 0.0, 48, 48)
+    assert result.shape == (48, 48)
+    assert float(result[:, 0].mean()) == pytest.approx(40, abs=2)
+    assert float(result[:, -1].mean()) == pytest.approx(40 + side, abs=2)
+
+
+def test_the_margin_widens_every_side_by_its_share():
+    result = crop(ramp(), Box(60, 40, 40, 40), 0.25, 64, 64)
+    assert float(result[:, 0].mean()) == pytest.approx(50, abs=1.5)
+    assert float(result[:, -1].mean()) == pytest.approx(110, abs=1.5)
+
+
+def test_beyond_the_edge_the_edge_goes_on():
+    result = crop(ramp(), Box(-20, 20, 60, 60), 0.0, 30, 30)
+    assert (result[:, :9] == 0).all()
+    assert float(result[:, -1].mean()) == pytest.approx(39, abs=2)
+
+
+def test_colour_keeps_its_three_channels():
+    picture = np.dstack([ramp(), ramp() // 2, ramp() // 4])
+    assert crop(picture, Box(100, 80, 80, 80), 0.1, 32, 24).shape == (24, 32, 3)
+
+
+@given(st.floats(-400, 400), st.floats(-400, 400), st.floats(0.5, 500), st.floats(-0.3, 1))
+def test_no_box_breaks_it(x, y, side, margin):
+    result = crop(ramp(), Box(x, y, side, side), margin, 16, 16)
+    assert result.shape == (16, 16)
+    assert result.dtype == np.uint8
+
+
+def spec(low, high):
+    return ModelInput(width=8, height=8, colour="gray", value_range=(low, high))
+
+
+def test_the_input_table_follows_the_quantization():
+    table = input_table(spec(-1, 1), 2 / 255, -1, np.int8)
+    assert table.dtype == np.int8
+    assert table[0] == -128
+    assert table[255] == 127
+    assert (np.diff(table.astype(int)) >= 0).all()
+
+
+def test_raw_pixels_for_a_uint8_model_stay_what_they_are():
+    np.testing.assert_array_equal(input_table(spec(0, 255), 1.0, 0, np.uint8), np.arange(256))
+
+
+@given(st.floats(-3, 0), st.floats(0.5, 300), st.floats(1e-3, 2), st.integers(-128, 127))
+def test_the_table_is_within_half_a_step_where_it_is_not_clipped(low, width, scale, zero_point):
+    table = input_table(spec(low, low + width), scale, zero_point, np.int8)
+    real = low + width * np.arange(256) / 255
+    back = dequantize(table, scale, zero_point)
+    free = (table > -128) & (table < 127)
+    assert (np.abs(back - real)[free] <= scale * 0.5001 + 1e-4).all()
+
+
+def test_calibration_is_softmax_over_temperature():
+    logits = np.array([2.0, 0.5, -1.0])
+    softmax = np.exp(logits) / np.exp(logits).sum()
+    softer = np.exp(logits / 2) / np.exp(logits / 2).sum()
+    result = calibrate(softmax.astype(np.float32), 2.0, quantum=0.0)
+    np.testing.assert_allclose(result, softer, rtol=1e-5)
+
+
+@given(st.lists(st.integers(0, 255), min_size=7, max_size=7), st.floats(0.3, 5))
+def test_calibrated_probabilities_sum_to_one_and_keep_their_order(levels, temperature):
+    probabilities = np.array(levels, dtype=np.float32) / 256
+    result = calibrate(probabilities, temperature, quantum=1 / 256)
+    assert result.sum() == pytest.approx(1, abs=1e-5)
+    assert (result > 0).all()
+    assert result[probabilities.argmax()] == result.max()

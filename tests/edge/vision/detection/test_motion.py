@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+from edge.types import Box
+from edge.vision.detection.grid import Layout
+from edge.vision.detection.motion import Changes
+from edge.vision.pyramid import Pictures
+
+pytestmark = pytest.mark.device
+
+SHAPE = (480, 640)
+FACE = Box(200.0, 150.0, 96.0, 96.0)
+
+
+@pytest.fixture
+def changes():
+    """Everything searched on a grey wall."""
+    made = Changes(Layout(640, 480, 24, 48.0, 480.0))
+    made.look(Pictures(wall()))
+    made.all_searched()
+    return made
+
+
+def wall(grey=100):
+    return np.full(SHAPE, grey, np.uint8)
+
+
+def with_patch(luma, box, grey):
+    luma = luma.copy()
+    luma[int(box.y) : int(box.y + box.height), int(box.x) : int(box.x + box.width)] = grey
+    return luma
+
+
+def seen(changes, luma, covered=()):
+    changes.look(Pictures(luma))
+    return changes.changed(covered)
+
+
+def anywhere(masks):
+    return any(mask is not None for mask in masks)
+
+
+def test_what_is_as_it_was_has_not_changed(changes):
+    assert not anywhere(seen(changes, wall()))
+
+
+def test_noise_is_no_change(changes):
+    rng = np.random.default_rng(1)
+    noisy = np.clip(wall() + rng.normal(0, 15, SHAPE), 0, 255).astype(np.uint8)
+    assert not anywhere(seen(changes, noisy))
+
+
+def test_a_new_face_is_seen_where_it_is(changes):
+    masks = seen(changes, with_patch(wall(), FACE, 130))
+    left, top, right, bottom = changes.cells_of(FACE)
+    for mask in masks[:3]:  # the sizes up to the face's
+        rows, columns = np.nonzero(mask)
+        assert abs(columns.mean() - (left + right - 1) / 2) <= 1
+        assert abs(rows.mean() - (top + bottom - 1) / 2) <= 1
+
+
+def test_a_slow_change_adds_up(changes):
+    steps = [anywhere(seen(changes, wall(100 + step))) for step in range(1, 10)]
+    assert steps[0] is False
+    assert steps[-1] is True
+
+
+def test_what_was_searched_counts_as_known_for_its_band_and_place_only(changes):
+    luma = with_patch(wall(), FACE, 130)
+    masks = seen(changes, luma)
+    changed = [number for number, mask in enumerate(masks) if mask is not None]
+    layout_cells = (0, 0, masks[0].shape[1], masks[0].shape[0])
+    changes.searched(0, layout_cells)
+    left = [number for number, mask in enumerate(changes.changed(())) if mask is not None]
+    assert left == changed[1:]
+    changes.searched(1, (0, 0, 2, 2))
+    assert changes.changed(())[1] is not None
+
+
+def test_followed_faces_need_no_search(changes):
+    luma = with_patch(wall(), FACE, 130)
+    assert not anywhere(seen(changes, luma, [FACE])[:3])
+    other = Box(450.0, 150.0, 96.0, 96.0)
+    masks = seen(changes, with_patch(luma, other, 60), [FACE])
+    _, columns = np.nonzero(masks[0])
+    assert columns.min() >= changes.cells_of(other)[0] - 2
+    # When the face has gone, its place is not what it was when it was searched.
+    changes.all_searched()
+    assert anywhere(seen(changes, wall()))
+
+
+def test_a_patch_differs_once_the_place_has_changed(changes):
+    patch = changes.patch(FACE)
+    changes.look(Pictures(with_patch(wall(), Box(0, 0, 60, 60), 200)))
+    assert not changes.differs(FACE, patch)
+    changes.look(Pictures(with_patch(wall(), FACE, 120)))
+    assert changes.differs(FACE, patch)
+
+
+@pytest.mark.parametrize(
+    "box", [Box(-50, -20, 30, 10), Box(630, 470, 90, 90), Box(10, 10, 0.5, 0.5), Box(-9, -9, 900, 900)]
+)
+def test_any_box_has_cells_inside_the_frame(changes, box):
+    left, top, right, bottom = changes.cells_of(box)
+    assert 0 <= left < right <= 53
+    assert 0 <= top < bottom <= 40

@@ -1,0 +1,92 @@
+"""A scene for tests of the page: a broker, a subscriber, the real program, and Chromium that looks at it."""
+
+import contextlib
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from edge.commands.demo_broker import PrivateBroker
+from support.mqtt import Subscriber, wait_until
+from support.program import COMMAND, environment
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PARTS = ("neutral", "happy", "surprise", "sad")
+SCRIPT = f"scripted:{','.join(f'{part}=2' for part in PARTS)},none=2.5?seed=1&loop=1"
+TIMEOUT_MS = 150_000
+CHROMIUM_OPTIONS = (
+    "--no-sandbox",  # it refuses to run as root with one; it sees nothing but our own page
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SIZES = {"desktop": (1280, 900), "phone": (390, 844), "test": (1000, 600)}
+
+
+class Scene:
+    """A broker, a subscriber, the program, and a page in a browser that looks at it."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self.broker = stack.enter_context(PrivateBroker())
+        self.subscriber = Subscriber(self.broker.port)
+        stack.callback(self.subscriber.close)
+        settings = {
+            "PREVIEW_PORT": "0",
+            "PREVIEW_FPS": "5",
+            "BUDGET_LATENCY_MS": "10000",
+            "MQTT_RECONNECT_MAX_SECONDS": "1",
+        }
+        self._err = folder / "err"
+        with self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                [*COMMAND, "run", "--preview", "--mqtt", self.broker.url, "--source", SCRIPT],
+                stderr=err,
+                env=environment(
+                    XDG_STATE_HOME=str(folder),
+                    EMOTION_EDGE_DEVICE_ID="cam",
+                    **{f"EMOTION_EDGE_{name}": value for name, value in settings.items()},
+                ),
+            )
+        stack.callback(self.process.wait, 60)
+        stack.callback(self.process.terminate)
+        wait_until(lambda: self.process.poll() is not None or "watching" in self.err)
+        self.url = re.search(r"http://\S+/", self.err)[0]
+        playwright = stack.enter_context(sync_playwright())
+        self.browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_OPTIONS))
+        stack.callback(self.browser.close)
+        self.complaints: list[str] = []
+        self.page = self.open()
+
+    @property
+    def err(self):
+        return self._err.read_text(encoding="utf-8")
+
+    def open(self, size="test", scheme="light"):
+        width, height = SIZES[size]
+        # Boxes that glide are drawn at the screen's rate, which costs more than all else here.
+        motion = "reduce" if size == "test" else "no-preference"
+        context = self.browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion=motion
+        )
+        context.set_default_timeout(TIMEOUT_MS)
+        page = context.new_page()
+        page.on(
+            "console", lambda message: message.type in {"error", "warning"} and self.complaints.append(message.text)
+        )
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(self.url)
+        return page
+
+    def poll(self, look, enough):
+        """Look at the page again and again, and return all that was seen once that is enough."""
+        seen = []
+        deadline = time.monotonic() + TIMEOUT_MS / 1000
+        while not enough(seen):
+            assert time.monotonic() < deadline, seen[-20:]
+            seen.append(look())
+            self.page.wait_for_timeout(150)
+        return seen

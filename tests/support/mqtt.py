@@ -1,0 +1,273 @@
+"""What tests of the MQTT half share: an independent subscriber, payloads, certificates, waiting."""
+
+import itertools
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import trustme
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge.messages.payloads import (
+    TOPIC_PAYLOADS,
+    BoxShare,
+    BudgetPayload,
+    EventPayload,
+    FacePayload,
+    HealthPayload,
+    InfoPayload,
+    ModelInfo,
+    StateFace,
+    StatePayload,
+)
+from edge.messages.schemas import load
+from edge.mqtt.outbox.store import Store
+from edge.mqtt.publisher import MqttSink
+from support import homeassistant_rules
+
+TIMEOUT_SECONDS = 60.0
+"""Far beyond what anything here takes, for a machine that is busy with something else."""
+
+OUTBOX = "outbox-cam.sqlite3"
+NOW = "2026-01-31T08:15:00.250Z"
+PROBABILITIES = {"happy": 0.9, "neutral": 0.1}
+BOX = BoxShare(x=0.1, y=0.2, width=0.3, height=0.4)
+
+
+def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def event(seq: int, *, boot_id: str = "boot", type: str = "emotion_changed", **changes: Any) -> EventPayload:  # noqa: A002
+    payload = EventPayload(
+        id=f"{boot_id}:{seq}",
+        boot_id=boot_id,
+        seq=seq,
+        time=NOW,
+        source_seconds=float(seq),
+        type=type,  # type: ignore[arg-type]
+        face=FacePayload(track=1, box=BOX),
+        emotion="happy",
+        previous="neutral",
+        group=None,
+        confidence=0.9,
+        probabilities=PROBABILITIES,
+        groups={},
+        latency_ms=0.0,
+        replayed=False,
+    )
+    return msgspec.structs.replace(payload, **changes)
+
+
+def info() -> InfoPayload:
+    return InfoPayload(
+        version="0",
+        device="cam",
+        name="Camera",
+        boot_id="boot",
+        model=ModelInfo(name="normal", sha256="0" * 64, labels=["happy", "neutral"]),
+        groups={},
+        runtime="ai-edge-litert 2",
+        source="scripted:",
+        budget_latency_ms=100.0,
+        python="3.11",
+        opencv="4.11",
+    )
+
+
+def state(emotion: str | None = "happy", *, paused: bool = False) -> StatePayload:
+    face = StateFace(
+        track=1, box=BOX, emotion=emotion or "", group=None, confidence=0.9, probabilities=PROBABILITIES, groups={}
+    )
+    confidence = face.confidence if emotion else None
+    return StatePayload(
+        time=NOW,
+        paused=paused,
+        present=emotion is not None,
+        emotion=emotion,
+        confidence=confidence,
+        faces=[face] if emotion else [],
+    )
+
+
+def health(**changes: Any) -> HealthPayload:
+    payload = HealthPayload(
+        time=NOW,
+        uptime_seconds=1.0,
+        source="ok",
+        source_error=None,
+        paused=False,
+        source_reopened=0,
+        frames=1,
+        frames_dropped=0,
+        frames_late=0,
+        fps=1.0,
+        faces=0,
+        latency_ms=None,
+        budget_latency_ms=100.0,
+        within_budget=None,
+        budget=BudgetPayload(
+            state="steady",
+            level="full",
+            level_index=0,
+            levels=["full", "seldom"],
+            priority="normal",
+            reachable_ms=None,
+            steps=[],
+        ),
+        stage_ms={},
+        broker="connected",
+        outbox_depth=0,
+        outbox_dropped=0,
+        outbox_durable=True,
+        outbox_problem=None,
+        temperature_c=None,
+        throttled=None,
+    )
+    return msgspec.structs.replace(payload, **changes)
+
+
+def send(sink: MqttSink, *seqs: int, boot_id: str = "boot") -> None:
+    for seq in seqs:
+        sink.event(event(seq, boot_id=boot_id), time.monotonic())
+
+
+def on_disk(folder: Path, elsewhere: Path) -> list[tuple[str, int]]:
+    """What a process would find in the outbox of `cam` that starts after this one was killed right now."""
+    shutil.rmtree(elsewhere, ignore_errors=True)
+    shutil.copytree(folder, elsewhere)
+    store = Store(elsewhere / OUTBOX)
+    try:
+        return [(row.event.boot_id, row.event.seq) for row in store.open()]
+    finally:
+        store.close()
+
+
+@dataclass(frozen=True)
+class Seen:
+    topic: str
+    payload: bytes
+    retained: bool
+    qos: int
+
+    @property
+    def kind(self) -> str:
+        before, _, last = self.topic.rpartition("/")
+        return next((one for one in ("request", "response") if before.endswith(f"/{one}")), last)
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.payload)
+
+
+class Subscriber:
+    """Sees everything on a broker. Plain paho, none of our own code; comes back by itself.
+
+    Everything it sees is checked against the shipped schemas when it is closed.
+    """
+
+    def __init__(self, port: int, *, session: bool = False, **tls: Any) -> None:
+        self._seen: list[Seen] = []
+        self._news = threading.Condition()
+        self._ready = threading.Event()
+        self._client = Client(
+            CallbackAPIVersion.VERSION2, client_id="subscriber" if session else "", clean_session=not session
+        )
+        self._client.reconnect_delay_set(1, 1)
+        if tls:
+            self._client.tls_set(**tls)
+        self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
+        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.on_message = self._on_message
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        assert self._ready.wait(TIMEOUT_SECONDS)
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        with self._news:
+            self._seen.append(Seen(message.topic, message.payload, message.retain, message.qos))
+            self._news.notify_all()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self._client.publish(topic, payload, 1, retain).wait_for_publish(TIMEOUT_SECONDS)
+
+    @property
+    def seen(self) -> list[Seen]:
+        with self._news:
+            return list(self._seen)
+
+    def of(self, kind: str) -> list[Seen]:
+        return [seen for seen in self.seen if seen.kind == kind]
+
+    @property
+    def seqs(self) -> list[int]:
+        return [seen.json["seq"] for seen in self.of("event")]
+
+    @property
+    def statuses(self) -> list[str]:
+        return [seen.payload.decode() for seen in self.of("status")]
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        with self._news:
+            assert self._news.wait_for(condition, TIMEOUT_SECONDS), (len(self._seen), self._seen[-5:])
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def check_schemas(seen: list[Seen]) -> None:
+    validators = {name: jsonschema.Draft202012Validator(load(name)) for name in TOPIC_PAYLOADS}
+    for message in seen:
+        prefix, announced, _ = message.topic.partition("/device/emotion-edge-")
+        if announced:
+            if message.payload:
+                homeassistant_rules.read(message.topic, message.payload, prefix)
+        elif message.kind == "request":
+            pass  # anybody's
+        elif message.kind == "status":
+            assert message.payload in (b"online", b"stopped", b"offline")
+        else:
+            validators[message.kind].validate(message.json)
+
+
+def assert_run(numbers: list[int], first: int, last: int) -> None:
+    """Each number from `first` to `last`, once and in order. (Of long lists pytest's own diff takes minutes.)"""
+    assert (numbers[:1], numbers[-1:]) == ([first], [last])
+    breaks = [(one, other) for one, other in itertools.pairwise(numbers) if other != one + 1]
+    assert not breaks[:10]
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """PEM files: an authority, a server for 127.0.0.1, a client, and an authority nobody trusts."""
+
+    ca: Path
+    server_cert: Path
+    server_key: Path
+    client_cert: Path
+    client_key: Path
+    other_ca: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> "Certificates":
+        files = cls(*(folder / f"{name}.pem" for name in cls.__dataclass_fields__))
+        authority, other = trustme.CA(), trustme.CA()
+        server, client = authority.issue_cert("127.0.0.1"), authority.issue_cert("camera@example.org")
+        authority.cert_pem.write_to_path(files.ca)
+        other.cert_pem.write_to_path(files.other_ca)
+        server.cert_chain_pems[0].write_to_path(files.server_cert)
+        server.private_key_pem.write_to_path(files.server_key)
+        client.cert_chain_pems[0].write_to_path(files.client_cert)
+        client.private_key_pem.write_to_path(files.client_key)
+        return files

@@ -1,0 +1,171 @@
+"""What tests of the page share: the real server over real sockets, watchers, pictures of the actor."""
+
+import contextlib
+import http.client
+import logging
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+
+from edge.capture.open import first_frame
+from edge.capture.source import SourceOptions
+from edge.config.schema import Config, PreviewConfig
+from edge.levels import LADDER
+from edge.preview.body import Rate
+from edge.preview.framing import unpack
+from edge.preview.server import Preview
+from edge.types import Box, FaceView, Frame, StepResult
+from support.mqtt import TIMEOUT_SECONDS, health, info, wait_until
+
+LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+TOKEN = "0123456789abcdef"  # noqa: S105 - of a server that lives for a second
+
+
+def actor(emotion="happy"):
+    """Return a grey picture, uint8 (480, 640), with one face."""
+    return first_frame(f"scripted:{emotion}=1?seed=1", SourceOptions()).luma
+
+
+def encoded(picture, suffix=".jpg", *options):
+    done, data = cv2.imencode(suffix, picture, list(options))
+    assert done
+    return data.tobytes()
+
+
+def result(number=0, luma=None, faces=()):
+    luma = np.full((48, 64), number % 256, np.uint8) if luma is None else luma
+    frame = Frame(number, number / 25, luma, time.monotonic(), time.time())
+    return StepResult(frame, tuple(faces), (), {"detect": 1.0, "track": 0.1, "classify": 2.0})
+
+
+def face(track=1, label="happy", confidence=0.9):
+    smoothed = np.full(7, (1 - confidence) / 6, np.float32)
+    smoothed[LABELS.index(label)] = confidence
+    return FaceView(track, Box(16, 12, 32, 24), label, confidence, smoothed, np.roll(smoothed, 1))
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+    @property
+    def record(self) -> tuple[dict[str, Any], list[bytes]]:
+        ((content, pictures),), rest = unpack(self.body)
+        assert rest == b""
+        return content, pictures
+
+
+class Site:
+    """A running page on a free port; `health` is what the sensor says of itself."""
+
+    def __init__(self, *, live: bool = True, hasty: bool = False, **preview: Any) -> None:
+        self.health = health()
+        self.asked = 0
+        config = Config(preview=PreviewConfig(enabled=True, **{"port": 0, **preview}))
+        self.preview = Preview(config, self._health)
+        if not hasty:
+            self.preview._pages._rate = Rate(1e6, 1_000_000)
+        self.window = self.preview.window
+        self.preview.introduce(
+            msgspec.structs.replace(info(), model=msgspec.structs.replace(info().model, labels=LABELS))
+        )
+        self.preview.start(live=live)
+        self.port = self.preview._socket.getsockname()[1]
+        self.stream = self.preview._stream
+
+    def _health(self, meter):
+        self.asked += 1
+        fps, latency, stages = meter.report(time.monotonic())
+        return msgspec.structs.replace(self.health, fps=fps, latency_ms=latency, stage_ms=stages)
+
+    def show(self, step):
+        self.preview.show(step, 5.0, LADDER[0])
+
+    def ask(self, method, path, body=None, **headers) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+
+    def get(self, path, **headers) -> Answer:
+        return self.ask("GET", path, **headers)
+
+    def upload(self, data, kind="image/jpeg", **headers) -> Answer:
+        return self.ask("POST", "/picture", data, Content_Type=kind, **headers)
+
+    def watch(self) -> "Watcher":
+        return Watcher(self.port)
+
+    def watch_later(self) -> "Watcher":
+        """Watch without reading anything until told to."""
+        return Watcher(self.port, reading=False)
+
+    def close(self):
+        self.preview.stop()
+        assert not self.preview._thread.is_alive()
+
+
+class Watcher:
+    """Reads the stream as the page does; `records` is what came so far."""
+
+    def __init__(self, port: int, *, reading: bool = True) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+        self.connection.request("GET", "/stream")
+        self.answer = self.connection.getresponse()
+        self.records: list[tuple[dict[str, Any], list[bytes]]] = []
+        self.ended = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        if reading:
+            self.read_on()
+
+    def read_on(self):
+        self._thread.start()
+
+    def _read(self):
+        rest = b""
+        with contextlib.suppress(OSError, http.client.HTTPException, AttributeError, ValueError):
+            while data := self.answer.read1(65_536):
+                found, rest = unpack(rest + data)
+                self.records.extend(found)
+        self.ended.set()
+
+    @property
+    def frames(self):
+        return [content["frame"]["number"] for content, _ in self.records if "frame" in content]
+
+    @property
+    def events(self):
+        return [one for content, _ in self.records for one in content.get("events", ())]
+
+    def wait(self, condition):
+        wait_until(lambda: condition(self))
+        return self
+
+    def close(self):
+        with contextlib.suppress(OSError, AttributeError):
+            self.connection.sock.shutdown(socket.SHUT_RDWR)
+        self.connection.close()
+
+
+class Tracebacks(logging.Handler):
+    """Collects what is logged as an error, by whomever."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.seen: list[str] = []
+
+    def emit(self, record):
+        self.seen.append(self.format(record))
