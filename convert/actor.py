@@ -86,7 +86,7 @@ class Reader:
         for row, side in zip(rows, SIDES_PX, strict=True):
             frame = in_frame(face, side)
             found = self._detector.detect(frame)
-            if len(found) == 1 and found[0].agreed:
+            if len(found) == 1 and found[0].verified:
                 view = crop(frame, found[0].box, 0.0, self.spec.width, self.spec.height)
                 row[:] = self._model.predict(to_network(view, self.spec)[None])[0]
         return rows

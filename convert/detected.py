@@ -51,7 +51,7 @@ def measure_detected(
     gives what the whole gives for that part. Raises CascadeError where there is no cascade.
     """
     detector, spec = Detector(DetectorConfig()), manifest.input
-    kept, agreed, boxed, whole = [], [], [], []
+    kept, verified, boxed, whole = [], [], [], []
     for at, image in enumerate(split.images):
         tick(at, len(split))
         frame, place = set_into_frame(image, np.random.default_rng((_SEED, int(split.rows[at]))))
@@ -61,13 +61,13 @@ def measure_detected(
         view = crop(frame, found.box, manifest.crop_margin, spec.width, spec.height)
         rows = model.predict(np.stack([to_network(picture, spec) for picture in (view, image)]))
         kept.append(at)
-        agreed.append(found.agreed)
+        verified.append(found.verified)
         boxed.append(rows[0])
         whole.append(rows[1])
     # With a shape even where no face was found.
     through = np.reshape(np.asarray(boxed, dtype=np.float32), (-1, len(manifest.labels)))
     framed = np.reshape(np.asarray(whole, dtype=np.float32), (-1, len(manifest.labels)))
-    truth, sure = labels[np.asarray(kept, dtype=np.int64)], np.asarray(agreed, dtype=bool)
+    truth, sure = labels[np.asarray(kept, dtype=np.int64)], np.asarray(verified, dtype=bool)
     return Detected(
         faces=len(split),
         found=len(kept),

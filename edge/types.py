@@ -2,12 +2,16 @@
 
 import enum
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 UNKNOWN = "unknown"
 """Stands for a label wherever confidence is below the threshold."""
+
+SourceState = Literal["opening", "ok", "paused", "stalled", "lost", "ended"]
+"""State of a source: `stalled` and `lost` last until the next opening gives a frame."""
 
 Luma = NDArray[np.uint8]
 """Grey picture, uint8 (height, width)."""
@@ -81,12 +85,12 @@ class Detection:
 
     box: Box
     hits: int
-    agreed: bool | None
+    verified: bool | None
     serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class TrackPrediction:
     """A track as the search needs it.
 
     `box`: where the face is expected in this frame. `latest`: where it was found last. `speed`: sides of
@@ -107,20 +111,20 @@ class Followed:
 
 
 @dataclass(frozen=True, slots=True)
-class FaceView:
+class TrackedFace:
     """A confirmed face as it is now, smoothed over time.
 
     `probabilities` float32 (labels,), calibrated and smoothed; `label`: what is announced;
-    `confidence`: smoothed probability of `label`, or of the best label where it is `unknown`. `reading`:
+    `confidence`: smoothed probability of `label`, or of the best label where it is `unknown`. `prediction`:
     float32 (labels,), the network's last word on it, calibrated and not smoothed; None where it has none.
     """
 
-    track: int
+    track_id: int
     box: Box
     label: str
     confidence: float
     probabilities: NDArray[np.float32]
-    reading: NDArray[np.float32] | None = None
+    prediction: NDArray[np.float32] | None = None
 
 
 class EventKind(enum.StrEnum):
@@ -140,7 +144,7 @@ class Event:
     """
 
     kind: EventKind
-    face: FaceView
+    face: TrackedFace
     previous: str | None
     frame: Frame
 
@@ -153,7 +157,7 @@ class StepResult:
     """
 
     frame: Frame
-    faces: tuple[FaceView, ...]
+    faces: tuple[TrackedFace, ...]
     events: tuple[Event, ...]
     stage_ms: dict[str, float] = field(default_factory=dict)
-    readings: int = 0
+    predictions: int = 0

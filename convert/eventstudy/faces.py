@@ -167,7 +167,7 @@ def _view(
         if name == "motion_blur":
             strength *= rng.random()
         face = CORRUPTIONS[name](face, strength, rng)
-    assert face.shape == (side_px, side_px)  # noqa: S101 - what `read_crop` takes
+    assert face.shape == (side_px, side_px)  # noqa: S101 - what `classify_crop` takes
     return face
 
 
@@ -186,7 +186,7 @@ def person(
     hands = _spells(rng, count, _HANDS_PER_SECOND, _HAND_SECONDS)
     read = ~(_spells(rng, count, _GAPS_PER_SECOND, _GAP_SECONDS) | (rng.random(count) < _MISSED))
     read[: round(FPS * _APPEARS_SECONDS) + 1] = True  # it was confirmed by then
-    readings = np.zeros((count, len(classifier.labels)), dtype=np.float32)
+    predictions = np.zeros((count, len(classifier.labels)), dtype=np.float32)
     spec = classifier.manifest.input
     for frame in np.flatnonzero(read):
         dx, dy = look.shift[frame]
@@ -196,10 +196,10 @@ def person(
         view = _view(placed, spec.width, how, (number, int(frame)), hands[frame])
         if classifier.wants_colour:
             view = np.asarray(cv2.cvtColor(view, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
-        readings[frame] = classifier.read_crop(view)
+        predictions[frame] = classifier.classify_crop(view)
     name = f"{how[0]} {how[1]:g}"
     times = np.arange(count) / FPS
-    return Followed(name, truth_of(parts), times, readings, read, round(FPS * _APPEARS_SECONDS))
+    return Followed(name, truth_of(parts), times, predictions, read, round(FPS * _APPEARS_SECONDS))
 
 
 def at_rate(face: Followed, every: int) -> Followed:
@@ -207,4 +207,4 @@ def at_rate(face: Followed, every: int) -> Followed:
     kept = slice(None, None, every)
     read = face.read[kept]
     first = int(np.flatnonzero(read & (face.seconds[kept] >= face.seconds[face.announced]))[0])
-    return Followed(face.name, face.truth, face.seconds[kept], face.readings[kept], read, first)
+    return Followed(face.name, face.truth, face.seconds[kept], face.predictions[kept], read, first)

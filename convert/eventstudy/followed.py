@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from convert.eventstudy.truth import Announcement, Shown, index_at
 from edge.config.schema import EventsConfig, TrackerConfig
 from edge.types import Detection
-from edge.vision.classification.scheduler import Readable, Turns
-from edge.vision.expression import Expression
+from edge.vision.classification.scheduler import InferenceCandidate, InferenceScheduler
+from edge.vision.expression import ExpressionFilter
 from edge.vision.tracker import Tracker
 
-MakeExpression = Callable[[Sequence[str], EventsConfig, float], Expression]
+MakeExpression = Callable[[Sequence[str], EventsConfig, float], ExpressionFilter]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Seen:
 
     seconds: float
     detections: tuple[Detection, ...]
-    readings: tuple[NDArray[np.float32], ...]
+    predictions: tuple[NDArray[np.float32], ...]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Followed:
     name: str
     truth: tuple[Shown, ...]
     seconds: NDArray[np.float64]
-    readings: NDArray[np.float32]
+    predictions: NDArray[np.float32]
     read: NDArray[np.bool_]
     announced: int
 
@@ -62,7 +62,7 @@ def follow(
         for track in tracks:
             reading = None
             if track.seen is not None:
-                reading = frame.readings[[one is track.seen for one in frame.detections].index(True)]
+                reading = frame.predictions[[one is track.seen for one in frame.detections].index(True)]
             rows.setdefault(track.serial, []).append((frame.seconds, reading, track.confirmed))
             truths[track.serial] = truth_at(track.box.centre[0])
     empty = np.zeros(labels, dtype=np.float32)
@@ -85,7 +85,7 @@ def replay(
     labels: Sequence[str],
     config: EventsConfig,
     unknown_below: float,
-    make: MakeExpression = Expression,
+    make: MakeExpression = ExpressionFilter,
 ) -> list[Announcement]:
     """Return what would be announced: the label at the appearance, then the changes.
 
@@ -97,11 +97,11 @@ def replay(
 
 def in_turns(face: Followed, labels: Sequence[str], config: EventsConfig, unknown_below: float) -> Followed:
     """Return the face with only those readings that the device makes of it where it is alone."""
-    expression, turns = Expression(labels, config, unknown_below), Turns(config.dwell_seconds)
+    expression, turns = ExpressionFilter(labels, config, unknown_below), InferenceScheduler(config.dwell_seconds)
 
     def has_turn(row: int, seconds: float) -> bool:
         urgent = row == face.announced or (row > face.announced and expression.in_doubt)
-        return bool(turns.choose([Readable(1, 1.0, urgent)], seconds, 1))
+        return bool(turns.choose([InferenceCandidate(1, 1.0, urgent)], seconds, 1))
 
     read = np.zeros_like(face.read)
     read[[step.row for step in _steps(face, expression, has_turn)]] = True
@@ -119,14 +119,14 @@ class _Step:
 
 
 def _steps(
-    face: Followed, expression: Expression, has_turn: Callable[[int, float], bool] = lambda _row, _seconds: True
+    face: Followed, expression: ExpressionFilter, has_turn: Callable[[int, float], bool] = lambda _row, _seconds: True
 ) -> Iterator[_Step]:
     """Feed the rules as the pipeline does; `has_turn`: whether a row, of that time, is read at all."""
     for row in np.flatnonzero(face.read).tolist():
         seconds = float(face.seconds[row])
         if not has_turn(row, seconds):
             continue
-        expression.read(face.readings[row], seconds)
+        expression.read(face.predictions[row], seconds)
         told = row == face.announced
         if told:
             expression.settle()
@@ -136,15 +136,15 @@ def _steps(
 
 
 def smoothed(
-    face: Followed, labels: Sequence[str], smoothing_seconds: float, make: MakeExpression = Expression
+    face: Followed, labels: Sequence[str], smoothing_seconds: float, make: MakeExpression = ExpressionFilter
 ) -> Followed:
     """Return the face with its readings smoothed already: a replay without smoothing then gives the same."""
     expression = make(labels, EventsConfig(smoothing_seconds=smoothing_seconds), 0.0)
-    readings = face.readings.copy()
+    predictions = face.predictions.copy()
     for row in np.flatnonzero(face.read):
-        expression.read(face.readings[row], float(face.seconds[row]))
-        readings[row] = expression.probabilities
-    return Followed(face.name, face.truth, face.seconds, readings, face.read, face.announced)
+        expression.read(face.predictions[row], float(face.seconds[row]))
+        predictions[row] = expression.probabilities
+    return Followed(face.name, face.truth, face.seconds, predictions, face.read, face.announced)
 
 
 def read_right(faces: Sequence[Followed], labels: Sequence[str]) -> float:
@@ -153,5 +153,5 @@ def read_right(faces: Sequence[Followed], labels: Sequence[str]) -> float:
     for face in faces:
         for row in np.flatnonzero(face.read):
             shown = face.truth[index_at(face.truth, float(face.seconds[row]))].emotion
-            right.append(labels[int(face.readings[row].argmax())] == shown)
+            right.append(labels[int(face.predictions[row].argmax())] == shown)
     return float(np.mean(right))

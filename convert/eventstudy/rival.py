@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.config.schema import EventsConfig
-from edge.vision.expression import Expression
+from edge.vision.expression import ExpressionFilter
 
 
-class GeometricExpression(Expression):
+class GeometricExpression(ExpressionFilter):
     """Averages the probabilities' logarithms, so that readings that are sure weigh more."""
 
     def __init__(self, labels: Sequence[str], config: EventsConfig, unknown_below: float) -> None:
-        """As `Expression`."""
+        """As `ExpressionFilter`."""
         super().__init__(labels, config, unknown_below)
         self._logits: NDArray[np.float32] | None = None
 

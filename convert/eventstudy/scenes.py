@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convert.corruptions import CORRUPTIONS
 from convert.eventstudy.followed import Followed, Seen, follow
 from convert.eventstudy.truth import Shown, truth_of
-from edge.capture.scripted.renderer import HEIGHT_PX, WIDTH_PX, Stage, pose_at
+from edge.capture.scripted.renderer import HEIGHT_PX, WIDTH_PX, Renderer, pose_at
 from edge.capture.scripted.script import parse_script
 from edge.config.schema import DetectorConfig
 from edge.types import Box, Frame
@@ -67,7 +67,7 @@ SCENES: Final = (
 def frames_of(scene: Scene) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Draw a scene: (seconds, uint8 (480, 640)) at 25 frames a second."""
     scripts = [parse_script(f"scripted:{text}?fps={FPS:g}") for text in scene.scripts]
-    stages = [Stage(number + 1) for number in range(len(scripts))]
+    stages = [Renderer(number + 1) for number in range(len(scripts))]
     rng = np.random.default_rng(len(scene.name))
     for number in range(max(script.frames for script in scripts)):
         seconds = number / FPS
@@ -114,7 +114,7 @@ def seen_in(scene: Scene, classifier: Classifier) -> list[Seen]:
         frame = Frame(number, seconds, picture, 0.0, 0.0, colour)
         found = detector.detect(picture)
         boxes = [_shaken(one.box, scene.jitter, rng) if scene.jitter else one.box for one in found]
-        seen.append(Seen(seconds, tuple(found), tuple(classifier.read(frame, boxes))))
+        seen.append(Seen(seconds, tuple(found), tuple(classifier.classify(frame, boxes))))
     return seen
 
 

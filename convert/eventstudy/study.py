@@ -14,7 +14,7 @@ from convert.eventstudy.truth import Score, judge
 from convert.labels import LABELS
 from edge.config.schema import EventsConfig
 from edge.vision.classification.classifier import Classifier
-from edge.vision.expression import Expression
+from edge.vision.expression import ExpressionFilter
 
 RATES: Final = ((1, 25.0), (2, 12.5), (5, 5.0))
 """Every n-th frame, and the frames a second that this gives."""
@@ -90,7 +90,7 @@ def score(
     labels: Sequence[str],
     config: EventsConfig,
     unknown_below: float,
-    make: MakeExpression = Expression,
+    make: MakeExpression = ExpressionFilter,
 ) -> Score:
     """Judge what a setting announces of these faces, pooled."""
     total = Score()
@@ -104,7 +104,7 @@ def search(
     labels: Sequence[str],
     unknown_below: float,
     say: Say,
-    make: MakeExpression = Expression,
+    make: MakeExpression = ExpressionFilter,
 ) -> dict[EventsConfig, Scores]:
     """Score every setting on every kind and rate."""
     grid: dict[EventsConfig, dict[tuple[str, float], Score]] = {}

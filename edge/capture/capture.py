@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from edge.capture.generation import Generation, backoff_seconds
-from edge.capture.reconnect import Situation, State, Supervisor
+from edge.capture.generation import CaptureSession
+from edge.capture.reconnect import SharedState, Supervisor
 from edge.capture.source import Source
 from edge.errors import SourceError, SourceLostError
-from edge.types import Frame
+from edge.pacing import Backoff
+from edge.types import Frame, SourceState
 
 _JOIN_SECONDS = 2.0
 """How long `stop` waits for a read to return. The threads are daemons: the process can end without."""
@@ -26,7 +27,7 @@ class Capture:
 
     `make` gives a new source that is not open. `fast` lets a finite source run as quickly as frames
     are taken; otherwise it is paced by its frames' `seconds`. A live source without a frame for
-    `stall_seconds`, or one that is lost, is opened again after `backoff(attempt)` seconds.
+    `stall_seconds`, or one that is lost, is opened again after the waits of `backoff`.
 
     While it is paused `next` gives no frame. A live source is closed then, so that nothing can be seen and the
     camera's light goes out, and opened anew to resume; a finite one is held at its next frame.
@@ -43,11 +44,11 @@ class Capture:
         *,
         fast: bool,
         stall_seconds: float,
-        backoff: Callable[[int], float] = backoff_seconds,
+        backoff: Backoff | None = None,
     ) -> None:
         self._make = make
         self._fast = fast
-        self._situation = Situation()
+        self._situation = SharedState()
         self._changed = self._situation.changed
         self._supervisor = Supervisor(self._situation, self._start_reader, stall_seconds, backoff)
         self._supervising: threading.Thread | None = None
@@ -61,7 +62,7 @@ class Capture:
         self._last_seconds = 0.0
 
     @property
-    def state(self) -> State:
+    def state(self) -> SourceState:
         """How the source is."""
         return self._situation.state
 
@@ -94,7 +95,7 @@ class Capture:
         source = self._make()
         self._live = source.live
         if self.paused and self._live:
-            self._situation.current = Generation(None, time.monotonic())
+            self._situation.current = CaptureSession(None, time.monotonic())
             self._situation.current.released = self._situation.current.closed = True
         else:
             try:
@@ -102,7 +103,7 @@ class Capture:
             except SourceLostError as error:
                 # At the start nobody relies on the source yet, and the person is still there to read this.
                 raise SourceError(str(error)) from error
-            self._start_reader(Generation(source, time.monotonic()))
+            self._start_reader(CaptureSession(source, time.monotonic()))
         if self._live:
             self._supervising = self._thread(self._supervisor.run, None)
             self._supervising.start()
@@ -168,7 +169,7 @@ class Capture:
             return True
         return not situation.paused and (self._slot is not None or situation.over)
 
-    def _thread(self, work: Callable[[], None], generation: Generation | None) -> threading.Thread:
+    def _thread(self, work: Callable[[], None], generation: CaptureSession | None) -> threading.Thread:
         """Make a thread whose death is the whole line's, unless it works for an abandoned generation."""
 
         def guarded() -> None:
@@ -182,7 +183,7 @@ class Capture:
 
         return threading.Thread(target=guarded, name="capture", daemon=True)
 
-    def _start_reader(self, generation: Generation) -> None:
+    def _start_reader(self, generation: CaptureSession) -> None:
         with self._changed:
             if self._situation.stopping:
                 return
@@ -192,7 +193,7 @@ class Capture:
 
     # The reader's side: one thread per generation.
 
-    def _read(self, generation: Generation) -> None:
+    def _read(self, generation: CaptureSession) -> None:
         try:
             source = self._opened(generation)
             try:
@@ -212,7 +213,7 @@ class Capture:
                 self._situation.state = "ended"
             self._changed.notify_all()
 
-    def _opened(self, generation: Generation) -> Source:
+    def _opened(self, generation: CaptureSession) -> Source:
         if generation.source is not None:
             return generation.source
         source = self._make()
@@ -224,7 +225,7 @@ class Capture:
                 self._changed.notify_all()
         return source
 
-    def _put_live(self, generation: Generation, frame: Frame) -> None:
+    def _put_live(self, generation: CaptureSession, frame: Frame) -> None:
         """Put the frame into the slot, unless the generation was abandoned while it read."""
         with self._changed:
             if not self._situation.wants(generation):
@@ -243,7 +244,7 @@ class Capture:
             self._changed.notify_all()
         self._supervisor.lives()
 
-    def _put_finite(self, generation: Generation, frame: Frame) -> None:
+    def _put_finite(self, generation: CaptureSession, frame: Frame) -> None:
         """Wait for the frame's time and for an empty slot, and put it there."""
         with self._changed:
             if self.captured == 0:

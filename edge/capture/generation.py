@@ -1,37 +1,24 @@
 """One opening of a live source: whether it is well, and how long to wait before the next."""
 
-import random
 import threading
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from edge.capture.source import Source
 
-FIRST_BACKOFF_SECONDS: Final = 0.5
-MAX_BACKOFF_SECONDS: Final = 30.0
-
 _MIN_OPEN_SECONDS: Final = 15.0
 """Opening may take longer than a frame: a sensor starts, a host name is looked up."""
 
 
-def backoff_seconds(attempt: int) -> float:
-    """Wait before the try number `attempt` (from 0): doubling up to 30 s, and a random half of it.
-
-    Random, because several sensors on one stream should not come back together.
-    """
-    full = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(attempt, 16))
-    return full * random.uniform(0.5, 1.0)
-
-
 @dataclass(frozen=True, slots=True)
-class End:
+class SessionEnd:
     """How a generation ended, and one sentence on why."""
 
     state: Literal["stalled", "lost"]
     error: str
 
 
-class Generation:
+class CaptureSession:
     """One opening of the source, with a thread of its own. Not thread-safe: guarded by the capture's condition."""
 
     def __init__(self, source: Source | None, now: float, *, resumed: bool = False) -> None:
@@ -63,14 +50,14 @@ class Generation:
         self._alive_at = now
         return first
 
-    def end(self, now: float, stall_seconds: float) -> End | None:
+    def end(self, now: float, stall_seconds: float) -> SessionEnd | None:
         """Return how it has ended; None as long as it is well, or may still be."""
         if self.lost_because is not None:
-            return End("lost", self.lost_because)
+            return SessionEnd("lost", self.lost_because)
         if self.seconds_left(now, stall_seconds) > 0:
             return None
         what = "gave no frame for" if self._opened else "could not be opened for"
-        return End("stalled", f"The source {what} {self._limit_seconds(stall_seconds):g} s")
+        return SessionEnd("stalled", f"The source {what} {self._limit_seconds(stall_seconds):g} s")
 
     def seconds_left(self, now: float, stall_seconds: float) -> float:
         """Return how long it may be silent from now on; negative where it has been for too long."""

@@ -13,31 +13,17 @@ from edge.capture.open import first_frame
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.errors import ConfigError, SourceError
-from edge.messages.composer import Composer
-from edge.types import UNKNOWN, Detection, FaceView, Frame
+from edge.messages.payload_builder import PayloadBuilder
+from edge.types import Frame, TrackedFace
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
+from edge.vision.stills import classify_faces
 
 _INK: Final = (80, 220, 80)
 _PAPER: Final = (20, 20, 20)
 
 
-def read_faces(frame: Frame, detections: Sequence[Detection], classifier: Classifier, config: Config) -> list[FaceView]:
-    """Read every face of a picture on which both cascades agree, in the order of the detections, from 1."""
-    threshold = config.events.unknown_below
-    if threshold is None:
-        threshold = classifier.manifest.thresholds.unknown_below
-    boxes = [found.box for found in detections if found.agreed][: config.model.max_faces]
-    faces = []
-    for number, (box, probabilities) in enumerate(zip(boxes, classifier.read(frame, boxes), strict=True), start=1):
-        best = int(probabilities.argmax())
-        confidence = float(probabilities[best])
-        label = classifier.labels[best] if confidence >= threshold else UNKNOWN
-        faces.append(FaceView(number, box, label, confidence, probabilities))
-    return faces
-
-
-def _table(path: Path, faces: Sequence[FaceView], labels: Sequence[str]) -> str:
+def _table(path: Path, faces: Sequence[TrackedFace], labels: Sequence[str]) -> str:
     if not faces:
         return f"{path}: no face\n"
     lines = [f"{path}: {len(faces)} face{'s' * (len(faces) > 1)}"]
@@ -50,11 +36,11 @@ def _table(path: Path, faces: Sequence[FaceView], labels: Sequence[str]) -> str:
         shares = "  ".join(
             f"{100 * value:>{width - 2}.1f} %" for value, width in zip(face.probabilities, widths, strict=True)
         )
-        lines.append(f"  {face.track:>4}  {where:>22}  {face.label:<10}  {shares}")
+        lines.append(f"  {face.track_id:>4}  {where:>22}  {face.label:<10}  {shares}")
     return "\n".join(lines) + "\n"
 
 
-def annotated(frame: Frame, faces: Sequence[FaceView]) -> NDArray[np.uint8]:
+def annotated(frame: Frame, faces: Sequence[TrackedFace]) -> NDArray[np.uint8]:
     """Return a copy of the frame, uint8 (height, width, 3) BGR, with boxes, labels and confidences."""
     picture = np.array(cv2.cvtColor(frame.luma, cv2.COLOR_GRAY2BGR) if frame.bgr is None else frame.bgr, dtype=np.uint8)
     size = max(0.5, picture.shape[1] / 1000)
@@ -92,14 +78,14 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
     if annotate is not None and len(images) > 1:
         raise ConfigError(f"--annotate {annotate} takes one picture, but {len(images)} were given")
     classifier = Classifier.from_config(config.model)
-    composer = Composer("", classifier.labels, config.labels)
+    composer = PayloadBuilder("", classifier.labels, config.labels)
     detector = Detector(config.detector)
     for path in images:
         if path.is_dir():
             raise SourceError(f"{path} is a folder: name the pictures in it, as in {path}/*.jpg")
         # Absolute: a picture may be called 0, which as a source is a camera.
         frame = first_frame(str(path.absolute()), SourceOptions.from_config(config.source, colour=True))
-        faces = read_faces(frame, detector.detect(frame.luma), classifier, config)
+        faces = classify_faces(frame, detector.detect(frame.luma), classifier, config)
         if as_json:
             state: dict[str, Any] = msgspec.to_builtins(composer.state(faces, frame, frame.captured_unix))
             stream.write(msgspec.json.encode({"image": str(path), "faces": state["faces"]}).decode() + "\n")

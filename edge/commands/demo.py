@@ -22,10 +22,10 @@ from edge.messages.payloads import EventPayload
 from edge.messages.text import clock
 from edge.messages.topics import STATUS_WORDS, STOPPED, subscription
 from edge.mqtt.connection import Connection
-from edge.mqtt.dialler import Dialler
+from edge.mqtt.dialler import Connector
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.settings import access
-from edge.mqtt.types import ConnectionGoneError, Received
+from edge.mqtt.settings import broker_settings
+from edge.mqtt.types import ConnectionGoneError, ReceivedMessage
 
 _SCRIPT: Final = "scripted:"
 _LAST_WORDS_SECONDS: Final = 5.0
@@ -90,7 +90,7 @@ class _Teller:
 
 def _with_broker(url: str, source: str, tally: Tally, say: Callable[[str], None]) -> int:
     mqtt = MqttConfig(url=url)
-    dialler = Dialler(access(mqtt), f"emotion-edge-demo-{secrets.token_hex(4)}")
+    dialler = Connector(broker_settings(mqtt), f"emotion-edge-demo-{secrets.token_hex(4)}")
     try:
         # Subscribed before the daemon starts: events are not retained.
         with subscribe(dialler, [subscription(mqtt.base_topic, kind) for kind in ("status", "event")]) as connection:
@@ -108,7 +108,7 @@ def _with_broker(url: str, source: str, tally: Tally, say: Callable[[str], None]
     return daemon.returncode
 
 
-def _until_stopped(connection: Connection, daemon: subprocess.Popen[str]) -> Iterator[Received]:
+def _until_stopped(connection: Connection, daemon: subprocess.Popen[str]) -> Iterator[ReceivedMessage]:
     """Messages until the daemon said `stopped`, or has been gone for a while without having said it."""
     give_up = float("inf")
     while time.monotonic() < give_up:
@@ -122,7 +122,7 @@ def _until_stopped(connection: Connection, daemon: subprocess.Popen[str]) -> Ite
             give_up = min(give_up, time.monotonic() + left)
 
 
-def _tell(message: Received, reader: Reader, tally: Tally, say: Callable[[str], None]) -> None:
+def _tell(message: ReceivedMessage, reader: Reader, tally: Tally, say: Callable[[str], None]) -> None:
     if message.payload.decode(errors="replace") not in STATUS_WORDS:
         try:
             event = decode("event", message.payload)

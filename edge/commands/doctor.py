@@ -14,12 +14,12 @@ from edge.capture.open import first_frame, make_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.errors import BrokerError, CascadeError, EdgeError
-from edge.messages.composer import Composer
-from edge.mqtt.dialler import Dialler
+from edge.messages.payload_builder import PayloadBuilder
+from edge.mqtt.dialler import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.outbox.inspect import describe_outbox
-from edge.mqtt.settings import access
-from edge.preview.factory import try_page
+from edge.mqtt.settings import broker_settings
+from edge.preview.factory import try_preview
 from edge.system import board
 from edge.system.realtime import describe_priority
 from edge.types import Detection, Frame
@@ -59,9 +59,9 @@ class _Patient:
         spent_ms = []
         for _ in range(_RUNS):
             began = time.perf_counter()
-            classifier.read_crop(face)
+            classifier.classify_crop(face)
             spent_ms.append(1000 * (time.perf_counter() - began))
-        Composer("", classifier.labels, self.config.labels)
+        PayloadBuilder("", classifier.labels, self.config.labels)
         self.classifier = classifier
         return (
             f"{classifier.path} fits its manifest and runs in {statistics.median(spent_ms):.1f} ms on "
@@ -71,7 +71,7 @@ class _Patient:
     def cascade(self) -> str:
         detector = Detector(self.config.detector)
         frame = first_frame(_ACTOR, SourceOptions(colour=True))
-        faces = [face for face in detector.detect(frame.luma) if face.agreed]
+        faces = [face for face in detector.detect(frame.luma) if face.verified]
         if len(faces) != 1:
             raise CascadeError(
                 f"{detector.path} finds {len(faces)} faces in a test picture that shows one: use a cascade trained on "
@@ -83,7 +83,7 @@ class _Patient:
     def _label(self, frame: Frame, face: Detection) -> str:
         if self.classifier is None:
             return ""
-        probabilities = self.classifier.read(frame, [face.box])[0]
+        probabilities = self.classifier.classify(frame, [face.box])[0]
         best = int(probabilities.argmax())
         return f", and the model reads {self.classifier.labels[best]} ({100 * probabilities[best]:.0f} %) from it"
 
@@ -98,7 +98,7 @@ class _Patient:
         mqtt = self.config.mqtt
         if not mqtt.url:
             return "none configured: events go to standard output as JSON Lines (set mqtt.url for a broker)"
-        dialler = Dialler(access(mqtt), f"emotion-edge-doctor-{time.time_ns() % 1_000_000}")
+        dialler = Connector(broker_settings(mqtt), f"emotion-edge-doctor-{time.time_ns() % 1_000_000}")
         began = time.perf_counter()
         try:
             with dialler.connect() as connection:
@@ -115,7 +115,7 @@ class _Patient:
         return describe_priority(self.config.budget.priority)
 
     def page(self) -> str:
-        return f"can be served at {try_page(self.config)}"
+        return f"can be served at {try_preview(self.config)}"
 
 
 def doctor(config: Config, stream: TextIO) -> int:

@@ -11,9 +11,9 @@ from edge.errors import BrokerError, ConfigError
 from edge.homeassistant.discovery import config_topic, discovery, is_ours, removal
 from edge.messages.topics import Topics
 from edge.mqtt.connection import Connection
-from edge.mqtt.dialler import Dialler
+from edge.mqtt.dialler import Connector
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.settings import access
+from edge.mqtt.settings import broker_settings
 from edge.mqtt.types import ConnectionGoneError
 from edge.system import board
 
@@ -27,12 +27,12 @@ _ANSWER_SECONDS: Final = 5.0
 def show(config: Config, stream: TextIO) -> int:
     """Print the message as the sensor would publish it, indented."""
     # OpenCV and the interpreter, which `remove` does not need.
-    from edge.daemon.health import info  # noqa: PLC0415
+    from edge.daemon.health import build_info  # noqa: PLC0415
     from edge.vision.classification.classifier import Classifier  # noqa: PLC0415
 
     device = board.device_id(config.device.id)
     classifier = Classifier.from_config(config.model)
-    described = info(config=config, device=device, boot_id="", classifier=classifier)
+    described = build_info(config=config, device=device, boot_id="", classifier=classifier)
     topics = Topics(config.mqtt.base_topic, device)
     message = discovery(config.homeassistant.discovery_prefix, topics, described, commands=config.requests.enabled)
     content = {"topic": message.topic, "payload": json.loads(message.payload)}
@@ -50,7 +50,7 @@ def remove(config: Config, stream: TextIO) -> int:
         msg = "mqtt.url is empty: say which broker holds the announcement, as in --mqtt mqtt://HOST"
         raise ConfigError(msg)
     topic = config_topic(config.homeassistant.discovery_prefix, board.device_id(config.device.id))
-    dialler = Dialler(access(config.mqtt), f"emotion-edge-homeassistant-{secrets.token_hex(4)}")
+    dialler = Connector(broker_settings(config.mqtt), f"emotion-edge-homeassistant-{secrets.token_hex(4)}")
     try:
         with subscribe(dialler, [topic]) as connection:
             found = _retained(connection, topic)

@@ -9,18 +9,18 @@ from typing import Final, TextIO
 
 import msgspec
 
-from edge.backoff import Backoff
 from edge.commands.verify import Verifier
 from edge.config.schema import MqttConfig
 from edge.errors import BrokerError, ConfigError
 from edge.messages.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, Payload, StatePayload
 from edge.messages.text import clock, describe, describe_health, describe_state, printable
-from edge.messages.topics import STATUS_WORDS, Kind, parse, subscription
+from edge.messages.topics import STATUS_WORDS, Kind, parse_topic, subscription
 from edge.mqtt.connection import Connection
-from edge.mqtt.dialler import Dialler
+from edge.mqtt.dialler import Connector
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.settings import access
-from edge.mqtt.types import ConnectionGoneError, Received
+from edge.mqtt.settings import broker_settings, reconnect_backoff
+from edge.mqtt.types import ConnectionGoneError, ReceivedMessage
+from edge.pacing import Backoff
 
 _KINDS: Final[tuple[Kind, ...]] = ("status", "state", "event", "health")
 _STOP_CHECK_SECONDS: Final = 0.2
@@ -55,9 +55,9 @@ class Reader:
         self._appeared: dict[tuple[str, str, int], float] = {}
         self._health: dict[str, str] = {}
 
-    def line(self, message: Received) -> str | None:
+    def line(self, message: ReceivedMessage) -> str | None:
         """One line about `message`; None where it tells nothing new."""
-        address = parse(self._base, message.topic)
+        address = parse_topic(self._base, message.topic)
         if address is None:
             return None
         now = time.strftime("%H:%M:%S")
@@ -93,9 +93,9 @@ class Reader:
         return describe(event, None if began is None else event.source_seconds - began)
 
 
-def json_line(base: str, message: Received) -> str | None:
+def json_line(base: str, message: ReceivedMessage) -> str | None:
     """`message` as one line of JSON: device, kind, retained and payload, or error; None if not ours."""
-    address = parse(base, message.topic)
+    address = parse_topic(base, message.topic)
     if address is None:
         return None
     record = {"device": address.device, "kind": address.kind, "retained": message.retained}
@@ -106,7 +106,7 @@ def json_line(base: str, message: Received) -> str | None:
     return msgspec.json.encode(record | content).decode()
 
 
-def subscribe(dialler: Dialler, filters: list[str]) -> Connection:
+def subscribe(dialler: Connector, filters: list[str]) -> Connection:
     """Connect and subscribe. Raises BrokerError for a refusal, ConnectFailedError, ConnectionGoneError."""
     connection = dialler.connect()
     try:
@@ -121,7 +121,7 @@ def subscribe(dialler: Dialler, filters: list[str]) -> Connection:
     return connection
 
 
-def receive(connection: Connection, timeout_seconds: float) -> Iterator[Received]:
+def receive(connection: Connection, timeout_seconds: float) -> Iterator[ReceivedMessage]:
     """Give what comes within one `poll`, also what came right before the end (ConnectionGoneError)."""
     try:
         connection.poll(timeout_seconds)
@@ -157,11 +157,11 @@ def watch(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callable[[],
         msg = f"device = {device!r} must be one device's id, without any of + # /"
         raise ConfigError(msg)
     # A random client id: two people watching must not throw each other out.
-    dialler = Dialler(access(mqtt), f"emotion-edge-watch-{secrets.token_hex(4)}")
+    dialler = Connector(broker_settings(mqtt), f"emotion-edge-watch-{secrets.token_hex(4)}")
     filters = [subscription(mqtt.base_topic, kind, device) for kind in _KINDS]
     printer = _Printer(mqtt.base_topic, options, stream)
     with contextlib.suppress(KeyboardInterrupt):
-        for message in _messages(dialler, filters, Backoff(mqtt.reconnect_max_seconds), stop):
+        for message in _messages(dialler, filters, reconnect_backoff(mqtt.reconnect_max_seconds), stop):
             printer(message)
     return printer.finish()
 
@@ -176,7 +176,7 @@ class _Printer:
         self._reader = Reader(base)
         self._verifier = Verifier() if options.verify else None
 
-    def __call__(self, message: Received | str) -> None:
+    def __call__(self, message: ReceivedMessage | str) -> None:
         if isinstance(message, str):
             if self._verifier is not None:
                 self._verifier.interrupted()
@@ -195,8 +195,8 @@ class _Printer:
             self._say(line)
         return 0 if self._verifier.faultless else 1
 
-    def _finding(self, message: Received) -> str | None:
-        address = parse(self._base, message.topic)
+    def _finding(self, message: ReceivedMessage) -> str | None:
+        address = parse_topic(self._base, message.topic)
         if self._verifier is None or address is None or address.kind != "event":
             return None
         try:
@@ -217,8 +217,8 @@ class _Printer:
 
 
 def _messages(
-    dialler: Dialler, filters: list[str], backoff: Backoff, stop: Callable[[], bool]
-) -> Iterator[Received | str]:
+    dialler: Connector, filters: list[str], backoff: Backoff, stop: Callable[[], bool]
+) -> Iterator[ReceivedMessage | str]:
     """Give messages, and remarks about the connection, for as long as `stop()` is false."""
     accepted = False
     silent = ""
@@ -239,7 +239,7 @@ def _messages(
         except ConnectionGoneError as error:
             if not accepted:
                 raise BrokerError(f"the connection to the broker is gone: {error}") from error
-            backoff.connection_ended(time.monotonic() - began)
+            backoff.attempt_ended(time.monotonic() - began)
             if not silent:
                 silent = f"the connection to the broker is gone: {error}; trying again"
                 yield silent

@@ -26,7 +26,7 @@ _AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>.*
 
 
 @dataclass(frozen=True, slots=True)
-class Broker:
+class BrokerAddress:
     """Address of a broker. `host` is a name, an IPv4 or (without brackets) an IPv6 address."""
 
     host: str
@@ -38,7 +38,7 @@ class Broker:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_broker_url(url: str) -> Broker:
+def parse_broker_url(url: str) -> BrokerAddress:
     """Take `mqtt.url` apart.
 
     Raises ConfigError, naming the key, the value and what is right. A URL that holds a user name or a
@@ -61,7 +61,9 @@ def parse_broker_url(url: str) -> Broker:
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
         raise _wrong(url, f"must be {_FORMS}, an IPv6 address in brackets")
-    return Broker(_host(url, match["host"]), _port(url, match["port"], _DEFAULT_PORTS[scheme]), scheme == "mqtts")
+    return BrokerAddress(
+        _host(url, match["host"]), _port(url, match["port"], _DEFAULT_PORTS[scheme]), scheme == "mqtts"
+    )
 
 
 def _host(url: str, host: str) -> str:

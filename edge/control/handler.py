@@ -14,14 +14,14 @@ import msgspec
 
 from edge.config.schema import Config, RequestsConfig
 from edge.config.state_dir import pause_file
-from edge.control.pause_file import PauseMark
-from edge.control.protocol import Address, RefusedError, Request, addresses, read
-from edge.messages.composer import timestamp
+from edge.control.pause_file import PauseFile
+from edge.control.protocol import RefusedError, Request, ResponseTarget, parse_request, response_targets
+from edge.messages.payload_builder import timestamp
 from edge.messages.payloads import HealthPayload, ResponsePayload, encode
 from edge.messages.topics import Topics
-from edge.mqtt.handlers import Post
-from edge.mqtt.types import Message, Received
-from edge.pacing import Pacer
+from edge.mqtt.handlers import Publish
+from edge.mqtt.types import OutgoingMessage, ReceivedMessage
+from edge.pacing import TokenBucket
 from edge.redact import redacted
 
 _LOG: Final = logging.getLogger(__name__)
@@ -51,19 +51,19 @@ class Sensor(Protocol):
         """How it is doing, now or a moment ago."""
 
 
-class RequestDesk:
+class RequestHandler:
     """A correspondent that takes requests to the device of `topics`. `mark` outlives the process.
 
     One that is not enabled hears nothing.
     """
 
-    def __init__(self, config: RequestsConfig, topics: Topics, mark: PauseMark) -> None:
+    def __init__(self, config: RequestsConfig, topics: Topics, mark: PauseFile) -> None:
         self.mark = mark
         self._topics = topics
         self._enabled = config.enabled
         self._rate = config.per_second
-        self._pacer = Pacer(config.per_second, max(1, round(_BURST_SECONDS * config.per_second)))
-        self._waiting: queue.Queue[tuple[Request, list[Address], Post]] = queue.Queue(_MOST_WAITING)
+        self._pacer = TokenBucket(config.per_second, max(1, round(_BURST_SECONDS * config.per_second)))
+        self._waiting: queue.Queue[tuple[Request, list[ResponseTarget], Publish]] = queue.Queue(_MOST_WAITING)
         self._retained_told = False
         self._dropped = 0
         self._flood_answered: float | None = None
@@ -74,10 +74,10 @@ class RequestDesk:
         """Every request to this sensor."""
         return (self._topics.requests,) if self._enabled else ()
 
-    def connected(self, post: Post) -> None:
+    def connected(self, post: Publish) -> None:
         """Nothing to say as long as nobody asks."""
 
-    def received(self, message: Received, post: Post) -> None:
+    def received(self, message: ReceivedMessage, post: Publish) -> None:
         """Check a request and put it down, or say why not."""
         if message.retained:
             # It was meant for whoever was there when it was sent, maybe years ago.
@@ -88,9 +88,9 @@ class RequestDesk:
         if not self._pacer.take():
             self._drop(message, post)
             return
-        to = addresses(self._topics, message)
+        to = response_targets(self._topics, message)
         try:
-            request = read(self._topics, message)
+            request = parse_request(self._topics, message)
             self._put(request, to, post)
         except RefusedError as error:
             _LOG.debug("refused a request on %r: %s", message.topic, error)
@@ -110,7 +110,7 @@ class RequestDesk:
                 response = _refusal(f"the sensor failed over it ({type(error).__name__})", request.transaction)
             _answer(to, post, response)
 
-    def _put(self, request: Request, to: list[Address], post: Post) -> None:
+    def _put(self, request: Request, to: list[ResponseTarget], post: Publish) -> None:
         try:
             self._waiting.put_nowait((request, to, post))
         except queue.Full:
@@ -132,10 +132,10 @@ class RequestDesk:
             transaction=request.transaction,
             paused=sensor.paused,
             health=sensor.report() if request.name == "health" else None,
-            config=shown(config) if request.name == "config" else None,
+            config=redacted_config(config) if request.name == "config" else None,
         )
 
-    def _drop(self, message: Received, post: Post) -> None:
+    def _drop(self, message: ReceivedMessage, post: Publish) -> None:
         """One too many: most of a flood is not even answered."""
         self._dropped += 1
         now = time.monotonic()
@@ -144,7 +144,7 @@ class RequestDesk:
             sentence = (
                 f"too many requests: {self._rate:g} per second are answered, and {self._dropped} were dropped so far"
             )
-            _answer(addresses(self._topics, message), post, _refusal(sentence, None))
+            _answer(response_targets(self._topics, message), post, _refusal(sentence, None))
         if self._flood_logged is None or now - self._flood_logged >= _FLOOD_LOG_SECONDS:
             self._flood_logged = now
             _LOG.warning(
@@ -155,17 +155,17 @@ class RequestDesk:
             )
 
 
-def request_desk(config: Config, device: str) -> RequestDesk:
+def create_request_handler(config: Config, device: str) -> RequestHandler:
     """Build the desk of `device`. Raises ConfigError for a folder of the outbox that cannot be one.
 
     Where nobody can be heard, no pause is remembered either: it could not be taken back.
     """
     heard = bool(config.mqtt.url) and config.requests.enabled
-    mark = PauseMark(pause_file(config.mqtt, device) if heard else None)
-    return RequestDesk(config.requests, Topics(config.mqtt.base_topic, device), mark)
+    mark = PauseFile(pause_file(config.mqtt, device) if heard else None)
+    return RequestHandler(config.requests, Topics(config.mqtt.base_topic, device), mark)
 
 
-def shown(config: Config) -> dict[str, dict[str, Any]]:
+def redacted_config(config: Config) -> dict[str, dict[str, Any]]:
     """Return a configuration as strangers may see it: by table and key, with `***` for credentials."""
     tables: dict[str, dict[str, Any]] = msgspec.to_builtins(config)
     return {table: {key: _shown(key, value) for key, value in keys.items()} for table, keys in tables.items()}
@@ -189,7 +189,7 @@ def _refusal(sentence: str, transaction: str | None) -> ResponsePayload:
     )
 
 
-def _answer(to: list[Address], post: Post, response: ResponsePayload) -> None:
+def _answer(to: list[ResponseTarget], post: Publish, response: ResponsePayload) -> None:
     payload = encode(response)
     for address in to:
-        post(Message(address.topic, payload, 1, retain=False, correlation=address.correlation))
+        post(OutgoingMessage(address.topic, payload, 1, retain=False, correlation=address.correlation))

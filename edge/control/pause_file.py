@@ -9,7 +9,7 @@ from typing import Final
 _LOG: Final = logging.getLogger(__name__)
 
 
-class PauseMark:
+class PauseFile:
     """A file that is there while the sensor is paused; with None it is not remembered.
 
     Who asked a sensor not to look means it until they say otherwise, and not until somebody pulls the plug.

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from edge.messages.topics import Topics, is_name
-from edge.mqtt.types import Received
+from edge.mqtt.types import ReceivedMessage
 
 Name = Literal["pause", "resume", "health", "config"]
 NAMES: Final[tuple[Name, ...]] = get_args(Name)
@@ -43,14 +43,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ResponseTarget:
     """Where an answer goes. `correlation`: what the asker knows it by; MQTT 5 only."""
 
     topic: str
     correlation: bytes | None = None
 
 
-def read(topics: Topics, message: Received) -> Request:
+def parse_request(topics: Topics, message: ReceivedMessage) -> Request:
     """Take a request apart. Raises RefusedError."""
     if len(message.payload) > MOST_BYTES:
         raise RefusedError(f"the payload has {len(message.payload)} bytes, but may have at most {MOST_BYTES}")
@@ -71,21 +71,21 @@ def read(topics: Topics, message: Received) -> Request:
     return Request(name, transaction, {"pause": paused, "resume": False}.get(name))
 
 
-def addresses(topics: Topics, message: Received) -> list[Address]:
+def response_targets(topics: Topics, message: ReceivedMessage) -> list[ResponseTarget]:
     """Where to answer: on our own topic always, and where an asker with MQTT 5 wants it, if that may be."""
     name = _last(message.topic)
-    own = Address(topics.response(name if name in NAMES else UNKNOWN))
+    own = ResponseTarget(topics.response(name if name in NAMES else UNKNOWN))
     try:
         _check_address(topics, message, None)
     except RefusedError:
         return [own]
     wanted = message.response_topic
     if wanted is None or wanted == own.topic:
-        return [Address(own.topic, message.correlation)]
-    return [own, Address(wanted, message.correlation)]
+        return [ResponseTarget(own.topic, message.correlation)]
+    return [own, ResponseTarget(wanted, message.correlation)]
 
 
-def _check_address(topics: Topics, message: Received, transaction: str | None) -> None:
+def _check_address(topics: Topics, message: ReceivedMessage, transaction: str | None) -> None:
     """Refuse what could not be answered as its asker wants it. Raises RefusedError."""
     if message.correlation is not None and len(message.correlation) > _MOST_CORRELATION_BYTES:
         raise RefusedError(

@@ -7,9 +7,9 @@ from edge.capture.source import SourceOptions
 from edge.config.credentials import read_password
 from edge.config.schema import Config, MqttConfig
 from edge.config.state_dir import outbox_file
-from edge.messages.composer import Composer
-from edge.mqtt.settings import access
-from edge.preview.auth import access as page_access
+from edge.messages.payload_builder import PayloadBuilder
+from edge.mqtt.settings import broker_settings
+from edge.preview.auth import preview_access as page_access
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import find_model, load_manifest
 from edge.vision.detection.detector import Detector
@@ -18,11 +18,11 @@ from edge.vision.detection.detector import Detector
 def check(config: Config) -> None:
     """Build everything that can be built without opening a camera or a connection. Raises EdgeError."""
     classifier = Classifier.from_config(config.model)
-    Composer("", classifier.labels, config.labels)
+    PayloadBuilder("", classifier.labels, config.labels)
     Detector(config.detector)
     make_source(config.source.uri, SourceOptions.from_config(config.source))
     if config.mqtt.url:
-        access(config.mqtt)
+        broker_settings(config.mqtt)
         outbox_file(config.mqtt, config.device.id)
     if config.preview.enabled:
         page_access(config.preview)
@@ -35,11 +35,11 @@ def check_next_start(config: Config, keys: Iterable[str]) -> None:
     """
     tables = {key.partition(".")[0] for key in keys}
     if "model" in tables:
-        Composer("", load_manifest(find_model(config.model.name)).labels, config.labels)
+        PayloadBuilder("", load_manifest(find_model(config.model.name)).labels, config.labels)
     if "source" in tables:
         make_source(config.source.uri, SourceOptions.from_config(config.source))
     if tables & {"mqtt", "device"} and config.mqtt.url:
-        access(config.mqtt)
+        broker_settings(config.mqtt)
         outbox_file(config.mqtt, config.device.id)
     if "preview" in tables and config.preview.enabled:
         page_access(config.preview)

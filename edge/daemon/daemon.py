@@ -13,23 +13,23 @@ from edge.capture.capture import Capture
 from edge.capture.open import make_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
-from edge.control.handler import request_desk
-from edge.daemon.health import Reporter, info, status_line
+from edge.control.handler import create_request_handler
+from edge.daemon.health import HealthReporter, build_info, status_line
 from edge.daemon.reload import Reloader
-from edge.daemon.watchdog import Vitals
-from edge.homeassistant.announcer import home_assistant
+from edge.daemon.watchdog import WatchdogFeeder
+from edge.daemon.wiring import make_sink
+from edge.homeassistant.announcer import create_announcer
 from edge.latency.governor import Governor
-from edge.latency.stats import Meter
-from edge.logs.outage import Quota
-from edge.messages.composer import STATE_SECONDS, Composer
+from edge.latency.stats import FrameStats
+from edge.logs.outage import LogQuota
+from edge.messages.payload_builder import STATE_SECONDS, PayloadBuilder
 from edge.messages.payloads import HealthPayload
-from edge.preview.factory import make_page
+from edge.preview.factory import create_preview
 from edge.redact import redacted
-from edge.sinks.base import make_sink
 from edge.system import board
 from edge.system.sd_notify import Notifier
-from edge.system.signals import attend
-from edge.types import Event, FaceView, Frame
+from edge.system.signals import install_handlers
+from edge.types import Event, Frame, TrackedFace
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
 from edge.vision.pipeline import Pipeline
@@ -68,11 +68,11 @@ class Daemon:
         self.device = board.device_id(config.device.id)
         self.boot_id = secrets.token_hex(8)
         self._classifier = Classifier.from_config(config.model)
-        self._composer = Composer(self.boot_id, self._classifier.labels, config.labels)
+        self._composer = PayloadBuilder(self.boot_id, self._classifier.labels, config.labels)
         self._pipeline = Pipeline(config, Detector(config.detector), self._classifier)
-        self._homeassistant = home_assistant(config, self.device) if config.mqtt.url else None
-        self._page = make_page(config, self._health_now)
-        self._desk = request_desk(config, self.device)
+        self._homeassistant = create_announcer(config, self.device) if config.mqtt.url else None
+        self._page = create_preview(config, self._health_now)
+        self._desk = create_request_handler(config, self.device)
         correspondents = [one for one in (self._homeassistant, self._desk) if one is not None]
         self._sink = make_sink(config.mqtt, self.device, stdout, correspondents, self._page.published)
         options = SourceOptions.from_config(config.source, colour=self._classifier.wants_colour)
@@ -80,15 +80,15 @@ class Daemon:
             lambda: make_source(config.source.uri, options), fast=fast, stall_seconds=config.source.stall_seconds
         )
         self._started = time.monotonic()
-        self._meter = Meter(self._started)
+        self._meter = FrameStats(self._started)
         self._governor = Governor(config.budget.latency_ms)
-        self._reporter = Reporter(config, self._capture, self._meter, self._governor, self._sink)
+        self._reporter = HealthReporter(config, self._capture, self._meter, self._governor, self._sink)
         self._health_due = self._started + config.health.interval_seconds
         self._told_source = ""
-        self._toggles = Quota(_MOST_TOGGLES)
+        self._toggles = LogQuota(_MOST_TOGGLES)
         self._state_due = 0.0
         self._frame: Frame | None = None
-        self._faces: Sequence[FaceView] = ()
+        self._faces: Sequence[TrackedFace] = ()
         self._manager = Notifier()
 
     def stop(self) -> None:
@@ -109,7 +109,7 @@ class Daemon:
             log.warning("paused, as it was when it ended (%s): a request to resume makes it look", self._desk.mark.file)
         self._capture.start()
         stall_seconds = self._config.source.stall_seconds
-        self._vitals = Vitals(self._manager, stall_seconds=stall_seconds, live=self._capture.live)
+        self._vitals = WatchdogFeeder(self._manager, stall_seconds=stall_seconds, live=self._capture.live)
         try:
             self._send_info()
             self._sink.start()
@@ -135,12 +135,14 @@ class Daemon:
         self._send_health()
         self._deliver(None)
         self._manager.stopping()
-        if self._sink.failure is not None:
+        status = self._sink.status()
+        if status.failure is not None:
             self._sink.abort()
-            raise self._sink.failure
+            raise status.failure
         safe = self._sink.close(self._config.mqtt.drain_seconds)
-        if not safe and not self._sink.ended:
-            log.error("%d event(s) were not acknowledged by the broker and are lost", self._sink.outbox_depth)
+        if not safe and not self._sink.status().ended:
+            lost = self._sink.status().outbox_depth
+            log.error("%d event(s) were not acknowledged by the broker and are lost", lost)
             return 1
         return 0
 
@@ -160,10 +162,11 @@ class Daemon:
                 self._leave()
             if self._max_frames is not None and self._meter.frames >= self._max_frames:
                 break
-            if self._sink.ended:
+            status = self._sink.status()
+            if status.ended:
                 break
-            if self._sink.failure is not None:
-                raise self._sink.failure
+            if status.failure is not None:
+                raise status.failure
             if time.monotonic() >= self._health_due or self._capture.state != self._told_source:  # gone, or back
                 self._send_health()
 
@@ -238,7 +241,7 @@ class Daemon:
         self._send_state(())
 
     def _show_life(self) -> None:
-        self._vitals.turn(self._meter.frames, self._capture.state, self._sink.beat_monotonic, time.monotonic())
+        self._vitals.turn(self._meter.frames, self._capture.state, self._sink.status().beat_monotonic, time.monotonic())
 
     def _deliver(self, limit_seconds: float | None) -> None:
         """Wait until the broker has acknowledged every event, `stop` was called, or the limit is over.
@@ -246,23 +249,27 @@ class Daemon:
         A source that has ended leaves time to wait for a broker that is away; a signal does not.
         """
         began, said = time.monotonic(), False
-        while not self._stop.is_set() and not self._sink.drained() and self._sink.failure is None:
+        while not self._stop.is_set() and not self._sink.drained() and self._sink.status().failure is None:
             waited = time.monotonic() - began
             if limit_seconds is not None and waited > limit_seconds:
                 break
             if not said and waited > self._config.mqtt.drain_seconds:
-                log.warning("the source has ended; waiting for the broker to take %d event(s)", self._sink.outbox_depth)
+                log.warning(
+                    "the source has ended; waiting for the broker to take %d event(s)", self._sink.status().outbox_depth
+                )
                 said = True
             self._show_life()
             self._desk.attend(self, self._config)
             self._stop.wait(0.02)
 
-    def _send_state(self, faces: Sequence[FaceView]) -> None:
+    def _send_state(self, faces: Sequence[TrackedFace]) -> None:
         frame = self._frame if faces else None
         self._sink.state(self._composer.state(faces, frame, time.time(), paused=self.paused))
 
     def _send_info(self) -> None:
-        described = info(config=self._config, device=self.device, boot_id=self.boot_id, classifier=self._classifier)
+        described = build_info(
+            config=self._config, device=self.device, boot_id=self.boot_id, classifier=self._classifier
+        )
         self._sink.info(described)
         self._page.introduce(described)
         if self._homeassistant is not None:
@@ -277,7 +284,7 @@ class Daemon:
         self._sink.health(health)
         return health
 
-    def _health_now(self, meter: Meter) -> HealthPayload:
+    def _health_now(self, meter: FrameStats) -> HealthPayload:
         return self._reporter.health(time.monotonic(), faces=len(self._faces), meter=meter)
 
 
@@ -291,5 +298,5 @@ def run(
 ) -> int:
     """Build a daemon, let SIGTERM and SIGINT end it and SIGHUP reload it, and run it; returns the exit code."""
     daemon = Daemon(config, fast=fast, max_frames=max_frames, stdout=stdout, read_again=read_again)
-    attend(daemon.stop, daemon.reload)
+    install_handlers(daemon.stop, daemon.reload)
     return daemon.run()

@@ -9,8 +9,8 @@ from edge import __version__
 from edge.capture.capture import Capture
 from edge.config.schema import Config
 from edge.latency.governor import Governor
-from edge.latency.stats import RECENT_SECONDS, Meter
-from edge.messages.composer import timestamp
+from edge.latency.stats import RECENT_SECONDS, FrameStats
+from edge.messages.payload_builder import timestamp
 from edge.messages.payloads import HealthPayload, InfoPayload, ModelInfo
 from edge.redact import redacted
 from edge.sinks.base import Sink
@@ -18,7 +18,7 @@ from edge.system import board
 from edge.vision.classification.classifier import Classifier
 
 
-def info(*, config: Config, device: str, boot_id: str, classifier: Classifier) -> InfoPayload:
+def build_info(*, config: Config, device: str, boot_id: str, classifier: Classifier) -> InfoPayload:
     """Say what this sensor is."""
     manifest = classifier.manifest
     return InfoPayload(
@@ -36,10 +36,10 @@ def info(*, config: Config, device: str, boot_id: str, classifier: Classifier) -
     )
 
 
-class Reporter:
+class HealthReporter:
     """Puts together how the sensor is doing, from its parts."""
 
-    def __init__(self, config: Config, capture: Capture, meter: Meter, governor: Governor, sink: Sink) -> None:
+    def __init__(self, config: Config, capture: Capture, meter: FrameStats, governor: Governor, sink: Sink) -> None:
         self.configure(config)
         self._capture, self._meter, self._governor, self._sink = capture, meter, governor, sink
         self._started = time.monotonic()
@@ -49,10 +49,10 @@ class Reporter:
         """Report against another budget from here on."""
         self._budget_ms = config.budget.latency_ms
 
-    def health(self, now_monotonic: float, *, faces: int, meter: Meter | None = None) -> HealthPayload:
+    def health(self, now_monotonic: float, *, faces: int, meter: FrameStats | None = None) -> HealthPayload:
         """Say how it is doing since the last time this was asked, or as `meter` has it; `faces` are in view."""
         fps, latency, stages = (meter or self._meter).report(now_monotonic)
-        capture, governor, sink = self._capture, self._governor, self._sink
+        capture, governor, sink = self._capture, self._governor, self._sink.status()
         payload = HealthPayload(
             time=timestamp(time.time()),
             uptime_seconds=round(now_monotonic - self._started, 1),
@@ -70,7 +70,7 @@ class Reporter:
             within_budget=None if latency is None else latency.p99 <= self._budget_ms,
             budget=governor.report(),
             stage_ms=stages,
-            broker=sink.broker_state,
+            broker=sink.broker,
             outbox_depth=sink.outbox_depth,
             outbox_dropped=sink.outbox_dropped,
             outbox_durable=sink.outbox_durable,

@@ -11,7 +11,7 @@ import msgspec
 from edge.config.schema import Config
 from edge.daemon.check import check_next_start
 from edge.errors import EdgeError
-from edge.messages.composer import Composer
+from edge.messages.payload_builder import PayloadBuilder
 from edge.vision.detection.detector import Detector
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ there would be no sensor where there was one; systemd's restart is made for that
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ConfigDiff:
     """From the configuration in force to one that was read again.
 
     `config`: what is in force from here on. `live`: dotted keys that it changes. `restart`: keys that differ
@@ -57,7 +57,7 @@ class Change:
         return f"the configuration was read again; {'; '.join(parts) or 'nothing in it has changed'}"
 
 
-def compare(in_force: Config, read: Config) -> Change:
+def diff_configs(in_force: Config, read: Config) -> ConfigDiff:
     """Return what `read` changes of the configuration in force."""
     tables: dict[str, Any] = {}
     live: list[str] = []
@@ -72,7 +72,7 @@ def compare(in_force: Config, read: Config) -> Change:
             tables[name] = new if name in LIVE else old
         else:
             tables[name] = msgspec.structs.replace(old, **{key: getattr(new, key) for key in now})
-    return Change(Config(**tables), tuple(live), tuple(restart))
+    return ConfigDiff(Config(**tables), tuple(live), tuple(restart))
 
 
 class Reloader:
@@ -92,14 +92,14 @@ class Reloader:
         self._asked.clear()
         return asked
 
-    def read(self, in_force: Config, composer: Composer) -> tuple[Change, Detector | None] | None:
+    def read(self, in_force: Config, composer: PayloadBuilder) -> tuple[ConfigDiff, Detector | None] | None:
         """Return what changes, and the detector where that changes; None where nothing may, which the log has then.
 
         All that could fail has happened on return: what is left to do is to use it. The composer uses it already.
         """
         try:
             read = self._read_again()
-            change = compare(in_force, read)
+            change = diff_configs(in_force, read)
             check_next_start(read, change.restart)
             detector = Detector(change.config.detector) if change.touches("detector") else None
             composer.regroup(change.config.labels)

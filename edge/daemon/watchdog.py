@@ -3,14 +3,12 @@
 import logging
 from typing import Final
 
-from edge.capture.reconnect import State
-from edge.logs.outage import span
+from edge.capture.reconnect import STALL_MARGIN_SECONDS
+from edge.logs.outage import format_duration
 from edge.system.sd_notify import Notifier
+from edge.types import SourceState
 
 log = logging.getLogger(__name__)
-
-STALL_MARGIN_SECONDS: Final = 2.0
-"""After a source's own limit for silence, until its supervisor must have declared it stalled."""
 
 PUBLISHER_SECONDS: Final = 180.0
 """How long the publisher's loop may take for one turn. It shows itself once a second but for while it opens a
@@ -20,7 +18,7 @@ answer, 5 s, all of it once more with an older MQTT. Whom this kills loses its c
 waits."""
 
 
-class Vitals:
+class WatchdogFeeder:
     """Feeds the watchdog by progress.
 
     Progress is a frame through the line, a source that is known to be away and is being opened again, or
@@ -41,7 +39,7 @@ class Vitals:
         self._fed_at = float("-inf")
         self._starves = False
 
-    def turn(self, frames: int, source: State, publisher_beat: float | None, now_monotonic: float) -> None:
+    def turn(self, frames: int, source: SourceState, publisher_beat: float | None, now_monotonic: float) -> None:
         """Take note of a turn of the loop.
 
         `frames` processed so far; how the source is; when the publisher last went round, None where there is none.
@@ -59,7 +57,7 @@ class Vitals:
             self._notifier.alive()
         elif not self._starves:
             self._starves = True
-            what = f"the publisher has hung for {span(unheard)}"
+            what = f"the publisher has hung for {format_duration(unheard)}"
             if silent > self._limit_seconds:
-                what = f"no frame for {span(silent)}, and the source does not say why"
+                what = f"no frame for {format_duration(silent)}, and the source does not say why"
             log.error("%s: systemd is not told any more that all is well", what)

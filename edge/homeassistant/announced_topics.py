@@ -10,7 +10,7 @@ _LOG: Final = logging.getLogger(__name__)
 _MOST_BYTES: Final = 65_536
 
 
-class Announced:
+class AnnouncedTopics:
     """Topics that may hold a retained message of ours, one a line in `file`; with None nothing is remembered.
 
     `known` tells a topic of ours from anything else that a file may hold. A file that cannot be read or

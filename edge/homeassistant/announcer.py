@@ -7,12 +7,12 @@ from typing import Final
 
 from edge.config.schema import Config, HomeAssistantConfig
 from edge.config.state_dir import announced_file
-from edge.homeassistant.announced_topics import Announced
+from edge.homeassistant.announced_topics import AnnouncedTopics
 from edge.homeassistant.discovery import config_topic, discovery, removal
 from edge.messages.payloads import InfoPayload
 from edge.messages.topics import Topics, is_name
-from edge.mqtt.handlers import Post
-from edge.mqtt.types import Message, Received
+from edge.mqtt.handlers import Publish
+from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ instant, and Home Assistant is busy starting. Nothing is urgent, for it has had 
 After a connection there is no wait, because the reconnections of many sensors are spread already."""
 
 
-class HomeAssistant:
+class DiscoveryAnnouncer:
     """A correspondent. `announced` remembers what is to be taken back; `commands`: requests are listened to.
 
     `config` turned off, or with another prefix than before: the old message is removed, and forgotten once the
@@ -36,7 +36,7 @@ class HomeAssistant:
         self,
         config: HomeAssistantConfig,
         topics: Topics,
-        announced: Announced,
+        announced: AnnouncedTopics,
         *,
         commands: bool = True,
         rng: random.Random | None = None,
@@ -46,8 +46,8 @@ class HomeAssistant:
         self._announced = announced
         self._commands = commands
         self._rng = rng or random.Random()
-        self._message: Message | None = None
-        self._post: Post | None = None
+        self._message: OutgoingMessage | None = None
+        self._post: Publish | None = None
         self._stale = announced.topics
         if config.enabled:
             topic = config_topic(config.discovery_prefix, topics.device)
@@ -71,7 +71,7 @@ class HomeAssistant:
         if self._post is not None:
             self._post(message)
 
-    def connected(self, post: Post) -> None:
+    def connected(self, post: Publish) -> None:
         """Announce the sensor, and take back what is stale."""
         self._post = post
         for topic in sorted(self._stale):
@@ -79,7 +79,7 @@ class HomeAssistant:
         if self._message is not None:
             post(self._message)
 
-    def received(self, message: Received, post: Post) -> None:
+    def received(self, message: ReceivedMessage, post: Publish) -> None:
         """Home Assistant has started, or a stale topic is empty."""
         if message.retained:
             return
@@ -91,14 +91,16 @@ class HomeAssistant:
             post(self._message, self._rng.uniform(0.0, MOST_DELAY_SECONDS))
 
 
-def home_assistant(config: Config, device: str) -> HomeAssistant | None:
+def create_announcer(config: Config, device: str) -> DiscoveryAnnouncer | None:
     """Build the correspondent of `device`; None where it has nothing to announce and nothing to take back.
 
     Raises ConfigError for a folder of the outbox that cannot be one.
     """
     ending = config_topic("", device)
-    announced = Announced(announced_file(config.mqtt, device), lambda topic: is_name(topic) and topic.endswith(ending))
+    announced = AnnouncedTopics(
+        announced_file(config.mqtt, device), lambda topic: is_name(topic) and topic.endswith(ending)
+    )
     if not config.homeassistant.enabled and not announced.topics:
         return None
     topics = Topics(config.mqtt.base_topic, device)
-    return HomeAssistant(config.homeassistant, topics, announced, commands=config.requests.enabled)
+    return DiscoveryAnnouncer(config.homeassistant, topics, announced, commands=config.requests.enabled)

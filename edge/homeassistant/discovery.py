@@ -13,7 +13,7 @@ import msgspec
 from edge.homeassistant.entities import availability, components
 from edge.messages.payloads import InfoPayload
 from edge.messages.topics import Topics
-from edge.mqtt.types import Message
+from edge.mqtt.types import OutgoingMessage
 
 _ORIGIN: Final = "emotion-edge"
 """Who made a message; by this we know our own again."""
@@ -24,7 +24,7 @@ def config_topic(prefix: str, device: str) -> str:
     return f"{prefix}/device/{_object_id(device)}/config"
 
 
-def discovery(prefix: str, topics: Topics, info: InfoPayload, *, commands: bool = True) -> Message:
+def discovery(prefix: str, topics: Topics, info: InfoPayload, *, commands: bool = True) -> OutgoingMessage:
     """Describe this sensor to Home Assistant. `commands`: whether it listens to requests."""
     entities = {key: _identified(key, component, info.device) for key, component in components(topics, info).items()}
     if not commands:
@@ -42,12 +42,12 @@ def discovery(prefix: str, topics: Topics, info: InfoPayload, *, commands: bool 
         "availability": availability(topics),
         "components": entities,
     }
-    return Message(config_topic(prefix, info.device), msgspec.json.encode(payload), 1, retain=True)
+    return OutgoingMessage(config_topic(prefix, info.device), msgspec.json.encode(payload), 1, retain=True)
 
 
-def removal(topic: str) -> Message:
+def removal(topic: str) -> OutgoingMessage:
     """Take the sensor and its entities out of Home Assistant, and the message above out of the broker."""
-    return Message(topic, b"", 1, retain=True)
+    return OutgoingMessage(topic, b"", 1, retain=True)
 
 
 def is_ours(payload: bytes) -> bool:

@@ -7,11 +7,11 @@ from typing import Final, Literal
 
 from edge.latency.budget import Budget, Step
 from edge.levels import LADDER, Level
-from edge.logs.outage import Quota
-from edge.messages.composer import timestamp
+from edge.logs.outage import LogQuota
+from edge.messages.payload_builder import timestamp
 from edge.messages.payloads import BudgetPayload, BudgetStep
 from edge.system import board
-from edge.system.realtime import Priority
+from edge.system.realtime import RealtimePriority
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +41,13 @@ class Governor:
         self.late = 0
         self._latency_ms = latency_ms
         self._budget = Budget(latency_ms)
-        self._priority = Priority()
+        self._priority = RealtimePriority()
         self._temperature_c, self._throttled = temperature_c, throttled
         self._board_due = 0.0
         self._late_in_a_row = 0
         self._said = False
         self._steps: list[BudgetStep] = []
-        self._lines = Quota(_MOST_LINES)
+        self._lines = LogQuota(_MOST_LINES)
 
     @property
     def level(self) -> Level:

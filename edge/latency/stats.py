@@ -11,7 +11,7 @@ _DECIMALS: Final = 2
 RECENT_SECONDS: Final = 1.0
 """Asked for more often, health would speak of ever fewer frames."""
 
-Report = tuple[float, LatencyPercentiles | None, dict[str, float]]
+FrameReport = tuple[float, LatencyPercentiles | None, dict[str, float]]
 """Frames per second, latency percentiles, and the median time of each stage, milliseconds."""
 
 
@@ -28,7 +28,7 @@ def median_ms(spent_ms: Sequence[float]) -> float:
     return round(float(np.median(spent_ms)), _DECIMALS)
 
 
-class Meter:
+class FrameStats:
     """Frames, latencies and stage times since the last report."""
 
     def __init__(self, now_monotonic: float) -> None:
@@ -36,7 +36,7 @@ class Meter:
         self._began = now_monotonic
         self._latency_ms: list[float] = []
         self._stage_ms: dict[str, list[float]] = {}
-        self._last: Report | None = None
+        self._last: FrameReport | None = None
 
     def frame(self, latency_ms: float, stage_ms: dict[str, float]) -> None:
         """Count one processed frame."""
@@ -45,7 +45,7 @@ class Meter:
         for stage, spent in stage_ms.items():
             self._stage_ms.setdefault(stage, []).append(spent)
 
-    def report(self, now_monotonic: float) -> Report:
+    def report(self, now_monotonic: float) -> FrameReport:
         """Sum up, and start over. The last report again where no frame has come in the moment since.
 
         Two things may be told at once, such as the end of a source and of the sensor, and who hears only the

@@ -21,7 +21,7 @@ _MOST_SENTENCES: Final = 32
 """New ones within REMIND_SECONDS, for those that hold something that changes."""
 
 
-class Word(enum.Enum):
+class OutageNotice(enum.Enum):
     """Something to say."""
 
     GONE = enum.auto()
@@ -31,7 +31,7 @@ class Word(enum.Enum):
     BACK = enum.auto()
 
 
-class Absence:
+class OutageLog:
     """Tell it each failure and each sign of life, on one clock that does not go backwards; most need no word."""
 
     def __init__(self, remind_seconds: float = REMIND_SECONDS) -> None:
@@ -50,7 +50,7 @@ class Absence:
         """Whether the log says at present that it is away."""
         return self._away
 
-    def failed(self, reason: str, now: float) -> Word | None:
+    def failed(self, reason: str, now: float) -> OutageNotice | None:
         """It is away, or another try has failed, because of `reason`."""
         self._there_since = None
         if not self._away:
@@ -58,13 +58,13 @@ class Absence:
         self.seconds = now - self._began[-1]
         if reason not in self._reasons and len(self._reasons) < _MOST_REASONS:
             self._reasons.add(reason)
-            return Word.REASON
+            return OutageNotice.REASON
         if now - self._said >= self._remind_seconds:
             self._said = now
-            return Word.STILL
+            return OutageNotice.STILL
         return None
 
-    def lives(self, now: float) -> Word | None:
+    def lives(self, now: float) -> OutageNotice | None:
         """It is there; the more often this is called, the better it is known since when."""
         if not self._away:
             return None
@@ -74,18 +74,18 @@ class Absence:
         if self._unsteady and now - self._there_since < _STEADY_SECONDS:
             return None
         self._away = False
-        return Word.BACK
+        return OutageNotice.BACK
 
-    def _go(self, reason: str, now: float) -> Word:
+    def _go(self, reason: str, now: float) -> OutageNotice:
         while self._began and now - self._began[0] >= REMIND_SECONDS:
             self._began.popleft()
         self._began.append(now)
         self._away, self._said, self._reasons, self.seconds = True, now, {reason}, 0.0
         self._unsteady = len(self._began) >= _MANY
-        return Word.UNSTEADY if self._unsteady else Word.GONE
+        return OutageNotice.UNSTEADY if self._unsteady else OutageNotice.GONE
 
 
-class Quota:
+class LogQuota:
     """Lets so many lines through, and as many REMIND_SECONDS later: for what is news each time, but may never end."""
 
     def __init__(self, most: int) -> None:
@@ -102,7 +102,7 @@ class Quota:
         return left
 
 
-class Hourly:
+class LogDeduplicator:
     """Which sentences are new: each counts as said for REMIND_SECONDS."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class Hourly:
         return True
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a length of time as people say it: 40 s, 12 min, 7.5 h."""
     if seconds < 100:  # noqa: PLR2004 - up to here seconds are easy to grasp
         return f"{seconds:.0f} s"

@@ -64,7 +64,7 @@ class Topics:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class DeviceTopic:
     """Where a message came from."""
 
     device: str
@@ -102,7 +102,7 @@ def matches(name: str, topic: str) -> bool:
     return len(parts) == len(levels) and all(part in {"+", level} for part, level in zip(parts, levels, strict=True))
 
 
-def parse(base: str, topic: str) -> Address | None:
+def parse_topic(base: str, topic: str) -> DeviceTopic | None:
     """Take a topic apart; None where it is no topic of ours under `base`."""
     prefix = f"{base}/"
     if not topic.startswith(prefix):
@@ -110,5 +110,5 @@ def parse(base: str, topic: str) -> Address | None:
     device, _, last = topic[len(prefix) :].partition("/")
     for kind in KINDS:
         if device and last == kind:
-            return Address(device, kind)
+            return DeviceTopic(device, kind)
     return None

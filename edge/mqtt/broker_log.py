@@ -6,13 +6,13 @@ import time
 from typing import Final
 
 from edge.errors import BrokerError
-from edge.logs.outage import Hourly
+from edge.logs.outage import LogDeduplicator
 from edge.messages.topics import Kind
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Verdict:
+class BrokerAcceptance:
     """Whether the broker wants us: it does once it has acknowledged `online`.
 
     `known` is set as soon as that is decided, or there is no broker to decide it.
@@ -22,7 +22,7 @@ class Verdict:
         self.known = threading.Event()
         self.accepted = False
         """Once and for all: a broker that refuses us later may think better of it."""
-        self._refusals = Hourly()
+        self._refusals = LogDeduplicator()
 
     def answered(self, kind: Kind, refusal: str | None) -> None:
         """Take its word on a message of ours: None where it has taken it, else a sentence.

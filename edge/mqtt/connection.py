@@ -24,8 +24,15 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.errors import ConnectFailedError, cut_off, refused, unreachable
-from edge.mqtt.settings import Access
-from edge.mqtt.types import Answer, ConnectionGoneError, Message, Protocol, Received, Subscribed
+from edge.mqtt.settings import BrokerSettings
+from edge.mqtt.types import (
+    ConnectionGoneError,
+    OutgoingMessage,
+    ProtocolVersion,
+    PublishAck,
+    ReceivedMessage,
+    SubscribeAck,
+)
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -46,10 +53,10 @@ class Connection:
 
     def __init__(
         self,
-        access: Access,
+        access: BrokerSettings,
         client_id: str,
-        will: Message | None,
-        protocol: Protocol,
+        will: OutgoingMessage | None,
+        protocol: ProtocolVersion,
         *,
         largest_bytes: int | None = None,
     ) -> None:
@@ -64,10 +71,10 @@ class Connection:
         self._ended: str | None = None
         self._last_error = ""
         self._speaks_mqtt = True
-        self._answers: list[Answer] = []
-        self._received: list[Received] = []
-        self._subscribed: list[Subscribed] = []
-        five = protocol is Protocol.MQTT_5
+        self._answers: list[PublishAck] = []
+        self._received: list[ReceivedMessage] = []
+        self._subscribed: list[SubscribeAck] = []
+        five = protocol is ProtocolVersion.MQTT_5
         self._paho = Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -155,14 +162,14 @@ class Connection:
             self._ended = f"it sent something that is no MQTT ({error})"
         self._alive()
 
-    def publish(self, message: Message) -> int:
-        """Hand `message` to the connection; return its id, which an `Answer` will bear for QoS 1.
+    def publish(self, message: OutgoingMessage) -> int:
+        """Hand `message` to the connection; return its id, which an `PublishAck` will bear for QoS 1.
 
         Raises ConnectionGoneError; whether the message left is then unknown.
         """
         self._alive()
         properties = None
-        if message.correlation is not None and self.protocol is Protocol.MQTT_5:
+        if message.correlation is not None and self.protocol is ProtocolVersion.MQTT_5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.CorrelationData = message.correlation
         info = self._paho.publish(message.topic, message.payload, message.qos, message.retain, properties)
@@ -196,17 +203,17 @@ class Connection:
             raise ConnectionGoneError(self._ended or "it could not be written to")
         return mid
 
-    def take_subscribed(self) -> list[Subscribed]:
+    def take_subscribed(self) -> list[SubscribeAck]:
         """What the broker has answered to subscriptions since the last call."""
         subscribed, self._subscribed = self._subscribed, []
         return subscribed
 
-    def take_answers(self) -> list[Answer]:
+    def take_answers(self) -> list[PublishAck]:
         """What the broker has answered since the last call."""
         answers, self._answers = self._answers, []
         return answers
 
-    def take_received(self) -> list[Received]:
+    def take_received(self) -> list[ReceivedMessage]:
         """What came on subscriptions since the last call, in order."""
         received, self._received = self._received, []
         return received
@@ -230,7 +237,7 @@ class Connection:
         return sock
 
     def _connect_properties(self) -> Properties | None:
-        if self._largest_bytes is None or self.protocol is not Protocol.MQTT_5:
+        if self._largest_bytes is None or self.protocol is not ProtocolVersion.MQTT_5:
             return None
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.MaximumPacketSize = self._largest_bytes
@@ -261,7 +268,7 @@ class Connection:
     def _on_publish(
         self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties | None
     ) -> None:
-        self._answers.append(Answer(mid, code.getName() if code.is_failure else None))
+        self._answers.append(PublishAck(mid, code.getName() if code.is_failure else None))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         try:
@@ -269,7 +276,7 @@ class Connection:
         except UnicodeDecodeError:
             return  # no topic of ours, whatever a broker let through
         properties = message.properties  # None with the older version of MQTT
-        received = Received(
+        received = ReceivedMessage(
             topic,
             bytes(message.payload),
             message.retain,
@@ -283,7 +290,7 @@ class Connection:
         self, _client: Client, _data: object, mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
         refusals = tuple(code.getName() if code.is_failure else None for code in codes)
-        self._subscribed.append(Subscribed(mid, refusals))
+        self._subscribed.append(SubscribeAck(mid, refusals))
 
     def _on_log(self, _client: Client, _data: object, level: int, text: str) -> None:
         # paho swallows the socket's error and only logs it; the person at the terminal wants to know.

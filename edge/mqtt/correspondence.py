@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from edge.logs.outage import Hourly
+from edge.logs.outage import LogDeduplicator
 from edge.messages.topics import matches
 from edge.mqtt.connection import Connection
-from edge.mqtt.handlers import Correspondent, Mailbox
+from edge.mqtt.handlers import MessageHandler, SendQueue
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -20,11 +20,11 @@ _OVERHEAD_BYTES: Final = 32
 """Packet type, lengths, id and property tags around topic and payload; fewer than that."""
 
 
-class Patience:
+class SubscriptionPolicy:
     """What outlasts a connection: whether it is worth to subscribe at the next one, and what was said of it."""
 
     def __init__(self) -> None:
-        self.told = Hourly()
+        self.told = LogDeduplicator()
         self._cut_off = 0
 
     @property
@@ -32,7 +32,7 @@ class Patience:
         """False once connections in a row have ended over a subscription, until this process ends."""
         return self._cut_off < _MOST_CUT_OFF
 
-    def ended(self, correspondence: "Correspondence") -> None:
+    def ended(self, correspondence: "HandlerDispatcher") -> None:
         """A connection has ended."""
         if correspondence.answered:
             self._cut_off = 0
@@ -42,7 +42,7 @@ class Patience:
                 _LOG.warning("the broker hangs up whenever it is asked for a subscription: requests are not heard")
 
 
-class Correspondence:
+class HandlerDispatcher:
     """The correspondents' part in one conversation. `wake` interrupts the publisher's wait.
 
     Without `patience` nothing is subscribed to. Its methods raise ConnectionGoneError.
@@ -51,14 +51,14 @@ class Correspondence:
     def __init__(
         self,
         connection: Connection,
-        correspondents: Sequence[Correspondent],
+        correspondents: Sequence[MessageHandler],
         wake: Callable[[], None],
-        patience: Patience,
+        patience: SubscriptionPolicy,
     ) -> None:
         self._connection = connection
         self._correspondents = correspondents
         self._listen = patience.left
-        self._box = Mailbox(wake)
+        self._box = SendQueue(wake)
         self._begun = False
         self._answers = 0
         self._asked: dict[int, list[str]] = {}  # subscriptions that the broker has not answered

@@ -7,20 +7,25 @@ from typing import Final
 
 from edge.mqtt.connection import Connection
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.settings import Access
-from edge.mqtt.types import Message, Protocol
+from edge.mqtt.settings import BrokerSettings
+from edge.mqtt.types import OutgoingMessage, ProtocolVersion
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Dialler:
+class Connector:
     """Opens connections with the best version of MQTT that the broker speaks.
 
     `largest_bytes`: bound of what the broker may send us; see `Connection`.
     """
 
     def __init__(
-        self, access: Access, client_id: str, will: Message | None = None, *, largest_bytes: int | None = None
+        self,
+        access: BrokerSettings,
+        client_id: str,
+        will: OutgoingMessage | None = None,
+        *,
+        largest_bytes: int | None = None,
     ) -> None:
         self.access = access
         self._client_id = client_id
@@ -32,7 +37,7 @@ class Dialler:
 
         Each call starts with the best version again: a broker may have been updated since.
         """
-        *better, last = Protocol
+        *better, last = ProtocolVersion
         for protocol in better:
             try:
                 return self._open(protocol, wake, abort)
@@ -42,7 +47,7 @@ class Dialler:
                 _LOG.debug("%s", error)
         return self._open(last, wake, abort)
 
-    def _open(self, protocol: Protocol, wake: socket.socket | None, abort: Callable[[], bool]) -> Connection:
+    def _open(self, protocol: ProtocolVersion, wake: socket.socket | None, abort: Callable[[], bool]) -> Connection:
         connection = Connection(self.access, self._client_id, self._will, protocol, largest_bytes=self._largest_bytes)
         try:
             connection.open(wake, abort)

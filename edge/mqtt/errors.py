@@ -4,8 +4,8 @@ import socket
 import ssl
 from typing import Final
 
-from edge.mqtt.settings import Access
-from edge.mqtt.types import Protocol
+from edge.mqtt.settings import BrokerSettings
+from edge.mqtt.types import ProtocolVersion
 
 _UNSUPPORTED_PROTOCOL: Final = 0x84
 _MAY_PASS: Final = frozenset({0x80, 0x83, 0x88, 0x89, 0x97, 0x9F})
@@ -26,7 +26,7 @@ class ConnectFailedError(Exception):
         self.protocol_refused = protocol_refused
 
 
-def unreachable(access: Access, error: OSError) -> ConnectFailedError:
+def unreachable(access: BrokerSettings, error: OSError) -> ConnectFailedError:
     """Sentence for a connection that broke off before a word of MQTT."""
     broker = access.broker
     match error:
@@ -54,7 +54,7 @@ def unreachable(access: Access, error: OSError) -> ConnectFailedError:
             return ConnectFailedError(f"the broker at {broker} cannot be reached ({reason})", permanent=False)
 
 
-def refused(access: Access, protocol: Protocol, code: int, reason: str) -> ConnectFailedError:
+def refused(access: BrokerSettings, protocol: ProtocolVersion, code: int, reason: str) -> ConnectFailedError:
     """Sentence for a broker that answers with the reason `code`, in words `reason`."""
     broker = access.broker
     if code == _UNSUPPORTED_PROTOCOL:
@@ -65,7 +65,7 @@ def refused(access: Access, protocol: Protocol, code: int, reason: str) -> Conne
     return ConnectFailedError(msg, permanent=code not in _MAY_PASS)
 
 
-def cut_off(access: Access, reason: str, *, speaks_mqtt: bool) -> ConnectFailedError:
+def cut_off(access: BrokerSettings, reason: str, *, speaks_mqtt: bool) -> ConnectFailedError:
     """Sentence for a connection that was taken, and ended before the broker's answer to CONNECT."""
     broker = access.broker
     if access.tls is not None and "ALERT" in reason:

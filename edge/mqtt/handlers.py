@@ -1,6 +1,6 @@
 """Who speaks and listens on the sensor's connection besides the sensor: requests, discovery.
 
-A `Correspondent` is handed to the sink before that starts (`attach`). All that it says comes after the
+A `MessageHandler` is handed to the sink before that starts (`attach`). All that it says comes after the
 sensor's own word: nothing before the broker has acknowledged `online`, and a post waits as long as
 something retained does. One that fails, or whose subscription the broker refuses, costs a line in the
 log and nothing else.
@@ -15,23 +15,23 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from edge.messages.topics import is_name
-from edge.mqtt.types import Message, Received
+from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 
 _MOST_POSTED: Final = 64
 """Messages that may wait. Discovery posts some, requests are answered a few per second."""
 
 
-class Post(Protocol):
+class Publish(Protocol):
     """Posts a message; safe from any thread, and never waits."""
 
-    def __call__(self, message: Message, delay_seconds: float = 0.0) -> bool:
+    def __call__(self, message: OutgoingMessage, delay_seconds: float = 0.0) -> bool:
         """Send `message` after `delay_seconds`; False where it is lost: the connection is gone, or too much waits.
 
         Raises ValueError where the topic is none that can be published to.
         """
 
 
-class Correspondent(Protocol):
+class MessageHandler(Protocol):
     """Somebody who listens and speaks on the sensor's connection.
 
     Its methods are called by the publisher's thread, and must not wait for anything: events wait meanwhile.
@@ -41,28 +41,28 @@ class Correspondent(Protocol):
     def filters(self) -> Sequence[str]:
         """Topic filters to subscribe to, at each connection; may be none."""
 
-    def connected(self, post: Post) -> None:
+    def connected(self, post: Publish) -> None:
         """There is a connection, on which `online` is acknowledged; `post` is of use as long as it lasts.
 
         What was posted on an earlier one and not sent by then is lost: say it again where it matters.
         """
 
-    def received(self, message: Received, post: Post) -> None:
+    def received(self, message: ReceivedMessage, post: Publish) -> None:
         """A message came on one of `filters`."""
 
 
-class Mailbox:
+class SendQueue:
     """Messages that wait for their time and their turn. Thread-safe. `wake` is called after each new one."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._lock = threading.Lock()
-        self._waiting: list[tuple[float, int, Message]] = []
+        self._waiting: list[tuple[float, int, OutgoingMessage]] = []
         self._numbers = itertools.count()  # equal times leave in the order in which they came
         self._open = True
 
-    def post(self, message: Message, delay_seconds: float = 0.0) -> bool:
-        """See `Post`. A message that is retained takes the place of one for the same topic that still waits."""
+    def post(self, message: OutgoingMessage, delay_seconds: float = 0.0) -> bool:
+        """See `Publish`. A message that is retained takes the place of one for the same topic that still waits."""
         if not is_name(message.topic):
             msg = f"{message.topic!r} is no topic that can be published to"
             raise ValueError(msg)
@@ -84,7 +84,7 @@ class Mailbox:
         with self._lock:
             return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else math.inf
 
-    def take(self) -> Message | None:
+    def take(self) -> OutgoingMessage | None:
         """The next message whose time has come."""
         with self._lock:
             if not self._waiting or self._waiting[0][0] > time.monotonic():

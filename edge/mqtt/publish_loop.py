@@ -10,10 +10,10 @@ from typing import Final
 
 from edge.messages.topics import STOPPED, Kind, Topics
 from edge.mqtt.connection import Connection
-from edge.mqtt.correspondence import Correspondence
-from edge.mqtt.outbox.outbox import Pending
-from edge.mqtt.types import Answer, ConnectionGoneError, Message
-from edge.pacing import Pacer
+from edge.mqtt.correspondence import HandlerDispatcher
+from edge.mqtt.outbox.outbox import Outbox
+from edge.mqtt.types import ConnectionGoneError, OutgoingMessage, PublishAck
+from edge.pacing import TokenBucket
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -21,11 +21,11 @@ _WINDOW: Final = 16
 """Messages of QoS 1 under way at once. Enough to fill a link with a long round trip, below the 20
 that common brokers take, and few to come twice when a connection breaks."""
 
-FAREWELL_SECONDS: Final = 2.0
+STOPPED_ACK_SECONDS: Final = 2.0
 """How long the acknowledgement of `stopped` may take, on top of the drain."""
 
 
-class Ending:
+class ShutdownDeadline:
     """When to stop: not at all at first, then once all is delivered or the time for it is up."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Ending:
         return self.seconds_left == 0
 
 
-class Conversation:
+class PublishLoop:
     """Publishes what is `pending` over `connection`.
 
     Of a backlog `pending.replay_per_second` leave, after a first window full; once the end has begun only the
@@ -61,8 +61,8 @@ class Conversation:
         self,
         connection: Connection,
         topics: Topics,
-        pending: Pending,
-        correspondence: Correspondence,
+        pending: Outbox,
+        correspondence: HandlerDispatcher,
         answered: Callable[[Kind, str | None], None],
     ) -> None:
         self._connection = connection
@@ -72,14 +72,14 @@ class Conversation:
         self._answered = answered
         self._online = False  # the broker has taken our status
         self._window = max(1, min(_WINDOW, connection.receive_maximum))
-        self._pacer = Pacer(pending.replay_per_second, self._window)
+        self._pacer = TokenBucket(pending.replay_per_second, self._window)
         self._paced = False  # the next event has to wait for its turn
         self._hurry = False
         self._retained_mids: dict[int, Kind] = {}
         self._event_mids: set[int] = set()
         self._all_retained_out = False
 
-    def run(self, ending: Ending, wake: socket, turn: Callable[[], None]) -> None:
+    def run(self, ending: ShutdownDeadline, wake: socket, turn: Callable[[], None]) -> None:
         """Talk until `ending`, then retain `stopped` and disconnect; `turn` is called at least once a second.
 
         Raises ConnectionGoneError, and BrokerError where the broker refuses our very status.
@@ -139,12 +139,12 @@ class Conversation:
     def _publish_retained(self, kind: Kind, payload: bytes) -> None:
         # Health is stale by the time it could be sent again: QoS 0.
         qos: Final = 0 if kind == "health" else 1
-        mid = self._connection.publish(Message(self._topics.of(kind), payload, qos, retain=True))
+        mid = self._connection.publish(OutgoingMessage(self._topics.of(kind), payload, qos, retain=True))
         if qos:
             self._retained_mids[mid] = kind
 
     def _publish_event(self, payload: bytes) -> int:
-        mid = self._connection.publish(Message(self._topics.event, payload, 1, retain=False))
+        mid = self._connection.publish(OutgoingMessage(self._topics.event, payload, 1, retain=False))
         self._event_mids.add(mid)
         return mid
 
@@ -160,7 +160,7 @@ class Conversation:
             else:
                 self._correspondence.settled(answer.mid, answer.refusal)
 
-    def _report(self, kind: Kind, answer: Answer) -> None:
+    def _report(self, kind: Kind, answer: PublishAck) -> None:
         refusal = answer.refusal
         sentence = None if refusal is None else f"the broker refuses messages to {self._topics.of(kind)}: {refusal}"
         if kind == "status":
@@ -168,10 +168,10 @@ class Conversation:
         self._answered(kind, sentence)
 
     def _say_stopped(self) -> None:
-        farewell = Message(self._topics.status, STOPPED.encode(), 1, retain=True)
+        farewell = OutgoingMessage(self._topics.status, STOPPED.encode(), 1, retain=True)
         mid = self._connection.publish(farewell)
         self._retained_mids[mid] = "status"
-        until = time.monotonic() + FAREWELL_SECONDS
+        until = time.monotonic() + STOPPED_ACK_SECONDS
         while mid in self._retained_mids:
             left = until - time.monotonic()
             if left <= 0:

@@ -10,27 +10,27 @@ import math
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from typing import Final
 
-from edge.backoff import Backoff
 from edge.config.schema import MqttConfig
 from edge.config.state_dir import outbox_file
 from edge.errors import BrokerError
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
 from edge.messages.topics import OFFLINE, Kind, Topics
-from edge.mqtt.broker_log import Verdict
-from edge.mqtt.correspondence import Correspondence, Patience
-from edge.mqtt.dialler import Dialler
+from edge.mqtt.broker_log import BrokerAcceptance
+from edge.mqtt.correspondence import HandlerDispatcher, SubscriptionPolicy
+from edge.mqtt.dialler import Connector
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.handlers import Correspondent
-from edge.mqtt.outbox.outbox import Pending
+from edge.mqtt.handlers import MessageHandler
+from edge.mqtt.outbox.outbox import Outbox
 from edge.mqtt.outbox.store import Store
-from edge.mqtt.outbox.writer import Keeper
-from edge.mqtt.publish_loop import FAREWELL_SECONDS, Conversation, Ending
-from edge.mqtt.settings import access
-from edge.mqtt.silence import Silence
-from edge.mqtt.types import ConnectionGoneError, Message
-from edge.sinks.base import BrokerState, Heard
+from edge.mqtt.outbox.writer import OutboxWriter
+from edge.mqtt.publish_loop import STOPPED_ACK_SECONDS, PublishLoop, ShutdownDeadline
+from edge.mqtt.settings import broker_settings, reconnect_backoff
+from edge.mqtt.silence import ConnectionLog
+from edge.mqtt.types import ConnectionGoneError, OutgoingMessage
+from edge.sinks.base import PublishedCallback, SinkStatus
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -63,77 +63,52 @@ class MqttSink:
     Raises ConfigError (from the constructor) for a configuration that cannot be used.
     """
 
-    def __init__(self, mqtt: MqttConfig, device: str, published: Heard | None = None) -> None:
-        """`published` hears each event that was handed to the connection."""
+    def __init__(
+        self,
+        mqtt: MqttConfig,
+        device: str,
+        correspondents: Sequence[MessageHandler] = (),
+        published: PublishedCallback | None = None,
+    ) -> None:
+        """`correspondents` share the connection; `published` is called with each event that was published."""
         self._topics = Topics(mqtt.base_topic, device)
-        will = Message(self._topics.status, OFFLINE.encode(), 1, retain=True)
-        self._dialler = Dialler(access(mqtt), f"emotion-edge-{device}", will, largest_bytes=_LARGEST_BYTES)
-        self._backoff = Backoff(mqtt.reconnect_max_seconds)
+        will = OutgoingMessage(self._topics.status, OFFLINE.encode(), 1, retain=True)
+        self._dialler = Connector(broker_settings(mqtt), f"emotion-edge-{device}", will, largest_bytes=_LARGEST_BYTES)
+        self._backoff = reconnect_backoff(mqtt.reconnect_max_seconds)
         self._mqtt = mqtt
-        self._pending = Pending(mqtt, published)
+        self._pending = Outbox(mqtt, published)
         self._file = outbox_file(mqtt, device)
-        self._keeper = Keeper(self._pending, Store(self._file)) if self._file else None
-        self._ending = Ending()
-        self._verdict = Verdict()
+        self._keeper = OutboxWriter(self._pending, Store(self._file)) if self._file else None
+        self._ending = ShutdownDeadline()
+        self._verdict = BrokerAcceptance()
         self._told_kept = False
-        self._silence = Silence(lambda: self._pending.depth)
+        self._silence = ConnectionLog(lambda: self._pending.depth)
         self._beat_monotonic: float | None = None
-        self._correspondents: list[Correspondent] = []
-        self._patience = Patience()
+        self._correspondents = correspondents
+        self._patience = SubscriptionPolicy()
         self._failure: Exception | None = None
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.settimeout(0)
         self._wake_writer.settimeout(0)
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
-    @property
-    def broker_state(self) -> BrokerState:
-        """Whether there is a connection."""
-        return "connected" if self._pending.connected else "disconnected"
-
-    @property
-    def outbox_depth(self) -> int:
-        """Events not acknowledged yet."""
-        return self._pending.depth
-
-    @property
-    def outbox_dropped(self) -> int:
-        """Events that a full outbox let go, or that the broker refused."""
-        return self._pending.dropped
-
-    @property
-    def outbox_durable(self) -> bool:
-        """Whether events that wait outlive this process."""
-        return self._keeper is not None and self._keeper.problem is None
-
-    @property
-    def outbox_problem(self) -> str | None:
-        """Why they do not, where that was not asked for."""
-        return self._keeper.problem if self._keeper else None
+    def status(self) -> SinkStatus:
+        """Return the state of the connection, the outbox and the publisher's thread now."""
+        problem = self._keeper.problem if self._keeper else None
+        return SinkStatus(
+            broker="connected" if self._pending.connected else "disconnected",
+            outbox_depth=self._pending.depth,
+            outbox_dropped=self._pending.dropped,
+            outbox_durable=self._keeper is not None and problem is None,
+            outbox_problem=problem,
+            failure=self._failure,
+            beat_monotonic=self._beat_monotonic,
+        )
 
     @property
     def accepted_seq(self) -> int:
         """Each event of this run up to this number is acknowledged (or dropped) or on disk."""
         return self._pending.accepted_seq
-
-    @property
-    def failure(self) -> Exception | None:
-        """Why the publisher's thread has ended without being told to."""
-        return self._failure
-
-    @property
-    def beat_monotonic(self) -> float | None:
-        """When the publisher's thread last showed that it goes round; None before it has begun."""
-        return self._beat_monotonic
-
-    @property
-    def ended(self) -> bool:
-        """A broker never asks the daemon to end."""
-        return False
-
-    def attach(self, correspondent: Correspondent) -> None:
-        """Let somebody listen and speak on the connection. Only before `start`."""
-        self._correspondents.append(correspondent)
 
     def start(self) -> None:
         """Take over what waits on disk and connect, waiting some seconds for the outcome.
@@ -187,7 +162,7 @@ class MqttSink:
             # A little more than the good-bye may take: a thread that hangs in the resolver or in TCP is
             # left behind, it ends with the process.
             left = self._ending.seconds_left
-            self._thread.join(None if math.isinf(left) else left + FAREWELL_SECONDS + 1.0)
+            self._thread.join(None if math.isinf(left) else left + STOPPED_ACK_SECONDS + 1.0)
         return self._keep()
 
     def abort(self) -> bool:
@@ -258,14 +233,14 @@ class MqttSink:
             name = f"the broker at {self._dialler.access.broker} with {connection.protocol.value}"
             self._silence.broken(name)
             self._pending.connection_made()
-            correspondence = Correspondence(connection, self._correspondents, self._wake, self._patience)
-            conversation = Conversation(connection, self._topics, self._pending, correspondence, self._verdict.answered)
+            correspondence = HandlerDispatcher(connection, self._correspondents, self._wake, self._patience)
+            conversation = PublishLoop(connection, self._topics, self._pending, correspondence, self._verdict.answered)
             try:
                 conversation.run(self._ending, self._wake_reader, lambda: self._turn(name))
             finally:
                 self._patience.ended(correspondence)
                 self._pending.connection_lost()
-                self._backoff.connection_ended(time.monotonic() - began)
+                self._backoff.attempt_ended(time.monotonic() - began)
 
     def _turn(self, connection: str) -> None:
         """The conversation goes on: once a second, and at each thing that happens in it."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 
-class Protocol(enum.Enum):
+class ProtocolVersion(enum.Enum):
     """Versions that we speak, best first."""
 
     MQTT_5 = "MQTT 5"
@@ -13,7 +13,7 @@ class Protocol(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class OutgoingMessage:
     """Something to publish. `correlation` tells an asker which question it answers; MQTT 5 only."""
 
     topic: str
@@ -24,7 +24,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedMessage:
     """Something that came on a subscription.
 
     `retained`: it was there before we subscribed. `duplicate`: the broker says that it may have sent it before.
@@ -40,7 +40,7 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PublishAck:
     """What the broker said to message `mid`. `refusal`: its reason, None where it took the message."""
 
     mid: int
@@ -48,7 +48,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribed:
+class SubscribeAck:
     """What the broker said to subscription `mid`: for each filter its reason to refuse, None where it agrees."""
 
     mid: int

@@ -27,7 +27,7 @@ _MAKE_ONE: Final = "make one with: openssl rand -hex 16"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class PreviewAccess:
     """`token` None: everybody who reaches the address may look. `names`: host names besides IP addresses."""
 
     names: frozenset[str]
@@ -78,7 +78,7 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
-def access(preview: PreviewConfig, environ: Mapping[str, str] = os.environ) -> Access:
+def preview_access(preview: PreviewConfig, environ: Mapping[str, str] = os.environ) -> PreviewAccess:
     """Return who may look. Raises ConfigError where an address is open to others and there is no token."""
     token = read_token(preview, environ)
     if token is None and not is_loopback(preview.host):
@@ -95,7 +95,7 @@ def access(preview: PreviewConfig, environ: Mapping[str, str] = os.environ) -> A
             raise ConfigError(
                 f"preview.names holds {name!r}, but must be host names separated by commas, without port and scheme"
             )
-    return Access(frozenset({"localhost", machine, short, f"{short}.local"} | named) - {""}, token)
+    return PreviewAccess(frozenset({"localhost", machine, short, f"{short}.local"} | named) - {""}, token)
 
 
 def read_token(preview: PreviewConfig, environ: Mapping[str, str] = os.environ) -> str | None:

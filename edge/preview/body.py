@@ -1,7 +1,6 @@
 """How much is taken from outside, and how often."""
 
 import asyncio
-import time
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -18,24 +17,6 @@ class BodyRefusedError(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
-
-
-class Rate:
-    """Lets `burst` through at once, and `per_second` in the long run."""
-
-    def __init__(self, per_second: float, burst: int) -> None:
-        self._per_second, self._burst = per_second, burst
-        self._left, self._at = float(burst), time.monotonic()
-
-    def take(self) -> bool:
-        """Tell whether one more may pass, and count it if so."""
-        now = time.monotonic()
-        self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 async def check_length(request: Request, limit: int) -> None:

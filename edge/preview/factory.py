@@ -5,26 +5,26 @@ from typing import TYPE_CHECKING
 
 from edge.config.schema import Config
 from edge.errors import ConfigError
-from edge.latency.stats import Meter
+from edge.latency.stats import FrameStats
 from edge.levels import Level
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload
-from edge.sinks.base import Heard
+from edge.sinks.base import PublishedCallback
 from edge.types import StepResult
 
 if TYPE_CHECKING:
-    from edge.preview.server import Preview
+    from edge.preview.server import PreviewServer
 
-HealthNow = Callable[[Meter], HealthPayload]
+HealthNow = Callable[[FrameStats], HealthPayload]
 """How the sensor is now, with that meter's frames per second and latencies. Called from the page's thread."""
 
 
-class Page:
+class NullPreview:
     """What the daemon knows of the page; as it stands here, nobody asked for one, and nothing is done.
 
     Calls come from the pipeline's thread and wait for nobody.
     """
 
-    published: Heard | None = None
+    published: PublishedCallback | None = None
     """Hears of each event that was handed over, where somebody wants to know."""
 
     def start(self, *, live: bool) -> None:
@@ -46,15 +46,15 @@ class Page:
         """Take an event that is about to be published."""
 
 
-def make_page(config: Config, health: HealthNow) -> Page:
+def create_preview(config: Config, health: HealthNow) -> NullPreview:
     """Return the page's server, not started; one that does nothing where it is not asked for. Raises EdgeError."""
-    return _server(config, health) if config.preview.enabled else Page()
+    return _server(config, health) if config.preview.enabled else NullPreview()
 
 
-def try_page(config: Config) -> str:
+def try_preview(config: Config) -> str:
     """Build all of the page and let it go again; returns where it would be. Raises EdgeError."""
 
-    def not_running(_: Meter) -> HealthPayload:
+    def not_running(_: FrameStats) -> HealthPayload:
         raise RuntimeError("a page that is only tried was asked for the sensor's health")
 
     page = _server(config, not_running)
@@ -62,12 +62,12 @@ def try_page(config: Config) -> str:
     return page.describe()
 
 
-def _server(config: Config, health: HealthNow) -> "Preview":
+def _server(config: Config, health: HealthNow) -> "PreviewServer":
     try:
-        from edge.preview.server import Preview  # noqa: PLC0415 - needs packages that not every device has
+        from edge.preview.server import PreviewServer  # noqa: PLC0415 - needs packages that not every device has
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"preview.enabled (--preview) is set, and the package {error.name} is not installed: install the extra, "
             "pip install 'emotion-edge[preview]' or, in a checkout, pip install '.[preview]'"
         ) from error
-    return Preview(config, health)
+    return PreviewServer(config, health)

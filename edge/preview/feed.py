@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from edge.latency.stats import Meter, Report, median_ms, percentiles
+from edge.latency.stats import FrameReport, FrameStats, median_ms, percentiles
 from edge.messages.payloads import EventPayload, encode
 from edge.types import StepResult
 
@@ -27,7 +27,7 @@ _EVENTS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class FrameTiming:
     """One frame's way through the line. Times in milliseconds, but `monotonic` and `unix` in seconds."""
 
     number: int
@@ -47,7 +47,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EventRecord:
     """An event: its payload as JSON, as published, or as it will be. `version` grows with every change."""
 
     version: int
@@ -59,7 +59,7 @@ class _Id(msgspec.Struct):
     id: str
 
 
-class Window(Meter):
+class Feed(FrameStats):
     """Written by the pipeline's and the publisher's thread, read by the page's.
 
     As a meter it reports on the last ten seconds, however often it is asked. Who writes here waits for
@@ -70,7 +70,7 @@ class Window(Meter):
         super().__init__(time.monotonic())
         self.latest: StepResult | None = None
         """The last frame and its faces; None where nothing may be shown."""
-        self.recent: deque[Moment] = deque(maxlen=_RECENT_FRAMES)
+        self.recent: deque[FrameTiming] = deque(maxlen=_RECENT_FRAMES)
         self.history: deque[Sample] = deque(maxlen=round(_HISTORY_SECONDS / _SAMPLE_SECONDS))
         self.buckets = [0] * (len(BUCKETS_MS) + 1)
         """Frames by latency: up to each bound of `BUCKETS_MS` (not those before it), and above the last."""
@@ -78,7 +78,7 @@ class Window(Meter):
         self.events_total: dict[str, int] = {}
         self._sample_due = 0.0
         self._lock = threading.Lock()
-        self._events: OrderedDict[str, Told] = OrderedDict()
+        self._events: OrderedDict[str, EventRecord] = OrderedDict()
         self.events_version = 0
 
     def show(self, now_monotonic: float, result: StepResult, latency_ms: float, level: int) -> None:
@@ -86,14 +86,14 @@ class Window(Meter):
         self.frames += 1
         frame = result.frame
         unix = frame.captured_unix
-        self.recent.append(Moment(frame.number, now_monotonic, unix, latency_ms, level, result.stage_ms))
+        self.recent.append(FrameTiming(frame.number, now_monotonic, unix, latency_ms, level, result.stage_ms))
         self.buckets[bisect_left(BUCKETS_MS, latency_ms)] += 1
         self.latency_sum_ms += latency_ms
         self.latest = result
         if now_monotonic >= self._sample_due:
             self._sample_due = now_monotonic + _SAMPLE_SECONDS
             self.history.append(
-                Sample(unix, tuple((face.track, face.label, round(face.confidence, 3)) for face in result.faces))
+                Sample(unix, tuple((face.track_id, face.label, round(face.confidence, 3)) for face in result.faces))
             )
 
     def blank(self) -> None:
@@ -113,16 +113,16 @@ class Window(Meter):
         with self._lock:
             self.events_version += 1
             # An event that is published again keeps its place.
-            self._events[event_id] = Told(self.events_version, published, payload)
+            self._events[event_id] = EventRecord(self.events_version, published, payload)
             while len(self._events) > _EVENTS:
                 self._events.popitem(last=False)
 
-    def events(self, after_version: int = 0) -> list[Told]:
+    def events(self, after_version: int = 0) -> list[EventRecord]:
         """Return the last events that changed after a version, oldest first."""
         with self._lock:
             return [told for told in self._events.values() if told.version > after_version]
 
-    def report(self, now_monotonic: float) -> Report:
+    def report(self, now_monotonic: float) -> FrameReport:
         """Return frames per second, latency percentiles and median stage times of the last ten seconds."""
         since = now_monotonic - _REPORT_SECONDS
         moments = [moment for moment in list(self.recent) if moment.monotonic >= since]

@@ -3,18 +3,18 @@
 import time
 from typing import Any, Final
 
-from edge.daemon.watchdog import STALL_MARGIN_SECONDS
+from edge.capture.reconnect import STALL_MARGIN_SECONDS
 from edge.messages.payloads import HealthPayload
-from edge.preview.feed import Window
+from edge.preview.feed import Feed
 
 _FILE_SECONDS: Final = 60.0
 """Pictures may be shown as slowly as one in many seconds."""
 
 
-class Probe:
+class HealthProbe:
     """Says whether frames go through the line, or why none do."""
 
-    def __init__(self, window: Window, *, stall_seconds: float) -> None:
+    def __init__(self, window: Feed, *, stall_seconds: float) -> None:
         self._window = window
         self._stall_seconds = stall_seconds
         self._began = time.monotonic()

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.capture.source import SourceOptions, frame_from_bgr
-from edge.commands.classify import read_faces
 from edge.config.schema import Config
-from edge.logs.quiet import hush
-from edge.messages.composer import Composer, share
+from edge.logs.native import silence_opencv
+from edge.messages.payload_builder import PayloadBuilder, box_share
 from edge.preview.framing import pack
-from edge.preview.image_header import NoPicture, read_head
+from edge.preview.image_header import NotAnImage, read_image_header
 from edge.types import Detection, Frame
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
+from edge.vision.stills import classify_faces
 
 _ENOUGH_PX: Final = 1600
 """Longer side to which a larger picture is reduced while it is decoded: the search works on 480 pixels by
@@ -38,16 +38,16 @@ class PictureRefusedError(Exception):
         self.status = status
 
 
-class OnDemand:
+class StillInspector:
     """Reads single pictures with a detector and a classifier of its own. For one thread at a time."""
 
     def __init__(self, config: Config) -> None:
         """Load cascades and model. Raises EdgeError."""
-        hush()
+        silence_opencv()
         self._config = config
         self._detector = Detector(config.detector)
         self._classifier = Classifier.from_config(config.model)
-        self._composer = Composer("", self._classifier.labels, config.labels)
+        self._composer = PayloadBuilder("", self._classifier.labels, config.labels)
 
     def upload(self, data: bytes) -> bytes:
         """Read an encoded picture; returns a packed record. Raises PictureRefusedError."""
@@ -59,8 +59,8 @@ class OnDemand:
 
     def _decoded(self, data: bytes) -> Frame:
         try:
-            head = read_head(data)
-        except NoPicture as error:
+            head = read_image_header(data)
+        except NotAnImage as error:
             raise PictureRefusedError(415, f"Not read: {error}. Choose a JPEG, PNG or WebP.") from None
         most = self._config.preview.max_picture_megapixels
         if head.pixels > most * 1e6:
@@ -91,7 +91,7 @@ class OnDemand:
     def _answer(self, frame: Frame) -> bytes:
         began = time.perf_counter()
         detections = self._detector.detect(frame.luma)
-        faces = read_faces(frame, detections, self._classifier, self._config)
+        faces = classify_faces(frame, detections, self._classifier, self._config)
         spent_ms = 1000 * (time.perf_counter() - began)
         crops = [self._classifier.face_crop(frame, face.box) for face in faces]
         state = self._composer.state(faces, frame, frame.captured_unix)
@@ -100,7 +100,7 @@ class OnDemand:
             "width": width,
             "height": height,
             "faces": state.faces,
-            "doubted": [share(one.box, frame) for one in detections if one.agreed is False],
+            "doubted": [box_share(one.box, frame) for one in detections if one.verified is False],
             "spent_ms": round(spent_ms, 1),
             "crop": {"width": self._classifier.manifest.input.width, "height": self._classifier.manifest.input.height},
             "sentence": self._sentence(len(faces), detections),
@@ -109,10 +109,10 @@ class OnDemand:
         return pack(content, [_jpeg(shown), *(_png(crop) for crop in crops)])
 
     def _sentence(self, read: int, detections: list[Detection]) -> str:
-        agreed = sum(one.agreed is not False for one in detections)
-        doubted = len(detections) - agreed
-        if read and agreed > read:
-            return f"{agreed} faces; the {read} largest were read."
+        verified = sum(one.verified is not False for one in detections)
+        doubted = len(detections) - verified
+        if read and verified > read:
+            return f"{verified} faces; the {read} largest were read."
         if read:
             return "1 face." if read == 1 else f"{read} faces."
         if doubted:

@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from edge.messages.payloads import HealthPayload
-from edge.preview.feed import BUCKETS_MS, Window
+from edge.preview.feed import BUCKETS_MS, Feed
 from edge.preview.stream import Stream
 
 _PREFIX: Final = "emotion_edge_"
@@ -24,7 +24,7 @@ _PREFIX: Final = "emotion_edge_"
 class Metrics(Collector):
     """Asks the sensor anew for each scrape."""
 
-    def __init__(self, window: Window, stream: Stream, health: Callable[[], HealthPayload]) -> None:
+    def __init__(self, window: Feed, stream: Stream, health: Callable[[], HealthPayload]) -> None:
         self._window, self._stream, self._health = window, stream, health
         self._registry = CollectorRegistry()
         self._registry.register(self)

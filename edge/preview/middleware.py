@@ -10,7 +10,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edge.preview.auth import Access
+from edge.preview.auth import PreviewAccess
 
 COOKIE: Final = "emotion-edge-preview"
 
@@ -34,10 +34,10 @@ _HEADERS: Final = {
 }
 
 
-class Guard:
+class SecurityMiddleware:
     """ASGI middleware. What it refuses never reaches the application."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: PreviewAccess) -> None:
         self._app = app
         self._access = access
 

@@ -19,14 +19,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge.config.schema import PreviewConfig
 from edge.messages.payloads import HealthPayload
-from edge.preview.auth import Access
-from edge.preview.body import BodyRefusedError, Rate, check_length, drain, read_body
-from edge.preview.feed import Window
+from edge.pacing import TokenBucket
+from edge.preview.auth import PreviewAccess
+from edge.preview.body import BodyRefusedError, check_length, drain, read_body
+from edge.preview.feed import Feed
 from edge.preview.framing import MEDIA_TYPE
-from edge.preview.healthz import Probe
-from edge.preview.inspect import OnDemand, PictureRefusedError
+from edge.preview.healthz import HealthProbe
+from edge.preview.inspect import PictureRefusedError, StillInspector
 from edge.preview.metrics import Metrics
-from edge.preview.middleware import COOKIE, Guard
+from edge.preview.middleware import COOKIE, SecurityMiddleware
 from edge.preview.stream import Stream
 
 _TYPES: Final = {
@@ -46,28 +47,28 @@ _WRONG_MARK: Final = "<!-- wrong -->"
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class RouteDependencies:
     """What the answers are made of. `worker` runs `on_demand`, one picture at a time."""
 
     config: PreviewConfig
-    access: Access
-    window: Window
+    access: PreviewAccess
+    window: Feed
     stream: Stream
-    probe: Probe
-    on_demand: OnDemand
+    probe: HealthProbe
+    on_demand: StillInspector
     health: Callable[[], HealthPayload]
     worker: Executor
 
 
-class Pages:
+class Routes:
     """Every answer that the page's server gives, but for what the guard refuses."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: RouteDependencies) -> None:
         self._config, self._access, self._window = parts.config, parts.access, parts.window
         self._stream, self._probe, self._on_demand = parts.stream, parts.probe, parts.on_demand
         self._health, self._worker = parts.health, parts.worker
         self._metrics = Metrics(parts.window, parts.stream, parts.health)
-        self._rate = Rate(_PICTURES_PER_SECOND, _PICTURES_AT_ONCE)
+        self._rate = TokenBucket(_PICTURES_PER_SECOND, _PICTURES_AT_ONCE)
         self._waiting = 0
         self._turn = asyncio.Lock()
         self._files = {entry.name: entry.read_bytes() for entry in (files(__package__) / "static").iterdir()}
@@ -87,7 +88,7 @@ class Pages:
                 Route("/metrics", self.metrics),
             ]
         )
-        return Guard(app, self._access)
+        return SecurityMiddleware(app, self._access)
 
     async def page(self, request: Request) -> Response:
         """Give the page."""

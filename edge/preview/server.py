@@ -17,12 +17,12 @@ from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.levels import LADDER, Level
 from edge.messages.payloads import EventPayload, InfoPayload
-from edge.preview.auth import access
-from edge.preview.factory import HealthNow, Page
-from edge.preview.feed import Window
-from edge.preview.healthz import Probe
-from edge.preview.inspect import OnDemand
-from edge.preview.routes import Pages, Parts
+from edge.preview.auth import preview_access
+from edge.preview.factory import HealthNow, NullPreview
+from edge.preview.feed import Feed
+from edge.preview.healthz import HealthProbe
+from edge.preview.inspect import StillInspector
+from edge.preview.routes import RouteDependencies, Routes
 from edge.preview.stream import Stream
 from edge.types import StepResult
 
@@ -42,28 +42,28 @@ _GOODBYE_SECONDS: Final = 1
 _JOIN_SECONDS: Final = 5.0
 
 
-class Preview(Page):
+class PreviewServer(NullPreview):
     """The page, served. Built before anything starts."""
 
     def __init__(self, config: Config, health: HealthNow) -> None:
         """Bind the address and load a detector and a classifier. Raises EdgeError where something is wrong."""
         preview = config.preview
-        self.window = Window()
+        self.window = Feed()
         self.published = self.window.published
-        allowed = access(preview)
+        allowed = preview_access(preview)
         self._guarded = allowed.token is not None
         self._socket = _bound(preview.host, preview.port)
         self._address = self._socket.getsockname()[:2]
         try:
-            on_demand = OnDemand(config)
+            on_demand = StillInspector(config)
         except BaseException:
             self._socket.close()
             raise
         self._worker = ThreadPoolExecutor(1, "preview-picture", initializer=_step_back)
         self._encoder = ThreadPoolExecutor(1, "preview-encoder")
         self._stream = Stream(preview, self.window, lambda: health(self.window), self._encoder)
-        self._probe = Probe(self.window, stall_seconds=config.source.stall_seconds)
-        parts = Parts(
+        self._probe = HealthProbe(self.window, stall_seconds=config.source.stall_seconds)
+        parts = RouteDependencies(
             config=preview,
             access=allowed,
             window=self.window,
@@ -73,7 +73,7 @@ class Preview(Page):
             health=lambda: health(self.window),
             worker=self._worker,
         )
-        self._pages = Pages(parts)
+        self._pages = Routes(parts)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self._pages.app(),

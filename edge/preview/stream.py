@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from edge.config.schema import PreviewConfig
 from edge.messages.payloads import HealthPayload, InfoPayload
-from edge.preview.feed import Told, Window
+from edge.preview.feed import EventRecord, Feed
 from edge.preview.framing import pack
 from edge.preview.inspect import encoded, reduced
-from edge.types import FaceView, StepResult
+from edge.types import StepResult, TrackedFace
 
 _QUALITY: Final = 75
 _HEALTH_SECONDS: Final = 1.0
@@ -30,7 +30,7 @@ for a lost connection."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class StreamUpdate:
     """What there is to say at one time, to whoever is ready for it.
 
     `events`: version of the window's events at that time. `memo` holds records already packed, by the
@@ -51,7 +51,7 @@ class Stream:
     def __init__(
         self,
         config: PreviewConfig,
-        window: Window,
+        window: Feed,
         health: Callable[[], HealthPayload],
         encoder: Executor,
     ) -> None:
@@ -59,7 +59,7 @@ class Stream:
         self._window = window
         self._health = health
         self._encoder = encoder
-        self._turn = Turn()
+        self._turn = StreamUpdate()
         self._next = asyncio.Event()
         self._wanted = asyncio.Event()
         self._health_due = 0.0
@@ -112,7 +112,7 @@ class Stream:
             content["blank"] = True
         self._shown = mark
         if content or self._window.events_version != self._turn.events:
-            self._turn = Turn(self._turn.number + 1, self._window.events_version, now, content, picture)
+            self._turn = StreamUpdate(self._turn.number + 1, self._window.events_version, now, content, picture)
             self._next.set()
             self._next = asyncio.Event()
 
@@ -162,7 +162,7 @@ class Stream:
             "moments": self._moments(0.0, time.monotonic()),
         }
 
-    def _record(self, turn: Turn, known: tuple[int, float]) -> bytes:
+    def _record(self, turn: StreamUpdate, known: tuple[int, float]) -> bytes:
         if known not in turn.memo:
             version, since = known
             moments = self._moments(since, turn.monotonic)
@@ -182,7 +182,7 @@ class Stream:
         ]
 
 
-def _told(told: Told) -> dict[str, Any]:
+def _told(told: EventRecord) -> dict[str, Any]:
     return {"published": told.published, "payload": msgspec.Raw(told.payload)}
 
 
@@ -197,15 +197,15 @@ def _described(result: StepResult) -> dict[str, Any]:
     }
 
 
-def _face(face: FaceView, width: int, height: int) -> dict[str, Any]:
+def _face(face: TrackedFace, width: int, height: int) -> dict[str, Any]:
     box = face.box
     return {
-        "track": face.track,
+        "track": face.track_id,
         "box": [round(share, 4) for share in (box.x / width, box.y / height, box.width / width, box.height / height)],
         "label": face.label,
         "confidence": round(face.confidence, 4),
         "smoothed": _rounded(face.probabilities),
-        "raw": None if face.reading is None else _rounded(face.reading),
+        "raw": None if face.prediction is None else _rounded(face.prediction),
     }
 
 

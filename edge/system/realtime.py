@@ -41,7 +41,7 @@ def describe_priority(wanted: Literal["auto", "normal"]) -> str:
     return "the lowest real-time priority is allowed: busy programs do not hold up frames"
 
 
-class Priority:
+class RealtimePriority:
     """The scheduling policy of this process, all its threads alike: one that waits would hold up the others."""
 
     def __init__(self) -> None:

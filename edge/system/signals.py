@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 
-def attend(stop: Callable[[], None], reload: Callable[[], None]) -> None:
+def install_handlers(stop: Callable[[], None], reload: Callable[[], None]) -> None:
     """Let SIGTERM and SIGINT call `stop` and SIGHUP `reload`; both must only put something down.
 
     SIGABRT, with which systemd ends a service that has starved its watchdog, leaves what each thread was doing in

@@ -10,7 +10,7 @@ from edge.config.schema import EventsConfig
 from edge.types import UNKNOWN
 
 
-class Expression:
+class ExpressionFilter:
     """What one face shows: probabilities smoothed over time, and a label that does not flicker.
 
     The label changes only after another has led it by `margin` for `dwell_seconds` without a break, so

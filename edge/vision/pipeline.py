@@ -6,11 +6,11 @@ from itertools import pairwise
 
 from edge.config.schema import Config
 from edge.levels import LADDER, Level
-from edge.types import Event, EventKind, FaceView, Frame, StepResult
+from edge.types import Event, EventKind, Frame, StepResult, TrackedFace
 from edge.vision.classification.classifier import Classifier
-from edge.vision.classification.scheduler import Readable, Turns
+from edge.vision.classification.scheduler import InferenceCandidate, InferenceScheduler
 from edge.vision.detection.detector import Detector
-from edge.vision.expression import Expression
+from edge.vision.expression import ExpressionFilter
 from edge.vision.track import Track
 from edge.vision.tracker import Tracker
 
@@ -35,9 +35,9 @@ class Pipeline:
         self._detector = detector
         self._classifier = classifier
         self._tracker = Tracker(config.tracker)
-        self._expressions: dict[int, Expression] = {}
-        self._announced: dict[int, FaceView] = {}
-        self._turns = Turns(config.events.dwell_seconds)
+        self._expressions: dict[int, ExpressionFilter] = {}
+        self._announced: dict[int, TrackedFace] = {}
+        self._turns = InferenceScheduler(config.events.dwell_seconds)
         self.level: Level = LADDER[0]
         self._timer = timer
         self._last_frame: Frame | None = None
@@ -63,7 +63,7 @@ class Pipeline:
         tracks, lost = self._tracker.update(detections, frame.seconds)
         events = self._leave(lost, frame)
         marks.append(self._timer())
-        readings = self._read(tracks, frame)
+        predictions = self._read(tracks, frame)
         marks.append(self._timer())
         faces = []
         for track in tracks:
@@ -76,7 +76,7 @@ class Pipeline:
         self._last_frame = frame
         spent = [1000 * (after - before) for before, after in pairwise(marks)]
         stage_ms = {"detect": spent[0], "classify": spent[2], "track": spent[1] + spent[3]}
-        return StepResult(frame, tuple(faces), tuple(events), stage_ms, readings)
+        return StepResult(frame, tuple(faces), tuple(events), stage_ms, predictions)
 
     def finish(self) -> list[Event]:
         """Let every face leave, as of the last frame: the source has ended, or gives no more frames."""
@@ -91,11 +91,11 @@ class Pipeline:
         """Run the network on those faces of this frame whose turn it is; returns how many."""
         seen = [(track, track.seen.box) for track in tracks if track.seen is not None]
         most = min(self._config.model.max_faces, self.level.max_faces or self._config.model.max_faces)
-        faces = [Readable(track.serial, box.width, self._is_urgent(track)) for track, box in seen]
+        faces = [InferenceCandidate(track.serial, box.width, self._is_urgent(track)) for track, box in seen]
         chosen = self._turns.choose(faces, frame.seconds, most)
         read = [(track, box) for track, box in seen if track.serial in chosen]
-        readings = self._classifier.read(frame, [box for _, box in read])
-        for (track, _), probabilities in zip(read, readings, strict=True):
+        predictions = self._classifier.classify(frame, [box for _, box in read])
+        for (track, _), probabilities in zip(read, predictions, strict=True):
             self._expression(track).read(probabilities, frame.seconds)
         return len(read)
 
@@ -105,14 +105,14 @@ class Pipeline:
             return False
         return track.number not in self._announced or self._expression(track).in_doubt
 
-    def _expression(self, track: Track) -> Expression:
+    def _expression(self, track: Track) -> ExpressionFilter:
         if track.serial not in self._expressions:
             manifest = self._classifier.manifest
             unknown_below = manifest.thresholds.unknown_below
-            self._expressions[track.serial] = Expression(manifest.labels, self._config.events, unknown_below)
+            self._expressions[track.serial] = ExpressionFilter(manifest.labels, self._config.events, unknown_below)
         return self._expressions[track.serial]
 
-    def _decide(self, track: Track, frame: Frame) -> tuple[FaceView, Event | None]:
+    def _decide(self, track: Track, frame: Frame) -> tuple[TrackedFace, Event | None]:
         expression = self._expression(track)
         appeared = track.number not in self._announced
         previous = None
@@ -120,7 +120,7 @@ class Pipeline:
             expression.settle()
         else:
             previous = expression.decide()
-        face = FaceView(
+        face = TrackedFace(
             track.number,
             track.box,
             expression.label,

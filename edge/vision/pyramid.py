@@ -17,7 +17,7 @@ def halved(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-class Pictures:
+class ImagePyramid:
     """The frame halved 0, 1, 2... times; odd pixels at the right and lower edge are left out."""
 
     def __init__(self, luma: Luma) -> None:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from edge.types import Box, Detection, Followed
+from edge.types import Box, Detection, TrackPrediction
 
 _COAST_SECONDS: Final = 0.25
 """A face that is not found is expected to go on moving for this long, and no longer: people stop and turn."""
@@ -33,9 +33,9 @@ class Track:
     sightings: int = 0
     missed: int = 0
     asked: int = 0
-    agreed: int = 0
+    verified: int = 0
     asked_seconds: float = _NEVER
-    agreed_seconds: float = _NEVER
+    verified_seconds: float = _NEVER
     velocity: tuple[float, float] = (0.0, 0.0)
     seen: Detection | None = None
 
@@ -50,10 +50,10 @@ class Track:
         latest, (along, down) = self.latest, self.velocity
         return Box(latest.x + along * coasting, latest.y + down * coasting, latest.width, latest.height)
 
-    def followed(self, seconds: float) -> Followed:
+    def followed(self, seconds: float) -> TrackPrediction:
         """Return what the search of a frame of that time needs to know."""
         expected = self.expected(seconds)
-        return Followed(
+        return TrackPrediction(
             serial=self.serial,
             box=expected,
             latest=self.latest,
@@ -62,7 +62,7 @@ class Track:
             new=self.sightings < 2,  # noqa: PLR2004 - one sighting says nothing about motion
             confirmed=self.confirmed,
             asked_seconds=self.asked_seconds,
-            doubted=self.asked_seconds > self.agreed_seconds,
+            doubted=self.asked_seconds > self.verified_seconds,
         )
 
     def see(self, detection: Detection, seconds: float, smoothing_seconds: float) -> None:
@@ -84,12 +84,12 @@ class Track:
         self.last_seconds = seconds
         self.sightings += 1
         self.missed = 0
-        if detection.agreed is not None:
+        if detection.verified is not None:
             self.asked += 1
             self.asked_seconds = seconds
-        if detection.agreed:
-            self.agreed += 1
-            self.agreed_seconds = seconds
+        if detection.verified:
+            self.verified += 1
+            self.verified_seconds = seconds
 
 
 def _blend(old: Box, new: Box, weight: float) -> Box:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from edge.config.schema import TrackerConfig
-from edge.types import Box, Detection, Followed
+from edge.types import Box, Detection, TrackPrediction
 from edge.vision.track import Track
 
 _MIN_IOU: Final = 0.2
@@ -54,7 +54,7 @@ class Tracker:
             self._see(track, detection, seconds)
             unmatched.remove(detection)
         for detection in unmatched:
-            if detection.agreed and not self._overlaps(detection.box):
+            if detection.verified and not self._overlaps(detection.box):
                 self._begun += 1
                 track = Track(self._begun, detection.box, detection.box, seconds, seconds)
                 self._tracks.append(track)
@@ -62,7 +62,7 @@ class Tracker:
         self._tracks.sort(key=lambda track: (not track.confirmed, track.number, track.first_seconds))
         return list(self._tracks), lost
 
-    def followed(self, seconds: float) -> list[Followed]:
+    def followed(self, seconds: float) -> list[TrackPrediction]:
         """Return what a search of the frame of that time, which comes before `update`, needs to know."""
         return [track.followed(seconds) for track in self._tracks]
 
@@ -112,8 +112,8 @@ class Tracker:
         track.see(detection, seconds, config.box_smoothing_seconds)
         if (
             not track.confirmed
-            and track.agreed >= config.confirm_hits
-            and track.agreed >= _MIN_AGREED_SHARE * track.asked
+            and track.verified >= config.confirm_hits
+            and track.verified >= _MIN_AGREED_SHARE * track.asked
             and seconds - track.first_seconds >= config.confirm_seconds
         ):
             self._confirmed += 1
@@ -122,8 +122,8 @@ class Tracker:
 
 def _disbelieved(track: Track) -> bool:
     if track.confirmed:
-        return track.asked_seconds - track.agreed_seconds > _DOUBTED_SECONDS
-    return track.asked >= _ENOUGH_QUESTIONS and track.agreed < _MIN_AGREED_SHARE * track.asked
+        return track.asked_seconds - track.verified_seconds > _DOUBTED_SECONDS
+    return track.asked >= _ENOUGH_QUESTIONS and track.verified < _MIN_AGREED_SHARE * track.asked
 
 
 def _closeness(track: Track, box: Box, seconds: float) -> float:

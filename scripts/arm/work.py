@@ -15,7 +15,7 @@ import cv2
 from edge.capture.open import make_source
 from edge.capture.source import SourceOptions
 from edge.commands.bench.measure import WARM_UP_FRAMES
-from edge.commands.bench.variants import Contender, Floor, Line, PlainLoop
+from edge.commands.bench.variants import NetworkOnlyVariant, PipelineVariant, PlainLoopVariant, Variant
 from edge.config.schema import Config
 from edge.sinks.base import JsonLinesSink
 from edge.vision.classification.classifier import Classifier
@@ -26,12 +26,12 @@ def main(name: str, uri: str, frames: int) -> None:
     cv2.setNumThreads(1)
     config = Config()
     classifier = Classifier.from_config(config.model)
-    contender: Contender
+    contender: Variant
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         if name == "line":
-            contender = Line(config, classifier, JsonLinesSink(nowhere))
+            contender = PipelineVariant(config, classifier, JsonLinesSink(nowhere))
         else:
-            contender = PlainLoop(config, classifier) if name == "plain" else Floor(classifier)
+            contender = PlainLoopVariant(config, classifier) if name == "plain" else NetworkOnlyVariant(classifier)
         source = make_source(uri, SourceOptions.from_config(config.source, colour=classifier.wants_colour))
         source.open()
         faces = []

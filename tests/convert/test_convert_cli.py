@@ -59,7 +59,7 @@ def test_the_device_reads_what_the_evaluation_read(exported, small_data):
     inputs = network_inputs(images, manifest.input)
     expected = calibrate(model.predict(inputs), manifest.temperature, model.output.scale)
     faces = [np.rint((face[..., 0] + 1) * 127.5).astype(np.uint8) for face in inputs]
-    np.testing.assert_allclose(np.stack([device.read_crop(face) for face in faces]), expected, atol=1e-6)
+    np.testing.assert_allclose(np.stack([device.classify_crop(face) for face in faces]), expected, atol=1e-6)
 
 
 def test_evaluate_prints_a_table_and_writes_json(exported, small_data, tmp_path, capfd):

@@ -20,7 +20,7 @@ from edge.types import EventKind, Frame
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import find_model
 from edge.vision.detection.detector import Detector
-from edge.vision.expression import Expression
+from edge.vision.expression import ExpressionFilter
 from edge.vision.pipeline import Pipeline
 
 BRIEF = scenes.Scene("brief", ("neutral=1.2,happy=1.4",), scale=0.6, spoilt=("jpeg", 0.4))
@@ -81,7 +81,7 @@ def test_a_person_is_the_same_each_time_and_at_each_rate(data, classifier):
     split, rows = faces.pools(data)
     assert split.name == "PublicTest"
     person, again = (faces.person(3, classifier, split, rows, 6.0) for _ in range(2))
-    np.testing.assert_array_equal(person.readings, again.readings)
+    np.testing.assert_array_equal(person.predictions, again.predictions)
     assert 0.5 < person.read.mean() < 1
     slower = faces.at_rate(person, 5)
     assert len(slower.seconds) == -(-len(person.seconds) // 5)
@@ -128,7 +128,7 @@ def test_the_rule_takes_the_quickest_of_the_best_that_keep_the_promises():
 
 def test_averaging_logarithms_lets_a_sure_reading_weigh_more():
     config = EventsConfig(smoothing_seconds=1.0)
-    averages = [make(LABELS[:2], config, 0.0) for make in (Expression, GeometricExpression)]
+    averages = [make(LABELS[:2], config, 0.0) for make in (ExpressionFilter, GeometricExpression)]
     for average in averages:
         average.read(np.float32([0.6, 0.4]), 0.0)
         average.read(np.float32([0.001, 0.999]), 0.5)

@@ -64,11 +64,11 @@ def test_scores_pool():
 
 def noisy_face():
     rng = np.random.default_rng(4)
-    readings = rng.dirichlet((0.6, 0.6, 0.6), 200).astype(np.float32)
-    readings[60:140] = readings[60:140] * 0.4 + np.float32([0.6, 0, 0])
+    predictions = rng.dirichlet((0.6, 0.6, 0.6), 200).astype(np.float32)
+    predictions[60:140] = predictions[60:140] * 0.4 + np.float32([0.6, 0, 0])
     read = rng.random(200) > 0.1
     read[:5] = True
-    return Followed("noise", TRUTH, np.arange(200) / 12.5, readings, read, 4)
+    return Followed("noise", TRUTH, np.arange(200) / 12.5, predictions, read, 4)
 
 
 def test_smoothing_beforehand_gives_what_smoothing_on_the_way_gives():

@@ -95,7 +95,7 @@ def test_the_asset_is_seven_faces_that_the_device_finds_at_every_size():
     for number, label in enumerate(LABELS):
         for side in SIDES_PX:
             found = detector.detect(in_frame(asset[:, 48 * number : 48 * number + 48], side))
-            assert [one.agreed for one in found] == [True], f"{label} at {side} px"
+            assert [one.verified for one in found] == [True], f"{label} at {side} px"
 
 
 def test_no_composite_is_of_a_few():

@@ -76,7 +76,7 @@ class Chatter:
         self._thread.join()
         wait_until(self.sink.drained)
         assert self.sink.close(TIMEOUT_SECONDS)
-        assert self.sink.outbox_dropped == 0
+        assert self.sink.status().outbox_dropped == 0
 
 
 def until_all_came(witness: Witness, boot_id: str, last: int) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.backoff import Backoff
 from edge.commands.demo_broker import PrivateBroker
 from edge.messages.payloads import encode
+from edge.mqtt.settings import reconnect_backoff
 from support.faults import Arrival, Witness, check
 from support.mqtt import TIMEOUT_SECONDS, event, wait_until
 
@@ -31,19 +31,19 @@ PROCESS = """
 import sys, threading, time
 from msgspec import json, structs
 from edge.config.schema import MqttConfig
-from edge.mqtt.dialler import Dialler
+from edge.mqtt.dialler import Connector
 from edge.messages.payloads import EventPayload
 from edge.mqtt.publisher import MqttSink
 
 url, folder, first, count, event = sys.argv[1:]
 event = json.decode(event, type=EventPayload)
-attempts, back, connect = [], {}, Dialler.connect
+attempts, back, connect = [], {}, Connector.connect
 
 def noted(self, *arguments):
     attempts.append(time.monotonic())
     return connect(self, *arguments)
 
-Dialler.connect = noted
+Connector.connect = noted
 # Everything as it is by default: what is measured is how the sensors wait.
 names = [f"cam-{number}" for number in range(int(first), int(first) + int(count))]
 sinks = {name: MqttSink(MqttConfig(url=url, outbox_directory=folder), name) for name in names}
@@ -61,14 +61,14 @@ while not told.is_set():
         sink.event(structs.replace(event, id=f"{name}:{seq}", boot_id=name, seq=seq), time.monotonic())
         until = time.monotonic() + 2.0 / len(sinks)
         for other in names:
-            if sinks[other].broker_state == "disconnected":
+            if sinks[other].status().broker == "disconnected":
                 away.add(other)
             elif other in away:
                 away.remove(other)
                 back[other] = time.monotonic()
         time.sleep(max(0.0, until - time.monotonic()))
 kept = [sink.close(60.0) for sink in sinks.values()]
-left = sum(sink.outbox_depth + sink.outbox_dropped for sink in sinks.values())
+left = sum(sink.status().outbox_depth + sink.status().outbox_dropped for sink in sinks.values())
 print(json.encode({"attempts": attempts, "back": back, "sent": sent, "left": left}).decode(), flush=True)
 sys.exit(not all(kept))
 """
@@ -140,7 +140,7 @@ def due_by_the_waits() -> int:
         rng = random.Random(seed)
         attempts = []
         for _ in range(SENSORS):
-            backoff, moment = Backoff(60.0, rng), 0.0
+            backoff, moment = reconnect_backoff(60.0, rng), 0.0
             while moment < AWAY_SECONDS:
                 moment += backoff.next_seconds()
                 attempts.append(moment)

@@ -23,10 +23,10 @@ import sys, time
 from pathlib import Path
 from edge.cli import main
 from edge.mqtt.connection import Connection
-from edge.daemon.watchdog import Vitals
+from edge.daemon.watchdog import WatchdogFeeder
 
 hang, limit, *arguments = sys.argv[1:]
-Vitals.__init__.__kwdefaults__["publisher_seconds"] = float(limit)
+WatchdogFeeder.__init__.__kwdefaults__["publisher_seconds"] = float(limit)
 poll = Connection.poll
 
 def faulty(self, *arguments):

@@ -7,7 +7,7 @@ from edge.capture.capture import Capture
 from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.mqtt.publisher import MqttSink
-from support.sources import LONG_SECONDS
+from support.sources import LONG_SECONDS, FixedBackoff
 
 
 @pytest.fixture
@@ -15,9 +15,11 @@ def started():
     """Start captures over these sources, one per opening; stops them after the test."""
     running = []
 
-    def start(*sources, fast=False, stall_seconds=LONG_SECONDS, backoff=lambda _attempt: 0.0, paused=False):
+    def start(*sources, fast=False, stall_seconds=LONG_SECONDS, backoff=None, paused=False):
         remaining = iter(sources)
-        capture = Capture(lambda: next(remaining), fast=fast, stall_seconds=stall_seconds, backoff=backoff)
+        capture = Capture(
+            lambda: next(remaining), fast=fast, stall_seconds=stall_seconds, backoff=backoff or FixedBackoff()
+        )
         running.append((capture, sources))
         if paused:
             capture.pause()
@@ -36,9 +38,9 @@ def make_sink(tmp_path: Path) -> Iterator[Callable[..., MqttSink]]:
     """Makes sinks, each with an outbox of its own where nothing else is said; stops them after the test."""
     sinks = []
 
-    def make(broker: PrivateBroker, **settings: object) -> MqttSink:
+    def make(broker: PrivateBroker, *correspondents: object, **settings: object) -> MqttSink:
         defaults = {"reconnect_max_seconds": 1.0, "outbox_directory": str(tmp_path / f"outbox-{len(sinks)}")}
-        sink = MqttSink(MqttConfig(url=broker.url, **(defaults | settings)), "cam")  # type: ignore[arg-type]
+        sink = MqttSink(MqttConfig(url=broker.url, **(defaults | settings)), "cam", correspondents)  # type: ignore[arg-type]
         sinks.append(sink)
         return sink
 

@@ -15,13 +15,13 @@ from msgspec import structs
 import edge.mqtt.connection
 import edge.vision.pipeline
 from edge.cli import main
-from edge.messages.composer import Composer
+from edge.messages.payload_builder import PayloadBuilder
 
 LEAKED = 20
 """Number of the frame that leaks."""
 
 _step = edge.vision.pipeline.Pipeline.step
-_event = Composer.event
+_event = PayloadBuilder.event
 _publish = edge.mqtt.connection.Connection.publish
 outlets = []
 last = np.zeros((1, 1), np.uint8)
@@ -62,6 +62,6 @@ def publish(self, message):
 
 if __name__ == "__main__":
     edge.vision.pipeline.Pipeline.step = step
-    Composer.event = event
+    PayloadBuilder.event = event
     edge.mqtt.connection.Connection.publish = publish
     sys.exit(main())

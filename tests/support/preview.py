@@ -17,10 +17,10 @@ from edge.capture.open import first_frame
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config, PreviewConfig
 from edge.levels import LADDER
-from edge.preview.body import Rate
+from edge.pacing import TokenBucket
 from edge.preview.framing import unpack
-from edge.preview.server import Preview
-from edge.types import Box, FaceView, Frame, StepResult
+from edge.preview.server import PreviewServer
+from edge.types import Box, Frame, StepResult, TrackedFace
 from support.mqtt import TIMEOUT_SECONDS, health, info, wait_until
 
 LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -47,7 +47,7 @@ def result(number=0, luma=None, faces=()):
 def face(track=1, label="happy", confidence=0.9):
     smoothed = np.full(7, (1 - confidence) / 6, np.float32)
     smoothed[LABELS.index(label)] = confidence
-    return FaceView(track, Box(16, 12, 32, 24), label, confidence, smoothed, np.roll(smoothed, 1))
+    return TrackedFace(track, Box(16, 12, 32, 24), label, confidence, smoothed, np.roll(smoothed, 1))
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Site:
         self.health = health()
         self.asked = 0
         config = Config(preview=PreviewConfig(enabled=True, **{"port": 0, **preview}))
-        self.preview = Preview(config, self._health)
+        self.preview = PreviewServer(config, self._health)
         if not hasty:
-            self.preview._pages._rate = Rate(1e6, 1_000_000)
+            self.preview._pages._rate = TokenBucket(1e6, 1_000_000)
         self.window = self.preview.window
         self.preview.introduce(
             msgspec.structs.replace(info(), model=msgspec.structs.replace(info().model, labels=LABELS))

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge.capture.scripted.script import EMOTIONS
 from edge.errors import SourceLostError
+from edge.pacing import Backoff
 from edge.types import Frame
 
 WIDTH, HEIGHT = 96, 64
@@ -168,3 +169,23 @@ def until(condition, seconds=LONG_SECONDS):
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.002)
+
+
+class FixedBackoff(Backoff):
+    """Waits of one length; `attempts` lists the number of each since the last attempt that was stable."""
+
+    def __init__(self, seconds=0.0, *, stable_seconds=LONG_SECONDS):
+        super().__init__(seconds, seconds, stable_seconds=stable_seconds)
+        self.seconds = seconds
+        self.stable_seconds = stable_seconds
+        self.attempts = []
+        self.number = 0
+
+    def next_seconds(self):
+        self.attempts.append(self.number)
+        self.number += 1
+        return self.seconds
+
+    def attempt_ended(self, lasted_seconds):
+        if lasted_seconds >= self.stable_seconds:
+            self.number = 0

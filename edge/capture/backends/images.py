@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge.capture.source import SourceOptions, frame_from_bgr
 from edge.errors import SourceError
-from edge.logs.quiet import hush
+from edge.logs.native import silence_opencv
 from edge.types import Frame
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
@@ -81,7 +81,7 @@ class ImagesSource:
 
     def open(self) -> None:
         """Decode the first picture, so that what is no picture is known before the line starts."""
-        hush()
+        silence_opencv()
         self._first = decode_image(self._paths[0], colour=self._options.colour)
         self._open = True
 

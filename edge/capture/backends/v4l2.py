@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge.capture.source import LiveClock, SourceOptions, frame_from_bgr, make_frame
 from edge.errors import SourceError, SourceLostError
-from edge.logs.quiet import hush
+from edge.logs.native import silence_opencv
 from edge.types import Frame, Luma
 
 _PLANAR = frozenset({"GREY", "NV12", "NV21", "YU12", "YV12"})  # the luma plane comes first
@@ -73,7 +73,7 @@ class V4l2Source:
 
     def open(self) -> None:
         """Open the device and choose its format."""
-        hush()
+        silence_opencv()
         self._check_device()
         capture = cv2.VideoCapture(str(self._device), cv2.CAP_V4L2)
         if not capture.isOpened():

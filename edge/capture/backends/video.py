@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge.capture.source import LiveClock, SourceOptions, frame_from_bgr
 from edge.errors import SourceError, SourceLostError
-from edge.logs.quiet import hush
+from edge.logs.native import silence_opencv
 from edge.redact import redacted
 from edge.types import Frame
 
@@ -53,7 +53,7 @@ class VideoFileSource:
 
     def open(self) -> None:
         """Check the file and decode its first frame."""
-        hush()
+        silence_opencv()
         try:
             with self._path.open("rb") as file:
                 beginning = file.read(_SNIFF_BYTES)
@@ -126,7 +126,7 @@ class NetworkSource:
 
     def open(self) -> None:
         """Connect, within `stall_seconds`."""
-        hush()
+        silence_opencv()
         timeout_ms = int(self._options.read_timeout_seconds * 1000)
         capture = cv2.VideoCapture(
             self._address,

@@ -66,7 +66,7 @@ def pose_at(script: Script, seconds: float, *, again: bool = False) -> Pose:
     return Pose(before, segment.emotion, done, _WEIGHT)
 
 
-class Stage:
+class Renderer:
     """Background, actor and noise for one script's seed.
 
     `strip_path` names the composites; raises `SourceError` where they are missing or of another size.

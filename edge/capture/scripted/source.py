@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edge.capture.scripted.renderer import ACTOR_PNG, Stage, pose_at
+from edge.capture.scripted.renderer import ACTOR_PNG, Renderer, pose_at
 from edge.capture.scripted.script import Script
 from edge.capture.source import SourceOptions, frame_from_bgr
 from edge.types import Frame
@@ -21,12 +21,12 @@ class ScriptedSource:
         self.script = script
         self._options = options
         self._strip_path = strip_path
-        self._stage: Stage | None = None
+        self._stage: Renderer | None = None
         self._number = 0
 
     def open(self) -> None:
         """Build the stage."""
-        self._stage = Stage(self.script.seed, self._strip_path)
+        self._stage = Renderer(self.script.seed, self._strip_path)
 
     def read(self) -> Frame | None:
         """Draw the next frame; None at the end of the script."""

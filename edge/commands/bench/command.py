@@ -20,13 +20,14 @@ from edge.commands.bench.measure import FEWEST_FRAMES, Limit, measure
 from edge.commands.bench.program import Programs
 from edge.commands.bench.report import Conditions, Report, Run, read, write
 from edge.commands.bench.table import table
-from edge.commands.bench.variants import Contender, Floor, Line, PlainLoop
+from edge.commands.bench.variants import NetworkOnlyVariant, PipelineVariant, PlainLoopVariant, Variant
 from edge.config.schema import Config, MqttConfig
 from edge.config.state_dir import MEMORY
 from edge.errors import ConfigError
-from edge.messages.composer import timestamp
+from edge.messages.payload_builder import timestamp
 from edge.redact import redacted
-from edge.sinks.base import JsonLinesSink, Sink
+from edge.sinks.base import Sink
+from edge.sinks.jsonlines import JsonLinesSink
 from edge.vision.classification.classifier import Classifier
 
 _SAY_SECONDS: Final = 5.0
@@ -137,10 +138,10 @@ def bench_compare(first: Path, second: Path, stdout: TextIO) -> int:
 def _one(config: Config, limit: Limit, sink: Sink, progress: _Progress, watch: _Watch) -> tuple[Run, tuple[int, int]]:
     """Measure one number of threads; returns the run and the frames' (width, height)."""
     classifier = Classifier.from_config(config.model)
-    contenders: dict[str, Contender] = {
-        "line": Line(config, classifier, sink),
-        "plain": PlainLoop(config, classifier),
-        "floor": Floor(classifier),
+    contenders: dict[str, Variant] = {
+        "line": PipelineVariant(config, classifier, sink),
+        "plain": PlainLoopVariant(config, classifier),
+        "floor": NetworkOnlyVariant(classifier),
     }
     options = SourceOptions.from_config(config.source, colour=classifier.wants_colour)
     whole = f" of {limit.frames}" if limit.frames is not None else ""

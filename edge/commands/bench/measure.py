@@ -18,7 +18,7 @@ import numpy as np
 
 from edge.capture.source import Source
 from edge.commands.bench.report import Cost, Run, Spread
-from edge.commands.bench.variants import Contender, Work
+from edge.commands.bench.variants import Variant, Work
 from edge.errors import SourceError, SourceLostError
 from edge.types import Frame
 
@@ -106,7 +106,7 @@ class _Player:
 
 def measure(
     make: Callable[[], Source],
-    contenders: dict[str, Contender],
+    contenders: dict[str, Variant],
     threads: int,
     limit: Limit,
     after_block: Callable[[int, float], None],
@@ -152,7 +152,7 @@ def _more(limit: Limit, frames: int, seconds: float) -> bool:
     return frames < FEWEST_FRAMES or limit.seconds is None or seconds < limit.seconds
 
 
-def _work(contender: Contender, frames: list[Frame], tally: _Tally) -> None:
+def _work(contender: Variant, frames: list[Frame], tally: _Tally) -> None:
     for place, frame in enumerate(frames):
         # As if it had been captured now: what the others took is not this one's latency.
         frame = replace(frame, captured_monotonic=time.monotonic(), captured_unix=time.time())  # noqa: PLW2901

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from edge.config.schema import Config
-from edge.messages.composer import STATE_SECONDS, Composer
+from edge.messages.payload_builder import STATE_SECONDS, PayloadBuilder
 from edge.sinks.base import Sink
 from edge.types import Box, Frame
 from edge.vision.classification.classifier import Classifier
@@ -29,19 +29,19 @@ class Work:
     stage_ms: dict[str, float] = field(default_factory=dict)
 
 
-class Contender(Protocol):
+class Variant(Protocol):
     """Does something with each frame. Frames come in the order of their `seconds`."""
 
     def work(self, frame: Frame) -> Work:
         """Do it."""
 
 
-class Line:
+class PipelineVariant:
     """Pipeline, composer and sink, as the daemon has them, at the best level."""
 
     def __init__(self, config: Config, classifier: Classifier, sink: Sink) -> None:
         self._pipeline = Pipeline(config, Detector(config.detector), classifier)
-        self._composer = Composer("bench", classifier.labels, config.labels)
+        self._composer = PayloadBuilder("bench", classifier.labels, config.labels)
         self._sink = sink
         self._state_due = 0.0
 
@@ -49,7 +49,7 @@ class Line:
         """Process the frame and hand over what came of it."""
         result = self._pipeline.step(frame)
         stage_ms = dict(result.stage_ms)
-        if not result.readings:
+        if not result.predictions:
             stage_ms.pop("classify", None)
         began = time.perf_counter()
         for event in result.events:
@@ -63,7 +63,7 @@ class Line:
         return Work(len(result.faces), stage_ms)
 
 
-class PlainLoop:
+class PlainLoopVariant:
     """Search each frame whole, at its own size, and read every face found with the same network."""
 
     def __init__(self, config: Config, classifier: Classifier) -> None:
@@ -77,11 +77,11 @@ class PlainLoop:
             frame.luma, scaleFactor=PLAIN_SCALE, minNeighbors=PLAIN_NEIGHBOURS, minSize=(PLAIN_MIN_PX, PLAIN_MIN_PX)
         )
         boxes = [Box(*(float(value) for value in corners)) for corners in found]
-        self._classifier.read(frame, boxes)
+        self._classifier.classify(frame, boxes)
         return Work(len(boxes))
 
 
-class Floor:
+class NetworkOnlyVariant:
     """One run of the network and nothing else: no program that reads one face per frame costs less."""
 
     def __init__(self, classifier: Classifier) -> None:
@@ -92,5 +92,5 @@ class Floor:
 
     def work(self, frame: Frame) -> Work:  # noqa: ARG002 - it looks at no frame
         """Run the network."""
-        self._classifier.read_crop(self._crop)
+        self._classifier.classify_crop(self._crop)
         return Work(1)

@@ -12,9 +12,9 @@ from typing import Final
 from edge.config.schema import MqttConfig
 from edge.messages.payloads import EventPayload, encode
 from edge.messages.topics import ONLINE, Kind
-from edge.mqtt.outbox.queue import Outbox, Row, Work
-from edge.mqtt.outbox.stored_event import KeptEvent
-from edge.sinks.base import Heard, stamped
+from edge.mqtt.outbox.queue import DiskWork, EventQueue, StoredRow
+from edge.mqtt.outbox.stored_event import StoredEvent
+from edge.sinks.base import PublishedCallback, stamped
 
 _ON_CONNECT: Final[tuple[Kind, ...]] = ("status", "info", "state", "health")
 """Order in which a new connection says them: first that we are there, then what we are and see."""
@@ -34,18 +34,18 @@ _NOTE_SECONDS: Final = 3600.0
 """How often the age clock is written while events are on disk: a crash makes them younger by this at most."""
 
 
-class Pending:
+class Outbox:
     """Thread-safe. `mqtt` has the bounds of the outbox and its pace; retained payloads are one per kind.
 
     `published` hears each event that was handed over.
     """
 
-    def __init__(self, mqtt: MqttConfig, published: Heard | None = None) -> None:
+    def __init__(self, mqtt: MqttConfig, published: PublishedCallback | None = None) -> None:
         self._published = published
         self.replay_per_second = mqtt.replay_per_second
         self._lock = threading.Lock()
         self._for_disk = threading.Condition(self._lock)
-        self._outbox = Outbox(mqtt.outbox_max_events, mqtt.outbox_max_age_hours * 3600)
+        self._outbox = EventQueue(mqtt.outbox_max_events, mqtt.outbox_max_age_hours * 3600)
         self._retained: dict[Kind, bytes] = {"status": ONLINE.encode()}
         self._unsent: list[Kind] = []  # kinds whose last word the connection has not been given
         self._connected = False
@@ -141,7 +141,7 @@ class Pending:
             entry = self._outbox.next_waiting()
             if entry is None or (entry.replayed and not may_replay()):
                 return False
-            if isinstance(entry.event, KeptEvent):
+            if isinstance(entry.event, StoredEvent):
                 payload = entry.event.resent(time.time())
             else:
                 payload = encode(stamped(entry.event, entry.captured_monotonic, replayed=entry.replayed))
@@ -158,7 +158,7 @@ class Pending:
                 self._for_disk.notify()
             return known
 
-    def reconcile(self, rows: Iterable[Row]) -> None:
+    def reconcile(self, rows: Iterable[StoredRow]) -> None:
         """Take over what was found on disk."""
         with self._lock:
             self._outbox.reconcile(rows)
@@ -175,7 +175,7 @@ class Pending:
             self._outbox.expire(time.monotonic())
             return self._for_disk.wait_for(lambda: self._finishing, seconds)
 
-    def disk_work(self, *, wait: bool = True) -> Work | None:
+    def disk_work(self, *, wait: bool = True) -> DiskWork | None:
         """Wait for something that the disk should be told; None once `finish` was called and nothing is left.
 
         Without `wait` None says that there is nothing now.
@@ -191,23 +191,23 @@ class Pending:
                     return None
                 self._for_disk.wait(self._seconds_to_work(now))
 
-    def disk_did(self, work: Work, numbers: list[int]) -> None:
+    def disk_did(self, work: DiskWork, numbers: list[int]) -> None:
         """The disk has done `work`; `numbers` are the rows of what was written."""
         with self._lock:
             self._outbox.done(work, numbers)
             self._noted_monotonic = time.monotonic()
             self._doomed_since = None
 
-    def _work_due(self, now: float) -> Work | None:
+    def _work_due(self, now: float) -> DiskWork | None:
         at_once = self._finishing or not self._connected
         write = self._outbox.unsaved_until(now if at_once else now - SAVE_SECONDS)
         if self._outbox.doomed and self._doomed_since is None:
             self._doomed_since = now
         waited = self._doomed_since is not None and now - self._doomed_since >= _DELETE_SECONDS
         if write or waited or (self._outbox.doomed and self._finishing):
-            return Work(write, self._outbox.to_delete())
+            return DiskWork(write, self._outbox.to_delete())
         if self._outbox.saved and now - self._noted_monotonic >= _NOTE_SECONDS:
-            return Work()
+            return DiskWork()
         return None
 
     def _seconds_to_work(self, now: float) -> float | None:

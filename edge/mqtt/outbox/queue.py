@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from edge.messages.payloads import EventPayload
-from edge.mqtt.outbox.stored_event import KeptEvent
+from edge.mqtt.outbox.stored_event import StoredEvent
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One event on its way: of this run, or `KeptEvent`, of an earlier one.
+    """One event on its way: of this run, or `StoredEvent`, of an earlier one.
 
     `taken_monotonic`: when it was taken, on this process' monotonic clock (for one of an earlier run
     the moment that makes its age come out right). `replayed` turns true as soon as the event could not
@@ -22,7 +22,7 @@ class Entry:
     number on disk, if it is there. `gone`: acknowledged or dropped.
     """
 
-    event: EventPayload | KeptEvent
+    event: EventPayload | StoredEvent
     captured_monotonic: float
     taken_monotonic: float
     replayed: bool
@@ -37,23 +37,23 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StoredRow:
     """An event as it was found on disk."""
 
     number: int
     taken_monotonic: float
-    event: KeptEvent
+    event: StoredEvent
 
 
 @dataclass(slots=True)
-class Work:
+class DiskWork:
     """What the disk should be told: events to write, in order, and entries whose row is to go."""
 
     write: list[Entry] = field(default_factory=list)
     delete: list[Entry] = field(default_factory=list)
 
 
-class Outbox:
+class EventQueue:
     """Events in order: those of earlier runs first, then those of this one by `seq`.
 
     An event waits, is handed to the connection, and is gone once acknowledged. Bounded by `max_events`
@@ -189,7 +189,7 @@ class Outbox:
         """Entries that are gone and still on disk."""
         return list(self._doomed)
 
-    def done(self, work: Work, numbers: Sequence[int]) -> None:
+    def done(self, work: DiskWork, numbers: Sequence[int]) -> None:
         """The disk has done `work`; `numbers` are the rows of what was written."""
         for entry, number in zip(work.write, numbers, strict=True):
             entry.row = number
@@ -199,7 +199,7 @@ class Outbox:
         deleted = {id(entry) for entry in work.delete}
         self._doomed = [entry for entry in self._doomed if id(entry) not in deleted]
 
-    def reconcile(self, rows: Iterable[Row]) -> None:
+    def reconcile(self, rows: Iterable[StoredRow]) -> None:
         """Take over what was found on disk: all of it at the start, and again after the disk had failed.
 
         What is here and not there is to be written; what is there and unknown here comes from an earlier

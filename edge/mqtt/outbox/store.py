@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from edge.mqtt.outbox.queue import Row
-from edge.mqtt.outbox.stored_event import KeptEvent, NotAnEventError
+from edge.mqtt.outbox.queue import StoredRow
+from edge.mqtt.outbox.stored_event import NotAnEventError, StoredEvent
 
 _APPLICATION_ID: Final = 0x656D4F62  # "emOb"
 _VERSION: Final = 1
@@ -68,7 +68,7 @@ class Store:
         self._run_seconds = 0.0
         self._opened_monotonic = 0.0
 
-    def open(self) -> list[Row]:
+    def open(self) -> list[StoredRow]:
         """Open the file and return what it holds, oldest first; one that is no outbox is set aside.
 
         Raises StoreBusyError where another process has it.
@@ -139,7 +139,7 @@ class Store:
             raise StoreError(msg)
         return self._connection
 
-    def _load(self) -> list[Row]:
+    def _load(self) -> list[StoredRow]:
         if self.file.is_dir():
             msg = "it is a folder"
             raise _SpoiltError(msg)
@@ -202,9 +202,9 @@ class Store:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
 
-    def _row(self, number: int, taken_seconds: float, json: bytes) -> Row:
+    def _row(self, number: int, taken_seconds: float, json: bytes) -> StoredRow:
         taken_monotonic = self._opened_monotonic - (self._run_seconds - taken_seconds)
-        return Row(number, taken_monotonic, KeptEvent(json))
+        return StoredRow(number, taken_monotonic, StoredEvent(json))
 
     def _put_aside(self, reason: str) -> None:
         """Give the file another name, and with it what belongs to it: somebody may still save something."""

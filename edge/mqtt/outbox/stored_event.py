@@ -19,7 +19,7 @@ class _Essentials(Struct):
     time: datetime.datetime
 
 
-class KeptEvent:
+class StoredEvent:
     """An event of an earlier run, and maybe of an earlier version of this program.
 
     So it is not taken apart and put together again: a field that this version does not know, or no

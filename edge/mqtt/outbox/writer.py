@@ -10,12 +10,12 @@ import time
 from typing import Final
 
 from edge.errors import ConfigError
-from edge.logs.outage import Absence, Word, span
+from edge.logs.outage import OutageLog, OutageNotice, format_duration
 from edge.messages.payloads import encode
-from edge.mqtt.outbox.outbox import Pending
-from edge.mqtt.outbox.queue import Entry, Work
+from edge.mqtt.outbox.outbox import Outbox
+from edge.mqtt.outbox.queue import DiskWork, Entry
 from edge.mqtt.outbox.store import Store, StoreBusyError, StoreError
-from edge.mqtt.outbox.stored_event import KeptEvent
+from edge.mqtt.outbox.stored_event import StoredEvent
 from edge.sinks.base import stamped
 
 _LOG: Final = logging.getLogger(__name__)
@@ -28,22 +28,22 @@ _FINISH_SECONDS: Final = 10.0
 
 
 _SAYS: Final = {
-    Word.GONE: "{problem}",
-    Word.REASON: "{problem}",
-    Word.STILL: "for {span} now: {problem}",
-    Word.UNSTEADY: "again and again: {problem}; once it can be written to for good, that is said",
+    OutageNotice.GONE: "{problem}",
+    OutageNotice.REASON: "{problem}",
+    OutageNotice.STILL: "for {span} now: {problem}",
+    OutageNotice.UNSTEADY: "again and again: {problem}; once it can be written to for good, that is said",
 }
 
 
-class Keeper:
+class OutboxWriter:
     """Copies what `pending` wants kept into `store`. A disk that fails costs durability and nothing else."""
 
-    def __init__(self, pending: Pending, store: Store, retry_seconds: float = _RETRY_SECONDS) -> None:
+    def __init__(self, pending: Outbox, store: Store, retry_seconds: float = _RETRY_SECONDS) -> None:
         self._pending = pending
         self._store = store
         self._retry_seconds = retry_seconds
         self._problem: str | None = None
-        self._absence = Absence()
+        self._absence = OutageLog()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     @property
@@ -131,12 +131,12 @@ class Keeper:
             self._store.set_aside.clear()
         self._store.write((), ())
 
-    def _do(self, work: Work) -> None:
+    def _do(self, work: DiskWork) -> None:
         self._pending.disk_did(work, self._write(work))
         if self._problem is None:
             self._report_success()
 
-    def _write(self, work: Work) -> list[int]:
+    def _write(self, work: DiskWork) -> list[int]:
         rows = [entry.row for entry in work.delete if entry.row is not None]
         return self._store.write([(entry.taken_monotonic, _json(entry)) for entry in work.write], rows)
 
@@ -145,7 +145,7 @@ class Keeper:
         problem = f"{self._store.file}: {error}, so events that wait for the broker are in memory only"
         word = self._absence.failed(problem, time.monotonic())
         if word is not None:
-            _LOG.error("%s", _SAYS[word].format(problem=problem, span=span(self._absence.seconds)))
+            _LOG.error("%s", _SAYS[word].format(problem=problem, span=format_duration(self._absence.seconds)))
         self._problem = problem
 
     def _report_success(self) -> None:
@@ -155,6 +155,6 @@ class Keeper:
 
 def _json(entry: Entry) -> bytes:
     """The event as the file keeps it."""
-    if isinstance(entry.event, KeptEvent):
+    if isinstance(entry.event, StoredEvent):
         return entry.event.json
     return encode(stamped(entry.event, entry.captured_monotonic, replayed=True))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge.config.schema import ModelConfig
 from edge.errors import ModelError
-from edge.logs.native import native_stderr_to
+from edge.logs.native import log_native_stderr
 from edge.types import Box, Frame
 from edge.vision.classification.manifest import Manifest, Quantization, find_model, load_manifest
 from edge.vision.classification.preprocess import calibrate, crop, dequantize, input_table
@@ -81,7 +81,7 @@ class Classifier:
         self._table = input_table(spec, scale, zero_point, self._input["dtype"])
         self._channels = int(self._input["shape"][3])
         self._shape = (1, spec.height, spec.width, self._channels)
-        self.read_crop(np.zeros((spec.height, spec.width, 3)[: 3 if self.wants_colour else 2], dtype=np.uint8))
+        self.classify_crop(np.zeros((spec.height, spec.width, 3)[: 3 if self.wants_colour else 2], dtype=np.uint8))
 
     @classmethod
     def from_config(cls, config: ModelConfig) -> "Classifier":
@@ -100,7 +100,7 @@ class Classifier:
 
     def _created(self, model: Path, threads: int) -> Any:  # noqa: ANN401 - the interpreters have no types
         try:
-            with native_stderr_to(log):
+            with log_native_stderr(log):
                 interpreter = self.runtime.interpreter(model_path=str(model), num_threads=threads)
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError, OSError, ImportError, AttributeError) as error:
@@ -160,7 +160,7 @@ class Classifier:
             raise self._unfit(f"the manifest asks for {spec.colour}, and the frame carries no colour")
         return crop(picture, box, self.manifest.crop_margin, spec.width, spec.height)
 
-    def read_crop(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def classify_crop(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return calibrated probabilities, float32 (labels,), for a crop as `face_crop` gives it."""
         if self.manifest.input.colour == "rgb":
             face = np.asarray(cv2.cvtColor(face, cv2.COLOR_BGR2RGB), dtype=np.uint8)
@@ -174,6 +174,6 @@ class Classifier:
         scale, zero_point = self._output["quantization"]
         return calibrate(dequantize(output, scale, zero_point), self.manifest.temperature, scale)
 
-    def read(self, frame: Frame, boxes: Sequence[Box]) -> list[NDArray[np.float32]]:
+    def classify(self, frame: Frame, boxes: Sequence[Box]) -> list[NDArray[np.float32]]:
         """Return calibrated probabilities, float32 (labels,), for each box of a frame."""
-        return [self.read_crop(self.face_crop(frame, box)) for box in boxes]
+        return [self.classify_crop(self.face_crop(frame, box)) for box in boxes]

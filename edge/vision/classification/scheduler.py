@@ -21,7 +21,7 @@ _ROUNDING: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Readable:
+class InferenceCandidate:
     """A face in the frame. `urgent`: it is about to be announced, or may have changed."""
 
     serial: int
@@ -29,7 +29,7 @@ class Readable:
     urgent: bool
 
 
-class Turns:
+class InferenceScheduler:
     """Chooses the faces of each frame that are read; `dwell_seconds` as in the configuration, 0: all, always."""
 
     def __init__(self, dwell_seconds: float) -> None:
@@ -39,7 +39,7 @@ class Turns:
         self._read_at: dict[int, int] = {}
         self._frame = 0
 
-    def choose(self, faces: Sequence[Readable], seconds: float, most: int) -> set[int]:
+    def choose(self, faces: Sequence[InferenceCandidate], seconds: float, most: int) -> set[int]:
         """Return the serials of the faces to read in the frame of that time, `most` of them at most.
 
         Urgent ones and those that were never read; of the others those that have waited longest, by turns.

@@ -9,12 +9,12 @@ import numpy as np
 from edge.types import Box, Luma
 from edge.vision.detection.cascades import CONFIRM_CASCADE, cascade_path, load_cascade
 
-NO_CONFIRMATION: Final = "none"
+NO_VERIFICATION: Final = "none"
 _STEP: Final = 1.1
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class VerificationSettings:
     """How the second cascade looks at a face.
 
     `side_px`: size to which the face is brought. `margin`: what is cut out around it, in its sides. `sizes`:
@@ -27,23 +27,23 @@ class Look:
     sizes: tuple[float, float]
 
 
-PICTURE_LOOK: Final = Look(60, 0.25, 3, (0.6, 1.4))
+STILL_VERIFICATION: Final = VerificationSettings(60, 0.25, 3, (0.6, 1.4))
 """For a picture that is looked at once. On the footage (every second frame, 480 pixels wide, faces that the
 whole search finds) three neighbours agreed with 84 % of the true faces and none of 54 phantoms in classroom
 and store-aisle; two let 4 % of the phantoms through. About 2 ms."""
-STREAM_LOOK: Final = Look(50, 0.25, 2, (0.6, 1.4))
+STREAM_VERIFICATION: Final = VerificationSettings(50, 0.25, 2, (0.6, 1.4))
 """For a stream, where several frames are asked about and each has to be cheap: 0.7 ms. Of what the scheduled
 search finds on every frame of the footage it agreed with 91 % of 339 true faces and with none of 175
 phantoms in classroom and store-aisle; PICTURE_LOOK with 93 % and with 12, all of one poster."""
 
 
-class Confirmer:
+class FaceVerifier:
     """The second cascade. Says yes to everything where there is none. Not for several threads at once."""
 
     def __init__(self, cascade: str) -> None:
         """`cascade`: a path, empty for OpenCV's, or NO_CONFIRMATION. Raises CascadeError."""
         self._cascade: cv2.CascadeClassifier | None = None
-        if cascade != NO_CONFIRMATION:
+        if cascade != NO_VERIFICATION:
             self._cascade = load_cascade(cascade_path(cascade, CONFIRM_CASCADE), "detector.confirm_cascade")
 
     @property
@@ -51,7 +51,7 @@ class Confirmer:
         """Whether there is a second cascade."""
         return self._cascade is not None
 
-    def agrees(self, luma: Luma, box: Box, look: Look) -> bool:
+    def verify(self, luma: Luma, box: Box, look: VerificationSettings) -> bool:
         """Tell whether it sees a face of about this size here."""
         if self._cascade is None:
             return True

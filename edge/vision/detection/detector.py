@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from edge.config.schema import DetectorConfig
 from edge.levels import LADDER, Level
-from edge.types import Box, Detection, Followed, Luma
+from edge.types import Box, Detection, Luma, TrackPrediction
 from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_cascade
-from edge.vision.detection.confirm import PICTURE_LOOK, STREAM_LOOK, Confirmer
-from edge.vision.detection.grid import Layout, Search
-from edge.vision.detection.motion import Changes
-from edge.vision.detection.redetect import find_again
+from edge.vision.detection.confirm import STILL_VERIFICATION, STREAM_VERIFICATION, FaceVerifier
+from edge.vision.detection.grid import SearchGrid, SearchJob
+from edge.vision.detection.motion import ChangeMap
+from edge.vision.detection.redetect import redetect
 from edge.vision.detection.schedule import Schedule
-from edge.vision.detection.verification import Candidate, Questions
-from edge.vision.pyramid import Pictures
+from edge.vision.detection.verification import Candidate, VerificationQueue
+from edge.vision.pyramid import ImagePyramid
 
 _SAME_EPS: Final = 0.2
 """How alike boxes must be to be merged, as in OpenCV's own search."""
@@ -64,7 +64,7 @@ class Detector:
         self._config = config
         self.path = cascade_path(config.cascade, SEARCH_CASCADE)
         self._search = load_cascade(self.path, "detector.cascade")
-        self._confirmer = Confirmer(config.confirm_cascade)
+        self._confirmer = FaceVerifier(config.confirm_cascade)
         self._stream: _Stream | None = None
 
     def detect(self, luma: Luma) -> list[Detection]:
@@ -73,14 +73,14 @@ class Detector:
         Boxes are in its pixels. Every face found is asked about.
         """
         found = [
-            Detection(box, hits, self._confirmer.agrees(luma, box, PICTURE_LOOK))
+            Detection(box, hits, self._confirmer.verify(luma, box, STILL_VERIFICATION))
             for box, hits in whole_search(self._search, luma, self._config, self._config.neighbours)
         ]
         # A fixed order, so that a replay gives the same tracks whatever order the search merges in.
         return sorted(found, key=lambda one: (-one.box.width, one.box.x, one.box.y))
 
     def search(
-        self, luma: Luma, seconds: float, followed: Sequence[Followed] = (), level: Level = LADDER[0]
+        self, luma: Luma, seconds: float, followed: Sequence[TrackPrediction] = (), level: Level = LADDER[0]
     ) -> list[Detection]:
         """Search the next frame of a stream, uint8 (height, width), at its bounded share of the work.
 
@@ -101,7 +101,7 @@ class _Stream:
     """What the search of a stream knows about its past."""
 
     def __init__(
-        self, config: DetectorConfig, cascade: cv2.CascadeClassifier, confirmer: Confirmer, shape: tuple[int, ...]
+        self, config: DetectorConfig, cascade: cv2.CascadeClassifier, confirmer: FaceVerifier, shape: tuple[int, ...]
     ) -> None:
         self.shape = shape
         self._config = config
@@ -110,20 +110,20 @@ class _Stream:
         window = int(cascade.getOriginalWindowSize()[0])
         # No smaller face than the search of the reduced frame, as `detect` does it, could find.
         self._smallest = max(config.min_face * min(shape), window * max(1.0, width / config.search_width_px))
-        self._layout = Layout(width, height, window, self._smallest, config.max_face * min(shape))
+        self._layout = SearchGrid(width, height, window, self._smallest, config.max_face * min(shape))
         self._schedule = Schedule(self._layout)
-        self._changes = Changes(self._layout)
-        self._pictures = Pictures(np.zeros((1, 1), dtype=np.uint8))
+        self._changes = ChangeMap(self._layout)
+        self._pictures = ImagePyramid(np.zeros((1, 1), dtype=np.uint8))
         self._confirmer = confirmer
-        self._questions = Questions(self._agrees, self._find, self._changes)
+        self._questions = VerificationQueue(self._agrees, self._find, self._changes)
         self._begun = False
         self._turn = 0
 
-    def search(self, luma: Luma, seconds: float, followed: Sequence[Followed], level: Level) -> list[Detection]:
+    def search(self, luma: Luma, seconds: float, followed: Sequence[TrackPrediction], level: Level) -> list[Detection]:
         """Search a frame; see `Detector.search`."""
         if not self._layout.bands:
             return []
-        self._pictures = Pictures(luma)
+        self._pictures = ImagePyramid(luma)
         self._changes.look(self._pictures)
         found = self._found_again(followed, seconds)
         covered = [one.box for one in found.values()]
@@ -161,15 +161,15 @@ class _Stream:
         return few if self._confirmer.asks else self._config.neighbours // 2
 
     def _agrees(self, box: Box) -> bool:
-        return self._confirmer.agrees(self._pictures.at(0), box, STREAM_LOOK)
+        return self._confirmer.verify(self._pictures.at(0), box, STREAM_VERIFICATION)
 
     def _find(self, box: Box) -> Box | None:
         """Look for a face near a box that was found some frames ago."""
-        stranger = Followed(0, box, box, 0.0, 0, new=True, confirmed=False, asked_seconds=0.0, doubted=True)
-        found = find_again(self._cascade, self._pictures, stranger, ())
+        stranger = TrackPrediction(0, box, box, 0.0, 0, new=True, confirmed=False, asked_seconds=0.0, doubted=True)
+        found = redetect(self._cascade, self._pictures, stranger, ())
         return found.box if found is not None and found.box.width >= self._smallest else None
 
-    def _found_again(self, followed: Sequence[Followed], seconds: float) -> dict[int, Detection]:
+    def _found_again(self, followed: Sequence[TrackPrediction], seconds: float) -> dict[int, Detection]:
         """Look for the followed faces, in turn where there are many; returns those found, by serial."""
         looked_for = list(followed)
         if len(looked_for) > _MOST_FOLLOWED:
@@ -179,7 +179,7 @@ class _Stream:
         found: dict[int, Detection] = {}
         for face in looked_for:
             taken = [other.box for other in found.values()]
-            one = find_again(self._cascade, self._pictures, face, taken)
+            one = redetect(self._cascade, self._pictures, face, taken)
             if one is None:
                 continue
             if one.box.width >= self._smallest * (_MAY_SHRINK if face.confirmed else 1):
@@ -188,7 +188,7 @@ class _Stream:
                 self._questions.refuse(one.box, seconds)
         return found
 
-    def _candidates(self, job: Search, step: float) -> list[Candidate]:
+    def _candidates(self, job: SearchJob, step: float) -> list[Candidate]:
         """Do a job."""
         band = self._layout.bands[job.band]
         left, top, right, bottom = job.region
@@ -210,18 +210,20 @@ class _Stream:
             for (x, y, width, height), count in zip(boxes, counts, strict=True)
         ]
 
-    def _asked(self, found: dict[int, Detection], followed: Sequence[Followed], seconds: float) -> list[Detection]:
+    def _asked(
+        self, found: dict[int, Detection], followed: Sequence[TrackPrediction], seconds: float
+    ) -> list[Detection]:
         """Ask the second cascade; notes what it says about found faces, returns the new ones."""
         if not self._begun:
-            return [Detection(one.box, one.hits, agreed=True) for one in self._questions.ask_all(seconds)]
+            return [Detection(one.box, one.hits, verified=True) for one in self._questions.ask_all(seconds)]
         seen = [(face, found[face.serial].box) for face in followed if face.serial in found]
         answer = self._questions.ask_one(seen, seconds)
         if isinstance(answer, Candidate):
-            return [Detection(answer.box, answer.hits, agreed=True)]
+            return [Detection(answer.box, answer.hits, verified=True)]
         if answer is not None:
-            serial, agreed = answer
+            serial, verified = answer
             one = found[serial]
-            found[serial] = Detection(one.box, one.hits, agreed, serial)
+            found[serial] = Detection(one.box, one.hits, verified, serial)
         return []
 
 

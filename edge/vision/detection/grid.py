@@ -14,14 +14,14 @@ _OVERLAP: Final = 0.65
 """Margin around the centres of a search, in its largest windows: half a window, and some more so that a
 face on the border gathers its neighbours."""
 _FIXED_COST: Final = 4000
-"""What a search costs however small it is, in the unit of `Layout.cost`."""
+"""What a search costs however small it is, in the unit of `SearchGrid.cost`."""
 
 Rectangle = tuple[int, int, int, int]
 """Left, top, right, bottom; the last two are outside."""
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class ScaleBand:
     """Half an octave of face sizes, `smallest` to `largest` pixels of the picture halved `octave` times."""
 
     octave: int
@@ -38,7 +38,7 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchJob:
     """One job: a band's windows with centres in `cells`.
 
     `region`: what has to be looked at for it, pixels of the band's picture. `cost`: in windows' positions.
@@ -61,7 +61,7 @@ def window_sizes(window: int, step: float, smallest: int, largest: int) -> tuple
     return tuple(sizes)
 
 
-class Layout:
+class SearchGrid:
     """Bands, tiles and what they cost, for frames of one size.
 
     Each octave is searched on a picture in which its smallest faces are as large as the cascade's window:
@@ -84,7 +84,7 @@ class Layout:
         """Width and height of the picture halved so often."""
         return self._width >> octave, self._height >> octave
 
-    def search(self, band: int, cells: Rectangle, step: float) -> Search:
+    def search(self, band: int, cells: Rectangle, step: float) -> SearchJob:
         """Return the job of finding the faces of a band with centres in these cells; `step` between sizes."""
         one = self.bands[band]
         width, height = self.size(one.octave)
@@ -98,7 +98,7 @@ class Layout:
             width if right == self.columns else min(width, math.ceil(right * cell + margin)),
             height if bottom == self.rows else min(height, math.ceil(bottom * cell + margin)),
         )
-        return Search(band, cells, region, self.cost(band, region, step))
+        return SearchJob(band, cells, region, self.cost(band, region, step))
 
     def cost(self, band: int, region: Rectangle, step: float) -> float:
         """Estimate what a search costs: pixels of the region at each size to which it is reduced.
@@ -112,13 +112,13 @@ class Layout:
         pixels = (region[2] - region[0]) * (region[3] - region[1])
         return _FIXED_COST + pixels * float(sum((self.window / size) ** 2 for size in sizes))
 
-    def _bands(self, smallest: float, largest: float) -> list[Band]:
+    def _bands(self, smallest: float, largest: float) -> list[ScaleBand]:
         bands, window = [], self.window
         middle = round(window * math.sqrt(2))
         octave = self.first_octave
         while min(self.size(octave)) >= window and window << octave <= largest:
             for low, high in ((window, middle - 1), (middle, 2 * window - 1)):
-                band = Band(
+                band = ScaleBand(
                     octave,
                     max(low, math.ceil(smallest / 2**octave)),
                     min(high, math.floor(largest / 2**octave), *self.size(octave)),

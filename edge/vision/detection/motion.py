@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.types import Box
-from edge.vision.detection.grid import CELL_PX, Layout, Rectangle
-from edge.vision.pyramid import Pictures
+from edge.vision.detection.grid import CELL_PX, Rectangle, SearchGrid
+from edge.vision.pyramid import ImagePyramid
 
 _STEP: Final = 6
 """Grey levels by which a cell, the mean of at least 36 pixels, must differ: noise of 15 levels a pixel moves
@@ -26,13 +26,13 @@ _OWN: Final = 0.25
 """and of a window's side: a face there would be half hidden. What is left out is searched by the refresh."""
 
 
-class Changes:
+class ChangeMap:
     """Compares each frame with what every place looked like when it was last searched, band by band.
 
     Not with the frame before: a slow change adds up until it shows.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: SearchGrid) -> None:
         self._layout = layout
         shape = (len(layout.bands), layout.rows, layout.columns)
         self._searched = np.zeros(shape, dtype=np.uint8)
@@ -47,7 +47,7 @@ class Changes:
         self._sides_px = [band.smallest << band.octave for band in layout.bands]
         self._kernels = [self._kernel(number) for number in range(len(layout.bands))]
 
-    def look(self, pictures: Pictures) -> None:
+    def look(self, pictures: ImagePyramid) -> None:
         """Take a frame."""
         rows, columns = self._now.shape
         # In two steps: halving is many times quicker than averaging over six by six pixels at once.

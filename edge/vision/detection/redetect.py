@@ -7,8 +7,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from edge.types import Box, Detection, Followed
-from edge.vision.pyramid import Pictures
+from edge.types import Box, Detection, TrackPrediction
+from edge.vision.pyramid import ImagePyramid
 
 _FACE_WINDOWS: Final = 1.33
 """Size to which the face is brought, in windows of the cascade: 32 pixels for one of 24."""
@@ -34,8 +34,8 @@ _Hit = tuple[float, float, float, float]
 """Left, top, width, height, pixels of the frame."""
 
 
-def find_again(
-    cascade: cv2.CascadeClassifier, pictures: Pictures, face: Followed, taken: Sequence[Box]
+def redetect(
+    cascade: cv2.CascadeClassifier, pictures: ImagePyramid, face: TrackPrediction, taken: Sequence[Box]
 ) -> Detection | None:
     """Look for a followed face in a frame; `taken` are boxes that other faces were found in.
 
@@ -77,7 +77,7 @@ def find_again(
     )
 
 
-def _chosen(hits: list[_Hit], face: Followed, taken: Sequence[Box]) -> Detection | None:
+def _chosen(hits: list[_Hit], face: TrackPrediction, taken: Sequence[Box]) -> Detection | None:
     """Merge the hits around the one nearest to where the face is expected."""
     middle_x, middle_y = face.box.centre
     side = face.box.width

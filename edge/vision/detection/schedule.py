@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.vision.detection.grid import Layout, Rectangle, Search
+from edge.vision.detection.grid import Rectangle, SearchGrid, SearchJob
 
 REFRESH_SECONDS: Final = 4.0
 """Every place is searched again after so long even where no change was seen: a face may be too faint for
@@ -25,7 +25,7 @@ class _Waiting:
 
     tile: int
     since: int
-    job: Search
+    job: SearchJob
 
 
 class Schedule:
@@ -37,16 +37,16 @@ class Schedule:
     REFRESH_SECONDS.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: SearchGrid) -> None:
         self._layout = layout
         self._since: list[int | None] = [None] * len(layout.tiles)
-        self._full: dict[float, tuple[list[Search], float]] = {}
+        self._full: dict[float, tuple[list[SearchJob], float]] = {}
         self._frame = 0
         self._seconds: float | None = None
         self._credit = 0.0
         self._next = 0
 
-    def full(self, step: float) -> tuple[list[Search], float]:
+    def full(self, step: float) -> tuple[list[SearchJob], float]:
         """Return the job of each whole tile, and what all of them cost together."""
         if step not in self._full:
             jobs = [self._layout.search(tile.band, tile.cells, step) for tile in self._layout.tiles]
@@ -55,7 +55,7 @@ class Schedule:
 
     def plan(
         self, changed: Sequence[NDArray[np.uint8] | None], seconds: float, search_frames: int, step: float
-    ) -> list[Search]:
+    ) -> list[SearchJob]:
         """Return the jobs of the next frame.
 
         `changed`: for each band uint8 (rows, columns), not 0 where a window centred in that cell may show
@@ -101,7 +101,7 @@ class Schedule:
             spent += one.job.cost
         return taken
 
-    def _refresh(self, seconds: float, search_frames: int, step: float, taken: set[int]) -> list[Search]:
+    def _refresh(self, seconds: float, search_frames: int, step: float, taken: set[int]) -> list[SearchJob]:
         jobs, everything = self.full(step)
         if everything <= 0:
             return []

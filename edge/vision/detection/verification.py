@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.types import Box, Followed
-from edge.vision.detection.motion import Changes
+from edge.types import Box, TrackPrediction
+from edge.vision.detection.motion import ChangeMap
 
 _AGAIN_SECONDS: Final = 2.0
 """Between two questions about a face that is announced already."""
@@ -51,7 +51,7 @@ class _Refused:
     seconds: float
 
 
-class Questions:
+class VerificationQueue:
     """Decides what the second cascade is asked: one question a frame.
 
     Followed faces and new candidates take turns by how long they have waited; among the candidates those
@@ -59,9 +59,9 @@ class Questions:
     finds it again in the same place: a place that was refused is remembered until the picture there changes.
     """
 
-    def __init__(self, agrees: Callable[[Box], bool], find: Callable[[Box], Box | None], changes: Changes) -> None:
-        """`agrees` asks about a box in the frame that `changes` looked at last, `find` looks for a face near one."""
-        self._agrees = agrees
+    def __init__(self, verify: Callable[[Box], bool], find: Callable[[Box], Box | None], changes: ChangeMap) -> None:
+        """`verify` asks about a box in the frame that `changes` looked at last, `find` looks for a face near one."""
+        self._agrees = verify
         self._find = find
         self._changes = changes
         self._waiting: list[_Waiting] = []
@@ -91,7 +91,9 @@ class Questions:
         """Ask about every candidate at once; returns those agreed with."""
         return [one.candidate for one in list(self._waiting) if self._asked(one, seconds)]
 
-    def ask_one(self, seen: Sequence[tuple[Followed, Box]], seconds: float) -> tuple[int, bool] | Candidate | None:
+    def ask_one(
+        self, seen: Sequence[tuple[TrackPrediction, Box]], seconds: float
+    ) -> tuple[int, bool] | Candidate | None:
         """Ask one question.
 
         `seen`: the followed faces that were found in this frame, and where. Returns the serial of the one
@@ -133,7 +135,7 @@ class Questions:
         )
 
 
-def _is_due(face: Followed, seconds: float) -> bool:
+def _is_due(face: TrackPrediction, seconds: float) -> bool:
     if not face.confirmed:
         return True
     return seconds - face.asked_seconds >= (_DOUBTED_AGAIN_SECONDS if face.doubted else _AGAIN_SECONDS)

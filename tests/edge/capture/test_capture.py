@@ -8,9 +8,9 @@ from edge.capture import generation as generation_module
 from edge.capture import reconnect as supervisor_module
 from edge.capture.capture import Capture
 from edge.errors import SourceError, SourceLostError
-from edge.logs.outage import Absence
+from edge.logs.outage import OutageLog
 from support.sources import LONG_SECONDS as LONG
-from support.sources import CameraByHand, until
+from support.sources import CameraByHand, FixedBackoff, until
 
 pytestmark = pytest.mark.device
 
@@ -36,10 +36,12 @@ class TestLive:
         assert 0.04 <= time.monotonic() - begun < LONG
         assert not capture.ended
 
-    def test_lost_and_opened_again(self, started):
+    def test_lost_and_opened_again(self, started, monkeypatch):
         first, second = CameraByHand(), CameraByHand()
         gate = threading.Event()
-        capture = started(first, second, backoff=lambda _attempt: float(not gate.wait(LONG)))
+        backoff = FixedBackoff()
+        monkeypatch.setattr(backoff, "next_seconds", lambda: float(not gate.wait(LONG)))
+        capture = started(first, second, backoff=backoff)
         first.give(0.0)
         before = capture.next(LONG)
         assert (capture.state, capture.error) == ("ok", None)
@@ -94,18 +96,18 @@ class TestLive:
         assert capture.next(LONG) is not None
 
     def test_opening_again_fails_for_a_while(self, started):
-        attempts = []
+        backoff = FixedBackoff()
         first, last = CameraByHand(), CameraByHand()
         failing = [
             CameraByHand(open_error=SourceError("no camera")),
             CameraByHand(open_error=SourceLostError("busy")),
         ]
-        capture = started(first, *failing, last, backoff=lambda attempt: attempts.append(attempt) or 0.0)
+        capture = started(first, *failing, last, backoff=backoff)
         first.lose()
         assert last.opened.wait(LONG)
         last.give()
         assert capture.next(LONG) is not None
-        assert attempts == [0, 1, 2]
+        assert backoff.attempts == [0, 1, 2]
         assert capture.reopened == 1
 
     def test_an_opening_that_hangs_is_abandoned_too(self, started, monkeypatch):
@@ -124,7 +126,7 @@ class TestLive:
 
     def test_threads_that_hang_are_few(self, started, monkeypatch):
         monkeypatch.setattr(supervisor_module, "_MAX_HUNG", 2)
-        monkeypatch.setattr(supervisor_module, "FIRST_BACKOFF_SECONDS", 0.02)
+        monkeypatch.setattr(supervisor_module, "_FIRST_WAIT_SECONDS", 0.02)
         sources = [CameraByHand() for _ in range(4)]
         capture = started(*sources, stall_seconds=0.05)
         assert sources[1].opened.wait(LONG)
@@ -135,9 +137,9 @@ class TestLive:
         assert sources[2].opened.wait(LONG)
 
     def test_one_that_ran_well_starts_over_with_the_shortest_wait(self, started):
-        attempts = []
+        backoff = FixedBackoff(stable_seconds=0.2)
         sources = [CameraByHand() for _ in range(4)]
-        capture = started(*sources, stall_seconds=0.2, backoff=lambda attempt: attempts.append(attempt) or 0.0)
+        capture = started(*sources, stall_seconds=0.2, backoff=backoff)
         sources[0].lose()
         assert sources[1].opened.wait(LONG)
         sources[1].lose()
@@ -148,11 +150,11 @@ class TestLive:
             time.sleep(0.11)
         sources[2].lose()
         assert sources[3].opened.wait(LONG)
-        assert attempts == [0, 1, 0]
+        assert backoff.attempts == [0, 1, 0]
 
     def test_a_stop_does_not_wait_for_the_backoff(self, started):
         source = CameraByHand()
-        capture = started(source, backoff=lambda _attempt: 3600.0)
+        capture = started(source, backoff=FixedBackoff(3600.0))
         source.lose()
         until(lambda: capture.state == "lost")
         begun = time.monotonic()
@@ -194,8 +196,8 @@ def test_a_camera_that_is_away_for_long_is_few_lines(started, caplog):
 
 def test_a_reminder_comes_as_long_as_it_is_away(started, caplog):
     first = CameraByHand()
-    capture = started(first, *failing(["no such device"] * 10_000), backoff=lambda _attempt: 0.01)
-    capture._supervisor._absence = Absence(remind_seconds=0.2)
+    capture = started(first, *failing(["no such device"] * 10_000), backoff=FixedBackoff(0.01))
+    capture._supervisor._absence = OutageLog(remind_seconds=0.2)
     first.lose()
     until(lambda: len(caplog.records) >= 5)
     assert caplog.records[1].message == "the source is still away: no such device"

@@ -4,7 +4,7 @@ import pytest
 
 from edge.errors import SourceError
 from support.sources import LONG_SECONDS as LONG
-from support.sources import CameraByHand, until
+from support.sources import CameraByHand, FixedBackoff, until
 
 pytestmark = pytest.mark.device
 
@@ -83,19 +83,19 @@ class TestLive:
         assert capture.reopened == 0
 
     def test_paused_while_it_is_away(self, started):
-        attempts = []
+        backoff = FixedBackoff(0.3)
         first, last = CameraByHand(), CameraByHand()
         capture = started(
             first,
             CameraByHand(open_error=SourceError("no such device")),
             last,
-            backoff=lambda attempt: attempts.append(attempt) or 0.3,
+            backoff=backoff,
         )
         first.lose()
-        until(lambda: attempts)
+        until(lambda: backoff.attempts)
         capture.pause()
         time.sleep(0.5)
-        assert (attempts, capture.state) == ([0], "paused")
+        assert (backoff.attempts, capture.state) == ([0], "paused")
         capture.resume()
         assert last.opened.wait(LONG)
         until(lambda: capture.reopened == 1)

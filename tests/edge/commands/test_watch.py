@@ -18,7 +18,7 @@ from edge.messages.payloads import BudgetStep, FacePayload, encode
 from edge.messages.text import clock, describe, describe_health, describe_state
 from edge.messages.topics import KINDS
 from edge.mqtt.publisher import MqttSink
-from edge.mqtt.types import Received
+from edge.mqtt.types import ReceivedMessage
 from support.mqtt import NOW, Subscriber, event, health, state, wait_until
 
 pytestmark = pytest.mark.device
@@ -65,8 +65,8 @@ def test_the_level_shows_where_it_is_not_the_best() -> None:
     assert describe_health(health(within_budget=False, budget=beyond)).endswith("even that takes too long)")
 
 
-def message(kind: str, payload: bytes, *, retained: bool = False) -> Received:
-    return Received(f"emotion-edge/cam/{kind}", payload, retained)
+def message(kind: str, payload: bytes, *, retained: bool = False) -> ReceivedMessage:
+    return ReceivedMessage(f"emotion-edge/cam/{kind}", payload, retained)
 
 
 def test_a_face_that_leaves_is_told_with_its_time() -> None:

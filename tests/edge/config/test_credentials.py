@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config.credentials import PASSWORD_VARIABLE, Broker, parse_broker_url, read_password
+from edge.config.credentials import PASSWORD_VARIABLE, BrokerAddress, parse_broker_url, read_password
 from edge.config.schema import MqttConfig
 from edge.errors import ConfigError
-from edge.mqtt.settings import access
+from edge.mqtt.settings import broker_settings
 from edge.redact import redacted
 from support.mqtt import Certificates
 
@@ -17,16 +17,16 @@ pytestmark = [pytest.mark.device, pytest.mark.once]
 @pytest.mark.parametrize(
     ("url", "broker"),
     [
-        ("mqtt://localhost", Broker("localhost", 1883, tls=False)),
-        ("mqtts://localhost", Broker("localhost", 8883, tls=True)),
-        ("MQTT://broker.example.org:1884/", Broker("broker.example.org", 1884, tls=False)),
-        ("mqtt://192.168.1.2:65535", Broker("192.168.1.2", 65535, tls=False)),
-        ("mqtts://[::1]:9000", Broker("::1", 9000, tls=True)),
-        ("mqtt://[2001:DB8::1]", Broker("2001:db8::1", 1883, tls=False)),
-        ("mqtt://my_pi.local", Broker("my_pi.local", 1883, tls=False)),
+        ("mqtt://localhost", BrokerAddress("localhost", 1883, tls=False)),
+        ("mqtts://localhost", BrokerAddress("localhost", 8883, tls=True)),
+        ("MQTT://broker.example.org:1884/", BrokerAddress("broker.example.org", 1884, tls=False)),
+        ("mqtt://192.168.1.2:65535", BrokerAddress("192.168.1.2", 65535, tls=False)),
+        ("mqtts://[::1]:9000", BrokerAddress("::1", 9000, tls=True)),
+        ("mqtt://[2001:DB8::1]", BrokerAddress("2001:db8::1", 1883, tls=False)),
+        ("mqtt://my_pi.local", BrokerAddress("my_pi.local", 1883, tls=False)),
     ],
 )
-def test_good_urls(url: str, broker: Broker) -> None:
+def test_good_urls(url: str, broker: BrokerAddress) -> None:
     assert parse_broker_url(url) == broker
 
 
@@ -90,7 +90,7 @@ def test_any_text_is_a_broker_or_a_config_error(text: str) -> None:
 
 @given(st.ip_addresses(v=6), st.integers(1, 65535))
 def test_ipv6_addresses(address: object, port: int) -> None:
-    assert parse_broker_url(f"mqtts://[{address}]:{port}") == Broker(str(address), port, tls=True)
+    assert parse_broker_url(f"mqtts://[{address}]:{port}") == BrokerAddress(str(address), port, tls=True)
 
 
 def test_order_of_the_places(tmp_path: Path) -> None:
@@ -158,14 +158,14 @@ def test_password_without_a_name() -> None:
 
 def test_password_stays_out_of_repr() -> None:
     environ = {PASSWORD_VARIABLE: "secret"}
-    found = access(MqttConfig(url="mqtt://h", username="joe"), environ)
+    found = broker_settings(MqttConfig(url="mqtt://h", username="joe"), environ)
     assert found.password == environ[PASSWORD_VARIABLE]
     assert "secret" not in repr(found)
 
 
 def test_certificates_need_tls() -> None:
     with pytest.raises(ConfigError, match=r"mqtt\.ca_file = 'ca\.pem' needs an mqtt\.url that starts with mqtts://"):
-        access(MqttConfig(url="mqtt://h", ca_file="ca.pem"), {})
+        broker_settings(MqttConfig(url="mqtt://h", ca_file="ca.pem"), {})
 
 
 def test_certificate_files_that_cannot_be_used(tmp_path: Path, certificates: Certificates) -> None:
@@ -181,5 +181,5 @@ def test_certificate_files_that_cannot_be_used(tmp_path: Path, certificates: Cer
         ({"key_file": key}, r"mqtt\.key_file = .* needs mqtt\.cert_file"),
     ):
         with pytest.raises(ConfigError, match=complaint) as caught:
-            access(MqttConfig(url="mqtts://h", **files), {})
+            broker_settings(MqttConfig(url="mqtts://h", **files), {})
         assert "\n" not in str(caught.value)

@@ -17,11 +17,11 @@ from edge.capture.source import SourceOptions
 from edge.config.loader import load, to_toml
 from edge.config.schema import Config
 from edge.config.state_dir import outbox_file
-from edge.control.handler import shown
+from edge.control.handler import redacted_config
 from edge.daemon.check import check_next_start, secret_note
-from edge.daemon.reload import compare
+from edge.daemon.reload import diff_configs
 from edge.errors import EdgeError
-from edge.mqtt.settings import access
+from edge.mqtt.settings import broker_settings
 from edge.preview.auth import read_token
 from edge.vision.detection.detector import Detector
 from support.fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
@@ -234,13 +234,13 @@ def test_any_configuration_is_used_or_refused(
     told = ""
     if config is not None:
         # What a start, `config check`, `doctor`, a reload and a request make of it, without opening anything.
-        attempt(lambda: access(config.mqtt, secrets), refusals)
+        attempt(lambda: broker_settings(config.mqtt, secrets), refusals)
         attempt(lambda: secret_note(config.mqtt), refusals)
         attempt(lambda: outbox_file(config.mqtt, config.device.id, secrets), refusals)
         attempt(lambda: read_token(config.preview, secrets), refusals)
         attempt(lambda: make_source(config.source.uri, SourceOptions.from_config(config.source)), refusals)
-        told += str(compare(Config(), config))
-        told += msgspec.json.encode(shown(config)).decode()
+        told += str(diff_configs(Config(), config))
+        told += msgspec.json.encode(redacted_config(config)).decode()
         attempt(lambda: check_next_start(config, ["model.name", "mqtt.url", "preview.host"]), refusals)
         if config.detector.cascade or config.detector.confirm_cascade:
             attempt(lambda: Detector(config.detector), refusals)

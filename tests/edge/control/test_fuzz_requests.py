@@ -12,13 +12,13 @@ from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from edge.config.schema import Config, MqttConfig, PreviewConfig, RequestsConfig, SourceConfig
-from edge.control.handler import RequestDesk
-from edge.control.pause_file import PauseMark
+from edge.control.handler import RequestHandler
+from edge.control.pause_file import PauseFile
 from edge.control.protocol import MOST_BYTES, MOST_TRANSACTION, NAMES
 from edge.messages.schemas import load
 from edge.messages.topics import Topics, is_name
-from edge.mqtt.handlers import Mailbox
-from edge.mqtt.types import Message, Received
+from edge.mqtt.handlers import SendQueue
+from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 from support.fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
 from support.mqtt import health
 
@@ -81,7 +81,7 @@ TO = st.one_of(
     st.just("x" * 300),
 )
 MESSAGES = st.builds(
-    Received,
+    ReceivedMessage,
     NAMED.map(lambda name: f"home/emotion/cam/request/{name}"),
     PAYLOADS,
     st.sampled_from([False, False, False, True]),
@@ -122,16 +122,16 @@ def expected_transaction(payload: bytes) -> str | None:
 @pytest.mark.timeout(7200)  # a machine that is busy with something else
 @fuzz
 @given(MESSAGES)
-@example(Received("home/emotion/cam/request/config", b'{"transaction":"\\ud800"}', retained=False))
-@example(Received("home/emotion/cam/request/\ud800", b"", retained=False))
-def test_any_request_is_answered_or_dropped(words: Words, message: Received) -> None:
+@example(ReceivedMessage("home/emotion/cam/request/config", b'{"transaction":"\\ud800"}', retained=False))
+@example(ReceivedMessage("home/emotion/cam/request/\ud800", b"", retained=False))
+def test_any_request_is_answered_or_dropped(words: Words, message: ReceivedMessage) -> None:
     words.said = ""
-    desk = RequestDesk(RequestsConfig(), TOPICS, PauseMark(None))
+    desk = RequestHandler(RequestsConfig(), TOPICS, PauseFile(None))
     sensor = Sensor()
-    box = Mailbox(lambda: None)
+    box = SendQueue(lambda: None)
     desk.received(message, box.post)
     desk.attend(sensor, CONFIG)
-    posted: list[Message] = []
+    posted: list[OutgoingMessage] = []
     while (post := box.take()) is not None:
         posted.append(post)
     if message.retained:

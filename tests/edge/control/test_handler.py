@@ -10,12 +10,12 @@ import pytest
 
 from edge.config.schema import Config, MqttConfig, PreviewConfig, RequestsConfig, SourceConfig
 from edge.control import handler as requests_module
-from edge.control.handler import RequestDesk, request_desk, shown
-from edge.control.pause_file import PauseMark
+from edge.control.handler import RequestHandler, create_request_handler, redacted_config
+from edge.control.pause_file import PauseFile
 from edge.errors import ConfigError
 from edge.messages.schemas import load
 from edge.messages.topics import Topics
-from edge.mqtt.types import Message, Received
+from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 from support.mqtt import health
 
 pytestmark = pytest.mark.device
@@ -46,11 +46,11 @@ class Office:
     """A desk, the posts that leave it, and the sensor behind it."""
 
     def __init__(self, mark: Path | None = None, sensor: Sensor | None = None, **settings: Any) -> None:
-        self.desk = RequestDesk(RequestsConfig(**settings), TOPICS, PauseMark(mark))
+        self.desk = RequestHandler(RequestsConfig(**settings), TOPICS, PauseFile(mark))
         self.sensor = sensor or Sensor()
-        self.posted: list[Message] = []
+        self.posted: list[OutgoingMessage] = []
 
-    def post(self, message: Message, delay_seconds: float = 0.0) -> bool:
+    def post(self, message: OutgoingMessage, delay_seconds: float = 0.0) -> bool:
         assert delay_seconds == 0.0
         assert (message.qos, message.retain) == (1, False)
         SCHEMA.validate(msgspec.json.decode(message.payload))
@@ -60,7 +60,7 @@ class Office:
     def ask(self, name: str, payload: bytes = b"", *, retained: bool = False, **changes: Any) -> list[dict[str, Any]]:
         """Ask, let the line attend, and return what was answered."""
         before = len(self.posted)
-        message = Received(f"emotion-edge/cam/request/{name}", payload, retained, **changes)
+        message = ReceivedMessage(f"emotion-edge/cam/request/{name}", payload, retained, **changes)
         self.desk.received(message, self.post)
         self.desk.attend(self.sensor, Config())
         return [msgspec.json.decode(one.payload) for one in self.posted[before:]]
@@ -69,7 +69,7 @@ class Office:
 def test_each_request_is_answered_once_by_the_line() -> None:
     office = Office()
     for name in ("pause", "health", "resume", "config"):
-        message = Received(f"emotion-edge/cam/request/{name}", b'{"transaction":"7"}', retained=False)
+        message = ReceivedMessage(f"emotion-edge/cam/request/{name}", b'{"transaction":"7"}', retained=False)
         office.desk.received(message, office.post)
     assert not office.posted, "the publisher's thread does nothing itself"
     office.desk.attend(office.sensor, Config())
@@ -131,7 +131,7 @@ def test_a_flood_is_dropped_and_said_once(caplog: pytest.LogCaptureFixture, monk
 
 def test_a_line_that_stands_still_says_so() -> None:
     office = Office(per_second=100.0)
-    message = Received("emotion-edge/cam/request/health", b'{"transaction":"t"}', retained=False)
+    message = ReceivedMessage("emotion-edge/cam/request/health", b'{"transaction":"t"}', retained=False)
     for _ in range(40):
         office.desk.received(message, office.post)
     answers = [msgspec.json.decode(one.payload) for one in office.posted]
@@ -165,7 +165,7 @@ def test_a_pause_outlives_the_process(tmp_path: Path) -> None:
     office.ask("pause")
     assert file.exists()
     assert file.stat().st_mode & 0o077 == 0
-    assert RequestDesk(RequestsConfig(), TOPICS, PauseMark(file)).mark.is_set
+    assert RequestHandler(RequestsConfig(), TOPICS, PauseFile(file)).mark.is_set
     office.ask("pause")
     office.ask("pause", b'{"paused": false}')
     assert not file.exists()
@@ -182,15 +182,15 @@ def test_a_pause_that_cannot_be_kept_is_said(tmp_path: Path, caplog: pytest.LogC
 def test_who_may_not_ask_is_not_heard(tmp_path: Path) -> None:
     mqtt = MqttConfig(url="mqtt://h", outbox_directory=str(tmp_path))
     (tmp_path / "paused-cam").touch()
-    desk = request_desk(Config(mqtt=mqtt), "cam")
+    desk = create_request_handler(Config(mqtt=mqtt), "cam")
     assert list(desk.filters) == ["emotion-edge/cam/request/+"]
     assert desk.mark.is_set
     for config in (Config(mqtt=mqtt, requests=RequestsConfig(enabled=False)), Config()):
-        desk = request_desk(config, "cam")
+        desk = create_request_handler(config, "cam")
         assert not desk.mark.is_set, "nobody could take it back"
-    assert not request_desk(Config(mqtt=mqtt, requests=RequestsConfig(enabled=False)), "cam").filters
+    assert not create_request_handler(Config(mqtt=mqtt, requests=RequestsConfig(enabled=False)), "cam").filters
     with pytest.raises(ConfigError, match=r"mqtt\.outbox_directory"):
-        request_desk(Config(mqtt=MqttConfig(url="mqtt://h", outbox_directory="here")), "cam")
+        create_request_handler(Config(mqtt=MqttConfig(url="mqtt://h", outbox_directory="here")), "cam")
 
 
 def test_the_configuration_is_shown_without_credentials() -> None:
@@ -202,11 +202,11 @@ def test_the_configuration_is_shown_without_credentials() -> None:
         preview=PreviewConfig(token_file="/run/hunter7"),
         labels={"positive": ["happy"]},
     )
-    tables = shown(config)
+    tables = redacted_config(config)
     assert "hunter" not in str(tables)
     assert tables["source"]["uri"] == "rtsp://***@cam/stream?token=***"
     assert tables["mqtt"]["username"] == tables["mqtt"]["password_file"] == tables["mqtt"]["key_file"] == "***"
     assert tables["mqtt"]["url"] == "mqtts://broker:8883"
     assert tables["labels"] == {"positive": ["happy"]}
     assert tables.keys() == msgspec.to_builtins(config).keys()
-    assert shown(Config())["mqtt"]["username"] == ""
+    assert redacted_config(Config())["mqtt"]["username"] == ""

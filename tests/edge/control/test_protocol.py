@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from edge.control.protocol import Address, RefusedError, Request, addresses, read
+from edge.control.protocol import RefusedError, Request, ResponseTarget, parse_request, response_targets
 from edge.messages.topics import Topics
-from edge.mqtt.types import Received
+from edge.mqtt.types import ReceivedMessage
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 
@@ -14,7 +14,7 @@ TOPICS = Topics("home/emotion", "cam")
 
 
 def asked(name: str, payload: bytes = b"", response_topic: str | None = None, correlation: bytes | None = None):
-    return Received(f"home/emotion/cam/request/{name}", payload, False, False, response_topic, correlation)  # noqa: FBT003
+    return ReceivedMessage(f"home/emotion/cam/request/{name}", payload, False, False, response_topic, correlation)  # noqa: FBT003
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ def asked(name: str, payload: bytes = b"", response_topic: str | None = None, co
     ],
 )
 def test_what_can_be_asked(name, payload, request_) -> None:
-    assert read(TOPICS, asked(name, payload)) == request_
-    assert addresses(TOPICS, asked(name, payload)) == [Address(f"home/emotion/cam/response/{name}")]
+    assert parse_request(TOPICS, asked(name, payload)) == request_
+    assert response_targets(TOPICS, asked(name, payload)) == [ResponseTarget(f"home/emotion/cam/response/{name}")]
 
 
 @pytest.mark.parametrize(
@@ -63,25 +63,30 @@ def test_what_can_be_asked(name, payload, request_) -> None:
 )
 def test_what_cannot_be_asked(name, payload, sentence, transaction) -> None:
     with pytest.raises(RefusedError, match=re.escape(sentence)) as caught:
-        read(TOPICS, asked(name, payload))
+        parse_request(TOPICS, asked(name, payload))
     assert caught.value.transaction == transaction
     assert len(str(caught.value)) < 300
     known = name if name in {"pause", "resume", "health", "config"} else "unknown"
-    assert addresses(TOPICS, asked(name, payload)) == [Address(f"home/emotion/cam/response/{known}")]
+    assert response_targets(TOPICS, asked(name, payload)) == [ResponseTarget(f"home/emotion/cam/response/{known}")]
 
 
 @pytest.mark.parametrize("topic", ["answers/mine", "home/emotionless", "home", "home/emotion/cam/response/to/me"])
 def test_with_mqtt_5_the_answer_goes_where_it_is_wanted_as_well(topic) -> None:
     message = asked("health", b"", topic, b"\0\xff")
-    assert read(TOPICS, message) == Request("health", None)
-    assert addresses(TOPICS, message) == [Address("home/emotion/cam/response/health"), Address(topic, b"\0\xff")]
+    assert parse_request(TOPICS, message) == Request("health", None)
+    assert response_targets(TOPICS, message) == [
+        ResponseTarget("home/emotion/cam/response/health"),
+        ResponseTarget(topic, b"\0\xff"),
+    ]
 
 
 def test_the_answer_goes_only_once_to_one_topic() -> None:
     message = asked("health", b"", "home/emotion/cam/response/health", b"1")
-    assert addresses(TOPICS, message) == [Address("home/emotion/cam/response/health", b"1")]
+    assert response_targets(TOPICS, message) == [ResponseTarget("home/emotion/cam/response/health", b"1")]
     # Without a topic of its own the asker listens on ours, and knows its answer by the data.
-    assert addresses(TOPICS, asked("health", b"", None, b"1")) == [Address("home/emotion/cam/response/health", b"1")]
+    assert response_targets(TOPICS, asked("health", b"", None, b"1")) == [
+        ResponseTarget("home/emotion/cam/response/health", b"1")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -105,13 +110,13 @@ def test_the_answer_goes_only_once_to_one_topic() -> None:
 def test_a_stranger_makes_us_write_nothing_in_the_name_of_sensors(topic) -> None:
     message = asked("pause", b'{"transaction":"t"}', topic, b"1")
     with pytest.raises(RefusedError, match=r"the response topic .* is not used") as caught:
-        read(TOPICS, message)
+        parse_request(TOPICS, message)
     assert caught.value.transaction == "t"
-    assert addresses(TOPICS, message) == [Address("home/emotion/cam/response/pause")]
+    assert response_targets(TOPICS, message) == [ResponseTarget("home/emotion/cam/response/pause")]
 
 
 def test_correlation_data_is_bounded() -> None:
     message = asked("health", b"", "answers/mine", bytes(257))
     with pytest.raises(RefusedError, match="the correlation data has 257 bytes, but may have at most 256"):
-        read(TOPICS, message)
-    assert addresses(TOPICS, message) == [Address("home/emotion/cam/response/health")]
+        parse_request(TOPICS, message)
+    assert response_targets(TOPICS, message) == [ResponseTarget("home/emotion/cam/response/health")]

@@ -10,14 +10,14 @@ from edge.capture.open import make_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import BudgetConfig, Config, EventsConfig, ModelConfig, SourceConfig, TrackerConfig
 from edge.daemon.check import check_next_start
-from edge.daemon.reload import LIVE, compare
+from edge.daemon.reload import LIVE, diff_configs
 from edge.errors import ConfigError, EdgeError
 from edge.latency.governor import Governor
-from edge.messages.composer import Composer
+from edge.messages.payload_builder import PayloadBuilder
 from edge.types import UNKNOWN, Box, Detection, EventKind
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
-from edge.vision.expression import Expression
+from edge.vision.expression import ExpressionFilter
 from edge.vision.pipeline import Pipeline
 from edge.vision.tracker import Tracker
 
@@ -51,7 +51,7 @@ def test_what_can_change_is_part_of_the_configuration():
 def test_each_key_that_differs_is_named_once_and_the_live_ones_are_in_force(keys, groups, new_groups):
     old = msgspec.structs.replace(Config(), labels=groups)
     new = msgspec.structs.replace(with_others(old, keys), labels=new_groups)
-    change = compare(old, new)
+    change = diff_configs(old, new)
     relabelled = {f"labels.{name}" for name in {*groups, *new_groups} if groups.get(name) != new_groups.get(name)}
     assert sorted([*change.live, *change.restart]) == sorted([*(".".join(key) for key in keys), *relabelled])
     for table, key in KEYS:
@@ -62,22 +62,22 @@ def test_each_key_that_differs_is_named_once_and_the_live_ones_are_in_force(keys
             assert f"{table}.{key}" in (change.live if live else change.restart)
     assert change.config.labels == new_groups
     # The next time only what still waits for a restart differs.
-    again = compare(change.config, new)
+    again = diff_configs(change.config, new)
     assert (again.live, again.restart, again.config) == ((), change.restart, change.config)
 
 
 def test_what_is_said_of_it():
     old = Config()
-    assert str(compare(old, old)) == "the configuration was read again; nothing in it has changed"
+    assert str(diff_configs(old, old)) == "the configuration was read again; nothing in it has changed"
     new = Config(
         labels={"positive": ["happy"]}, events=EventsConfig(dwell_seconds=2.0), source=SourceConfig(uri="0", fps=5.0)
     )
-    assert str(compare(old, new)) == (
+    assert str(diff_configs(old, new)) == (
         "the configuration was read again; changed: labels.positive, events.dwell_seconds; "
         "restart needed for: source.uri, source.fps"
     )
-    assert compare(old, new).touches("labels")
-    assert not compare(old, new).touches("source")
+    assert diff_configs(old, new).touches("labels")
+    assert not diff_configs(old, new).touches("source")
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,15 @@ def test_what_is_said_of_it():
     ],
 )
 def test_a_next_start_that_would_fail_is_refused_now(config, word):
-    keys = compare(Config(), config).restart
+    keys = diff_configs(Config(), config).restart
     with pytest.raises(EdgeError, match=word):
         check_next_start(config, keys)
     # What is in force already is not looked at again: a camera may be away for the moment.
-    check_next_start(config, compare(config, config).restart)
+    check_next_start(config, diff_configs(config, config).restart)
 
 
 def test_other_groups_count_from_the_next_message_on_and_bad_ones_not_at_all():
-    composer = Composer("boot", ("happy", "sad"), {"good": ["happy"]})
+    composer = PayloadBuilder("boot", ("happy", "sad"), {"good": ["happy"]})
     with pytest.raises(ConfigError, match=r"labels\.bad holds 'mad'"):
         composer.regroup({"bad": ["sad", "mad"]})
     assert composer._group_of == {"happy": "good"}
@@ -107,7 +107,7 @@ def test_other_groups_count_from_the_next_message_on_and_bad_ones_not_at_all():
 
 
 def test_a_face_in_view_is_judged_by_the_new_rules():
-    expression = Expression(("happy", "sad"), EventsConfig(smoothing_seconds=0, dwell_seconds=10.0), 0.4)
+    expression = ExpressionFilter(("happy", "sad"), EventsConfig(smoothing_seconds=0, dwell_seconds=10.0), 0.4)
     happy, sad = np.array([0.8, 0.2], np.float32), np.array([0.2, 0.8], np.float32)
     expression.read(happy, 0.0)
     expression.settle()
@@ -124,7 +124,7 @@ def test_a_face_in_view_is_judged_by_the_new_rules():
 
 def test_a_face_in_view_stays_the_same_face():
     tracker = Tracker(TrackerConfig(confirm_seconds=0.0, confirm_hits=1, lost_seconds=1.0))
-    face = Detection(Box(10, 10, 50, 50), 5, agreed=True)
+    face = Detection(Box(10, 10, 50, 50), 5, verified=True)
     (track,), _ = tracker.update([face], 0.0)
     tracker.configure(TrackerConfig(confirm_seconds=0.0, confirm_hits=1, lost_seconds=5.0))
     (same,), lost = tracker.update([], 4.0)
@@ -166,5 +166,5 @@ def test_a_stream_goes_on_with_another_detector():
         results.append(line.step(frame))
     source.close()
     assert [event.kind for result in results[:40] for event in result.events] == [EventKind.FACE_APPEARED]
-    assert {seen.track for seen in results[39].faces} == {face.track}
+    assert {seen.track_id for seen in results[39].faces} == {face.track_id}
     assert [event.kind for result in results[40:] for event in result.events] == [EventKind.FACE_LEFT]

@@ -10,11 +10,11 @@ import pytest
 
 from edge.config.schema import Config, DeviceConfig, HomeAssistantConfig, MqttConfig, RequestsConfig
 from edge.config.state_dir import announced_file
-from edge.homeassistant.announced_topics import Announced
-from edge.homeassistant.announcer import MOST_DELAY_SECONDS, HomeAssistant, home_assistant
+from edge.homeassistant.announced_topics import AnnouncedTopics
+from edge.homeassistant.announcer import MOST_DELAY_SECONDS, DiscoveryAnnouncer, create_announcer
 from edge.homeassistant.discovery import config_topic, discovery, removal
 from edge.messages.topics import Topics
-from edge.mqtt.types import Message, Received
+from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 from support.mqtt import info
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
@@ -22,17 +22,17 @@ pytestmark = [pytest.mark.device, pytest.mark.once]
 TOPICS = Topics("emotion-edge", "cam")
 TOPIC = config_topic("homeassistant", "cam")
 MESSAGE = discovery("homeassistant", TOPICS, info())
-BIRTH = Received("homeassistant/status", b"online", retained=False)
+BIRTH = ReceivedMessage("homeassistant/status", b"online", retained=False)
 
 
 class Posted:
     """A post office that only remembers."""
 
     def __init__(self) -> None:
-        self.messages: list[Message] = []
+        self.messages: list[OutgoingMessage] = []
         self.delays: list[float] = []
 
-    def __call__(self, message: Message, delay_seconds: float = 0.0) -> bool:
+    def __call__(self, message: OutgoingMessage, delay_seconds: float = 0.0) -> bool:
         self.messages.append(message)
         self.delays.append(delay_seconds)
         return True
@@ -44,15 +44,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make(folder: Path) -> Callable[..., HomeAssistant | None]:
-    def make(*, commands: bool = True, **settings: object) -> HomeAssistant | None:
+def make(folder: Path) -> Callable[..., DiscoveryAnnouncer | None]:
+    def make(*, commands: bool = True, **settings: object) -> DiscoveryAnnouncer | None:
         config = Config(
             device=DeviceConfig(id="cam"),
             mqtt=MqttConfig(url="mqtt://localhost", outbox_directory=str(folder)),
             homeassistant=HomeAssistantConfig(**settings),  # type: ignore[arg-type]
             requests=RequestsConfig(enabled=commands),
         )
-        return home_assistant(config, "cam")
+        return create_announcer(config, "cam")
 
     return make
 
@@ -102,10 +102,10 @@ def test_a_sensor_that_listens_to_nobody_has_no_switch(make) -> None:
 def test_home_assistants_birth_is_answered_after_a_random_wait() -> None:
     posted = Posted()
     config = HomeAssistantConfig(enabled=True, status_topic="ha/birth")
-    one = HomeAssistant(config, TOPICS, Announced(None, lambda _: True), rng=random.Random(4))
+    one = DiscoveryAnnouncer(config, TOPICS, AnnouncedTopics(None, lambda _: True), rng=random.Random(4))
     one.describe(info())
     for _ in range(200):
-        one.received(Received("ha/birth", b"online", retained=False), posted)
+        one.received(ReceivedMessage("ha/birth", b"online", retained=False), posted)
     assert posted.messages == 200 * [MESSAGE]
     assert 0 <= min(posted.delays) < 0.1 * MOST_DELAY_SECONDS
     assert 0.9 * MOST_DELAY_SECONDS < max(posted.delays) <= MOST_DELAY_SECONDS
@@ -115,14 +115,16 @@ def test_home_assistants_birth_is_answered_after_a_random_wait() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Received("homeassistant/status", b"offline", retained=False),
-        Received("homeassistant/status", b"", retained=False),
-        Received("homeassistant/status", b"online", retained=True),  # it was there before us, and so was our message
-        Received("homeassistant/other", b"online", retained=False),
-        Received(TOPIC, b"", retained=False),  # somebody deleted the device, and means it
+        ReceivedMessage("homeassistant/status", b"offline", retained=False),
+        ReceivedMessage("homeassistant/status", b"", retained=False),
+        ReceivedMessage(
+            "homeassistant/status", b"online", retained=True
+        ),  # it was there before us, and so was our message
+        ReceivedMessage("homeassistant/other", b"online", retained=False),
+        ReceivedMessage(TOPIC, b"", retained=False),  # somebody deleted the device, and means it
     ],
 )
-def test_nothing_else_is_answered(make, message: Received) -> None:
+def test_nothing_else_is_answered(make, message: ReceivedMessage) -> None:
     one, posted = make(enabled=True), Posted()
     one.describe(info())
     one.received(message, posted)
@@ -135,11 +137,11 @@ def test_turned_off_it_is_taken_back_until_the_broker_shows_that_it_is_gone(make
     assert one.filters == [TOPIC]
     one.describe(info())
     one.connected(posted)
-    one.received(Received(TOPIC, MESSAGE.payload, retained=True), posted)
-    one.received(Received(TOPIC, b"{}", retained=False), posted)
+    one.received(ReceivedMessage(TOPIC, MESSAGE.payload, retained=True), posted)
+    one.received(ReceivedMessage(TOPIC, b"{}", retained=False), posted)
     assert posted.messages == [removal(TOPIC)]
     assert make() is not None
-    one.received(Received(TOPIC, b"", retained=False), posted)
+    one.received(ReceivedMessage(TOPIC, b"", retained=False), posted)
     assert one.filters == []
     assert make() is None
 
@@ -151,7 +153,7 @@ def test_with_another_prefix_the_old_message_goes_and_the_new_one_comes(make) ->
     assert one.filters == ["homeassistant/status", TOPIC]
     one.connected(posted)
     assert posted.messages == [removal(TOPIC), discovery("ha/d", TOPICS, info())]
-    one.received(Received(TOPIC, b"", retained=False), posted)
+    one.received(ReceivedMessage(TOPIC, b"", retained=False), posted)
     # Turned off before the broker had shown anything, both would go.
     assert make().filters == ["ha/d/device/emotion-edge-cam/config"]
 
@@ -191,5 +193,5 @@ def test_with_memory_only_nothing_is_written(tmp_path, monkeypatch) -> None:
     mqtt = MqttConfig(url="mqtt://localhost", outbox_directory="none")
     config = Config(mqtt=mqtt, homeassistant=HomeAssistantConfig(enabled=True))
     assert announced_file(mqtt, "cam") is None
-    assert home_assistant(config, "cam") is not None
+    assert create_announcer(config, "cam") is not None
     assert list(tmp_path.iterdir()) == []

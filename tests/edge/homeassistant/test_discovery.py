@@ -9,7 +9,7 @@ from edge.homeassistant.discovery import config_topic, discovery, is_ours, remov
 from edge.levels import LADDER
 from edge.messages.payloads import encode
 from edge.messages.topics import Topics
-from edge.mqtt.types import Message
+from edge.mqtt.types import OutgoingMessage
 from support import homeassistant_rules as rules
 from support import homeassistant_view as view
 from support.mqtt import info, state
@@ -39,7 +39,7 @@ def test_every_message_keeps_home_assistants_rules(device: str, name: str, label
         assert shown == (None if label.strip() in {"unknown", "None"} else label.strip())
     assert (message.qos, message.retain) == (1, True)
     assert is_ours(message.payload)
-    assert removal(message.topic) == Message(message.topic, b"", 1, retain=True)
+    assert removal(message.topic) == OutgoingMessage(message.topic, b"", 1, retain=True)
 
 
 def test_these_entities_are_there() -> None:

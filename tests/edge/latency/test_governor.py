@@ -133,7 +133,7 @@ def replayed(frames, timings):
         levels.append(governed.level.name)
         result = pipeline.step(frame)
         told += [
-            (event.kind, event.face.track, event.face.label, event.face.box, event.frame.number)
+            (event.kind, event.face.track_id, event.face.label, event.face.box, event.frame.number)
             for event in result.events
         ]
         governed.frame(frame.seconds, latency_ms, {"detect": latency_ms})

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.messages.topics import KINDS, Address, Topics, parse, subscription
+from edge.messages.topics import KINDS, DeviceTopic, Topics, parse_topic, subscription
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.device, pytest.mark.once]
     kind=st.sampled_from(KINDS),
 )
 def test_a_topic_leads_back_to_its_device(base: str, device: str, kind: str) -> None:
-    assert parse(base, Topics(base, device).of(kind)) == Address(device, kind)
+    assert parse_topic(base, Topics(base, device).of(kind)) == DeviceTopic(device, kind)
 
 
 def test_names() -> None:
@@ -29,4 +29,4 @@ def test_names() -> None:
     "topic", ["", "other/hall/event", "base", "base/event", "base//event", "base/hall/eventx", "base/hall/event/x"]
 )
 def test_foreign_topics_are_nobodys(topic: str) -> None:
-    assert parse("base", topic) is None
+    assert parse_topic("base", topic) is None

@@ -29,12 +29,12 @@ def test_broker_absent_at_start(
     began = time.monotonic()
     sink.start()
     assert time.monotonic() - began < 5.5
-    assert sink.broker_state == "disconnected"
+    assert sink.status().broker == "disconnected"
     sink.info(info())
     send(sink, 1, 2, 3)
     sink.state(state("sad"))
     sink.state(state("happy"))
-    assert sink.outbox_depth == 3
+    assert sink.status().outbox_depth == 3
     assert not sink.drained()
     broker.start()
     subscriber = subscribe(broker)
@@ -85,7 +85,7 @@ def test_broker_restarted_in_the_middle(
     send(sink, *range(1, 21))
     wait_until(sink.drained)
     broker.stop()
-    wait_until(lambda: sink.broker_state == "disconnected")
+    wait_until(lambda: sink.status().broker == "disconnected")
     send(sink, *range(21, 41))
     broker.start()
     wait_until(sink.drained)
@@ -127,7 +127,7 @@ def test_broker_killed_under_load_loses_nothing_that_it_did_not_acknowledge(
     try:
         wait_until(lambda: len(sent) > 50)
         broker.kill()
-        wait_until(lambda: sink.outbox_depth > 50)
+        wait_until(lambda: sink.status().outbox_depth > 50)
         before = sink._pending._outbox.pending_seqs()
         broker.start()
         subscriber = subscribe(broker)
@@ -139,7 +139,7 @@ def test_broker_killed_under_load_loses_nothing_that_it_did_not_acknowledge(
     assert_run(before, before[0], before[-1])
     subscriber.wait(lambda: sent[-1] in subscriber.seqs)
     assert_run(subscriber.seqs, subscriber.seqs[0], sent[-1])
-    assert sink.outbox_dropped == 0
+    assert sink.status().outbox_dropped == 0
 
 
 def test_full_outbox_keeps_the_newest(
@@ -150,7 +150,7 @@ def test_full_outbox_keeps_the_newest(
     sink = make_sink(broker, outbox_max_events=10)
     sink.start()
     send(sink, *range(1, 26))
-    assert (sink.outbox_depth, sink.outbox_dropped) == (10, 15)
+    assert (sink.status().outbox_depth, sink.status().outbox_dropped) == (10, 15)
     assert sink.close(0.2)
     said = [record.message for record in caplog.records if record.message.startswith("the outbox is full")]
     assert said == [
@@ -181,13 +181,13 @@ def test_a_long_wait_between_two_tries_shows_that_nothing_hangs(
     broker = make_broker()
     broker.reserve()
     sink = make_sink(broker)
-    assert sink.beat_monotonic is None
+    assert sink.status().beat_monotonic is None
     monkeypatch.setattr(sink._backoff, "next_seconds", lambda: 1000.0)
     sink.start()
-    first = sink.beat_monotonic
+    first = sink.status().beat_monotonic
     assert first is not None
-    wait_until(lambda: sink.beat_monotonic >= first + 2)
-    assert sink.broker_state == "disconnected"
+    wait_until(lambda: sink.status().beat_monotonic >= first + 2)
+    assert sink.status().broker == "disconnected"
     began = time.monotonic()
     assert sink.close(1.0)
     assert time.monotonic() - began < 15
@@ -196,10 +196,10 @@ def test_a_long_wait_between_two_tries_shows_that_nothing_hangs(
 def test_a_connection_on_which_nothing_happens_does_too(broker: PrivateBroker, make_sink: MakeSink) -> None:
     sink = make_sink(broker)
     sink.start()
-    first = sink.beat_monotonic
+    first = sink.status().beat_monotonic
     assert first is not None
-    wait_until(lambda: sink.beat_monotonic >= first + 2)
-    assert sink.broker_state == "connected"
+    wait_until(lambda: sink.status().beat_monotonic >= first + 2)
+    assert sink.status().broker == "connected"
 
 
 def test_a_broker_that_hangs_up_each_time_is_few_lines(

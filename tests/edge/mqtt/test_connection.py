@@ -12,11 +12,11 @@ import edge.mqtt.connection
 from edge.commands.demo_broker import PrivateBroker, TlsFiles
 from edge.config.schema import MqttConfig
 from edge.errors import BrokerError
-from edge.mqtt.dialler import Dialler
+from edge.mqtt.dialler import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.publisher import MqttSink
-from edge.mqtt.settings import access
-from edge.mqtt.types import Message, Protocol
+from edge.mqtt.settings import broker_settings
+from edge.mqtt.types import OutgoingMessage, ProtocolVersion
 from support.mqtt import Certificates, Subscriber, event, wait_until
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
@@ -84,13 +84,13 @@ def make_peer() -> Iterator[Callable[..., Peer]]:
         peer.close()
 
 
-def dialler(url: str, **settings: object) -> Dialler:
-    return Dialler(access(MqttConfig(url=url, **settings), {}), "tester")  # type: ignore[arg-type]
+def dialler(url: str, **settings: object) -> Connector:
+    return Connector(broker_settings(MqttConfig(url=url, **settings), {}), "tester")  # type: ignore[arg-type]
 
 
 def test_speaks_mqtt_5_where_it_may(broker: PrivateBroker) -> None:
     with dialler(broker.url).connect() as connection:
-        assert connection.protocol is Protocol.MQTT_5
+        assert connection.protocol is ProtocolVersion.MQTT_5
         assert connection.receive_maximum == 20
         connection.close()
     assert "as tester (p5, c1, k30)" in broker.log()
@@ -146,8 +146,8 @@ def test_peer_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         sink = MqttSink(MqttConfig(url=f"mqtt://127.0.0.1:{silent.getsockname()[1]}"), "cam")
         sink.start()
-        assert sink.failure is None
-        assert sink.broker_state == "disconnected"
+        assert sink.status().failure is None
+        assert sink.status().broker == "disconnected"
         assert sink.close(0.0)
 
 
@@ -171,7 +171,7 @@ def test_big_message_both_ways(broker: PrivateBroker) -> None:
     payload = bytes(3_000_000)
     with dialler(broker.url).connect() as connection:
         assert connection.subscribe(["big"]) is None
-        connection.publish(Message("big", payload, 1, retain=False))
+        connection.publish(OutgoingMessage("big", payload, 1, retain=False))
         received: list[bytes] = []
 
         def arrived() -> bool:

@@ -13,12 +13,12 @@ from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.messages.topics import is_name, matches
 from edge.mqtt.connection import Connection
-from edge.mqtt.correspondence import Patience
-from edge.mqtt.dialler import Dialler
-from edge.mqtt.handlers import Mailbox, Post
+from edge.mqtt.correspondence import SubscriptionPolicy
+from edge.mqtt.dialler import Connector
+from edge.mqtt.handlers import Publish, SendQueue
 from edge.mqtt.publisher import MqttSink
-from edge.mqtt.settings import access
-from edge.mqtt.types import ConnectionGoneError, Message, Received, Subscribed
+from edge.mqtt.settings import broker_settings
+from edge.mqtt.types import ConnectionGoneError, OutgoingMessage, ReceivedMessage, SubscribeAck
 from support.mqtt import Subscriber, assert_run, event, info, state, wait_until
 from support.mqtt5 import Five
 
@@ -32,24 +32,22 @@ class Parrot:
 
     def __init__(self, *filters: str) -> None:
         self.filters = filters
-        self.heard: list[Received] = []
+        self.heard: list[ReceivedMessage] = []
         self.connections = 0
-        self.post: Post | None = None
+        self.post: Publish | None = None
 
-    def connected(self, post: Post) -> None:
+    def connected(self, post: Publish) -> None:
         self.connections += 1
         self.post = post
-        post(Message("parrot/hello", b"", 1, retain=False))
+        post(OutgoingMessage("parrot/hello", b"", 1, retain=False))
 
-    def received(self, message: Received, post: Post) -> None:
+    def received(self, message: ReceivedMessage, post: Publish) -> None:
         self.heard.append(message)
-        post(Message("parrot/says", message.payload, 1, retain=False))
+        post(OutgoingMessage("parrot/says", message.payload, 1, retain=False))
 
 
 def start(make_sink: MakeSink, broker: PrivateBroker, *correspondents: object, **settings: object) -> MqttSink:
-    sink = make_sink(broker, **settings)
-    for correspondent in correspondents:
-        sink.attach(correspondent)  # type: ignore[arg-type]
+    sink = make_sink(broker, *correspondents, **settings)
     sink.info(info())
     sink.state(state(None))
     sink.start()
@@ -82,7 +80,7 @@ def test_its_own_word_comes_first(broker: PrivateBroker, listener: Subscriber, m
     sink.event(event(1), time.monotonic())
     assert sink.close(5.0)
     assert parrot.post is not None
-    assert not parrot.post(Message("parrot/late", b"", 1, retain=False))
+    assert not parrot.post(OutgoingMessage("parrot/late", b"", 1, retain=False))
     listener.wait(lambda: "stopped" in listener.statuses)
     assert "parrot/late" not in topics(listener)
 
@@ -103,9 +101,9 @@ def test_each_connection_anew(broker: PrivateBroker, make_sink: MakeSink) -> Non
 
 def test_question_and_answer_of_mqtt_5(broker: PrivateBroker, make_sink: MakeSink) -> None:
     class Answerer(Parrot):
-        def received(self, message: Received, post: Post) -> None:
+        def received(self, message: ReceivedMessage, post: Publish) -> None:
             assert message.response_topic is not None
-            post(Message(message.response_topic, b"yes", 1, retain=False, correlation=message.correlation))
+            post(OutgoingMessage(message.response_topic, b"yes", 1, retain=False, correlation=message.correlation))
 
     start(make_sink, broker, Answerer("ask/+"))
     wait_until(lambda: "ask/+ (QoS 1)" in broker.log())
@@ -120,10 +118,10 @@ def test_a_correspondent_that_fails_costs_nothing_but_a_line(
     broker: PrivateBroker, make_sink: MakeSink, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Clumsy(Parrot):
-        def connected(self, post: Post) -> None:
-            post(Message("not/a/+/name", b"", 1, retain=False))
+        def connected(self, post: Publish) -> None:
+            post(OutgoingMessage("not/a/+/name", b"", 1, retain=False))
 
-        def received(self, message: Received, post: Post) -> None:  # noqa: ARG002
+        def received(self, message: ReceivedMessage, post: Publish) -> None:  # noqa: ARG002
             raise RuntimeError(message.topic)
 
     parrot = Parrot("emotion-edge/cam/event")
@@ -131,8 +129,8 @@ def test_a_correspondent_that_fails_costs_nothing_but_a_line(
     for seq in range(1, 11):
         sink.event(event(seq), time.monotonic())
     wait_until(lambda: len(parrot.heard) == 10)
-    assert sink.failure is None
-    assert sink.broker_state == "connected"
+    assert sink.status().failure is None
+    assert sink.status().broker == "connected"
     failures = [record for record in caplog.records if "Clumsy failed" in record.message]
     assert [record.levelno for record in failures] == [logging.ERROR]
     assert "no topic that can be published to" in str(failures[0].exc_info)
@@ -147,7 +145,7 @@ def test_messages_of_a_giant_never_arrive(broker: PrivateBroker, make_sink: Make
     asker.publish("ask/this", b"small")
     wait_until(lambda: parrot.heard)
     assert [heard.payload for heard in parrot.heard] == [b"small"]
-    assert sink.broker_state == "connected"
+    assert sink.status().broker == "connected"
     assert parrot.connections == 1
     asker.close()
 
@@ -161,7 +159,7 @@ def test_more_than_the_broker_takes_is_not_sent(
     sink = start(make_sink, broker, parrot)
     wait_until(lambda: parrot.post)
     assert parrot.post is not None
-    assert parrot.post(Message("parrot/long", bytes(3000), 1, retain=False))
+    assert parrot.post(OutgoingMessage("parrot/long", bytes(3000), 1, retain=False))
     wait_until(lambda: "the broker takes 2000" in caplog.text)
     sink.event(event(1), time.monotonic())
     wait_until(sink.drained)
@@ -170,8 +168,7 @@ def test_more_than_the_broker_takes_is_not_sent(
 
 def test_a_backlog_leaves_room_for_posts(broker: PrivateBroker, listener: Subscriber, make_sink: MakeSink) -> None:
     parrot = Parrot()
-    sink = make_sink(broker, replay_per_second=10_000.0)
-    sink.attach(parrot)
+    sink = make_sink(broker, parrot, replay_per_second=10_000.0)
     for seq in range(1, 3001):
         sink.event(event(seq), time.monotonic())
     sink.start()
@@ -188,13 +185,13 @@ def test_subscription_that_the_broker_refuses(
     monkeypatch.setattr(
         Connection,
         "take_subscribed",
-        lambda self: [Subscribed(one.mid, ("Not authorized",) * len(one.refusals)) for one in taken(self)],
+        lambda self: [SubscribeAck(one.mid, ("Not authorized",) * len(one.refusals)) for one in taken(self)],
     )
     sink = start(make_sink, broker, Parrot("ask/+"))
     wait_until(lambda: "refuses the subscription to ask/+: Not authorized" in caplog.text)
     sink.event(event(1), time.monotonic())
     wait_until(sink.drained)
-    assert sink.failure is None
+    assert sink.status().failure is None
 
 
 def test_a_broker_that_hangs_up_over_a_subscription_gets_events_all_the_same(
@@ -221,7 +218,7 @@ def test_patience_lasts_for_three() -> None:
         def __init__(self, *, answered: bool, unanswered: bool) -> None:
             self.answered, self.unanswered = answered, unanswered
 
-    patience = Patience()
+    patience = SubscriptionPolicy()
     silent = Ended(answered=False, unanswered=True)
     for connection in (silent, silent, Ended(answered=True, unanswered=False), silent, silent):
         patience.ended(connection)  # type: ignore[arg-type]
@@ -231,25 +228,25 @@ def test_patience_lasts_for_three() -> None:
 
 
 def test_mailbox_keeps_the_times_and_its_bounds() -> None:
-    box = Mailbox(lambda: None)
+    box = SendQueue(lambda: None)
     assert box.seconds_to_next() == float("inf")
-    assert box.post(Message("late", b"", 1, retain=False), 60.0)
+    assert box.post(OutgoingMessage("late", b"", 1, retain=False), 60.0)
     assert 59 < box.seconds_to_next() <= 60
     assert box.take() is None
     for number in range(63):
-        assert box.post(Message("now", str(number).encode(), 1, retain=False))
-    assert not box.post(Message("now", b"too many", 1, retain=False))
+        assert box.post(OutgoingMessage("now", str(number).encode(), 1, retain=False))
+    assert not box.post(OutgoingMessage("now", b"too many", 1, retain=False))
     assert [box.take().payload for _ in range(63)] == [str(number).encode() for number in range(63)]  # type: ignore[union-attr]
     assert box.take() is None
     assert box.close() == 1
-    assert not box.post(Message("now", b"", 1, retain=False))
+    assert not box.post(OutgoingMessage("now", b"", 1, retain=False))
 
 
 def test_mailbox_keeps_the_last_retained_word() -> None:
-    box = Mailbox(lambda: None)
+    box = SendQueue(lambda: None)
     for number in range(100):
-        assert box.post(Message("config", str(number).encode(), 1, retain=True))
-        assert number or box.post(Message("config", b"once", 1, retain=False))
+        assert box.post(OutgoingMessage("config", str(number).encode(), 1, retain=True))
+        assert number or box.post(OutgoingMessage("config", b"once", 1, retain=False))
     taken = [box.take(), box.take(), box.take()]
     assert [message and message.payload for message in taken] == [b"once", b"99", None]
 
@@ -258,7 +255,7 @@ def test_mailbox_keeps_the_last_retained_word() -> None:
 def test_what_cannot_be_published_to(topic: str) -> None:
     assert not is_name(topic)
     with pytest.raises(ValueError, match="no topic"):
-        Mailbox(lambda: None).post(Message(topic, b"", 1, retain=False))
+        SendQueue(lambda: None).post(OutgoingMessage(topic, b"", 1, retain=False))
 
 
 LEVEL = st.text("ab$", max_size=2)
@@ -275,7 +272,7 @@ def test_filters_match_as_in_the_mqtt_library(topic: str, parts: list[str], rest
 
 
 def test_dropped_connection_ends_a_wait_for_the_subscription(broker: PrivateBroker) -> None:
-    with Dialler(access(MqttConfig(url=broker.url), {}), "tester").connect() as connection:
+    with Connector(broker_settings(MqttConfig(url=broker.url), {}), "tester").connect() as connection:
         broker.stop()
         with pytest.raises(ConnectionGoneError):
             connection.subscribe(["a"])

@@ -25,15 +25,15 @@ def test_from_online_to_stopped(broker: PrivateBroker, subscribe: Subscribe, mak
     sink = make_sink(broker)
     sink.info(info())
     sink.start()
-    assert sink.broker_state == "connected"
+    assert sink.status().broker == "connected"
     sink.state(state(None))
     sink.health(health())
     send(sink, *range(1, 101))
     wait_until(sink.drained)
     sink.state(state("happy"))
     assert sink.close(5.0)
-    assert sink.broker_state == "disconnected"
-    assert sink.failure is None
+    assert sink.status().broker == "disconnected"
+    assert sink.status().failure is None
     subscriber.wait(lambda: "stopped" in subscriber.statuses)
     kinds = [seen.kind for seen in subscriber.seen]
     assert kinds[:2] == ["status", "info"]
@@ -117,7 +117,7 @@ def test_close_returns_in_time_where_the_broker_is_away(make_broker: MakeBroker,
     broker.reserve()
     sink = make_sink(broker, outbox_directory="none")
     sink.start()
-    assert (sink.outbox_durable, sink.outbox_problem) == (False, None)
+    assert (sink.status().outbox_durable, sink.status().outbox_problem) == (False, None)
     send(sink, 1)
     began = time.monotonic()
     assert not sink.close(0.5)

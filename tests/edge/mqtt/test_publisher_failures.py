@@ -28,7 +28,7 @@ def test_refused_credentials(
     sink = make_sink(broker, username=username)
     with pytest.raises(BrokerError) as caught:
         sink.start()
-    assert sink.failure is caught.value
+    assert sink.status().failure is caught.value
     who = "as user 'joe'" if username else "without a user name"
     assert f"127.0.0.1:{broker.port} refuses the connection {who}: Not authorized" in str(caught.value)
     assert "wrong" not in str(caught.value)
@@ -40,7 +40,7 @@ def test_accepted_credentials(make_broker: MakeBroker, make_sink: MakeSink, monk
     monkeypatch.setenv("EMOTION_EDGE_MQTT_PASSWORD", "right")
     sink = make_sink(broker, username="joe")
     sink.start()
-    assert sink.broker_state == "connected"
+    assert sink.status().broker == "connected"
 
 
 def test_credentials_refused_once_the_broker_is_there(make_broker: MakeBroker, make_sink: MakeSink) -> None:
@@ -48,10 +48,10 @@ def test_credentials_refused_once_the_broker_is_there(make_broker: MakeBroker, m
     broker.reserve()
     sink = make_sink(broker)
     sink.start()
-    assert sink.failure is None
+    assert sink.status().failure is None
     broker.start()
-    wait_until(lambda: sink.failure is not None)
-    assert isinstance(sink.failure, BrokerError)
+    wait_until(lambda: sink.status().failure is not None)
+    assert isinstance(sink.status().failure, BrokerError)
     sink.event(event(1), time.monotonic())
 
 
@@ -81,9 +81,9 @@ def test_thread_that_dies_is_noticed(broker: PrivateBroker, make_sink: MakeSink)
 
     sink._pending.hand_next = explode  # type: ignore[method-assign]
     sink.event(event(1), time.monotonic())
-    wait_until(lambda: sink.failure is not None)
-    assert sink.broker_state == "disconnected"
-    assert sink.outbox_depth == 1
+    wait_until(lambda: sink.status().failure is not None)
+    assert sink.status().broker == "disconnected"
+    assert sink.status().outbox_depth == 1
     # It could not be sent; the disk holds it for a process that can.
     assert sink.close(1.0)
     assert sink.accepted_seq == 1

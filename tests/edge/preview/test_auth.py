@@ -6,8 +6,8 @@ import pytest
 
 from edge.config.schema import Config, PreviewConfig
 from edge.errors import ConfigError
-from edge.preview.auth import access, is_loopback, read_token
-from edge.preview.server import Preview
+from edge.preview.auth import is_loopback, preview_access, read_token
+from edge.preview.server import PreviewServer
 from support.preview import TOKEN
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
@@ -16,14 +16,14 @@ pytestmark = [pytest.mark.device, pytest.mark.once]
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])
 def test_this_machine_alone_needs_no_token(host):
     assert is_loopback(host)
-    assert access(PreviewConfig(host=host), {}).token is None
+    assert preview_access(PreviewConfig(host=host), {}).token is None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "sensor.local", "localhost.example.org"])  # noqa: S104
 def test_any_other_address_needs_one(host):
     with pytest.raises(ConfigError, match=f"preview.host is '{host}'.*no token.*openssl rand"):
-        access(PreviewConfig(host=host), {})
-    assert access(PreviewConfig(host=host), {"EMOTION_EDGE_PREVIEW_TOKEN": TOKEN}).token == TOKEN
+        preview_access(PreviewConfig(host=host), {})
+    assert preview_access(PreviewConfig(host=host), {"EMOTION_EDGE_PREVIEW_TOKEN": TOKEN}).token == TOKEN
 
 
 def test_file_before_environment_before_credential(tmp_path):
@@ -45,7 +45,7 @@ def test_a_token_that_is_none_is_refused_without_being_shown(token):
 
 def test_a_token_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match=r"preview.token_file = '.*none' cannot be read \(No such file"):
-        access(PreviewConfig(token_file=str(tmp_path / "none")), {})
+        preview_access(PreviewConfig(token_file=str(tmp_path / "none")), {})
 
 
 @pytest.mark.parametrize(
@@ -68,23 +68,23 @@ def test_a_token_file_that_is_not_there(tmp_path):
     ],
 )
 def test_only_this_machines_names(host, known):
-    assert access(PreviewConfig(names="sensor.example.org, other"), {}).knows_host(host) is known
+    assert preview_access(PreviewConfig(names="sensor.example.org, other"), {}).knows_host(host) is known
 
 
 def test_its_own_name_is_known():
     mine = socket.gethostname().lower()
-    assert access(PreviewConfig(), {}).knows_host(f"{mine}:8377")
-    assert access(PreviewConfig(), {}).knows_host(f"{mine.partition('.')[0]}.local")
+    assert preview_access(PreviewConfig(), {}).knows_host(f"{mine}:8377")
+    assert preview_access(PreviewConfig(), {}).knows_host(f"{mine.partition('.')[0]}.local")
 
 
 @pytest.mark.parametrize("names", ["http://sensor", "sensor:80", "a b"])
 def test_names_that_are_none(names):
     with pytest.raises(ConfigError, match=r"preview\.names holds"):
-        access(PreviewConfig(names=names), {})
+        preview_access(PreviewConfig(names=names), {})
 
 
 def test_token_and_cookie_are_compared_whole():
-    one = access(PreviewConfig(), {"EMOTION_EDGE_PREVIEW_TOKEN": TOKEN})
+    one = preview_access(PreviewConfig(), {"EMOTION_EDGE_PREVIEW_TOKEN": TOKEN})
     assert one.is_token(TOKEN)
     assert one.is_cookie(one.cookie)
     assert TOKEN not in one.cookie
@@ -92,7 +92,7 @@ def test_token_and_cookie_are_compared_whole():
         assert not one.is_token(wrong)
     for wrong in ("", TOKEN, one.cookie[:-1]):
         assert not one.is_cookie(wrong)
-    open_to_all = access(PreviewConfig(), {})
+    open_to_all = preview_access(PreviewConfig(), {})
     assert not open_to_all.is_token("")
     assert not open_to_all.is_cookie(open_to_all.cookie)
     assert TOKEN not in repr(one)
@@ -104,7 +104,7 @@ def test_a_port_in_use_and_an_address_elsewhere():
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=rf"preview.port {port} at .*Address already in use.*free port"):
-            Preview(Config(preview=PreviewConfig(enabled=True, port=port)), lambda _: pytest.fail("asked"))
+            PreviewServer(Config(preview=PreviewConfig(enabled=True, port=port)), lambda _: pytest.fail("asked"))
 
 
 def test_an_address_that_this_machine_does_not_have(monkeypatch):
@@ -112,4 +112,6 @@ def test_an_address_that_this_machine_does_not_have(monkeypatch):
     # 192.0.2.0/24 is set aside for documentation (RFC 5737).
     for host, why in (("192.0.2.1", "cannot be used"), ("no.such.host.invalid", "no address of this machine")):
         with pytest.raises(ConfigError, match=why):
-            Preview(Config(preview=PreviewConfig(enabled=True, port=0, host=host)), lambda _: pytest.fail("asked"))
+            PreviewServer(
+                Config(preview=PreviewConfig(enabled=True, port=0, host=host)), lambda _: pytest.fail("asked")
+            )

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edge.messages.payloads import encode
-from edge.preview.feed import BUCKETS_MS, Window
+from edge.preview.feed import BUCKETS_MS, Feed
 from support.mqtt import event
 from support.preview import face, result
 
@@ -18,7 +18,7 @@ def told(window, after=0):
 
 
 def test_a_frame_is_kept_by_reference_and_let_go():
-    window = Window()
+    window = Feed()
     step = result(1, faces=[face()])
     window.show(time.monotonic(), step, 12.0, 0)
     assert window.latest is step
@@ -27,7 +27,7 @@ def test_a_frame_is_kept_by_reference_and_let_go():
 
 
 def test_frames_per_second_and_percentiles_of_the_last_ten_seconds():
-    window = Window()
+    window = Feed()
     window._began -= 100
     now = time.monotonic()
     for number in range(200):  # at 10 frames a second, the first half before the last ten seconds
@@ -42,7 +42,7 @@ def test_frames_per_second_and_percentiles_of_the_last_ten_seconds():
 
 
 def test_the_histogram_counts_each_frame_once():
-    window = Window()
+    window = Feed()
     for latency in (1.0, 5.0, 5.1, 99.0, 100.0, 1e6):
         window.show(0.0, result(), latency, 0)
     assert sum(window.buckets) == 6
@@ -53,7 +53,7 @@ def test_the_histogram_counts_each_frame_once():
 
 
 def test_history_is_sampled_and_bounded():
-    window = Window()
+    window = Feed()
     for number in range(20_000):
         window.show(number / 25, result(number, faces=[face(track=number)]), 1.0, 0)
     assert len(window.history) == 1200  # five minutes at four a second
@@ -62,7 +62,7 @@ def test_history_is_sampled_and_bounded():
 
 
 def test_what_was_decided_becomes_what_was_published():
-    window = Window()
+    window = Feed()
     window.decided(event(1))
     window.decided(event(2))
     assert told(window) == [(False, 1), (False, 2)]
@@ -76,7 +76,7 @@ def test_what_was_decided_becomes_what_was_published():
 
 
 def test_only_the_last_events_are_kept():
-    window = Window()
+    window = Feed()
     for seq in range(1, 200):
         window.decided(event(seq))
     assert [seq for _, seq in told(window)] == list(range(150, 200))

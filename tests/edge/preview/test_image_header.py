@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.preview.image_header import NoPicture, read_head
+from edge.preview.image_header import NotAnImage, read_image_header
 from support.preview import encoded
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
@@ -28,7 +28,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_format_and_size(kind):
     data = encoded(RAMP, *KINDS[kind])
-    head = read_head(data)
+    head = read_image_header(data)
     assert (head.kind, head.width, head.height, head.whole) == (
         kind.split()[-1].replace("restarts", "JPEG"),
         47,
@@ -41,18 +41,18 @@ def test_format_and_size(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_cut_off_is_known(kind):
     data = encoded(np.random.default_rng(1).integers(0, 255, (120, 160), np.uint8), *KINDS[kind])
-    assert not read_head(data[: 2 * len(data) // 3]).whole
+    assert not read_image_header(data[: 2 * len(data) // 3]).whole
 
 
 def test_a_jpeg_may_have_something_behind_its_end():
-    assert read_head(encoded(RAMP) + b"a film follows").whole
+    assert read_image_header(encoded(RAMP) + b"a film follows").whole
 
 
 def test_a_thumbnails_end_is_not_the_pictures():
     data = encoded(RAMP)
     thumbnail = encoded(RAMP[:8, :8])
     block = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
-    head = read_head((data[:2] + block + data[2:])[:-2])
+    head = read_image_header((data[:2] + block + data[2:])[:-2])
     assert (head.width, head.height, head.whole) == (47, 31, False)
 
 
@@ -74,15 +74,15 @@ def test_a_thumbnails_end_is_not_the_pictures():
     ],
 )
 def test_what_is_none_is_said(data, why):
-    with pytest.raises(NoPicture, match=why):
-        read_head(data)
+    with pytest.raises(NotAnImage, match=why):
+        read_image_header(data)
 
 
 @given(st.binary(max_size=300), st.sampled_from(sorted(KINDS)), st.integers(0, 400))
 def test_any_bytes_are_a_head_or_no_picture(noise, kind, at):
     data = encoded(RAMP, *KINDS[kind])
     for spoiled in (noise, data[:at] + noise, data[:at] + noise + data[at:], data[:at]):
-        with contextlib.suppress(NoPicture):
-            head = read_head(spoiled)
+        with contextlib.suppress(NotAnImage):
+            head = read_image_header(spoiled)
             assert head.width > 0
             assert head.height > 0

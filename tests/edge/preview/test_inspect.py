@@ -40,7 +40,7 @@ def test_box_label_probabilities_and_the_crop(site):
     size = on_demand._classifier.manifest.input
     seen = decoded(crop)
     assert seen.shape == (size.height, size.width)
-    again = on_demand._classifier.read_crop(seen)
+    again = on_demand._classifier.classify_crop(seen)
     assert again == pytest.approx(list(face["probabilities"].values()), abs=2e-4)
     assert content["sentence"] == "1 face."
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from edge.messages.schemas import load
-from edge.sinks.base import JsonLinesSink
+from edge.sinks.jsonlines import JsonLinesSink
 from support.mqtt import event, health, info, state
 
 pytestmark = pytest.mark.device
@@ -36,13 +36,13 @@ def test_one_line_per_event_and_nothing_else() -> None:
 WRITER = """
 import sys, time
 from support.mqtt import event
-from edge.sinks.base import JsonLinesSink
+from edge.sinks.jsonlines import JsonLinesSink
 sink = JsonLinesSink(sys.stdout)
 seq = 0
-while not sink.ended:
+while not sink.status().ended:
     seq += 1
     sink.event(event(seq), time.monotonic())
-assert sink.failure is None
+assert sink.status().failure is None
 assert not sink.close(0.0)
 """
 
@@ -62,8 +62,8 @@ def test_full_disk_is_a_failure() -> None:
     with open("/dev/full", "w") as stream:  # noqa: PTH123
         sink = JsonLinesSink(stream)
         sink.event(event(1), time.monotonic())
-        assert isinstance(sink.failure, OSError)
-        assert not sink.ended
+        assert isinstance(sink.status().failure, OSError)
+        assert not sink.status().ended
         assert not sink.close(0.0)
 
 

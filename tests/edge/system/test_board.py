@@ -1,6 +1,6 @@
 import pytest
 
-from edge.latency.stats import Meter
+from edge.latency.stats import FrameStats
 from edge.system import board
 
 pytestmark = pytest.mark.device
@@ -45,7 +45,7 @@ def test_the_boards_name_loses_its_nul(tmp_path):
 
 
 def test_a_report_covers_the_frames_since_the_last_one():
-    meter = Meter(100.0)
+    meter = FrameStats(100.0)
     for latency in range(1, 101):
         meter.frame(float(latency), {"detect": latency / 2})
     fps, latency, stages = meter.report(110.0)
@@ -60,7 +60,7 @@ def test_a_report_covers_the_frames_since_the_last_one():
 
 
 def test_asked_again_at_once_it_says_the_same():
-    meter = Meter(100.0)
+    meter = FrameStats(100.0)
     assert meter.report(100.1) == (0.0, None, {})
     meter.frame(7.0, {})
     first = meter.report(101.1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.system.realtime import Priority, describe_priority
+from edge.system.realtime import RealtimePriority, describe_priority
 from support.program import run, start
 
 pytestmark = pytest.mark.device
@@ -29,9 +29,9 @@ def policies_after(*looks):
     """Raise a process with a second thread, let it look at these (seconds, processor seconds); policies by thread."""
     code = f"""
 import json, os, sys, threading, time
-from edge.system.realtime import Priority
+from edge.system.realtime import RealtimePriority
 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
-priority = Priority()
+priority = RealtimePriority()
 priority.go_first()
 for seconds, cpu in {looks!r}:
     priority.look(seconds, cpu * len(os.sched_getaffinity(0)))
@@ -80,7 +80,7 @@ def test_where_it_is_not_allowed_it_says_what_would_allow_it(monkeypatch, caplog
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
-    priority = Priority()
+    priority = RealtimePriority()
     with caplog.at_level(logging.INFO):
         priority.go_first()
     assert "Operation not permitted" in caplog.text

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.daemon.watchdog import PUBLISHER_SECONDS, Vitals
+from edge.daemon.watchdog import PUBLISHER_SECONDS, WatchdogFeeder
 from edge.system.sd_notify import Notifier
 
 UNIT = Path(__file__).parents[3] / "systemd" / "emotion-edge.service"
@@ -167,7 +167,7 @@ class Fed(Notifier):
 def fed(turns, *, live=True, beat=lambda _seconds: None):
     """How often the watchdog is fed by turns of (seconds, frames so far, source); `beat` is the publisher's."""
     notifier = Fed()
-    vitals = Vitals(notifier, stall_seconds=5, live=live)
+    vitals = WatchdogFeeder(notifier, stall_seconds=5, live=live)
     for seconds, frames, source in turns:
         vitals.turn(frames, source, beat(seconds), seconds)
     return notifier.times

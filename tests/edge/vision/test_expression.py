@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edge.config.schema import EventsConfig
 from edge.types import UNKNOWN
-from edge.vision.expression import Expression
+from edge.vision.expression import ExpressionFilter
 
 pytestmark = pytest.mark.device
 
@@ -19,11 +19,11 @@ HAPPY, NEUTRAL, SAD, TORN = (
 )
 
 
-def play(readings, config=CONFIG, step=0.1):
+def play(predictions, config=CONFIG, step=0.1):
     """Return the changes as (time, label given up, new label)."""
-    expression = Expression(LABELS, config, unknown_below=0.4)
+    expression = ExpressionFilter(LABELS, config, unknown_below=0.4)
     changes = []
-    for number, reading in enumerate(readings):
+    for number, reading in enumerate(predictions):
         expression.read(reading, number * step)
         if number == 0:
             expression.settle()
@@ -72,7 +72,7 @@ def test_the_configuration_overrides_the_manifests_threshold():
 
 def test_smoothing_has_its_time_constant():
     config = EventsConfig(smoothing_seconds=1.0)
-    expression = Expression(LABELS, config, 0.0)
+    expression = ExpressionFilter(LABELS, config, 0.0)
     expression.read(np.array([1, 0, 0], dtype=np.float32), 0.0)
     expression.read(np.array([0, 1, 0], dtype=np.float32), 1.0)
     # After one time constant a first-order filter has gone 1 - 1/e of the way.
@@ -80,12 +80,12 @@ def test_smoothing_has_its_time_constant():
 
 
 def test_before_any_reading_nothing_is_claimed():
-    expression = Expression(LABELS, CONFIG, 0.4)
+    expression = ExpressionFilter(LABELS, CONFIG, 0.4)
     assert expression.label == UNKNOWN
     assert expression.probabilities.sum() == pytest.approx(1)
 
 
-readings = st.lists(st.floats(0.01, 1), min_size=3, max_size=3).map(
+predictions = st.lists(st.floats(0.01, 1), min_size=3, max_size=3).map(
     lambda values: np.array(values, dtype=np.float32) / np.float32(sum(values))
 )
 
@@ -96,13 +96,13 @@ settings = st.builds(
     dwell_seconds=st.floats(0, 1),
     margin=st.floats(0, 0.5),
 )
-frames = st.lists(st.tuples(st.floats(0.001, 0.7), st.none() | readings), min_size=1, max_size=60)
+frames = st.lists(st.tuples(st.floats(0.001, 0.7), st.none() | predictions), min_size=1, max_size=60)
 """Seconds since the frame before, and what was read there: None where the face was not found."""
 
 
 def announced(frames, config, appears=0):
     """Return (seconds, label, label given up or None): the appearance at this frame or after, then the changes."""
-    expression, told, seconds = Expression(LABELS, config, unknown_below=0.4), [], 0.0
+    expression, told, seconds = ExpressionFilter(LABELS, config, unknown_below=0.4), [], 0.0
     for number, (elapsed, reading) in enumerate(frames):
         seconds += elapsed
         if reading is not None:
@@ -138,7 +138,7 @@ def test_by_default_no_label_lasts_for_less_than_half_a_second():
 
 
 def test_one_last_reading_before_a_face_is_lost_is_no_change():
-    expression = Expression(LABELS, CONFIG, unknown_below=0.4)
+    expression = ExpressionFilter(LABELS, CONFIG, unknown_below=0.4)
     expression.read(HAPPY, 0.0)
     expression.settle()
     expression.read(SAD, 0.1)

@@ -27,7 +27,7 @@ class Found(Detector):
     def search(self, luma, seconds, followed=(), level=LADDER[0]):  # noqa: ARG002 - the detector's signature
         self.levels.append(level)
         return [
-            Detection(Box(x, 100.0, 80.0 - 10 * number, 80.0), 9, agreed=True) for number, x in enumerate(self.places)
+            Detection(Box(x, 100.0, 80.0 - 10 * number, 80.0), 9, verified=True) for number, x in enumerate(self.places)
         ]
 
     def restart(self):
@@ -38,9 +38,9 @@ class Found(Detector):
 class Counting(Classifier):
     """Notes which boxes it reads."""
 
-    def read(self, frame, boxes):
+    def classify(self, frame, boxes):
         self.boxes = [*getattr(self, "boxes", []), [box.x for box in boxes]]
-        return super().read(frame, boxes)
+        return super().classify(frame, boxes)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_a_face_that_may_have_changed_is_read_in_each_frame(classifier, monkeypa
         return list(rows)
 
     sizes: list[int] = []
-    monkeypatch.setattr(classifier, "read", read)
+    monkeypatch.setattr(classifier, "classify", read)
     config = Config()
     line = Pipeline(config, Found(config.detector, PLACES[:1]), classifier)
     for number in range(40):

@@ -13,8 +13,8 @@ CONFIG = TrackerConfig()
 FPS = 12.5
 
 
-def face(x, y=100.0, side=60.0, *, agreed=True):
-    return Detection(Box(x, y, side, side), hits=10, agreed=agreed)
+def face(x, y=100.0, side=60.0, *, verified=True):
+    return Detection(Box(x, y, side, side), hits=10, verified=verified)
 
 
 def play(frames, config=CONFIG, fps=FPS):
@@ -57,17 +57,17 @@ def test_a_gap_shorter_than_that_keeps_the_number():
 
 
 def test_what_the_second_cascade_never_sees_is_never_confirmed():
-    live, _ = play([[face(100, agreed=False)]] * 50)
+    live, _ = play([[face(100, verified=False)]] * 50)
     assert not any(live)
 
 
 def test_a_phantom_that_is_agreed_with_now_and_then_is_not_confirmed():
-    frames = [[face(100, agreed=number % 8 == 0)] for number in range(100)]
+    frames = [[face(100, verified=number % 8 == 0)] for number in range(100)]
     assert not any(play(frames)[0])
 
 
 def test_what_nobody_is_asked_about_is_neither_agreed_with_nor_refused():
-    unasked = face(100, agreed=None)
+    unasked = face(100, verified=None)
     live, _ = play([[face(100)], *[[unasked]] * 5, [face(100)], *[[unasked]] * 3, [face(100)], [unasked]])
     assert live[9:] == [[], [1], [1]]
 
@@ -75,12 +75,12 @@ def test_what_nobody_is_asked_about_is_neither_agreed_with_nor_refused():
 def test_a_new_face_that_is_refused_again_and_again_is_given_up():
     tracker = Tracker(CONFIG)
     for number in range(12):
-        tracks, _ = tracker.update([face(100, agreed=number == 0)], number / FPS)
+        tracks, _ = tracker.update([face(100, verified=number == 0)], number / FPS)
     assert tracks == []
 
 
 def test_a_face_that_is_refused_for_long_leaves():
-    frames = [[face(100)]] * 6 + [[face(100, agreed=False)]] * 140
+    frames = [[face(100)]] * 6 + [[face(100, verified=False)]] * 140
     live, lost = play(frames)
     left = next(number for number, gone in enumerate(lost) if gone)
     assert 10 <= (left - 5) / FPS <= 10.2
@@ -116,7 +116,7 @@ def test_a_detection_goes_to_the_track_that_it_was_searched_for():
 
 
 def test_a_known_face_goes_on_without_agreement():
-    live, lost = play([[face(100)]] * 6 + [[face(102, agreed=False)]] * 40)
+    live, lost = play([[face(100)]] * 6 + [[face(102, verified=False)]] * 40)
     assert live[-1] == [1]
     assert not any(lost)
 
@@ -153,7 +153,7 @@ def test_boxes_are_smoothed_over_time():
 
 
 boxes = st.builds(
-    lambda x, y, side, agreed: Detection(Box(x, y, side, side), 5, agreed),
+    lambda x, y, side, verified: Detection(Box(x, y, side, side), 5, verified),
     st.floats(0, 600),
     st.floats(0, 400),
     st.floats(20, 200),

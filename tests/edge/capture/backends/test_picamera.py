@@ -11,7 +11,7 @@ from edge.capture.capture import Capture
 from edge.capture.source import SourceOptions
 from edge.errors import SourceError, SourceLostError
 from support.fake_picamera2 import FakePicamera2, FakeRequest, FakeWorld
-from support.sources import numbered_picture
+from support.sources import FixedBackoff, numbered_picture
 
 pytestmark = pytest.mark.device
 
@@ -160,7 +160,7 @@ def test_a_stall_is_noticed_and_the_camera_can_be_closed(world):
 
 
 def test_capture_gets_a_stalled_and_a_vanished_camera_back(world):
-    capture = Capture(lambda: source_in(world), fast=False, stall_seconds=0.3, backoff=lambda _attempt: 0.02)
+    capture = Capture(lambda: source_in(world), fast=False, stall_seconds=0.3, backoff=FixedBackoff(0.02))
     capture.start()
     try:
         assert capture.next(5.0) is not None

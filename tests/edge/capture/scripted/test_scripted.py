@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.capture.open import make_source
-from edge.capture.scripted.renderer import ACTOR_PNG, Pose, Stage, pose_at
+from edge.capture.scripted.renderer import ACTOR_PNG, Pose, Renderer, pose_at
 from edge.capture.scripted.script import EMOTIONS, MORPH_SECONDS, NOBODY, Segment, parse_script
 from edge.capture.scripted.source import ScriptedSource
 from edge.capture.source import SourceOptions
@@ -172,7 +172,7 @@ def test_a_missing_or_damaged_actor_is_named(tmp_path, content):
     elif content is not None:
         path.write_bytes(content)
     with pytest.raises(SourceError, match=r"actor\.png.*336x48"):
-        Stage(1, path)
+        Renderer(1, path)
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import pytest
 from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.errors import ConfigError
-from edge.mqtt.outbox.outbox import Pending
+from edge.mqtt.outbox.outbox import Outbox
 from edge.mqtt.outbox.store import Store
-from edge.mqtt.outbox.writer import Keeper
+from edge.mqtt.outbox.writer import OutboxWriter
 from edge.mqtt.publisher import MqttSink
 from support.mqtt import OUTBOX, Subscriber, event, on_disk, send, wait_until
 
@@ -37,8 +37,8 @@ def full_disk() -> Iterator[None]:
 
 
 def test_a_full_disk_costs_durability_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    pending = Pending(MqttConfig())
-    keeper = Keeper(pending, Store(tmp_path / OUTBOX), retry_seconds=0.1)
+    pending = Outbox(MqttConfig())
+    keeper = OutboxWriter(pending, Store(tmp_path / OUTBOX), retry_seconds=0.1)
     keeper.start()
     pending.add(event(1), time.monotonic())
     wait_until(lambda: pending.unsaved == 0)
@@ -62,8 +62,8 @@ def test_a_full_disk_costs_durability_and_nothing_else(tmp_path: Path, caplog: p
 
 
 def test_a_disk_that_is_full_again_and_again_is_few_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    pending = Pending(MqttConfig())
-    keeper = Keeper(pending, Store(tmp_path / OUTBOX), retry_seconds=0.02)
+    pending = Outbox(MqttConfig())
+    keeper = OutboxWriter(pending, Store(tmp_path / OUTBOX), retry_seconds=0.02)
     keeper.start()
     seq = 0
     for _ in range(10):
@@ -87,9 +87,11 @@ def test_a_sink_whose_folder_cannot_be_used_works_on_from_memory(
     subscriber = subscribe(broker)
     sink = make_sink(broker, outbox_directory="/proc/self/outbox")
     sink.start()
-    assert sink.outbox_durable is False
-    assert "/proc/self/outbox" in str(sink.outbox_problem)
-    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == [sink.outbox_problem]
+    assert sink.status().outbox_durable is False
+    assert "/proc/self/outbox" in str(sink.status().outbox_problem)
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == [
+        sink.status().outbox_problem
+    ]
     send(sink, *range(1, 11))
     subscriber.wait(lambda: len(subscriber.seqs) == 10)
     broker.stop()
@@ -103,7 +105,7 @@ def test_a_spoilt_file_is_set_aside_and_said(
     (tmp_path / OUTBOX).write_text("not a database, but something that somebody may miss")
     sink = make_sink(broker, outbox_directory=str(tmp_path))
     sink.start()
-    assert (sink.outbox_durable, sink.outbox_problem) == (True, None)
+    assert (sink.status().outbox_durable, sink.status().outbox_problem) == (True, None)
     (said,) = [record.message for record in caplog.records if record.levelno >= logging.ERROR]
     assert said.endswith(f"it is set aside as {OUTBOX}.bad-1")
     assert (tmp_path / f"{OUTBOX}.bad-1").read_text().startswith("not a database")
@@ -128,7 +130,7 @@ def test_a_file_that_is_lost_on_the_way_is_made_anew(
     send(sink, 4)
     wait_until(lambda: sink.accepted_seq == 4)
     assert on_disk(folder, tmp_path / "copy") == [("boot", seq) for seq in range(1, 5)]
-    assert sink.outbox_problem is None
+    assert sink.status().outbox_problem is None
 
 
 def test_one_outbox_per_sensor(
@@ -144,6 +146,6 @@ def test_one_outbox_per_sensor(
     assert second.close(0.0)
     other = MqttSink(MqttConfig(url=broker.url, outbox_directory=str(tmp_path)), "other")
     other.start()
-    assert other.outbox_durable
+    assert other.status().outbox_durable
     assert other.close(5.0)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

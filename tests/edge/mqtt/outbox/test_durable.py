@@ -10,7 +10,6 @@ import pytest
 
 from edge.commands.demo_broker import PrivateBroker
 from edge.mqtt.publisher import MqttSink
-from edge.pacing import Pacer
 from support.mqtt import OUTBOX, Subscriber, assert_run, event, on_disk, send, wait_until
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
@@ -30,7 +29,7 @@ def test_nothing_is_written_while_the_broker_is_there_and_quick(
 ) -> None:
     sink = make_sink(broker, outbox_directory=str(tmp_path))
     sink.start()
-    assert (sink.outbox_durable, sink.outbox_problem) == (True, None)
+    assert (sink.status().outbox_durable, sink.status().outbox_problem) == (True, None)
     before = files(tmp_path)
     for seq in range(1, 201):
         send(sink, seq)
@@ -70,7 +69,7 @@ def test_what_a_broker_does_not_acknowledge_goes_to_the_disk_and_leaves_it_later
     broker._process.send_signal(signal.SIGSTOP)
     try:
         send(sink, 1, 2, 3)
-        assert sink.broker_state == "connected"
+        assert sink.status().broker == "connected"
         wait_until(lambda: sink.accepted_seq == 3)
         assert on_disk(folder, tmp_path / "copy") == [("boot", 1), ("boot", 2), ("boot", 3)]
     finally:
@@ -131,10 +130,10 @@ def test_old_events_go(make_broker: MakeBroker, make_sink: MakeSink, monkeypatch
     wait_until(lambda: sink.accepted_seq == 2)
     monkeypatch.setattr(time, "time", lambda: 4e9)  # a clock that jumps makes nothing older
     send(sink, 3)
-    assert (sink.outbox_depth, sink.outbox_dropped) == (3, 0)
+    assert (sink.status().outbox_depth, sink.status().outbox_dropped) == (3, 0)
     monkeypatch.setattr(time, "monotonic", lambda: now + 361.0)
     send(sink, 4)
-    assert (sink.outbox_depth, sink.outbox_dropped) == (1, 3)
+    assert (sink.status().outbox_depth, sink.status().outbox_dropped) == (1, 3)
     monkeypatch.undo()
 
 
@@ -163,7 +162,7 @@ def test_a_backlog_leaves_at_its_pace_and_what_happens_meanwhile_waits_behind_it
     sink.start()
     send(sink, *range(1, 47))
     broker.start()
-    wait_until(lambda: sink.broker_state == "connected")
+    wait_until(lambda: sink.status().broker == "connected")
     began = time.monotonic()
     send(sink, 47)
     wait_until(sink.drained)
@@ -175,14 +174,3 @@ def test_a_backlog_leaves_at_its_pace_and_what_happens_meanwhile_waits_behind_it
     send(sink, 48)
     subscriber.wait(lambda: 48 in subscriber.seqs)
     assert not subscriber.of("event")[-1].json["replayed"]
-
-
-def test_pacer() -> None:
-    now = 10.0
-    pacer = Pacer(per_second=4.0, burst=2, clock=lambda: now)
-    assert [pacer.take() for _ in range(3)] == [True, True, False]
-    assert pacer.seconds_to_next() == pytest.approx(0.25)
-    now += 0.25
-    assert [pacer.take() for _ in range(2)] == [True, False]
-    now += 1000.0
-    assert [pacer.take() for _ in range(3)] == [True, True, False]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from edge.messages.payloads import encode
-from edge.mqtt.outbox.queue import Outbox, Work
+from edge.mqtt.outbox.queue import DiskWork, EventQueue
 from edge.mqtt.outbox.store import Store, StoreError
 from support.mqtt import event
 
@@ -56,7 +56,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.start("run-0")
 
     def start(self, name: str) -> None:
-        self.outbox = Outbox(BOUND, AGE_SECONDS)
+        self.outbox = EventQueue(BOUND, AGE_SECONDS)
         self.store = Store(self.folder / name / "outbox.sqlite3", lambda: self.now)
         self.outbox.reconcile(self.store.open())
         self.boot = name
@@ -128,7 +128,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(acknowledge=st.booleans(), before=st.sampled_from([0.0, 30.0]))
     def save(self, *, acknowledge: bool, before: float) -> None:
         """Write what is due; meanwhile the broker may acknowledge the oldest event in flight."""
-        work = Work(self.outbox.unsaved_until(self.now - before), self.outbox.to_delete())
+        work = DiskWork(self.outbox.unsaved_until(self.now - before), self.outbox.to_delete())
         self.disk = [known for known in self.disk if known in self.kept]
         new = [known for known in self.kept if not known.saved and known.taken <= self.now - before]
         assert [entry.key for entry in work.write] == [known.key for known in new]
@@ -144,7 +144,7 @@ class OutboxMachine(RuleBasedStateMachine):
         for known in new:
             known.saved, known.taken_on_disk = True, known.taken
 
-    def written(self, work: Work) -> list[int]:
+    def written(self, work: DiskWork) -> list[int]:
         rows = [entry.row for entry in work.delete]
         assert None not in rows
         events = [(entry.taken_monotonic, encode_entry(entry.event)) for entry in work.write]
@@ -157,7 +157,7 @@ class OutboxMachine(RuleBasedStateMachine):
         assert self.store._connection is not None
         (pages,) = self.store._connection.execute("PRAGMA page_count").fetchone()
         self.store._connection.execute(f"PRAGMA max_page_count = {pages}")
-        work = Work([*self.outbox.unsaved_until(self.now)], [])
+        work = DiskWork([*self.outbox.unsaved_until(self.now)], [])
         events = [(entry.taken_monotonic, encode_entry(entry.event) + b" " * 8192) for entry in work.write]
         with pytest.raises(StoreError, match="full"):
             self.store.write(events, ())
@@ -195,7 +195,7 @@ class OutboxMachine(RuleBasedStateMachine):
             self.drop(self.kept[0])
 
     @invariant()
-    def agrees(self) -> None:
+    def verify(self) -> None:
         if not hasattr(self, "outbox"):
             return
         assert self.outbox.pending_seqs() == [known.seq for known in self.kept]
@@ -230,7 +230,7 @@ TestOutbox = OutboxMachine.TestCase
 
 
 def test_number_that_does_not_grow_is_a_bug() -> None:
-    outbox = Outbox(BOUND, AGE_SECONDS)
+    outbox = EventQueue(BOUND, AGE_SECONDS)
     outbox.add(event(2), 0.0, 0.0, connected=True)
     with pytest.raises(ValueError, match="event 2 after event 2"):
         outbox.add(event(2), 0.0, 0.0, connected=True)

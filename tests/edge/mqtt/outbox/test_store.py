@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from edge.messages.payloads import encode
 from edge.mqtt.outbox.store import Store, StoreBusyError, StoreError
-from edge.mqtt.outbox.stored_event import KeptEvent, NotAnEventError
+from edge.mqtt.outbox.stored_event import NotAnEventError, StoredEvent
 from support.mqtt import event
 
 pytestmark = [pytest.mark.device, pytest.mark.once]
@@ -266,7 +266,7 @@ def test_a_file_that_was_removed_is_noticed(file: Path, make_store: MakeStore) -
 
 
 def test_a_kept_event_goes_out_as_it_was_written_but_for_its_lateness() -> None:
-    kept = KeptEvent(b'{"boot_id":"b","seq":7,"later":[1.50],"time":"2026-01-31T08:15:00.250Z","latency_ms":1}')
+    kept = StoredEvent(b'{"boot_id":"b","seq":7,"later":[1.50],"time":"2026-01-31T08:15:00.250Z","latency_ms":1}')
     assert kept.resent(1_769_847_301.5) == (
         b'{"boot_id":"b","seq":7,"later":[1.5],"time":"2026-01-31T08:15:00.250Z","latency_ms":1250.0,"replayed":true}'
     )
@@ -277,4 +277,4 @@ def test_a_kept_event_goes_out_as_it_was_written_but_for_its_lateness() -> None:
 @given(st.binary(max_size=60) | st.just(b"[" * 100_000) | st.just(b'{"boot_id":"x","seq":1,"time":"2026-01-31"}'))
 def test_what_is_no_event_is_refused(content: bytes) -> None:
     with pytest.raises(NotAnEventError):
-        KeptEvent(content)
+        StoredEvent(content)

@@ -60,7 +60,7 @@ def test_it_reads_the_actors_plain_expressions(classifier):
     read = {}
     for label, composite in composites().items():
         frame, box = face_frame(composite)
-        (probabilities,) = classifier.read(frame, [box])
+        (probabilities,) = classifier.classify(frame, [box])
         assert probabilities.shape == (len(classifier.labels),)
         assert probabilities.dtype == np.float32
         assert probabilities.sum() == pytest.approx(1, abs=1e-5)
@@ -72,14 +72,14 @@ def test_it_reads_the_actors_plain_expressions(classifier):
 
 def test_several_faces_are_read_in_the_order_given(classifier):
     happy, box = face_frame(composites()["happy"])
-    one, two = classifier.read(happy, [box, Box(0, 0, 60, 60)])
-    (again,) = classifier.read(happy, [box])
+    one, two = classifier.classify(happy, [box, Box(0, 0, 60, 60)])
+    (again,) = classifier.classify(happy, [box])
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, two)
 
 
 def test_no_face_is_no_work(classifier):
-    assert classifier.read(face_frame(composites()["sad"])[0], []) == []
+    assert classifier.classify(face_frame(composites()["sad"])[0], []) == []
 
 
 def test_the_runtime_in_use_is_the_one_this_lane_expects():
@@ -92,7 +92,7 @@ def test_the_runtime_in_use_is_the_one_this_lane_expects():
 def test_more_threads_give_the_same_answer(classifier):
     frame, box = face_frame(composites()["surprise"])
     other = Classifier(find_model("normal"), threads=2)
-    np.testing.assert_array_equal(classifier.read(frame, [box])[0], other.read(frame, [box])[0])
+    np.testing.assert_array_equal(classifier.classify(frame, [box])[0], other.classify(frame, [box])[0])
 
 
 def test_an_interpreter_that_is_not_installed_is_named():

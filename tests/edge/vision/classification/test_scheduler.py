@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.vision.classification.scheduler import READINGS_IN_DWELL, READINGS_PER_SECOND, Readable, Turns
+from edge.vision.classification.scheduler import (
+    READINGS_IN_DWELL,
+    READINGS_PER_SECOND,
+    InferenceCandidate,
+    InferenceScheduler,
+)
 
 pytestmark = pytest.mark.device
 
@@ -14,7 +19,7 @@ DWELL_SECONDS = 0.5
 
 
 def calm(*serials):
-    return [Readable(serial, 80.0 - serial, urgent=False) for serial in serials]
+    return [InferenceCandidate(serial, 80.0 - serial, urgent=False) for serial in serials]
 
 
 @given(
@@ -23,7 +28,7 @@ def calm(*serials):
     dwell=st.floats(0.2, 2.0),
 )
 def test_calm_faces_share_the_readings_evenly(count, fps, dwell):
-    turns, serials = Turns(dwell), range(1, count + 1)
+    turns, serials = InferenceScheduler(dwell), range(1, count + 1)
     seconds = [number / fps for number in range(round(6 * fps))]
     read = [turns.choose(calm(*serials), now, 32) for now in seconds]
     assert read[0] == set(serials)  # none was read before
@@ -42,11 +47,11 @@ def test_calm_faces_share_the_readings_evenly(count, fps, dwell):
     st.integers(1, 9),
 )
 def test_urgent_faces_are_read_at_once_and_never_more_than_allowed(frames, most):
-    turns, read_before = Turns(DWELL_SECONDS), set()
+    turns, read_before = InferenceScheduler(DWELL_SECONDS), set()
     for number, faces in enumerate(frames):
         known = {serial for serial, _ in faces}
         at_once = {serial for serial, urgent in faces if urgent or serial not in read_before}
-        chosen = turns.choose([Readable(serial, 50.0, urgent) for serial, urgent in faces], number / 25, most)
+        chosen = turns.choose([InferenceCandidate(serial, 50.0, urgent) for serial, urgent in faces], number / 25, most)
         assert chosen <= known
         assert len(chosen) <= most
         assert at_once <= chosen or len(chosen) == most
@@ -54,26 +59,30 @@ def test_urgent_faces_are_read_at_once_and_never_more_than_allowed(frames, most)
 
 
 def test_where_not_even_the_urgent_have_room_nobody_is_left_out():
-    turns = Turns(DWELL_SECONDS)
-    faces = [Readable(1, 90.0, urgent=True), Readable(2, 80.0, urgent=True), Readable(3, 70.0, urgent=False)]
+    turns = InferenceScheduler(DWELL_SECONDS)
+    faces = [
+        InferenceCandidate(1, 90.0, urgent=True),
+        InferenceCandidate(2, 80.0, urgent=True),
+        InferenceCandidate(3, 70.0, urgent=False),
+    ]
     read = [turns.choose(faces, number / 25, 1) for number in range(9)]
     assert [min(chosen) for chosen in read] == [1, 2, 3] * 3
 
 
 def test_without_a_dwell_all_are_read():
-    turns = Turns(0.0)
+    turns = InferenceScheduler(0.0)
     assert all(turns.choose(calm(1, 2, 3), number / 60, 32) == {1, 2, 3} for number in range(20))
 
 
 def test_what_is_gone_is_forgotten():
-    turns = Turns(DWELL_SECONDS)
+    turns = InferenceScheduler(DWELL_SECONDS)
     turns.choose(calm(1, 2), 0.0, 32)
     turns.forget({2})
     assert turns.choose(calm(1, 2), 0.001, 32) == {1}
 
 
 def test_a_pause_of_the_source_saves_nothing_up():
-    turns = Turns(DWELL_SECONDS)
+    turns = InferenceScheduler(DWELL_SECONDS)
     turns.choose(calm(1), 0.0, 32)
     read = [turns.choose(calm(1), 3600 + number / 25, 32) for number in range(25)]
     assert sum(len(chosen) for chosen in read) <= READINGS_PER_SECOND + 1

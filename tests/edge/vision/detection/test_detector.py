@@ -36,7 +36,7 @@ def grey_frames(path):
 def test_it_finds_the_actor_and_both_cascades_agree():
     found = Detector(DetectorConfig()).detect(actor())
     assert len(found) == 1
-    assert found[0].agreed
+    assert found[0].verified
     assert found[0].hits >= DetectorConfig().neighbours
 
 
@@ -65,7 +65,7 @@ def test_phantoms_are_found_but_never_agreed_with(name):
     detector = Detector(DetectorConfig())
     found = [face for luma in list(grey_frames(footage(name)))[::2] for face in detector.detect(luma)]
     assert len(found) >= 10, "the cascade alone invents faces here; without any this test shows nothing"
-    assert sum(face.agreed for face in found) == 0
+    assert sum(face.verified for face in found) == 0
 
 
 @pytest.mark.footage
@@ -73,15 +73,15 @@ def test_true_faces_are_mostly_agreed_with():
     path = footage("head-pose-face-detection-male.mp4")
     reference = json.loads(path.with_name("faces.json").read_text(encoding="utf-8"))[path.name]
     detector = Detector(DetectorConfig())
-    found = agreed = faces = 0
+    found = verified = faces = 0
     for number, luma in enumerate(grey_frames(path)):
         for x, y, width, height, _ in reference[number]:
             faces += 1
             hits = [face for face in detector.detect(luma) if face.box.iou(Box(x, y, width, height)) > 0.3]
             found += bool(hits)
-            agreed += any(face.agreed for face in hits)
+            verified += any(face.verified for face in hits)
     assert found / faces > 0.9
-    assert agreed / found > 0.75
+    assert verified / found > 0.75
 
 
 def test_a_cascade_of_ones_own_can_be_used(tmp_path):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from edge.types import Box
-from edge.vision.detection.grid import Layout
-from edge.vision.detection.motion import Changes
-from edge.vision.pyramid import Pictures
+from edge.vision.detection.grid import SearchGrid
+from edge.vision.detection.motion import ChangeMap
+from edge.vision.pyramid import ImagePyramid
 
 pytestmark = pytest.mark.device
 
@@ -15,8 +15,8 @@ FACE = Box(200.0, 150.0, 96.0, 96.0)
 @pytest.fixture
 def changes():
     """Everything searched on a grey wall."""
-    made = Changes(Layout(640, 480, 24, 48.0, 480.0))
-    made.look(Pictures(wall()))
+    made = ChangeMap(SearchGrid(640, 480, 24, 48.0, 480.0))
+    made.look(ImagePyramid(wall()))
     made.all_searched()
     return made
 
@@ -32,7 +32,7 @@ def with_patch(luma, box, grey):
 
 
 def seen(changes, luma, covered=()):
-    changes.look(Pictures(luma))
+    changes.look(ImagePyramid(luma))
     return changes.changed(covered)
 
 
@@ -91,9 +91,9 @@ def test_followed_faces_need_no_search(changes):
 
 def test_a_patch_differs_once_the_place_has_changed(changes):
     patch = changes.patch(FACE)
-    changes.look(Pictures(with_patch(wall(), Box(0, 0, 60, 60), 200)))
+    changes.look(ImagePyramid(with_patch(wall(), Box(0, 0, 60, 60), 200)))
     assert not changes.differs(FACE, patch)
-    changes.look(Pictures(with_patch(wall(), FACE, 120)))
+    changes.look(ImagePyramid(with_patch(wall(), FACE, 120)))
     assert changes.differs(FACE, patch)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.levels import LADDER
-from edge.vision.detection.grid import Layout, window_sizes
+from edge.vision.detection.grid import SearchGrid, window_sizes
 from edge.vision.detection.schedule import REFRESH_SECONDS, Schedule
 
 pytestmark = pytest.mark.device
@@ -15,7 +15,9 @@ WINDOW = 24
 STEP = 1.1
 FPS = 25.0
 layouts = st.builds(
-    lambda width, height, smallest: Layout(width, height, WINDOW, max(WINDOW, smallest * min(width, height)), height),
+    lambda width, height, smallest: SearchGrid(
+        width, height, WINDOW, max(WINDOW, smallest * min(width, height)), height
+    ),
     st.integers(160, 1920),
     st.integers(120, 1080),
     st.floats(0.05, 0.4),
@@ -23,7 +25,7 @@ layouts = st.builds(
 
 
 def vga():
-    return Layout(640, 480, WINDOW, 48.0, 480.0)
+    return SearchGrid(640, 480, WINDOW, 48.0, 480.0)
 
 
 def everything(layout):

@@ -14,7 +14,7 @@ from edge.capture.open import make_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import DetectorConfig, TrackerConfig
 from edge.levels import LADDER
-from edge.vision.detection.confirm import Confirmer
+from edge.vision.detection.confirm import FaceVerifier
 from edge.vision.detection.detector import Detector
 from edge.vision.tracker import Tracker
 from support.footage import ROOT, footage
@@ -147,8 +147,8 @@ def test_a_face_that_shrinks_below_the_smallest_is_not_announced():
 
 def test_the_second_cascade_is_asked_once_a_frame_and_seldom_about_a_known_face(monkeypatch):
     asked = []
-    agrees = Confirmer.agrees
-    monkeypatch.setattr(Confirmer, "agrees", lambda *arguments: asked.append(line.number) or agrees(*arguments))
+    verify = FaceVerifier.verify
+    monkeypatch.setattr(FaceVerifier, "verify", lambda *arguments: asked.append(line.number) or verify(*arguments))
     line = Line()
     for number in range(100):
         line.step(scene(number, [(110, 120, 56), (220, 120, 60)] if number > 3 else []))
@@ -224,8 +224,8 @@ def test_it_finds_at_least_as_many_faces_as_searching_each_frame_whole(name):
 @pytest.mark.footage
 def test_phantoms_of_a_shelf_cost_few_questions(monkeypatch):
     asked = []
-    agrees = Confirmer.agrees
-    monkeypatch.setattr(Confirmer, "agrees", lambda *arguments: asked.append(line.number) or agrees(*arguments))
+    verify = FaceVerifier.verify
+    monkeypatch.setattr(FaceVerifier, "verify", lambda *arguments: asked.append(line.number) or verify(*arguments))
     path = footage("store-aisle-detection.mp4")
     line = Line()
     frames = 0

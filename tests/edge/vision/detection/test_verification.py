@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from edge.types import Box, Followed
-from edge.vision.detection.grid import Layout
-from edge.vision.detection.motion import Changes
-from edge.vision.detection.verification import Candidate, Questions
-from edge.vision.pyramid import Pictures
+from edge.types import Box, TrackPrediction
+from edge.vision.detection.grid import SearchGrid
+from edge.vision.detection.motion import ChangeMap
+from edge.vision.detection.verification import Candidate, VerificationQueue
+from edge.vision.pyramid import ImagePyramid
 
 pytestmark = pytest.mark.device
 
@@ -23,19 +23,19 @@ class Asked:
         self.answers = list(answers)
         self.boxes = []
 
-    def agrees(self, box):
+    def verify(self, box):
         self.boxes.append(box)
         return self.answers.pop(0) if self.answers else False
 
 
 def made(asked, find=lambda box: box):
-    changes = Changes(Layout(640, 480, 24, 48.0, 480.0))
-    changes.look(Pictures(np.full((480, 640), 100, np.uint8)))
-    return Questions(asked.agrees, find, changes), changes
+    changes = ChangeMap(SearchGrid(640, 480, 24, 48.0, 480.0))
+    changes.look(ImagePyramid(np.full((480, 640), 100, np.uint8)))
+    return VerificationQueue(asked.verify, find, changes), changes
 
 
 def followed(serial=1, *, confirmed=True, asked_seconds=0.0, doubted=False):
-    return Followed(
+    return TrackPrediction(
         serial, PLACE, PLACE, 0.0, 0, new=False, confirmed=confirmed, asked_seconds=asked_seconds, doubted=doubted
     )
 
@@ -73,7 +73,7 @@ def test_a_refused_place_is_asked_about_again_once_it_changes():
     assert not questions.was_refused(ELSEWHERE)
     luma = np.full((480, 640), 100, np.uint8)
     luma[150:246, 200:296] = 140
-    changes.look(Pictures(luma))
+    changes.look(ImagePyramid(luma))
     assert not questions.was_refused(PLACE)
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError
-from edge.messages.composer import Composer, timestamp
+from edge.messages.payload_builder import PayloadBuilder, timestamp
 from edge.messages.payloads import json_schema
-from edge.types import Box, Event, EventKind, FaceView, Frame
+from edge.types import Box, Event, EventKind, Frame, TrackedFace
 
 pytestmark = pytest.mark.device
 
@@ -24,7 +24,7 @@ def frame(number=7, width=200, height=100):
 
 def view(box=None, label="happy", track=3, confidence=0.7):
     probabilities = np.array([0.7, 0.2, 0.1], dtype=np.float32)
-    return FaceView(track, box or Box(50, 20, 40, 40), label, confidence, probabilities)
+    return TrackedFace(track, box or Box(50, 20, 40, 40), label, confidence, probabilities)
 
 
 def conforms(payload, name):
@@ -32,7 +32,7 @@ def conforms(payload, name):
 
 
 def test_an_event_says_what_happened_and_where():
-    composer = Composer("b00t", LABELS, GROUPS)
+    composer = PayloadBuilder("b00t", LABELS, GROUPS)
     event = composer.event(Event(EventKind.EMOTION_CHANGED, view(), "sad", frame()))
     assert (event.type, event.emotion, event.previous, event.group) == ("emotion_changed", "happy", "sad", "positive")
     assert event.face.track == 3
@@ -44,27 +44,29 @@ def test_an_event_says_what_happened_and_where():
 
 
 def test_events_are_numbered_without_a_gap():
-    composer = Composer("b00t", LABELS, {})
+    composer = PayloadBuilder("b00t", LABELS, {})
     events = [composer.event(Event(EventKind.FACE_LEFT, view(), None, frame())) for _ in range(5)]
     assert [event.seq for event in events] == [1, 2, 3, 4, 5]
     assert len({event.id for event in events}) == 5
 
 
 def test_an_unknown_face_is_in_no_group():
-    event = Composer("b", LABELS, GROUPS).event(Event(EventKind.FACE_APPEARED, view(label="unknown"), None, frame()))
+    event = PayloadBuilder("b", LABELS, GROUPS).event(
+        Event(EventKind.FACE_APPEARED, view(label="unknown"), None, frame())
+    )
     assert event.group is None
     conforms(event, "event")
 
 
 def test_nobody_is_said_explicitly():
-    state = Composer("b", LABELS, {}).state((), None, 1_750_000_000.0)
+    state = PayloadBuilder("b", LABELS, {}).state((), None, 1_750_000_000.0)
     assert (state.present, state.emotion, state.confidence, state.faces) == (False, None, None, [])
     conforms(state, "state")
 
 
 def test_the_state_names_the_emotion_of_the_largest_face():
     faces = (view(track=1, label="sad", confidence=0.9), view(Box(0, 0, 90, 90), track=2))
-    state = Composer("b", LABELS, GROUPS).state(faces, frame(), 0)
+    state = PayloadBuilder("b", LABELS, GROUPS).state(faces, frame(), 0)
     assert (state.present, state.emotion, state.confidence) == (True, "happy", 0.7)
     assert [face.track for face in state.faces] == [1, 2]
     conforms(state, "state")
@@ -72,7 +74,9 @@ def test_the_state_names_the_emotion_of_the_largest_face():
 
 @given(st.floats(-300, 300), st.floats(-300, 300), st.floats(1, 400))
 def test_boxes_stay_inside_the_frame(x, y, side):
-    event = Composer("b", LABELS, {}).event(Event(EventKind.FACE_LEFT, view(Box(x, y, side, side)), None, frame()))
+    event = PayloadBuilder("b", LABELS, {}).event(
+        Event(EventKind.FACE_LEFT, view(Box(x, y, side, side)), None, frame())
+    )
     conforms(event, "event")
     box = event.face.box
     assert box.x + box.width <= 1.0001
@@ -81,7 +85,7 @@ def test_boxes_stay_inside_the_frame(x, y, side):
 
 def test_a_group_of_labels_that_the_model_lacks_is_refused():
     with pytest.raises(ConfigError, match=r"labels\.good holds 'joy'.*happy, neutral, sad"):
-        Composer("b", LABELS, {"good": ["joy"]})
+        PayloadBuilder("b", LABELS, {"good": ["joy"]})
 
 
 @given(st.floats(0, 4e9))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge.errors import ConfigError
 from edge.messages.payloads import BoxShare, EventPayload, FacePayload, StateFace, StatePayload
 from edge.redact import named, shown
-from edge.types import Box, Event, FaceView, Frame
+from edge.types import Box, Event, Frame, TrackedFace
 
 STATE_SECONDS: Final = 1.0
 """The retained state is refreshed this often while somebody is in view: boxes and probabilities move."""
@@ -25,7 +25,7 @@ def timestamp(unix_seconds: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Composer:
+class PayloadBuilder:
     """Builds event and state payloads; numbers the events of one boot without a gap."""
 
     def __init__(self, boot_id: str, labels: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
@@ -58,7 +58,7 @@ class Composer:
             time=timestamp(event.frame.captured_unix),
             source_seconds=round(event.frame.seconds, 3),
             type=event.kind.value,
-            face=FacePayload(track=face.track, box=share(face.box, event.frame)),
+            face=FacePayload(track=face.track_id, box=box_share(face.box, event.frame)),
             emotion=face.label,
             previous=event.previous,
             group=self._group_of.get(face.label),
@@ -70,7 +70,7 @@ class Composer:
         )
 
     def state(
-        self, faces: Sequence[FaceView], frame: Frame | None, now_unix: float, *, paused: bool = False
+        self, faces: Sequence[TrackedFace], frame: Frame | None, now_unix: float, *, paused: bool = False
     ) -> StatePayload:
         """Say who is in view. `frame` may be None only where nobody is."""
         moment = now_unix if frame is None else frame.captured_unix
@@ -84,10 +84,10 @@ class Composer:
             faces=[] if frame is None else [self._state_face(face, frame) for face in faces],
         )
 
-    def _state_face(self, face: FaceView, frame: Frame) -> StateFace:
+    def _state_face(self, face: TrackedFace, frame: Frame) -> StateFace:
         return StateFace(
-            track=face.track,
-            box=share(face.box, frame),
+            track=face.track_id,
+            box=box_share(face.box, frame),
             emotion=face.label,
             group=self._group_of.get(face.label),
             confidence=_rounded(face.confidence),
@@ -106,7 +106,7 @@ def _rounded(value: float) -> float:
     return round(min(1.0, max(0.0, value)), _DECIMALS)
 
 
-def share(box: Box, frame: Frame) -> BoxShare:
+def box_share(box: Box, frame: Frame) -> BoxShare:
     """Express a box in shares of the frame; what lies outside is cut off."""
     height, width = frame.luma.shape
     left, top = _rounded(box.x / width), _rounded(box.y / height)
