@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import msgspec
 import pytest
 import yaml
@@ -18,16 +19,65 @@ from edge.messages.topics import KINDS, Topics, matches
 from support import homeassistant_rules as rules
 from support.mqtt import info
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "models" / "README.md", *sorted(DOCS.glob("*.md"))]
 HOME_ASSISTANT = (DOCS / "home-assistant.md").read_text(encoding="utf-8")
 NODE_RED = (DOCS / "node-red.md").read_text(encoding="utf-8")
 FLOW = json.loads((DOCS / "node-red-flow.json").read_text(encoding="utf-8"))
 TOPICS = Topics("emotion-edge", "hall")
 
 
+def blocks(text: str, language: str) -> list[str]:
+    """Return the code blocks of a language, also those that are part of a list."""
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+
+
 def block(text: str, language: str) -> str:
-    (only,) = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    return str(only)
+    (only,) = blocks(text, language)
+    return only
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the ids that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if not link.startswith(("https://", "http://")):
+            file, _, anchor = link.partition("#")
+            target = (page.parent / file).resolve() if file else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_that_the_documentation_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"(?<![\w/.~-])((?:edge|convert|tests|scripts|systemd|docs)/[\w./-]*\w)", text)
+    assert [path for path in sorted(set(named)) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_configuration_examples_can_be_loaded(page: Path, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    for example in blocks(page.read_text(encoding="utf-8"), "toml"):
+        file.write_text(example, encoding="utf-8")
+        load(file, environ={})
+
+
+def test_examples_of_payloads_fit_their_schemas() -> None:
+    examples = [example for page in PAGES for example in blocks(page.read_text(encoding="utf-8"), "json")]
+    assert len(examples) == 3
+    for example in map(json.loads, examples):
+        jsonschema.validate(example, load_schema("event" if "seq" in example else "response"))
 
 
 @pytest.fixture(scope="module")
