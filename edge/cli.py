@@ -1,7 +1,6 @@
 """The command `emotion-edge`."""
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,15 +10,14 @@ from typing import Any, Final
 from edge import __version__
 from edge.config.loader import load, to_toml
 from edge.config.schema import Config
-from edge.errors import EdgeError
+from edge.errors import EXIT_INTERRUPTED, EdgeError
 from edge.logs import setup as journal
+from edge.system.files import discard_stream
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _MOST_THREADS: Final = 16
 """As for model.threads."""
 _FRAMES: Final = 300
-_INTERRUPTED: Final = 130
-"""128 + SIGINT, as shells report it."""
 
 
 def _positive(text: str) -> int:
@@ -207,10 +205,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:
         # Who read our output has gone, as in `... | head`: nothing is wrong, and nothing can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stream(sys.stdout)
         return 0
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return EXIT_INTERRUPTED
     return code
 
 

@@ -4,9 +4,12 @@ Each message is one sentence that names the key or file, the value and what woul
 command line prints it and exits with the class's `exit_code`, never with a traceback.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from edge.redact import scrubbed
+
+EXIT_INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells report it."""
 
 
 class EdgeError(Exception):

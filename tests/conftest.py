@@ -1,5 +1,8 @@
+"""Fixtures and marks for every test."""
+
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,6 +19,32 @@ settings.load_profile("project")
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
+
+
+HERE = Path(__file__).parent
+EACH_INTERPRETER = (
+    "edge/vision",
+    "edge/commands",
+    "edge/daemon",
+    "e2e/test_commands.py",
+    "e2e/test_footage.py",
+    "e2e/test_golden_events.py",
+    "e2e/test_script.py",
+    "test_packaging.py",
+    "test_seams.py",
+)
+"""Folders and files whose tests run the network, or ask which interpreter is there."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their place: `device` for all but the training half, `once` for what no interpreter changes."""
+    for item in items:
+        place = item.path.relative_to(HERE)
+        if place.parts[0] == "convert":
+            continue
+        item.add_marker("device")
+        if not any(place.is_relative_to(each) for each in EACH_INTERPRETER):
+            item.add_marker("once")
 
 
 @pytest.fixture(autouse=True)

@@ -112,7 +112,6 @@ def test_python_versions_are_those_of_the_lanes():
     assert minors == stated == set(PYTHONS)
 
 
-@pytest.mark.device
 def test_the_lanes_interpreter_is_the_one_in_use():
     expected = os.environ.get("EMOTION_EDGE_EXPECT_RUNTIME")
     if expected is None:
@@ -125,13 +124,11 @@ def test_the_lanes_interpreter_is_the_one_in_use():
             assert importlib.util.find_spec(module.split(".")[0]) is None, f"{name} is in the lane of {expected}"
 
 
-@pytest.mark.device
 def test_the_lanes_numpy_is_the_one_for_this_python():
     python = "{}.{}".format(*sys.version_info[:2])
     assert requirements(PROJECT["dependencies"], "x86_64", python)["numpy"].contains(version("numpy"))
 
 
-@pytest.mark.device
 def test_the_older_interpreters_lane_has_no_tensorflow():
     if os.environ.get("EMOTION_EDGE_EXPECT_RUNTIME") != "tflite-runtime":
         pytest.skip("another lane")

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.device
-
 ROOT = Path(__file__).parents[1]
 TRAINING = {"convert", "tensorflow", "keras", "matplotlib"}
 INTERPRETERS = {"ai_edge_litert", "tflite_runtime"}

@@ -17,7 +17,7 @@ import msgspec
 from edge.commands.demo_broker import PrivateBroker, find_mosquitto
 from edge.commands.watch import Malformed, Reader, decode, receive, subscribe
 from edge.config.schema import MqttConfig
-from edge.errors import BrokerError, EdgeError
+from edge.errors import EXIT_INTERRUPTED, BrokerError, EdgeError
 from edge.messages.payloads import EventPayload
 from edge.messages.text import clock
 from edge.messages.topics import STATUS_WORDS, STOPPED, subscription
@@ -33,7 +33,6 @@ _LAST_WORDS_SECONDS: Final = 5.0
 
 _STOP_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.1
-_INTERRUPTED: Final = 130
 
 
 class Tally:
@@ -186,7 +185,7 @@ def main() -> int:
         sys.stderr.write(f"demo: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Remembers that the sensor was asked not to look, over restarts and power cuts."""
 
-import contextlib
 import logging
-import os
 from pathlib import Path
 from typing import Final
+
+from edge.system.files import sync_folder
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -38,19 +38,7 @@ class PauseFile:
                 self._file.touch(mode=0o600)
             else:
                 self._file.unlink(missing_ok=True)
-            self._force()
+            sync_folder(self._file.parent)
         except OSError as error:
             what = "looks again" if paused else "is paused"
             _LOG.warning("%s cannot be changed (%s): after a restart the sensor %s", self._file, error.strerror, what)
-
-    def _force(self) -> None:
-        """The name of a file is kept in its folder."""
-        if self._file is None:
-            return
-        folder = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            # Some file systems have no such call for a folder.
-            with contextlib.suppress(OSError):
-                os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -1,10 +1,11 @@
 """Remembers where this sensor has announced itself, so that it can be undone after the configuration changed."""
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+from edge.system.files import write_atomically
 
 _LOG: Final = logging.getLogger(__name__)
 _MOST_BYTES: Final = 65_536
@@ -56,14 +57,8 @@ class AnnouncedTopics:
             if not self._topics:
                 self._file.unlink(missing_ok=True)
                 return
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            part = self._file.with_name(f"{self._file.name}.part")
-            with part.open("w", encoding="utf-8") as file:
-                file.writelines(f"{topic}\n" for topic in sorted(self._topics))
-                file.flush()
-                if forced:
-                    os.fsync(file.fileno())
-            part.replace(self._file)
+            content = "".join(f"{topic}\n" for topic in sorted(self._topics))
+            write_atomically(self._file, content.encode(), durable=forced)
         except OSError as error:
             _LOG.warning(
                 "%s cannot be written (%s): after a change of [homeassistant] an old announcement may stay with the "

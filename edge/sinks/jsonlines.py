@@ -1,13 +1,12 @@
 """Writes events as JSON Lines, the sink where no broker is configured."""
 
-import contextlib
 import logging
-import os
 import threading
 from typing import Final, TextIO
 
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
 from edge.sinks.base import PublishedCallback, SinkStatus, stamped
+from edge.system.files import discard_stream
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -50,12 +49,12 @@ class JsonLinesSink:
             except BrokenPipeError:
                 self._dropped += 1
                 self._ended = True
-                _abandon(self._stream)
+                discard_stream(self._stream)
                 _LOG.info("nobody reads the events any more")
             except OSError as error:
                 self._dropped += 1
                 self._failure = error
-                _abandon(self._stream)
+                discard_stream(self._stream)
             else:
                 if self._published is not None:
                     self._published(line)
@@ -81,17 +80,3 @@ class JsonLinesSink:
     def abort(self) -> bool:
         """Return whether every event was written."""
         return self._dropped == 0
-
-
-def _abandon(stream: TextIO) -> None:
-    """Point a stream that cannot be written to at nothing.
-
-    Its buffer still holds the line, and Python would fail once more, with a traceback and exit code
-    120, when it flushes standard output at the end.
-    """
-    with contextlib.suppress(OSError, ValueError):
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nothing, stream.fileno())
-        finally:
-            os.close(nothing)

@@ -7,8 +7,6 @@ import pytest
 from edge.vision.classification.manifest import find_model
 from support.program import run
 
-pytestmark = pytest.mark.device
-
 
 def refused(*arguments, **changes):
     """Run, and return the one sentence on standard error."""

@@ -12,8 +12,6 @@ from edge.config.loader import load
 from edge.config.schema import Config
 from support.program import run
 
-pytestmark = pytest.mark.device
-
 
 @pytest.fixture
 def photo(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from support.footage import footage
 from support.program import comparable, events_of, happened, run
 
-pytestmark = [pytest.mark.device, pytest.mark.footage]
+pytestmark = pytest.mark.footage
 
 GRINNING_MAN = "head-pose-face-detection-male.mp4"
 THREE_PEOPLE = "face-demographics-walking-and-pause.mp4"

@@ -6,8 +6,6 @@ import pytest
 
 from support import golden
 
-pytestmark = pytest.mark.device
-
 
 @pytest.fixture(scope="module")
 def same_software():

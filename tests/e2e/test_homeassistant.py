@@ -13,8 +13,6 @@ from support.http_camera import HttpCamera
 from support.mqtt import Seen, Subscriber
 from support.program import run
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 TOPIC = "homeassistant/device/emotion-edge-cam/config"
 SCRIPT = "scripted:happy=1.5,sad=1.5,none=2.5?seed=5&loop=1"
 ON = {

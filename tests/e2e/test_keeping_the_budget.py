@@ -1,11 +1,7 @@
 """The latency budget in the real program: what it says in `health` and in its log."""
 
-import pytest
-
 from edge.levels import LADDER
 from support.program import comparable, events_of, run
-
-pytestmark = [pytest.mark.device, pytest.mark.once]
 
 SCRIPT = "scripted:neutral=3,happy=3?seed=5"
 NAMES = [level.name for level in LADDER]

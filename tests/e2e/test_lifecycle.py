@@ -11,8 +11,6 @@ import pytest
 from support.mqtt import wait_until
 from support.program import COMMAND, comparable, environment, events_of, run
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 SHORT = "scripted:neutral=2,happy=2,none=1?seed=5"
 ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
 IMPATIENT = {"EMOTION_EDGE_MQTT_DRAIN_SECONDS": "0.5", "EMOTION_EDGE_MQTT_RECONNECT_MAX_SECONDS": "1"}

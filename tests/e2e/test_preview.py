@@ -18,8 +18,6 @@ from support.mqtt import wait_until
 from support.preview import TOKEN, Watcher
 from support.program import COMMAND, comparable, environment, events_of, kill, run
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 ENDLESS = "scripted:happy=1,surprise=1,sad=1,none=2?seed=5&loop=1"
 FREE_PORT = {"EMOTION_EDGE_PREVIEW_PORT": "0", "EMOTION_EDGE_BUDGET_LATENCY_MS": "10000"}
 REQUESTS = 1000

@@ -19,8 +19,6 @@ from support.leaky_sensor import LEAKED
 from support.mqtt import Subscriber, wait_until
 from support.program import environment
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 SCRIPT = "scripted:happy=1.5,sad=1.5,none=1?seed=5&loop=1"
 MOST_PAYLOAD_BYTES = 16_384
 """Of all that is published the announcement to Home Assistant is the longest, half of this."""

@@ -7,13 +7,10 @@ import threading
 import time
 
 import cv2
-import pytest
 
 from support.mqtt import wait_until
 from support.program import start
 from support.sources import numbered_picture
-
-pytestmark = [pytest.mark.device, pytest.mark.once]
 
 AWAY_SECONDS = 6.0
 """Some six tries to connect, and three or four to open the camera."""

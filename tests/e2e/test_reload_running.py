@@ -13,8 +13,6 @@ import pytest
 from support.mqtt import wait_until
 from support.program import COMMAND, environment, start
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
 FILE = """
 [device]

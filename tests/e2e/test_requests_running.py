@@ -11,8 +11,6 @@ from support.mqtt import wait_until
 from support.mqtt5 import Five
 from support.program import kill, start
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
 SETTINGS = {
     "EMOTION_EDGE_DEVICE_ID": "cam",

@@ -5,8 +5,6 @@ import pytest
 from edge.capture.scripted.script import parse_script
 from support.program import events_of
 
-pytestmark = pytest.mark.device
-
 SLACK_SECONDS = 1.5
 """Morph, smoothing and dwell: by then a change must have been told."""
 

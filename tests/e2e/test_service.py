@@ -9,8 +9,6 @@ import pytest
 
 from support.program import start
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 ENDLESS = "scripted:happy=2,none=1?seed=5&loop=1"
 PERIOD_SECONDS = 1.5
 

@@ -7,12 +7,8 @@ import sys
 import threading
 import time
 
-import pytest
-
 from support.mqtt import wait_until
 from support.program import environment
-
-pytestmark = [pytest.mark.device, pytest.mark.once]
 
 PERIOD_SECONDS = 1.5
 LIMIT_SECONDS = 5.0

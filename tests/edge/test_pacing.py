@@ -6,8 +6,6 @@ from edge.capture.reconnect import reopen_backoff
 from edge.mqtt.settings import reconnect_backoff
 from edge.pacing import TokenBucket
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 
 def test_reconnect_waits_grow_to_the_limit_and_spread_a_fleet() -> None:
     fleet = [reconnect_backoff(60.0, random.Random(seed)) for seed in range(500)]

@@ -3,8 +3,6 @@ import pytest
 from edge.errors import ConfigError
 from edge.redact import named, named_file, scrubbed, shown
 
-pytestmark = pytest.mark.device
-
 
 @pytest.mark.parametrize(
     ("sentence", "told"),

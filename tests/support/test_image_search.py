@@ -15,8 +15,6 @@ from edge.messages.payloads import encode
 from support.image_search import entropy_bits, hunt, needles
 from support.mqtt import event, health, info, state
 
-pytestmark = pytest.mark.device
-
 
 def picture() -> np.ndarray:
     source = make_source("scripted:happy=3?seed=5", SourceOptions())

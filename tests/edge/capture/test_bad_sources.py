@@ -11,8 +11,6 @@ from edge.capture.source import SourceOptions
 from edge.errors import SourceError
 from support.sources import write_images, write_video
 
-pytestmark = pytest.mark.device
-
 OPTIONS = SourceOptions(stall_seconds=0.6)
 
 

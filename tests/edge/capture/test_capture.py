@@ -12,8 +12,6 @@ from edge.logs.outage import OutageLog
 from support.sources import LONG_SECONDS as LONG
 from support.sources import CameraByHand, FixedBackoff, until
 
-pytestmark = pytest.mark.device
-
 
 class TestLive:
     def test_the_newest_frame_wins(self, started):

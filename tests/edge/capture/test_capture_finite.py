@@ -6,8 +6,6 @@ from edge.errors import SourceError
 from support.sources import LONG_SECONDS as LONG
 from support.sources import CameraByHand, until
 
-pytestmark = pytest.mark.device
-
 
 class TestFinite:
     def test_no_frame_is_dropped_for_a_slow_consumer(self, started):

@@ -6,8 +6,6 @@ from edge.errors import SourceError
 from support.sources import LONG_SECONDS as LONG
 from support.sources import CameraByHand, FixedBackoff, until
 
-pytestmark = pytest.mark.device
-
 
 class TestLive:
     def test_a_pause_lets_go_of_the_camera(self, started):

@@ -3,8 +3,6 @@ import pytest
 from edge.capture.generation import CaptureSession, SessionEnd
 from support.sources import CameraByHand
 
-pytestmark = pytest.mark.device
-
 STALL = 5.0
 
 

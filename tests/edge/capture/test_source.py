@@ -7,8 +7,6 @@ from edge.capture.source import SourceOptions, oriented
 from edge.config.schema import SourceConfig
 from edge.redact import redacted
 
-pytestmark = pytest.mark.device
-
 PICTURE = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
 
 

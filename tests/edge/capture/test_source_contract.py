@@ -17,8 +17,6 @@ from edge.capture.source import SourceOptions
 from support.fake_picamera2 import FakeWorld
 from support.sources import HEIGHT, WIDTH, FakeVideoCapture, numbered_picture, write_images, write_strip, write_video
 
-pytestmark = pytest.mark.device
-
 
 @dataclass
 class Backend:

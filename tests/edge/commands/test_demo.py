@@ -11,8 +11,6 @@ from edge.commands.demo import Tally, demo
 from edge.commands.demo_broker import PrivateBroker
 from support.mqtt import event
 
-pytestmark = pytest.mark.device
-
 DAEMON = """
 import sys, time
 sys.path[:0] = {path!r}

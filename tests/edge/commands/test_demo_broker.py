@@ -8,8 +8,6 @@ import edge.commands.demo_broker
 from edge.commands.demo_broker import PrivateBroker
 from edge.errors import BrokerError
 
-pytestmark = pytest.mark.device
-
 
 def connects(port: int) -> bool:
     try:

@@ -5,8 +5,6 @@ from hypothesis import strategies as st
 from edge.commands.verify import Verifier
 from support.mqtt import event
 
-pytestmark = pytest.mark.device
-
 BOOT = "cam boot boot"
 
 

@@ -21,8 +21,6 @@ from edge.mqtt.publisher import MqttSink
 from edge.mqtt.types import ReceivedMessage
 from support.mqtt import NOW, Subscriber, event, health, state, wait_until
 
-pytestmark = pytest.mark.device
-
 TIME = clock(NOW)
 
 

@@ -11,8 +11,6 @@ from edge.mqtt.settings import broker_settings
 from edge.redact import redacted
 from support.mqtt import Certificates
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 
 @pytest.mark.parametrize(
     ("url", "broker"),

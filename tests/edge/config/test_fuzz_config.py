@@ -26,8 +26,6 @@ from edge.preview.auth import read_token
 from edge.vision.detection.detector import Detector
 from support.fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 LONGEST_MESSAGE = 1500
 FIELDS = {
     section.name: [field.name for field in msgspec.structs.fields(section.type)]

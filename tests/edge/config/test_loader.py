@@ -9,8 +9,6 @@ from edge.config.loader import load, to_toml
 from edge.config.schema import Config
 from edge.errors import ConfigError
 
-pytestmark = pytest.mark.device
-
 
 @pytest.fixture
 def write(tmp_path):

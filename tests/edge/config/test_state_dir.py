@@ -9,8 +9,6 @@ from edge.config.state_dir import outbox_file
 from edge.errors import ConfigError
 from support.mqtt import OUTBOX
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 
 @pytest.mark.parametrize(
     ("directory", "environ", "file"),

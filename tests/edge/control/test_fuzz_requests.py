@@ -22,8 +22,6 @@ from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 from support.fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
 from support.mqtt import health
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 TOPICS = Topics("home/emotion", "cam")
 CONFIG = Config(
     source=SourceConfig(uri=f"rtsp://viewer:{SECRET}@cam.local/stream?token={TOKEN}"),

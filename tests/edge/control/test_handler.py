@@ -18,8 +18,6 @@ from edge.messages.topics import Topics
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 from support.mqtt import health
 
-pytestmark = pytest.mark.device
-
 TOPICS = Topics("emotion-edge", "cam")
 SCHEMA = jsonschema.Draft202012Validator(load("response"))
 

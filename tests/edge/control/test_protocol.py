@@ -8,8 +8,6 @@ from edge.control.protocol import RefusedError, Request, ResponseTarget, parse_r
 from edge.messages.topics import Topics
 from edge.mqtt.types import ReceivedMessage
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 TOPICS = Topics("home/emotion", "cam")
 
 

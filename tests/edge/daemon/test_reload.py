@@ -21,8 +21,6 @@ from edge.vision.expression import ExpressionFilter
 from edge.vision.pipeline import Pipeline
 from edge.vision.tracker import Tracker
 
-pytestmark = pytest.mark.device
-
 TABLES = [name for name in Config.__struct_fields__ if name != "labels"]
 KEYS = [(table, key) for table in TABLES for key in getattr(Config(), table).__struct_fields__]
 GROUPS = st.dictionaries(st.sampled_from(["good", "bad", "other"]), st.lists(st.sampled_from("abc"), unique=True))

@@ -17,8 +17,6 @@ from edge.messages.topics import Topics
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 from support.mqtt import info
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 TOPICS = Topics("emotion-edge", "cam")
 TOPIC = config_topic("homeassistant", "cam")
 MESSAGE = discovery("homeassistant", TOPICS, info())

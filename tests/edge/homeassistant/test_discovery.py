@@ -14,8 +14,6 @@ from support import homeassistant_rules as rules
 from support import homeassistant_view as view
 from support.mqtt import info, state
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 DEVICE_IDS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 LABELS = st.lists(st.text(min_size=1, max_size=20).filter(str.strip), min_size=2, max_size=8, unique=True)
 TOPICS = Topics("emotion-edge", "cam")

@@ -13,8 +13,6 @@ from support import homeassistant_rules as rules
 from support import homeassistant_view as view
 from support.mqtt import event, health, info, state
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 TOPICS = Topics("emotion-edge", "cam")
 MESSAGE = discovery("homeassistant", TOPICS, info())
 ENTITIES = rules.read(MESSAGE.topic, MESSAGE.payload)

@@ -11,8 +11,6 @@ from edge.latency import budget
 from edge.latency.budget import Budget
 from edge.levels import LADDER
 
-pytestmark = pytest.mark.device
-
 LIMIT = 40.0
 LAST = len(LADDER) - 1
 SLOW, FAIR, QUICK = 50.0, 28.0, 4.0

@@ -20,8 +20,6 @@ from edge.vision.detection.detector import Detector
 from edge.vision.pipeline import Pipeline
 from support.sources import CameraByHand, numbered_picture
 
-pytestmark = pytest.mark.device
-
 LIMIT = 40.0
 
 

@@ -5,8 +5,6 @@ import pytest
 
 from edge.logs.native import log_native_stderr
 
-pytestmark = pytest.mark.device
-
 log = logging.getLogger("test_nativelog")
 
 

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from edge.logs.outage import LogDeduplicator, LogQuota, OutageLog, OutageNotice, format_duration
 
-pytestmark = pytest.mark.device
-
 HOUR = 3600.0
 NIGHT = 10 * HOUR
 

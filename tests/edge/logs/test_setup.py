@@ -6,14 +6,11 @@ import os
 import subprocess
 import sys
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.logs.setup import JournalFormatter, marked, reads
 from support.program import COMMAND, environment
-
-pytestmark = pytest.mark.device
 
 
 def ran(*command, journal=True):

@@ -12,8 +12,6 @@ from edge.messages.payload_builder import PayloadBuilder, timestamp
 from edge.messages.payloads import json_schema
 from edge.types import Box, Event, EventKind, Frame, TrackedFace
 
-pytestmark = pytest.mark.device
-
 LABELS = ("happy", "neutral", "sad")
 GROUPS = {"positive": ["happy"], "negative": ["sad"]}
 

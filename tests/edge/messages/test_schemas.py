@@ -6,8 +6,6 @@ from edge.messages import schemas
 from edge.messages.payloads import TOPIC_PAYLOADS, ResponsePayload, encode
 from support.mqtt import NOW, event, health, info, state
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 RESPONSE = ResponsePayload(
     time=NOW, status="ok", error=None, transaction="7", paused=False, health=health(), config={"mqtt": {"url": ""}}
 )

@@ -4,8 +4,6 @@ from hypothesis import strategies as st
 
 from edge.messages.topics import KINDS, DeviceTopic, Topics, parse_topic, subscription
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 
 @given(
     base=st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5}){0,2}", fullmatch=True),

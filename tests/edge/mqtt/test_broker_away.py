@@ -12,8 +12,6 @@ from edge.commands.demo_broker import PrivateBroker
 from edge.mqtt.publisher import MqttSink
 from support.mqtt import Subscriber, assert_run, info, send, state, wait_until
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 MakeBroker = Callable[..., PrivateBroker]
 Subscribe = Callable[..., Subscriber]
 MakeSink = Callable[..., MqttSink]

@@ -19,8 +19,6 @@ from edge.mqtt.settings import broker_settings
 from edge.mqtt.types import OutgoingMessage, ProtocolVersion
 from support.mqtt import Certificates, Subscriber, event, wait_until
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 MakeBroker = Callable[..., PrivateBroker]
 Answers = Callable[[bytes], bytes | None]
 

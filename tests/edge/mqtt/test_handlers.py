@@ -22,8 +22,6 @@ from edge.mqtt.types import ConnectionGoneError, OutgoingMessage, ReceivedMessag
 from support.mqtt import Subscriber, assert_run, event, info, state, wait_until
 from support.mqtt5 import Five
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 MakeSink = Callable[..., MqttSink]
 
 

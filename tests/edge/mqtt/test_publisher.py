@@ -7,13 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 
-import pytest
-
 from edge.commands.demo_broker import PrivateBroker
 from edge.mqtt.publisher import MqttSink
 from support.mqtt import Subscriber, assert_run, event, health, info, send, state, wait_until
-
-pytestmark = [pytest.mark.device, pytest.mark.once]
 
 MakeBroker = Callable[..., PrivateBroker]
 Subscribe = Callable[..., Subscriber]

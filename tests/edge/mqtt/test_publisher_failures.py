@@ -11,8 +11,6 @@ from edge.errors import BrokerError
 from edge.mqtt.publisher import MqttSink
 from support.mqtt import event, wait_until
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 MakeBroker = Callable[..., PrivateBroker]
 MakeSink = Callable[..., MqttSink]
 

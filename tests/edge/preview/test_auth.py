@@ -10,8 +10,6 @@ from edge.preview.auth import is_loopback, preview_access, read_token
 from edge.preview.server import PreviewServer
 from support.preview import TOKEN
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])
 def test_this_machine_alone_needs_no_token(host):

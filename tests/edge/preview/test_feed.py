@@ -10,8 +10,6 @@ from edge.preview.feed import BUCKETS_MS, Feed
 from support.mqtt import event
 from support.preview import face, result
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 
 def told(window, after=0):
     return [(one.published, msgspec.json.decode(one.payload)["seq"]) for one in window.events(after)]

@@ -4,12 +4,8 @@ import itertools
 import logging
 from collections import Counter
 
-import pytest
-
 from support.hostile_images import PROPER, Hostile
 from support.preview import Tracebacks, actor, encoded
-
-pytestmark = [pytest.mark.device, pytest.mark.once]
 
 COUNT = 600
 MOST_GROWTH_MB = 200

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from edge.preview.image_header import NotAnImage, read_image_header
 from support.preview import encoded
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 RAMP = np.arange(31 * 47, dtype=np.uint8).reshape(31, 47)
 KINDS = {
     "JPEG": (".jpg",),

@@ -9,8 +9,6 @@ import pytest
 from support.mqtt import wait_until
 from support.preview import LABELS, Site, actor, encoded, result
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 EXIF_BLOCK = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01"
 
 

@@ -12,8 +12,6 @@ from edge.messages.payloads import BudgetStep
 from support.mqtt import NOW, event
 from support.preview import LABELS, TOKEN, Site, face, result
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 PAGE = files("edge.preview") / "static"
 PARTS = sorted(entry.name for entry in PAGE.iterdir() if entry.name not in {"index.html", "login.html"})
 

@@ -14,8 +14,6 @@ from edge.messages.payloads import encode
 from support.mqtt import event, wait_until
 from support.preview import face, result
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 
 def test_nobody_watching_nothing_is_encoded(make_site):
     site = make_site(fps=30)

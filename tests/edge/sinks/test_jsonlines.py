@@ -5,13 +5,10 @@ import time
 
 import jsonschema
 import msgspec
-import pytest
 
 from edge.messages.schemas import load
 from edge.sinks.jsonlines import JsonLinesSink
 from support.mqtt import event, health, info, state
-
-pytestmark = pytest.mark.device
 
 
 def test_one_line_per_event_and_nothing_else() -> None:

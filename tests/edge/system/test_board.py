@@ -3,8 +3,6 @@ import pytest
 from edge.latency.stats import FrameStats
 from edge.system import board
 
-pytestmark = pytest.mark.device
-
 
 def test_the_id_comes_from_the_machine_id_and_does_not_show_it(tmp_path):
     path = tmp_path / "machine-id"

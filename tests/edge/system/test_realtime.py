@@ -13,8 +13,6 @@ import pytest
 from edge.system.realtime import RealtimePriority, describe_priority
 from support.program import run, start
 
-pytestmark = pytest.mark.device
-
 ROUND_ROBIN = "import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))"
 
 

@@ -9,8 +9,6 @@ from edge.config.schema import EventsConfig
 from edge.types import UNKNOWN
 from edge.vision.expression import ExpressionFilter
 
-pytestmark = pytest.mark.device
-
 LABELS = ("happy", "neutral", "sad")
 CONFIG = EventsConfig(smoothing_seconds=0, dwell_seconds=0.5, margin=0.1)
 HAPPY, NEUTRAL, SAD, TORN = (

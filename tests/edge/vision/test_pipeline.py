@@ -11,8 +11,6 @@ from edge.vision.classification.manifest import find_model
 from edge.vision.detection.detector import Detector
 from edge.vision.pipeline import Pipeline
 
-pytestmark = pytest.mark.device
-
 FPS = 25.0
 PLACES = (40.0, 200.0, 360.0, 500.0)
 

@@ -7,8 +7,6 @@ from edge.config.schema import TrackerConfig
 from edge.types import Box, Detection
 from edge.vision.tracker import Tracker
 
-pytestmark = pytest.mark.device
-
 CONFIG = TrackerConfig()
 FPS = 12.5
 

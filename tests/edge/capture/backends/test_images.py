@@ -10,8 +10,6 @@ from edge.capture.source import SourceOptions
 from edge.errors import SourceError
 from support.sources import numbered_picture, write_images
 
-pytestmark = pytest.mark.device
-
 
 def shown(uri, options=None):
     source = make_source(uri, options or SourceOptions())

@@ -13,8 +13,6 @@ from edge.errors import SourceError, SourceLostError
 from support.fake_picamera2 import FakePicamera2, FakeRequest, FakeWorld
 from support.sources import FixedBackoff, numbered_picture
 
-pytestmark = pytest.mark.device
-
 OPTIONS = SourceOptions(width=160, height=120, stall_seconds=0.3)
 
 

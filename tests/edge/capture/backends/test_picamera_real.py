@@ -11,8 +11,6 @@ import pytest
 from edge.capture.backends import picamera
 from support import fake_picamera2
 
-pytestmark = pytest.mark.device
-
 IMITATED = "0.3.38"
 OLDEST = "0.3.22"
 """The first that was seen to have captures that time out; `load_driver` names it."""

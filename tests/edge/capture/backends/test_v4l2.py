@@ -10,8 +10,6 @@ from edge.capture.source import SourceOptions
 from edge.errors import SourceError, SourceLostError
 from support.sources import HEIGHT, WIDTH, FakeVideoCapture, numbered_picture
 
-pytestmark = pytest.mark.device
-
 SIZES = st.tuples(st.integers(1, 12), st.integers(1, 12)).map(lambda halves: (2 * halves[0], 2 * halves[1]))
 LUMAS = SIZES.flatmap(lambda size: st_numpy.arrays(np.uint8, size))
 

@@ -17,8 +17,6 @@ from edge.errors import SourceError, SourceLostError
 from support.footage import footage
 from support.sources import numbered_picture, write_video
 
-pytestmark = pytest.mark.device
-
 
 def played(path):
     source = make_source(str(path), SourceOptions())

@@ -16,8 +16,6 @@ from edge.capture.source import SourceOptions
 from edge.errors import SourceError
 from support.sources import write_strip
 
-pytestmark = pytest.mark.device
-
 
 @pytest.fixture(scope="module")
 def strip(tmp_path_factory):

@@ -23,8 +23,6 @@ from edge.errors import ConfigError, SourceError
 from edge.vision.classification.manifest import find_model, load_manifest
 from support.program import run
 
-pytestmark = pytest.mark.device
-
 SCRIPT = "scripted:happy=3?seed=1"
 
 

@@ -18,8 +18,6 @@ from edge.mqtt.outbox.writer import OutboxWriter
 from edge.mqtt.publisher import MqttSink
 from support.mqtt import OUTBOX, Subscriber, event, on_disk, send, wait_until
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 MakeBroker = Callable[..., PrivateBroker]
 MakeSink = Callable[..., MqttSink]
 Subscribe = Callable[..., Subscriber]

@@ -12,8 +12,6 @@ from edge.commands.demo_broker import PrivateBroker
 from edge.mqtt.publisher import MqttSink
 from support.mqtt import OUTBOX, Subscriber, assert_run, event, on_disk, send, wait_until
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 MakeBroker = Callable[..., PrivateBroker]
 MakeSink = Callable[..., MqttSink]
 Subscribe = Callable[..., Subscriber]

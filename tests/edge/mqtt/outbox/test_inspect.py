@@ -14,8 +14,6 @@ from edge.mqtt.outbox.inspect import describe_outbox
 from edge.mqtt.outbox.store import Store
 from support.mqtt import OUTBOX, event
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 HOLDS = """
 import sys, time
 from pathlib import Path

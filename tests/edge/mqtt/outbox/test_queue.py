@@ -17,8 +17,6 @@ from edge.mqtt.outbox.queue import DiskWork, EventQueue
 from edge.mqtt.outbox.store import Store, StoreError
 from support.mqtt import event
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 BOUND = 10
 AGE_SECONDS = 100.0
 MEMORY = next((folder for folder in ("/dev/shm",) if os.access(folder, os.W_OK)), None)  # noqa: S108

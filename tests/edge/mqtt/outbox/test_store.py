@@ -20,8 +20,6 @@ from edge.mqtt.outbox.store import Store, StoreBusyError, StoreError
 from edge.mqtt.outbox.stored_event import NotAnEventError, StoredEvent
 from support.mqtt import event
 
-pytestmark = [pytest.mark.device, pytest.mark.once]
-
 MakeStore = Callable[..., Store]
 
 

@@ -14,8 +14,6 @@ from edge.types import Box, Frame
 from edge.vision.classification.classifier import RUNTIMES, Classifier, find_runtime
 from edge.vision.classification.manifest import find_model
 
-pytestmark = pytest.mark.device
-
 
 @pytest.fixture(scope="module")
 def classifier():

@@ -16,8 +16,6 @@ from edge.vision.classification.manifest import (
     manifest_path,
 )
 
-pytestmark = pytest.mark.device
-
 CONTENT = b"\x1c\x00\x00\x00TFL3 and what follows"
 GOOD = {
     "schema": 1,

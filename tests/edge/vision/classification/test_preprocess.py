@@ -7,8 +7,6 @@ from edge.types import Box
 from edge.vision.classification.manifest import ModelInput
 from edge.vision.classification.preprocess import calibrate, crop, dequantize, input_table
 
-pytestmark = pytest.mark.device
-
 
 def ramp(height=120, width=160):
     """A picture whose value is its column: what a crop shows tells where it was cut."""

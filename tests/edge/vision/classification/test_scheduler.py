@@ -13,8 +13,6 @@ from edge.vision.classification.scheduler import (
     InferenceScheduler,
 )
 
-pytestmark = pytest.mark.device
-
 DWELL_SECONDS = 0.5
 
 

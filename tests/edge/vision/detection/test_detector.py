@@ -13,8 +13,6 @@ from edge.vision.detection.cascades import CONFIRM_CASCADE, SEARCH_CASCADE, casc
 from edge.vision.detection.detector import Detector
 from support.footage import footage
 
-pytestmark = pytest.mark.device
-
 
 def actor(script="happy=1"):
     source = make_source(f"scripted:{script}?seed=3", SourceOptions())

@@ -6,8 +6,6 @@ from edge.vision.detection.grid import SearchGrid
 from edge.vision.detection.motion import ChangeMap
 from edge.vision.pyramid import ImagePyramid
 
-pytestmark = pytest.mark.device
-
 SHAPE = (480, 640)
 FACE = Box(200.0, 150.0, 96.0, 96.0)
 

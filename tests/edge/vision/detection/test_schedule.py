@@ -1,15 +1,12 @@
 """The plan of the search alone: no pictures, no cascade."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.levels import LADDER
 from edge.vision.detection.grid import SearchGrid, window_sizes
 from edge.vision.detection.schedule import REFRESH_SECONDS, Schedule
-
-pytestmark = pytest.mark.device
 
 WINDOW = 24
 STEP = 1.1

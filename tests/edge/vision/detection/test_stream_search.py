@@ -19,8 +19,6 @@ from edge.vision.detection.detector import Detector
 from edge.vision.tracker import Tracker
 from support.footage import ROOT, footage
 
-pytestmark = pytest.mark.device
-
 FPS = 25.0
 HEIGHT, WIDTH = 240, 320
 ANNOUNCED_WITHIN = 10

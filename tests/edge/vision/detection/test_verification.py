@@ -1,15 +1,12 @@
 """What the second cascade is asked, with answers that the test gives."""
 
 import numpy as np
-import pytest
 
 from edge.types import Box, TrackPrediction
 from edge.vision.detection.grid import SearchGrid
 from edge.vision.detection.motion import ChangeMap
 from edge.vision.detection.verification import Candidate, VerificationQueue
 from edge.vision.pyramid import ImagePyramid
-
-pytestmark = pytest.mark.device
 
 FPS = 25.0
 PLACE = Box(200.0, 150.0, 96.0, 96.0)
