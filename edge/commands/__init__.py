@@ -1,1 +1,1 @@
-"""The subcommands of `emotion-edge`, one module each."""
+"""The subcommands of `emotion-edge`, one module each: `add_arguments` describes it, `run` executes it."""

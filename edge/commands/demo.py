@@ -1,7 +1,7 @@
-"""`make demo`: the real daemon on the scripted source, its events told as a person would like to read them.
+"""`make demo`: runs the real daemon on the scripted source and prints its events as readable lines.
 
-With mosquitto installed a private one is started and the events come through it, as they would at
-home; without, the daemon writes JSON Lines and those are told.
+Where mosquitto is installed, the events travel through a private broker, as in a real installation. Otherwise the
+daemon writes JSON Lines, which are printed as the same readable lines.
 """
 
 import os
@@ -9,13 +9,15 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, TextIO
 
 import msgspec
 
+from edge.commands.common import write_line
 from edge.commands.demo_broker import PrivateBroker, find_mosquitto
-from edge.commands.watch import Malformed, Reader, decode, receive, subscribe
+from edge.commands.subscriber import receive, subscribe
+from edge.commands.watch import MalformedPayloadError, MessageFormatter, decode
 from edge.config.schema import MqttConfig
 from edge.errors import EXIT_INTERRUPTED, BrokerError, EdgeError
 from edge.messages.payloads import EventPayload
@@ -28,15 +30,15 @@ from edge.mqtt.settings import broker_settings
 from edge.mqtt.types import ConnectionGoneError, ReceivedMessage
 
 _SCRIPT: Final = "scripted:"
-_LAST_WORDS_SECONDS: Final = 5.0
-"""How long the broker may take to pass on the last messages once the daemon has ended."""
+_LAST_MESSAGES_SECONDS: Final = 5.0
+"""How long the broker may take to deliver the last messages once the daemon has ended."""
 
 _STOP_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.1
 
 
-class Tally:
-    """What the demo sums up in the end."""
+class EventSummary:
+    """Counts events, emotions and latencies for the last line of the demo."""
 
     def __init__(self) -> None:
         self._emotions: list[str] = []
@@ -51,9 +53,9 @@ class Tally:
             self._emotions.append(event.emotion)
 
     def __str__(self) -> str:
-        """One line."""
+        """Return the summary as one line."""
         if not self.events:
-            return "no events came"
+            return "no events received"
         # The smallest latency that 99 % of the events stay within.
         ranked = sorted(self._latencies_ms)
         p99_ms = ranked[max(0, -(-len(ranked) * 99 // 100) - 1)]
@@ -61,97 +63,87 @@ class Tally:
 
 
 def demo(stream: TextIO, source: str = _SCRIPT) -> int:
-    """Run the demo; returns 0 where the daemon ended well and events came, else a code that says no.
+    """Run the demo; returns 0 where the daemon succeeded and events arrived, else the daemon's exit code or 1.
 
     Raises EdgeError where the private broker does not start.
     """
-    tally = Tally()
-    say = _Teller(stream)
+    summary = EventSummary()
     if find_mosquitto() is None:
-        say("mosquitto is not installed, so there is no broker: the daemon writes its events as JSON Lines instead")
-        code = _without_broker(source, tally, say)
+        write_line(stream, "mosquitto is not installed: the daemon writes its events as JSON Lines, without a broker")
+        code = _without_broker(source, summary, stream)
     else:
         with PrivateBroker() as broker:
-            say(f"a private mosquitto listens at {broker.url}; the daemon plays {source}")
-            code = _with_broker(broker.url, source, tally, say)
-    say(str(tally))
-    return code or (0 if tally.events else 1)
+            write_line(stream, f"a private mosquitto listens at {broker.url}; the daemon reads {source}")
+            code = _with_broker(broker.url, source, summary, stream)
+    write_line(stream, str(summary))
+    return code or (0 if summary.events else 1)
 
 
-class _Teller:
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def __call__(self, line: str) -> None:
-        self._stream.write(f"{line}\n")
-        self._stream.flush()
-
-
-def _with_broker(url: str, source: str, tally: Tally, say: Callable[[str], None]) -> int:
+def _with_broker(url: str, source: str, summary: EventSummary, stream: TextIO) -> int:
     mqtt = MqttConfig(url=url)
-    dialler = Connector(broker_settings(mqtt), f"emotion-edge-demo-{secrets.token_hex(4)}")
+    connector = Connector(broker_settings(mqtt), f"emotion-edge-demo-{secrets.token_hex(4)}")
     try:
-        # Subscribed before the daemon starts: events are not retained.
-        with subscribe(dialler, [subscription(mqtt.base_topic, kind) for kind in ("status", "event")]) as connection:
-            daemon = _daemon(source, url)
-            reader = Reader(mqtt.base_topic)
+        # Subscribe before the daemon starts, because events are not retained.
+        with subscribe(connector, [subscription(mqtt.base_topic, kind) for kind in ("status", "event")]) as connection:
+            daemon = _start_daemon(source, url)
+            formatter = MessageFormatter(mqtt.base_topic)
             try:
                 for message in _until_stopped(connection, daemon):
-                    _tell(message, reader, tally, say)
+                    _show(message, formatter, summary, stream)
             finally:
                 _end(daemon)
     except ConnectFailedError as error:
         raise BrokerError(str(error)) from error
     except ConnectionGoneError as error:
-        raise BrokerError(f"the connection to the private broker is gone: {error}") from error
+        raise BrokerError(f"the connection to the private broker is lost: {error}") from error
     return daemon.returncode
 
 
 def _until_stopped(connection: Connection, daemon: subprocess.Popen[str]) -> Iterator[ReceivedMessage]:
-    """Messages until the daemon said `stopped`, or has been gone for a while without having said it."""
-    give_up = float("inf")
-    while time.monotonic() < give_up:
+    """Yield messages until the daemon publishes `stopped`, or for a while after it ended without doing so."""
+    deadline = float("inf")
+    while time.monotonic() < deadline:
         for message in receive(connection, _POLL_SECONDS):
             yield message
             if message.payload == STOPPED.encode():
                 return
         if daemon.poll() is not None:
-            # Its last messages may still be on their way; a daemon that failed says no more.
-            left = _LAST_WORDS_SECONDS if daemon.returncode == 0 else 2 * _POLL_SECONDS
-            give_up = min(give_up, time.monotonic() + left)
+            # The broker may still hold its last messages. A daemon that failed published none.
+            wait_seconds = _LAST_MESSAGES_SECONDS if daemon.returncode == 0 else 2 * _POLL_SECONDS
+            deadline = min(deadline, time.monotonic() + wait_seconds)
 
 
-def _tell(message: ReceivedMessage, reader: Reader, tally: Tally, say: Callable[[str], None]) -> None:
+def _show(message: ReceivedMessage, formatter: MessageFormatter, summary: EventSummary, stream: TextIO) -> None:
     if message.payload.decode(errors="replace") not in STATUS_WORDS:
         try:
             event = decode("event", message.payload)
-        except Malformed:
+        except MalformedPayloadError:
             event = None
         if isinstance(event, EventPayload):
-            tally.add(event)
-    line = reader.line(message)
+            summary.add(event)
+    line = formatter.format(message)
     if line is not None:
-        say(line)
+        write_line(stream, line)
 
 
-def _without_broker(source: str, tally: Tally, say: Callable[[str], None]) -> int:
-    daemon = _daemon(source, None)
-    reader = Reader("")
+def _without_broker(source: str, summary: EventSummary, stream: TextIO) -> int:
+    daemon = _start_daemon(source, None)
+    formatter = MessageFormatter("")
     try:
         for line in daemon.stdout or ():
             event = msgspec.json.decode(line, type=EventPayload)
-            tally.add(event)
-            say(f"{clock(event.time)} {reader.event(event)}")
+            summary.add(event)
+            write_line(stream, f"{clock(event.time)} {formatter.format_event(event)}")
         daemon.wait()
     finally:
         _end(daemon)
     return daemon.returncode
 
 
-def _daemon(source: str, url: str | None) -> subprocess.Popen[str]:
-    """Start the real daemon. What the environment configures stays out: a demo is the same everywhere."""
+def _start_daemon(source: str, url: str | None) -> subprocess.Popen[str]:
+    """Start the real daemon, without what the environment configures: the demo is the same everywhere."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EMOTION_EDGE_")}
-    # Nothing of it is to be found later, and its events are nobody else's.
+    # The demo leaves no file behind.
     environment["EMOTION_EDGE_MQTT_OUTBOX_DIRECTORY"] = "none"
     command = [sys.executable, "-m", "edge.cli", "run", "--log-level", "warning", "--source", source]
     if url is not None:
@@ -163,7 +155,7 @@ def _daemon(source: str, url: str | None) -> subprocess.Popen[str]:
 
 def _end(daemon: subprocess.Popen[str]) -> None:
     if daemon.poll() is None:
-        # It may be about to end by itself, having said its last word.
+        # After `stopped` it ends by itself.
         try:
             daemon.wait(_STOP_SECONDS if sys.exc_info()[0] is None else 0)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""A private mosquitto on a free loopback port, for the demo and the tests. Nobody else's is touched."""
+"""Runs a private mosquitto on a free loopback port, for the demo and the tests, beside any other broker."""
 
 import os
 import shutil
@@ -14,20 +14,19 @@ from typing import Final, Self
 from edge.errors import BrokerError
 
 _SBIN: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
-"""Where packages put mosquitto, and where the PATH of an ordinary user often does not lead."""
+"""Folders in which packages install mosquitto, and which the PATH of an ordinary user often lacks."""
 
 _START_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 5.0
 _TRIES: Final = 5
-"""Tries with another port each, or for a given port: between choosing a port and mosquitto's taking it
-another program may have taken it, and the port of a broker that just ended may take a moment."""
-
-_RETRY_SECONDS: Final = 0.2
-_LOOK_SECONDS: Final = 0.01
+"""Attempts to start, each on another port unless the port is given. Another program may take the chosen port before
+mosquitto does, and the port of a broker that just ended may be busy for a moment."""
+RETRY_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.01
 
 
 def find_mosquitto() -> str | None:
-    """Path of mosquitto, None where it is not installed."""
+    """Return the path of mosquitto, None where it is not installed."""
     return _find("mosquitto")
 
 
@@ -37,7 +36,7 @@ def _find(program: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """PEM files of a TLS listener. With `client_ca` it wants a client certificate signed by that one."""
+    """PEM files of a TLS listener. With `client_ca` it requires a client certificate signed by that authority."""
 
     cert: Path
     key: Path
@@ -47,8 +46,9 @@ class TlsFiles:
 class PrivateBroker:
     """A mosquitto on 127.0.0.1 with a configuration and a folder of its own; a context manager.
 
-    `users`: passwords by name; without any, everybody may connect. `persistence`: what it holds
-    survives `stop` and `start`. `extra`: further lines of its configuration.
+    `users`: passwords by name; without any, anonymous clients may connect. `persistence`: sessions and retained
+    messages survive `stop` and `start`. `extra`: further lines of its configuration. `retry_seconds`: wait between
+    two attempts to start.
     """
 
     def __init__(
@@ -58,39 +58,51 @@ class PrivateBroker:
         tls: TlsFiles | None = None,
         persistence: bool = False,
         extra: Sequence[str] = (),
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._users = dict(users or {})
         self._tls = tls
         self._persistence = persistence
         self._extra = tuple(extra)
+        self._retry_seconds = retry_seconds
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
-        """Chosen at the first start, and kept from then on."""
+        """TCP port, chosen at the first start and kept from then on."""
 
     @property
     def url(self) -> str:
-        """What `mqtt.url` must be. With TLS the certificate must be made for 127.0.0.1."""
+        """Value for `mqtt.url`. With TLS the certificate must be for 127.0.0.1."""
         return f"{'mqtts' if self._tls else 'mqtt'}://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int | None:
+        """Process id; None where it does not run."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder of configuration, log and stored messages; None before the first start."""
+        return None if self._folder is None else Path(self._folder.name)
+
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the broker."""
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it and remove its folder."""
+        """Stop the broker and remove its folder."""
         self.stop()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
 
     def reserve(self) -> None:
-        """Choose the port without starting, for a client that is there before its broker."""
+        """Choose the port without starting, for a client that starts before its broker."""
         self.port = self.port or free_port()
 
     def start(self) -> None:
-        """Start, and return once it listens. Raises BrokerError where there is none or it will not start."""
+        """Start, and return once it listens. Raises BrokerError where mosquitto is missing or does not start."""
         program = find_mosquitto()
         if program is None:
             msg = "mosquitto is not installed: install it, on Debian and Raspberry Pi OS with apt install mosquitto"
@@ -100,7 +112,7 @@ class PrivateBroker:
         fixed = self.port != 0
         for attempt in range(_TRIES):
             if attempt:
-                time.sleep(_RETRY_SECONDS)
+                time.sleep(self._retry_seconds)
             port = self.port if fixed else free_port()
             if self._try(program, Path(self._folder.name), port):
                 self.port = port
@@ -109,15 +121,15 @@ class PrivateBroker:
         raise BrokerError(msg)
 
     def stop(self) -> None:
-        """End it in good order, by its process id; without effect where it does not run."""
+        """End it with SIGTERM; without effect where it does not run."""
         self._end(kill=False)
 
     def kill(self) -> None:
-        """End it the hard way, as a power cut would."""
+        """End it with SIGKILL, as a power cut would."""
         self._end(kill=True)
 
     def log(self) -> str:
-        """Everything it has said."""
+        """Return everything it has logged."""
         if self._folder is None:
             return ""
         file = Path(self._folder.name, "log")
@@ -139,9 +151,9 @@ class PrivateBroker:
         config.write_text("\n".join(self._config(folder, port)) + "\n")
         log = folder / "log"
         with log.open("ab") as stream:
-            said_before = stream.tell()
-            # mosquitto is looked up in fixed places, and its arguments are ours. A process group of its own
-            # keeps Ctrl-C away from it: its clients want to say good-bye first.
+            logged_before = stream.tell()
+            # mosquitto comes from fixed folders, and its arguments from here. A process group of its own keeps
+            # Ctrl-C away from it, so that its clients can still disconnect cleanly.
             self._process = subprocess.Popen(  # noqa: S603
                 [program, "-c", str(config)],
                 stdin=subprocess.DEVNULL,
@@ -151,28 +163,28 @@ class PrivateBroker:
                 process_group=0,
             )
         deadline = time.monotonic() + _START_SECONDS
-        # Not a connection: on a port that was snatched away another program would answer it.
+        # A test connection would prove nothing: on a port that was taken, another program would answer it.
         while time.monotonic() < deadline and self._process.poll() is None:
-            if b" running" in log.read_bytes()[said_before:]:
+            if b" running" in log.read_bytes()[logged_before:]:
                 return True
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
         self.kill()
         return False
 
     def _config(self, folder: Path, port: int) -> list[str]:
         lines = [
             f"listener {port} 127.0.0.1",
-            # Not stdout: mosquitto leaves that buffered, and we wait for a line of it.
+            # Not stdout, which mosquitto buffers: `start` waits for a line.
             "log_dest stderr",
             "log_type all",
             f"allow_anonymous {'false' if self._users else 'true'}",
             f"persistence {'true' if self._persistence else 'false'}",
             f"persistence_location {folder}/",
-            # A subscriber that is slow, on a busy machine, must not miss any of a burst.
+            # A slow subscriber on a busy machine must not miss messages of a burst.
             "max_queued_messages 0",
         ]
         if os.geteuid() == 0:
-            # Otherwise it becomes the user mosquitto, who may not look into our folder.
+            # Otherwise it becomes the user mosquitto, who cannot read the folder.
             lines.append("user root")
         if self._users:
             lines.append(f"password_file {self._passwords(folder)}")
@@ -191,13 +203,13 @@ class PrivateBroker:
                 raise BrokerError(msg)
             file.touch(mode=0o600)
             file.write_text("".join(f"{user}:{password}\n" for user, password in self._users.items()))
-            # -U turns the plain passwords of a file into hashes: none of them shows in a process list.
+            # -U hashes the passwords of a file, so that none appears in a process list.
             subprocess.run([program, "-U", str(file)], check=True, capture_output=True)  # noqa: S603
         return file
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that nobody listens on now."""
+    """Return a TCP port of the loopback address that is free at present."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

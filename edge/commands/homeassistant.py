@@ -1,11 +1,14 @@
-"""`emotion-edge homeassistant`: shows what Home Assistant is told of this sensor, or makes it forget that."""
+"""`emotion-edge homeassistant`: prints the announcement to Home Assistant, or removes it from the broker."""
 
+import argparse
 import json
 import secrets
+import sys
 import time
 from typing import Final, TextIO
 
-from edge.commands.watch import subscribe
+from edge.commands.common import add_broker_option, add_common_options
+from edge.commands.subscriber import subscribe
 from edge.config.schema import Config
 from edge.errors import BrokerError, ConfigError
 from edge.homeassistant.discovery import config_topic, discovery, is_ours, removal
@@ -18,15 +21,34 @@ from edge.mqtt.types import ConnectionGoneError
 from edge.system import board
 
 _RETAINED_SECONDS: Final = 2.0
-"""How long a retained message may take after the broker has agreed to a subscription; nothing says that there
-is none. Common brokers send it in the same breath."""
+"""How long to wait for a retained message after the subscription. MQTT has no signal that there is none; common
+brokers send it at once."""
 
-_ANSWER_SECONDS: Final = 5.0
+_ACKNOWLEDGEMENT_SECONDS: Final = 5.0
 
 
-def show(config: Config, stream: TextIO) -> int:
-    """Print the message as the sensor would publish it, indented."""
-    # OpenCV and the interpreter, which `remove` does not need.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the two actions of the command, `show` and `remove`."""
+    parser.description = "Print or remove the retained message that announces this sensor to Home Assistant."
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action, summary in (
+        ("show", "print the announcement as JSON, with its topic"),
+        ("remove", "remove the announcement from the broker; Home Assistant then removes the device"),
+    ):
+        action_parser = actions.add_parser(action, help=summary)
+        add_common_options(action_parser)
+        add_broker_option(action_parser)
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Print or remove the announcement; returns the exit code."""
+    (show if arguments.action == "show" else remove)(config, sys.stdout)
+    return 0
+
+
+def show(config: Config, stream: TextIO) -> None:
+    """Print topic and payload as the sensor would publish them, as indented JSON."""
+    # These load OpenCV and the interpreter, which `remove` does not need.
     from edge.daemon.health import build_info  # noqa: PLC0415
     from edge.vision.classification.classifier import Classifier  # noqa: PLC0415
 
@@ -37,40 +59,37 @@ def show(config: Config, stream: TextIO) -> int:
     message = discovery(config.homeassistant.discovery_prefix, topics, described, commands=config.requests.enabled)
     content = {"topic": message.topic, "payload": json.loads(message.payload)}
     stream.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    return 0
 
 
-def remove(config: Config, stream: TextIO) -> int:
-    """Clear the retained message, if there is one and it is ours; returns the exit code.
+def remove(config: Config, stream: TextIO) -> None:
+    """Clear the retained announcement, if there is one and it comes from emotion-edge.
 
-    Raises ConfigError without a broker, and BrokerError where that cannot be reached, refuses, or holds somebody
-    else's message.
+    Raises ConfigError without a broker, and BrokerError where the broker cannot be reached, refuses the message, or
+    retains another program's message on the topic.
     """
     if not config.mqtt.url:
-        msg = "mqtt.url is empty: say which broker holds the announcement, as in --mqtt mqtt://HOST"
-        raise ConfigError(msg)
+        raise ConfigError("mqtt.url is empty: name the broker that holds the announcement, as in --mqtt mqtt://HOST")
     topic = config_topic(config.homeassistant.discovery_prefix, board.device_id(config.device.id))
-    dialler = Connector(broker_settings(config.mqtt), f"emotion-edge-homeassistant-{secrets.token_hex(4)}")
+    connector = Connector(broker_settings(config.mqtt), f"emotion-edge-homeassistant-{secrets.token_hex(4)}")
     try:
-        with subscribe(dialler, [topic]) as connection:
+        with subscribe(connector, [topic]) as connection:
             found = _retained(connection, topic)
             if found is not None and not is_ours(found):
-                raise BrokerError(f"the message on {topic} is not of emotion-edge, and stays")
+                raise BrokerError(f"the message on {topic} does not come from emotion-edge and is kept")
             if found is not None:
                 _clear(connection, topic)
             connection.close()
     except ConnectFailedError as error:
         raise BrokerError(str(error)) from error
     except ConnectionGoneError as error:
-        raise BrokerError(f"the connection to the broker at {dialler.access.broker} is gone: {error}") from error
+        raise BrokerError(f"the connection to the broker at {connector.access.broker} is lost: {error}") from error
     stream.write(f"removed: {topic}\n" if found is not None else f"nothing to remove: {topic} is empty\n")
     if config.homeassistant.enabled:
         stream.write("homeassistant.enabled is true: the sensor announces itself again when it connects\n")
-    return 0
 
 
 def _retained(connection: Connection, topic: str) -> bytes | None:
-    """Payload that the broker retains on `topic`, to which we have just subscribed."""
+    """Return the payload that the broker retains on `topic`, right after the subscription; None without one."""
     deadline = time.monotonic() + _RETAINED_SECONDS
     while (left := deadline - time.monotonic()) > 0:
         connection.poll(left)
@@ -81,9 +100,9 @@ def _retained(connection: Connection, topic: str) -> bytes | None:
 
 
 def _clear(connection: Connection, topic: str) -> None:
-    """Publish nothing to `topic`, and wait for the broker's word. Raises BrokerError."""
+    """Publish an empty message to `topic` and wait for the acknowledgement. Raises BrokerError."""
     mid = connection.publish(removal(topic))
-    deadline = time.monotonic() + _ANSWER_SECONDS
+    deadline = time.monotonic() + _ACKNOWLEDGEMENT_SECONDS
     while (left := deadline - time.monotonic()) > 0:
         for answer in connection.take_answers():
             if answer.mid == mid:
@@ -91,4 +110,4 @@ def _clear(connection: Connection, topic: str) -> None:
                     raise BrokerError(f"the broker refuses messages to {topic}: {answer.refusal}")
                 return
         connection.poll(left)
-    raise BrokerError(f"the broker did not acknowledge a message to {topic}")
+    raise BrokerError(f"the broker did not acknowledge a message to {topic} within {_ACKNOWLEDGEMENT_SECONDS:g} s")

@@ -1,4 +1,4 @@
-"""Whether every event arrived: gaps, order and duplicates, by device and boot.
+"""Verifies the sequence of received events: finds gaps, events out of order and duplicates, by device and boot.
 
 Pure: no connection, no clock.
 """
@@ -9,91 +9,97 @@ from typing import Final
 from edge.messages.payloads import EventPayload
 from edge.messages.text import printable
 
-_MISSING_MAX: Final = 100_000
-"""Missing numbers remembered, to see them come late. A number that jumps further is counted, not listed."""
+_MOST_MISSING: Final = 100_000
+"""Missing numbers that are remembered, to recognise an event that arrives late. Beyond that they are only counted."""
 
 
 @dataclass(slots=True)
-class _Heard:
-    """The numbers heard of one boot of one device."""
+class _BootRecord:
+    """Sequence numbers received from one boot of one device.
+
+    `missing`: numbers that were skipped and have not arrived; `missing_uncounted`: how many more, which are not
+    remembered one by one. `unobserved`: numbers skipped while this subscriber was disconnected.
+    """
 
     first: int
     last: int
     events: int = 0
     missing: set[int] = field(default_factory=set)
-    uncounted: int = 0
-    unheard: int = 0
+    missing_uncounted: int = 0
+    unobserved: int = 0
     repeated: int = 0
-    unmarked: int = 0
+    repeated_unmarked: int = 0
     late: int = 0
 
     @property
-    def gaps(self) -> int:
-        """Numbers that have not come."""
-        return len(self.missing) + self.uncounted
+    def missing_count(self) -> int:
+        """How many numbers have not arrived."""
+        return len(self.missing) + self.missing_uncounted
 
 
-class Verifier:
-    """Takes events in the order of their arrival; each finding is one line.
+class SequenceVerifier:
+    """Takes events in the order of their arrival and returns a line for each finding.
 
-    An event may come twice under QoS 1, where a connection ended before it was acknowledged, and then
-    says so: it is replayed, or the broker marks it as a duplicate. Anything else is a fault: a number
-    that is left out, one that comes after a later one, one that comes twice without a mark.
+    With QoS 1 an event may arrive twice where a connection ended before it was acknowledged. It is then marked:
+    `replayed` is true, or the broker sets the duplicate flag. Anything else is a fault: a skipped number, a number
+    after a later one, a number that arrives twice without a mark.
     """
 
     def __init__(self) -> None:
-        self._boots: dict[tuple[str, str], _Heard] = {}
-        self._resumed: set[tuple[str, str]] = set()
+        self._boots: dict[tuple[str, str], _BootRecord] = {}
+        self._interrupted: set[tuple[str, str]] = set()
 
     @property
     def faultless(self) -> bool:
-        """No gap, no event out of order, no duplicate without a mark."""
-        return not any(heard.gaps or heard.late or heard.unmarked for heard in self._boots.values())
+        """Whether there was no gap, no event out of order and no duplicate without a mark."""
+        return not any(
+            record.missing_count or record.late or record.repeated_unmarked for record in self._boots.values()
+        )
 
     def interrupted(self) -> None:
-        """We ourselves were away: what is left out next is not the sensor's fault."""
-        self._resumed = set(self._boots)
+        """Note that this subscriber was disconnected: the next gap of each boot is not the sensor's fault."""
+        self._interrupted = set(self._boots)
 
     def event(self, device: str, event: EventPayload, *, duplicate: bool) -> str | None:
-        """Take note of an event; `duplicate`: the broker marked it so. Returns a finding, None where all is well."""
+        """Take an event; `duplicate`: the broker marked it so. Returns a finding, None where there is none."""
         key = device, event.boot_id
         seq = event.seq
-        heard = self._boots.get(key)
-        if heard is None:
-            heard = self._boots[key] = _Heard(first=seq, last=seq - 1)
-        resumed = key in self._resumed
-        self._resumed.discard(key)
-        if seq > heard.last:
-            return self._forward(key, heard, seq, resumed=resumed)
-        if seq in heard.missing:
-            heard.missing.remove(seq)
-            heard.events += 1
-            heard.late += 1
-            return f"{_name(key)}: {seq} comes after {heard.last}, out of order"
-        heard.repeated += 1
+        record = self._boots.get(key)
+        if record is None:
+            record = self._boots[key] = _BootRecord(first=seq, last=seq - 1)
+        after_interruption = key in self._interrupted
+        self._interrupted.discard(key)
+        if seq > record.last:
+            return self._advance(key, record, seq, after_interruption=after_interruption)
+        if seq in record.missing:
+            record.missing.remove(seq)
+            record.events += 1
+            record.late += 1
+            return f"{_name(key)}: {seq} arrives after {record.last}, out of order"
+        record.repeated += 1
         if event.replayed or duplicate:
             return None
-        heard.unmarked += 1
-        return f"{_name(key)}: {seq} comes again without a mark"
+        record.repeated_unmarked += 1
+        return f"{_name(key)}: {seq} is repeated without a mark"
 
     def summary(self) -> list[str]:
-        """A line for each boot of each device that was heard."""
-        return [f"{_name(key)}: {_sum(heard)}" for key, heard in self._boots.items()] or ["no events came"]
+        """Return a line for each boot of each device."""
+        return [f"{_name(key)}: {_sum(record)}" for key, record in self._boots.items()] or ["no events received"]
 
-    def _forward(self, key: tuple[str, str], heard: _Heard, seq: int, *, resumed: bool) -> str | None:
-        first, left_out = heard.last + 1, seq - heard.last - 1
-        heard.last = seq
-        heard.events += 1
-        if not left_out:
+    def _advance(self, key: tuple[str, str], record: _BootRecord, seq: int, *, after_interruption: bool) -> str | None:
+        first, skipped = record.last + 1, seq - record.last - 1
+        record.last = seq
+        record.events += 1
+        if not skipped:
             return None
-        numbers = f"{first}" if left_out == 1 else f"{first} to {seq - 1}"
-        if resumed:
-            heard.unheard += left_out
-            return f"{_name(key)}: {numbers} not heard, this watcher was away"
-        if heard.gaps + left_out <= _MISSING_MAX:
-            heard.missing.update(range(first, seq))
+        numbers = f"{first}" if skipped == 1 else f"{first} to {seq - 1}"
+        if after_interruption:
+            record.unobserved += skipped
+            return f"{_name(key)}: {numbers} not received, this subscriber was disconnected"
+        if record.missing_count + skipped <= _MOST_MISSING:
+            record.missing.update(range(first, seq))
         else:
-            heard.uncounted += left_out
+            record.missing_uncounted += skipped
         return f"{_name(key)}: gap, {numbers} missing"
 
 
@@ -101,14 +107,14 @@ def _name(key: tuple[str, str]) -> str:
     return printable(f"{key[0]} boot {key[1]}")
 
 
-def _sum(heard: _Heard) -> str:
+def _sum(record: _BootRecord) -> str:
     findings = [
-        (heard.gaps, "missing"),
-        (heard.late, "out of order"),
-        (heard.unmarked, "repeated without a mark"),
-        (heard.unheard, "not heard by this watcher"),
-        (heard.repeated - heard.unmarked, "repeated, marked"),
+        (record.missing_count, "missing"),
+        (record.late, "out of order"),
+        (record.repeated_unmarked, "repeated without a mark"),
+        (record.unobserved, "not received while disconnected"),
+        (record.repeated - record.repeated_unmarked, "repeated, marked"),
     ]
-    said = [f"{count} {what}" for count, what in findings if count]
-    nothing = [] if heard.gaps else ["none missing"]
-    return ", ".join([f"{heard.first} to {heard.last}", f"{heard.events} events", *nothing, *said])
+    counts = [f"{count} {what}" for count, what in findings if count]
+    complete = [] if record.missing_count else ["none missing"]
+    return ", ".join([f"{record.first} to {record.last}", f"{record.events} events", *complete, *counts])

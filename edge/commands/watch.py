@@ -1,139 +1,60 @@
-"""`emotion-edge watch`: what the sensors say, live."""
+"""`emotion-edge watch`: prints the events, states and health of all sensors of a broker as they arrive."""
 
+import argparse
 import contextlib
 import secrets
+import signal
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TextIO
 
 import msgspec
 
-from edge.commands.verify import Verifier
-from edge.config.schema import MqttConfig
-from edge.errors import BrokerError, ConfigError
+from edge.commands.common import add_broker_option, add_common_options, write_line
+from edge.commands.subscriber import receive_reconnecting
+from edge.commands.verify import SequenceVerifier
+from edge.config.schema import Config, MqttConfig
+from edge.errors import ConfigError
 from edge.messages.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, Payload, StatePayload
 from edge.messages.text import clock, describe, describe_health, describe_state, printable
 from edge.messages.topics import STATUS_WORDS, Kind, parse_topic, subscription
-from edge.mqtt.connection import Connection
 from edge.mqtt.dialler import Connector
-from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.settings import broker_settings, reconnect_backoff
-from edge.mqtt.types import ConnectionGoneError, ReceivedMessage
-from edge.pacing import Backoff
+from edge.mqtt.types import ReceivedMessage
 
 _KINDS: Final[tuple[Kind, ...]] = ("status", "state", "event", "health")
-_STOP_CHECK_SECONDS: Final = 0.2
-_FORGET_ABOVE: Final = 1_000
-"""Faces remembered to say how long each was there: far more than can be in view, and not without end,
-for those of a sensor that was switched off never leave."""
+MOST_FACES: Final = 1_000
+"""Faces whose time of appearance is remembered: far more than can be in view. There is a limit because the faces of
+a sensor that was switched off never leave."""
 
 
-class Malformed(Exception):  # noqa: N818 - a finding about somebody else's message
-    """A payload that is not what its topic promises; the message says why."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.description = "Print the events, states and health of all devices as they arrive, until Ctrl-C."
+    add_common_options(parser)
+    add_broker_option(parser)
+    parser.add_argument("--device", metavar="ID", help="only this device")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="report events that are missing, out of order or repeated without a mark; exit code 1 if there are any",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
-def decode(kind: Kind, payload: bytes) -> Payload | str:
-    """Payload of a topic of `kind`, a plain word for `status`. Raises Malformed."""
-    if kind == "status":
-        word = payload[:32].decode(errors="replace")
-        if word not in STATUS_WORDS:
-            msg = f"{word!r} is none of {', '.join(STATUS_WORDS)}"
-            raise Malformed(msg)
-        return word
-    try:
-        return msgspec.json.decode(payload, type=TOPIC_PAYLOADS[kind])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(str(error)) from None
-
-
-class Reader:
-    """Turns messages into lines for a person. Remembers who is in view, to tell only what is new."""
-
-    def __init__(self, base: str) -> None:
-        self._base = base
-        self._appeared: dict[tuple[str, str, int], float] = {}
-        self._health: dict[str, str] = {}
-
-    def line(self, message: ReceivedMessage) -> str | None:
-        """One line about `message`; None where it tells nothing new."""
-        address = parse_topic(self._base, message.topic)
-        if address is None:
-            return None
-        now = time.strftime("%H:%M:%S")
-        device = printable(address.device)
-        try:
-            payload = decode(address.kind, message.payload)
-        except Malformed as error:
-            return f"{now} {device}  {address.kind} cannot be read: {printable(str(error))}"
-        match payload:
-            case EventPayload():
-                return f"{clock(payload.time)} {device}  {self.event(payload, address.device)}"
-            case StatePayload() if message.retained:
-                # Events tell of every change from here on; this one tells where they start.
-                return f"{clock(payload.time)} {device}  {describe_state(payload)}"
-            case HealthPayload():
-                news = describe_health(payload)
-                if self._health.get(address.device) == news:
-                    return None
-                self._health[address.device] = news
-                return f"{clock(payload.time)} {device}  {news}"
-            case str():
-                return f"{now} {device}  {payload}"
-        return None
-
-    def event(self, event: EventPayload, device: str = "") -> str:
-        """One line about an event of `device`; a face that left is told with how long it was there."""
-        face = (device, event.boot_id, event.face.track)
-        if event.type == "face_appeared":
-            self._appeared[face] = event.source_seconds
-            if len(self._appeared) > _FORGET_ABOVE:
-                self._appeared.pop(next(iter(self._appeared)))
-        began = self._appeared.pop(face, None) if event.type == "face_left" else None
-        return describe(event, None if began is None else event.source_seconds - began)
-
-
-def json_line(base: str, message: ReceivedMessage) -> str | None:
-    """`message` as one line of JSON: device, kind, retained and payload, or error; None if not ours."""
-    address = parse_topic(base, message.topic)
-    if address is None:
-        return None
-    record = {"device": address.device, "kind": address.kind, "retained": message.retained}
-    try:
-        content = {"payload": decode(address.kind, message.payload)}
-    except Malformed as error:
-        content = {"error": str(error)}
-    return msgspec.json.encode(record | content).decode()
-
-
-def subscribe(dialler: Connector, filters: list[str]) -> Connection:
-    """Connect and subscribe. Raises BrokerError for a refusal, ConnectFailedError, ConnectionGoneError."""
-    connection = dialler.connect()
-    try:
-        refusal = connection.subscribe(filters)
-    except BaseException:
-        connection.__exit__()
-        raise
-    if refusal is not None:
-        connection.close()
-        msg = f"the broker at {dialler.access.broker} refuses the subscription to {', '.join(filters)}: {refusal}"
-        raise BrokerError(msg)
-    return connection
-
-
-def receive(connection: Connection, timeout_seconds: float) -> Iterator[ReceivedMessage]:
-    """Give what comes within one `poll`, also what came right before the end (ConnectionGoneError)."""
-    try:
-        connection.poll(timeout_seconds)
-    except ConnectionGoneError:
-        yield from connection.take_received()
-        raise
-    yield from connection.take_received()
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Watch until interrupted; returns the exit code."""
+    # `timeout 60 emotion-edge watch --verify` sends SIGTERM, and must print its summary too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = Options(device=arguments.device, json=arguments.json, verify=arguments.verify)
+    return watch(config.mqtt, options, sys.stdout)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to show. `device`: only this one. `json`: one object per line. `verify`: also what did not arrive."""
+    """What to print. `device`: only this one. `json`: one object per line. `verify`: also what did not arrive."""
 
     device: str | None = None
     json: bool = False
@@ -141,58 +62,141 @@ class Options:
 
 
 def watch(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callable[[], bool] = lambda: False) -> int:
-    """Print what the sensors say, until `stop()` or interrupted; returns the exit code.
+    """Print what the sensors publish, until `stop()` or interrupted; returns the exit code.
 
-    With `verify` each gap, event out of order and duplicate without a mark is a line as well, a summary
-    comes at the end, and the exit code is 1 where there was one.
+    With `verify` each gap, event out of order and duplicate without a mark is a line as well, a summary comes at
+    the end, and the exit code is 1 where there was one.
 
-    Raises ConfigError, and BrokerError where the broker cannot be reached or refuses us; once it has
-    accepted us, a connection that breaks is made again.
+    Raises ConfigError, and BrokerError where the broker cannot be reached or refuses the connection. A connection
+    that is lost later is made again.
     """
     device = options.device
     if not mqtt.url:
-        msg = "mqtt.url is empty: say which broker to watch, as in --mqtt mqtt://HOST"
-        raise ConfigError(msg)
+        raise ConfigError("mqtt.url is empty: name the broker to watch, as in --mqtt mqtt://HOST")
     if device is not None and (not device or set(device) & set("+#/")):
-        msg = f"device = {device!r} must be one device's id, without any of + # /"
-        raise ConfigError(msg)
-    # A random client id: two people watching must not throw each other out.
-    dialler = Connector(broker_settings(mqtt), f"emotion-edge-watch-{secrets.token_hex(4)}")
+        raise ConfigError(f"--device is {device!r}, but must be the id of one device, without any of + # /")
+    # A random client id: a broker ends the older of two connections with the same id.
+    connector = Connector(broker_settings(mqtt), f"emotion-edge-watch-{secrets.token_hex(4)}")
     filters = [subscription(mqtt.base_topic, kind, device) for kind in _KINDS]
     printer = _Printer(mqtt.base_topic, options, stream)
     with contextlib.suppress(KeyboardInterrupt):
-        for message in _messages(dialler, filters, reconnect_backoff(mqtt.reconnect_max_seconds), stop):
-            printer(message)
+        for item in receive_reconnecting(connector, filters, reconnect_backoff(mqtt.reconnect_max_seconds), stop):
+            if isinstance(item, str):
+                printer.connection(item)
+            else:
+                printer.message(item)
     return printer.finish()
 
 
+class MalformedPayloadError(Exception):
+    """A payload that does not fit its topic; the message names the reason."""
+
+
+def decode(kind: Kind, payload: bytes) -> Payload | str:
+    """Decode a payload of a topic of `kind`; a plain word for `status`. Raises MalformedPayloadError."""
+    if kind == "status":
+        word = payload[:32].decode(errors="replace")
+        if word not in STATUS_WORDS:
+            raise MalformedPayloadError(f"{word!r} is none of {', '.join(STATUS_WORDS)}")
+        return word
+    try:
+        return msgspec.json.decode(payload, type=TOPIC_PAYLOADS[kind])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedPayloadError(str(error)) from None
+
+
+class MessageFormatter:
+    """Formats messages as lines of text. Remembers health and faces in view, to print only what is new.
+
+    `most_faces`: faces whose time of appearance is remembered.
+    """
+
+    def __init__(self, base: str, *, most_faces: int = MOST_FACES) -> None:
+        self._base = base
+        self._most_faces = most_faces
+        self._appeared_seconds: dict[tuple[str, str, int], float] = {}
+        self._health: dict[str, str] = {}
+
+    def format(self, message: ReceivedMessage) -> str | None:
+        """Return one line about `message`; None where it holds nothing new."""
+        address = parse_topic(self._base, message.topic)
+        if address is None:
+            return None
+        now = time.strftime("%H:%M:%S")
+        device = printable(address.device)
+        try:
+            payload = decode(address.kind, message.payload)
+        except MalformedPayloadError as error:
+            return f"{now} {device}  {address.kind} cannot be read: {printable(str(error))}"
+        match payload:
+            case EventPayload():
+                return f"{clock(payload.time)} {device}  {self.format_event(payload, address.device)}"
+            case StatePayload() if message.retained:
+                # The first, retained state is where the events begin; later states repeat what the events report.
+                return f"{clock(payload.time)} {device}  {describe_state(payload)}"
+            case HealthPayload():
+                text = describe_health(payload)
+                if self._health.get(address.device) == text:
+                    return None
+                self._health[address.device] = text
+                return f"{clock(payload.time)} {device}  {text}"
+            case str():
+                return f"{now} {device}  {payload}"
+        return None
+
+    def format_event(self, event: EventPayload, device: str = "") -> str:
+        """Return one line about an event of `device`; for a face that left, with how long it was in view."""
+        face = (device, event.boot_id, event.face.track)
+        if event.type == "face_appeared":
+            self._appeared_seconds[face] = event.source_seconds
+            if len(self._appeared_seconds) > self._most_faces:
+                self._appeared_seconds.pop(next(iter(self._appeared_seconds)))
+        began = self._appeared_seconds.pop(face, None) if event.type == "face_left" else None
+        return describe(event, None if began is None else event.source_seconds - began)
+
+
+def json_line(base: str, message: ReceivedMessage) -> str | None:
+    """Return `message` as one line of JSON: device, kind, retained and payload, or error; None for another topic."""
+    address = parse_topic(base, message.topic)
+    if address is None:
+        return None
+    record = {"device": address.device, "kind": address.kind, "retained": message.retained}
+    try:
+        content = {"payload": decode(address.kind, message.payload)}
+    except MalformedPayloadError as error:
+        content = {"error": str(error)}
+    return msgspec.json.encode(record | content).decode()
+
+
 class _Printer:
-    """Writes messages, remarks about the connection and, with `verify`, findings, each as one line."""
+    """Prints messages, changes of the connection and, with `verify`, findings, each as one line."""
 
     def __init__(self, base: str, options: Options, stream: TextIO) -> None:
         self._base = base
         self._stream = stream
         self._json = options.json
-        self._reader = Reader(base)
-        self._verifier = Verifier() if options.verify else None
+        self._formatter = MessageFormatter(base)
+        self._verifier = SequenceVerifier() if options.verify else None
 
-    def __call__(self, message: ReceivedMessage | str) -> None:
-        if isinstance(message, str):
-            if self._verifier is not None:
-                self._verifier.interrupted()
-            self._write(None if self._json else f"{time.strftime('%H:%M:%S')} {message}")
-            return
-        self._write(json_line(self._base, message) if self._json else self._reader.line(message))
+    def message(self, message: ReceivedMessage) -> None:
+        """Print a message, and what the verifier finds in it."""
+        self._write(json_line(self._base, message) if self._json else self._formatter.format(message))
         finding = self._finding(message)
         if finding is not None:
-            self._say(finding)
+            self._write_finding(finding)
+
+    def connection(self, text: str) -> None:
+        """Print that the connection was lost or restored."""
+        if self._verifier is not None:
+            self._verifier.interrupted()
+        self._write(None if self._json else f"{time.strftime('%H:%M:%S')} {text}")
 
     def finish(self) -> int:
-        """Sum up; returns the exit code."""
+        """Print the summary of the verifier; returns the exit code."""
         if self._verifier is None:
             return 0
         for line in self._verifier.summary():
-            self._say(line)
+            self._write_finding(line)
         return 0 if self._verifier.faultless else 1
 
     def _finding(self, message: ReceivedMessage) -> str | None:
@@ -201,48 +205,14 @@ class _Printer:
             return None
         try:
             event = decode("event", message.payload)
-        except Malformed:
-            return None  # the line before this one says so
+        except MalformedPayloadError:
+            return None  # the line of the message has reported it
         assert isinstance(event, EventPayload)  # noqa: S101 - what "event" is decoded to
         return self._verifier.event(address.device, event, duplicate=message.duplicate)
 
-    def _say(self, finding: str) -> None:
-        line = msgspec.json.encode({"verify": finding}).decode() if self._json else f"verify: {finding}"
-        self._write(line)
+    def _write_finding(self, finding: str) -> None:
+        self._write(msgspec.json.encode({"verify": finding}).decode() if self._json else f"verify: {finding}")
 
     def _write(self, line: str | None) -> None:
         if line is not None:
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
-
-
-def _messages(
-    dialler: Connector, filters: list[str], backoff: Backoff, stop: Callable[[], bool]
-) -> Iterator[ReceivedMessage | str]:
-    """Give messages, and remarks about the connection, for as long as `stop()` is false."""
-    accepted = False
-    silent = ""
-    while not stop():
-        began = time.monotonic()
-        try:
-            with subscribe(dialler, filters) as connection:
-                if silent:
-                    yield "the broker is back"
-                accepted, silent = True, ""
-                began = time.monotonic()
-                while not stop():
-                    yield from receive(connection, _STOP_CHECK_SECONDS)
-                connection.close()
-        except ConnectFailedError as error:
-            if not accepted:
-                raise BrokerError(str(error)) from error
-        except ConnectionGoneError as error:
-            if not accepted:
-                raise BrokerError(f"the connection to the broker is gone: {error}") from error
-            backoff.attempt_ended(time.monotonic() - began)
-            if not silent:
-                silent = f"the connection to the broker is gone: {error}; trying again"
-                yield silent
-        until = time.monotonic() + backoff.next_seconds()
-        while not stop() and time.monotonic() < until:
-            time.sleep(_STOP_CHECK_SECONDS)
+            write_line(self._stream, line)

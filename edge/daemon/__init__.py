@@ -1,1 +1,1 @@
-"""The daemon: wiring, main loop, health, watchdog and reload."""
+"""The running sensor: wiring, main loop, outputs, health, watchdog and reload."""

@@ -1,4 +1,4 @@
-"""What the sensor says of itself: what it is, how it is doing, and both in a line for people."""
+"""Builds the sensor's info and health payloads, and the status line for `systemctl status`."""
 
 import platform
 import time
@@ -19,7 +19,7 @@ from edge.vision.classification.classifier import Classifier
 
 
 def build_info(*, config: Config, device: str, boot_id: str, classifier: Classifier) -> InfoPayload:
-    """Say what this sensor is."""
+    """Return what this sensor is: its software, model and source."""
     manifest = classifier.manifest
     return InfoPayload(
         version=__version__,
@@ -37,21 +37,26 @@ def build_info(*, config: Config, device: str, boot_id: str, classifier: Classif
 
 
 class HealthReporter:
-    """Puts together how the sensor is doing, from its parts."""
+    """Builds health payloads from the state of the sensor's parts."""
 
-    def __init__(self, config: Config, capture: Capture, meter: FrameStats, governor: Governor, sink: Sink) -> None:
+    def __init__(self, config: Config, capture: Capture, stats: FrameStats, governor: Governor, sink: Sink) -> None:
         self.configure(config)
-        self._capture, self._meter, self._governor, self._sink = capture, meter, governor, sink
+        self._capture, self._stats, self._governor, self._sink = capture, stats, governor, sink
         self._started = time.monotonic()
         self._last: tuple[float, HealthPayload] | None = None
+        self.faces_in_view = 0
+        """Faces in the last frame, which the daemon sets."""
 
     def configure(self, config: Config) -> None:
-        """Report against another budget from here on."""
+        """Compare latencies with the budget of another configuration from now on."""
         self._budget_ms = config.budget.latency_ms
 
-    def health(self, now_monotonic: float, *, faces: int, meter: FrameStats | None = None) -> HealthPayload:
-        """Say how it is doing since the last time this was asked, or as `meter` has it; `faces` are in view."""
-        fps, latency, stages = (meter or self._meter).report(now_monotonic)
+    def report(self, now_monotonic: float, stats: FrameStats | None = None) -> HealthPayload:
+        """Return health now. Frame rate, latency and stage times cover the time since the last report.
+
+        `stats`: statistics to use for these three, for a reader with reports of its own.
+        """
+        fps, latency, stages = (stats or self._stats).report(now_monotonic)
         capture, governor, sink = self._capture, self._governor, self._sink.status()
         payload = HealthPayload(
             time=timestamp(time.time()),
@@ -60,11 +65,11 @@ class HealthReporter:
             source_error=capture.error,
             paused=capture.paused,
             source_reopened=capture.reopened,
-            frames=self._meter.frames,
+            frames=self._stats.frames,
             frames_dropped=capture.dropped + governor.late,
             frames_late=governor.late,
             fps=fps,
-            faces=faces,
+            faces=self.faces_in_view,
             latency_ms=latency,
             budget_latency_ms=self._budget_ms,
             within_budget=None if latency is None else latency.p99 <= self._budget_ms,
@@ -78,21 +83,21 @@ class HealthReporter:
             temperature_c=board.temperature_c(),
             throttled=board.throttled(),
         )
-        if meter is None:
+        if stats is None:
             self._last = now_monotonic, payload
         return payload
 
     def recent(self, now_monotonic: float) -> HealthPayload | None:
-        """Give what was said last, if it is still worth something; None where it is time to ask anew."""
+        """Return the last report where it is younger than RECENT_SECONDS, else None."""
         if self._last is None or now_monotonic - self._last[0] >= RECENT_SECONDS:
             return None
         return self._last[1]
 
 
 def status_line(health: HealthPayload) -> str:
-    """Return what `systemctl status` shows of it."""
+    """Return health as the one line that `systemctl status` shows."""
     if health.paused:
-        return f"paused: nobody is looked at until it is resumed; broker {health.broker}"
+        return f"capture paused until a resume request; broker {health.broker}"
     latency = health.latency_ms
     within = "" if latency is None else f", {latency.p99:.0f} ms (p99) of {health.budget_latency_ms:.0f}"
     return (

@@ -1,25 +1,124 @@
-"""Builds the sink that the configuration asks for."""
+"""Builds the sensor: creates its parts from the configuration and connects them. Starts none of them.
 
-from collections.abc import Sequence
+    capture -> pipeline (detect, track, classify) -> outputs -> sink (MQTT or JSON Lines), preview, Home Assistant
+
+`edge.daemon.daemon` moves each frame along this path.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
-from edge.config.schema import MqttConfig
+import cv2
+
+from edge.capture.capture import Capture
+from edge.capture.open import make_source
+from edge.capture.source import Source, SourceOptions
+from edge.config.schema import Config, MqttConfig
+from edge.control.handler import RequestHandler, create_request_handler
+from edge.daemon.health import HealthReporter
+from edge.daemon.outputs import Outputs
+from edge.homeassistant.announcer import create_announcer
+from edge.latency.governor import Governor
+from edge.latency.stats import FrameStats
+from edge.messages.payload_builder import PayloadBuilder
+from edge.messages.payloads import HealthPayload
 from edge.mqtt.handlers import MessageHandler
+from edge.preview.factory import create_preview
 from edge.sinks.base import PublishedCallback, Sink
 from edge.sinks.jsonlines import JsonLinesSink
+from edge.system import board
+from edge.vision.classification.classifier import Classifier
+from edge.vision.detection.detector import Detector
+from edge.vision.pipeline import Pipeline
 
 
-def make_sink(
+@dataclass(frozen=True, slots=True)
+class Components:
+    """The parts of one sensor, connected but not started. `boot_id` is new for each start of the program."""
+
+    device: str
+    boot_id: str
+    capture: Capture
+    governor: Governor
+    classifier: Classifier
+    pipeline: Pipeline
+    payloads: PayloadBuilder
+    outputs: Outputs
+    requests: RequestHandler
+    stats: FrameStats
+    health: HealthReporter
+
+
+def build_components(
+    config: Config,
+    *,
+    fast: bool,
+    stdout: TextIO,
+    create_source: Callable[[str, SourceOptions], Source] = make_source,
+) -> Components:
+    """Build every part of the sensor. Raises EdgeError where one cannot be built.
+
+    `fast`: a file is processed as fast as possible. `stdout`: takes events where no broker is configured.
+    """
+    # The interpreter has threads of its own; two pools on four cores cost more than they give.
+    cv2.setNumThreads(1)
+    device = board.device_id(config.device.id)
+    boot_id = secrets.token_hex(8)
+
+    classifier = Classifier.from_config(config.model)
+    payloads = PayloadBuilder(boot_id, classifier.labels, config.labels)
+    pipeline = Pipeline(config, Detector(config.detector), classifier)
+
+    def preview_health(stats: FrameStats) -> HealthPayload:
+        # The preview calls this only once it runs; by then `health`, which is built below, exists.
+        return health.report(time.monotonic(), stats)
+
+    announcer = create_announcer(config, device) if config.mqtt.url else None
+    preview = create_preview(config, preview_health)
+    requests = create_request_handler(config, device)
+    handlers = [handler for handler in (announcer, requests) if handler is not None]
+    sink = create_sink(config.mqtt, device, stdout, handlers, preview.published)
+    outputs = Outputs(sink, preview, announcer, payloads)
+
+    options = SourceOptions.from_config(config.source, colour=classifier.wants_colour)
+    capture = Capture(
+        lambda: create_source(config.source.uri, options), fast=fast, stall_seconds=config.source.stall_seconds
+    )
+    governor = Governor(config.budget.latency_ms)
+    stats = FrameStats(time.monotonic())
+    health = HealthReporter(config, capture, stats, governor, sink)
+    return Components(
+        device=device,
+        boot_id=boot_id,
+        capture=capture,
+        governor=governor,
+        classifier=classifier,
+        pipeline=pipeline,
+        payloads=payloads,
+        outputs=outputs,
+        requests=requests,
+        stats=stats,
+        health=health,
+    )
+
+
+def create_sink(
     mqtt: MqttConfig,
     device: str,
     stdout: TextIO,
-    correspondents: Sequence[MessageHandler],
+    handlers: Sequence[MessageHandler],
     published: PublishedCallback | None,
 ) -> Sink:
-    """Build the sink that `mqtt` asks for; `correspondents` share its connection, `published` hears of each event."""
+    """Create the sink that `mqtt` configures: MQTT, or JSON Lines on `stdout` without a broker.
+
+    `handlers` share the connection to the broker. `published` is called with each event that was handed over.
+    """
     if not mqtt.url:
         return JsonLinesSink(stdout, published)
-    # Who has no broker waits for neither paho nor TLS at the start.
+    # Without a broker the start does not wait for paho and TLS to load.
     from edge.mqtt.publisher import MqttSink  # noqa: PLC0415
 
-    return MqttSink(mqtt, device, correspondents, published)
+    return MqttSink(mqtt, device, handlers, published)

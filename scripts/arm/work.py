@@ -1,4 +1,4 @@
-"""What runs inside the emulator: one contender on the frames of a source, with a mark before and after each.
+"""What runs inside the emulator: one variant on the frames of a source, with a mark before and after each.
 
     python work.py line|plain|floor SOURCE FRAMES
 
@@ -17,7 +17,7 @@ from edge.capture.source import SourceOptions
 from edge.commands.bench.measure import WARM_UP_FRAMES
 from edge.commands.bench.variants import NetworkOnlyVariant, PipelineVariant, PlainLoopVariant, Variant
 from edge.config.schema import Config
-from edge.sinks.base import JsonLinesSink
+from edge.sinks.jsonlines import JsonLinesSink
 from edge.vision.classification.classifier import Classifier
 
 
@@ -26,12 +26,12 @@ def main(name: str, uri: str, frames: int) -> None:
     cv2.setNumThreads(1)
     config = Config()
     classifier = Classifier.from_config(config.model)
-    contender: Variant
+    variant: Variant
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         if name == "line":
-            contender = PipelineVariant(config, classifier, JsonLinesSink(nowhere))
+            variant = PipelineVariant(config, classifier, JsonLinesSink(nowhere))
         else:
-            contender = PlainLoopVariant(config, classifier) if name == "plain" else NetworkOnlyVariant(classifier)
+            variant = PlainLoopVariant(config, classifier) if name == "plain" else NetworkOnlyVariant(classifier)
         source = make_source(uri, SourceOptions.from_config(config.source, colour=classifier.wants_colour))
         source.open()
         faces = []
@@ -40,10 +40,10 @@ def main(name: str, uri: str, frames: int) -> None:
             if frame is None:
                 break
             if number < WARM_UP_FRAMES:
-                contender.work(frame)
+                variant.work(frame)
                 continue
             os.getppid()
-            done = contender.work(frame)
+            done = variant.work(frame)
             os.getppid()
             faces.append(done.faces)
     sys.stdout.write(json.dumps(faces) + "\n")

@@ -1,1 +1,1 @@
-"""`emotion-edge bench`: what the sensor costs on this machine, beside what it competes with."""
+"""`emotion-edge bench`: measures the sensor on this machine, beside a plain loop and the network alone."""

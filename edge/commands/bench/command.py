@@ -1,7 +1,9 @@
-"""`emotion-edge bench`: runs the measurements in order and shows what came of them."""
+"""`emotion-edge bench`: runs the measurements in order and prints their report."""
 
+import argparse
 import os
 import secrets
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,13 +16,14 @@ from msgspec import structs
 
 from edge.capture.open import make_source
 from edge.capture.source import SourceOptions
-from edge.commands.bench.compare import compare
-from edge.commands.bench.machine import conditions, facts, processors
+from edge.commands.bench.compare import format_comparison
+from edge.commands.bench.machine import current_conditions, gather_facts, processor_count
 from edge.commands.bench.measure import FEWEST_FRAMES, Limit, measure
-from edge.commands.bench.program import Programs
-from edge.commands.bench.report import Conditions, Report, Run, read, write
-from edge.commands.bench.table import table
+from edge.commands.bench.program import ProgramRuns
+from edge.commands.bench.report import Conditions, Report, Run, read_report, write_report
+from edge.commands.bench.table import format_report
 from edge.commands.bench.variants import NetworkOnlyVariant, PipelineVariant, PlainLoopVariant, Variant
+from edge.commands.common import add_broker_option, add_common_options, add_source_option, positive_int
 from edge.config.schema import Config, MqttConfig
 from edge.config.state_dir import MEMORY
 from edge.errors import ConfigError
@@ -30,16 +33,78 @@ from edge.sinks.base import Sink
 from edge.sinks.jsonlines import JsonLinesSink
 from edge.vision.classification.classifier import Classifier
 
-_SAY_SECONDS: Final = 5.0
-"""Between two lines of progress where no terminal shows them in place."""
+_DEFAULT_FRAMES: Final = 300
+_MOST_THREADS: Final = 16
+"""The same limit as that of model.threads."""
+_PROGRESS_SECONDS: Final = 5.0
+"""Time between two lines of progress where standard error is not a terminal."""
 _BUSY_LOAD: Final = 0.5
-"""Other work, processors in use per processor, from which wall-clock figures mean little."""
+"""Load of other programs, in processors in use per processor, from which wall-clock figures mean little."""
 _DRAIN_SECONDS: Final = 5.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.description = (
+        "Measure every stage of the sensor on this machine, beside a plain loop that searches each whole frame and "
+        "beside one run of the network alone."
+    )
+    add_common_options(parser)
+    add_source_option(parser)
+    add_broker_option(parser)
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--frames", type=positive_int, metavar="N", help=f"frames to count (default: {_DEFAULT_FRAMES})"
+    )
+    length.add_argument("--seconds", type=positive_int, metavar="S", help="seconds to measure, instead of --frames")
+    parser.add_argument(
+        "--threads", type=_threads, metavar="N[,N...]", help="numbers of threads to measure (default: model.threads)"
+    )
+    parser.add_argument(
+        "--starts",
+        type=_zero_or_positive_int,
+        metavar="N",
+        default=3,
+        help="how often to start the whole program (default: %(default)s; 0: never)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file")
+    parser.add_argument(
+        "--compare", nargs=2, type=Path, metavar=("A.json", "B.json"), help="print two reports side by side instead"
+    )
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Measure, or compare two reports; returns the exit code. Raises EdgeError."""
+    if arguments.compare is not None:
+        first, second = arguments.compare
+        sys.stdout.write(format_comparison(read_report(first), read_report(second)))
+        return 0
+    frames = _DEFAULT_FRAMES if arguments.frames is None and arguments.seconds is None else arguments.frames
+    request = Request(
+        limit=Limit(frames, arguments.seconds),
+        threads=arguments.threads or [config.model.threads],
+        starts=arguments.starts,
+        json_file=arguments.json,
+        config_file=arguments.config,
+    )
+    sys.stdout.write(format_report(bench(config, request, sys.stderr)))
+    return 0
+
+
+def _zero_or_positive_int(text: str) -> int:
+    return 0 if text == "0" else positive_int(text)
+
+
+def _threads(text: str) -> list[int]:
+    numbers = [positive_int(part) for part in text.split(",")]
+    if max(numbers) > _MOST_THREADS or len(set(numbers)) < len(numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of different numbers from 1 to {_MOST_THREADS}")
+    return numbers
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for on the command line."""
+    """What to measure. `starts`: starts of the whole program; `config_file`: the configuration for these."""
 
     limit: Limit
     threads: Sequence[int]
@@ -48,49 +113,51 @@ class Request:
     config_file: Path | None
 
 
-class _Progress:
-    """One line that is written over on a terminal; elsewhere a line every few seconds."""
+class Progress:
+    """Prints progress: on a terminal one line that is overwritten, elsewhere a line every few seconds."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._terminal = stream.isatty()
-        self._said = 0.0
+        self._printed_at = 0.0
 
     def __call__(self, text: str) -> None:
+        """Print a line."""
         now = time.monotonic()
         if self._terminal:
             self._stream.write(f"\r\033[K{text}")
-        elif now - self._said >= _SAY_SECONDS:
-            self._said = now
+        elif now - self._printed_at >= _PROGRESS_SECONDS:
+            self._printed_at = now
             self._stream.write(f"{text}\n")
         self._stream.flush()
 
-    def done(self) -> None:
+    def clear(self) -> None:
+        """Remove the line from a terminal."""
         if self._terminal:
             self._stream.write("\r\033[K")
             self._stream.flush()
 
 
-class _Watch:
-    """Looks at the machine between blocks, and remembers throttling that has gone by the end."""
+class _ConditionsMonitor:
+    """Reads the machine's conditions between blocks, and remembers throttling that is over by the end."""
 
     def __init__(self) -> None:
-        self.before = conditions()
+        self.before = current_conditions()
         self.throttled = bool(self.before.throttled)
 
-    def look(self) -> Conditions:
-        now = conditions()
+    def sample(self) -> Conditions:
+        now = current_conditions()
         self.throttled = self.throttled or bool(now.throttled)
         return now
 
 
-def bench(config: Config, request: Request, stdout: TextIO, stderr: TextIO) -> int:
-    """Measure, and print the report; returns the exit code. Raises EdgeError."""
+def bench(config: Config, request: Request, stderr: TextIO) -> Report:
+    """Run the measurements, with progress on `stderr`, and write the report's file. Raises EdgeError."""
     if request.limit.frames is not None and request.limit.frames < FEWEST_FRAMES:
         raise ConfigError(f"--frames is {request.limit.frames}, but must be at least {FEWEST_FRAMES}")
     if request.json_file is not None:
         _check_writable(request.json_file)
-    watch, progress = _Watch(), _Progress(stderr)
+    monitor, progress = _ConditionsMonitor(), Progress(stderr)
     runs: list[Run] = []
     size = (0, 0)
     program = None
@@ -98,115 +165,106 @@ def bench(config: Config, request: Request, stdout: TextIO, stderr: TextIO) -> i
         for threads in request.threads:
             cv2.setNumThreads(threads)
             model = structs.replace(config.model, threads=threads)
-            with _sink(_bench_mqtt(config.mqtt)) as sink:
-                run, size = _one(structs.replace(config, model=model), request.limit, sink, progress, watch)
-            runs.append(run)
+            with _bench_sink(_bench_mqtt(config.mqtt)) as sink:
+                results, size = _measure_variants(
+                    structs.replace(config, model=model), request.limit, sink, progress, monitor
+                )
+            runs.append(results)
         if request.starts:
-            # As many frames as there were: a clip may be over before the number that was asked for.
-            program = Programs(config.source.uri, request.config_file).measure(
+            # The number of frames measured, because a clip may be shorter than the number asked for.
+            program = ProgramRuns(config.source.uri, request.config_file).measure(
                 request.starts, runs[0].frames, lambda text: progress(f"bench: {text}")
             )
     finally:
-        progress.done()
-    after = watch.look()
+        progress.clear()
+    after = monitor.sample()
     report = Report(
         time=timestamp(time.time()),
-        facts=facts(Classifier.from_config(config.model)),
+        facts=gather_facts(Classifier.from_config(config.model)),
         source=redacted(config.source.uri),
         width=size[0],
         height=size[1],
-        published_to=_where(config.mqtt),
-        before=watch.before,
+        published_to=_describe_destination(config.mqtt),
+        before=monitor.before,
         after=after,
         runs=runs,
         program=program,
-        invalid=["the firmware held the clock down during the run"] if watch.throttled else [],
-        remarks=_remarks(watch.before, runs),
+        invalid=["the firmware held the clock down during the run"] if monitor.throttled else [],
+        remarks=_remarks(monitor.before, runs),
     )
     if request.json_file is not None:
-        write(report, request.json_file)
-    stdout.write(table(report))
-    return 0
+        write_report(report, request.json_file)
+    return report
 
 
-def bench_compare(first: Path, second: Path, stdout: TextIO) -> int:
-    """Print two reports side by side; returns the exit code. Raises ConfigError."""
-    stdout.write(compare(read(first), read(second)))
-    return 0
-
-
-def _one(config: Config, limit: Limit, sink: Sink, progress: _Progress, watch: _Watch) -> tuple[Run, tuple[int, int]]:
-    """Measure one number of threads; returns the run and the frames' (width, height)."""
+def _measure_variants(
+    config: Config, limit: Limit, sink: Sink, progress: Progress, monitor: _ConditionsMonitor
+) -> tuple[Run, tuple[int, int]]:
+    """Measure the three variants with one number of threads; returns the run and the frames' (width, height)."""
     classifier = Classifier.from_config(config.model)
-    contenders: dict[str, Variant] = {
+    variants: dict[str, Variant] = {
         "line": PipelineVariant(config, classifier, sink),
         "plain": PlainLoopVariant(config, classifier),
         "floor": NetworkOnlyVariant(classifier),
     }
     options = SourceOptions.from_config(config.source, colour=classifier.wants_colour)
-    whole = f" of {limit.frames}" if limit.frames is not None else ""
-    named = f"{config.model.threads} thread" + "s" * (config.model.threads > 1)
+    total = f" of {limit.frames}" if limit.frames is not None else ""
+    threads = f"{config.model.threads} thread" + "s" * (config.model.threads > 1)
 
     def after_block(frames: int, seconds: float) -> None:
-        watch.look()
-        progress(f"bench: {named}, {frames}{whole} frames, {seconds:.0f} s")
+        monitor.sample()
+        progress(f"bench: {threads}, {frames}{total} frames, {seconds:.0f} s")
 
-    return measure(
-        lambda: make_source(config.source.uri, options),
-        contenders,
-        config.model.threads,
-        limit,
-        after_block,
-    )
+    return measure(lambda: make_source(config.source.uri, options), variants, config.model.threads, limit, after_block)
 
 
 def _bench_mqtt(mqtt: MqttConfig) -> MqttConfig:
-    """Publish under a topic of its own, so that nobody takes this for a sensor, and leave nothing on disk."""
+    """Return settings with a base topic of their own, where no subscriber takes this for a sensor, and no file."""
     return structs.replace(mqtt, base_topic=f"{mqtt.base_topic}-bench", outbox_directory=MEMORY)
 
 
-def _where(mqtt: MqttConfig) -> str:
+def _describe_destination(mqtt: MqttConfig) -> str:
     return f"{mqtt.url}, topics below {_bench_mqtt(mqtt).base_topic}/" if mqtt.url else f"{os.devnull} as JSON Lines"
 
 
 @contextmanager
-def _sink(mqtt: MqttConfig) -> Iterator[Sink]:
-    """Give where events go: the configured broker, else JSON Lines to nowhere."""
+def _bench_sink(mqtt: MqttConfig) -> Iterator[Sink]:
+    """Yield the sink of events: the configured broker, else JSON Lines to the null device."""
     if not mqtt.url:
-        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-            yield JsonLinesSink(nowhere)
+        with Path(os.devnull).open("w", encoding="utf-8") as null:
+            yield JsonLinesSink(null)
         return
     from edge.mqtt.publisher import MqttSink  # noqa: PLC0415 - not needed without a broker
 
-    publisher = MqttSink(mqtt, f"bench-{secrets.token_hex(4)}")
-    publisher.start()
+    sink = MqttSink(mqtt, f"bench-{secrets.token_hex(4)}")
+    sink.start()
     try:
-        yield publisher
+        yield sink
     finally:
-        publisher.close(_DRAIN_SECONDS)
+        sink.close(_DRAIN_SECONDS)
 
 
 def _remarks(before: Conditions, runs: Sequence[Run]) -> list[str]:
     remarks = []
-    if before.load is not None and before.load >= _BUSY_LOAD * processors():
+    if before.load is not None and before.load >= _BUSY_LOAD * processor_count():
         remarks.append(
-            f"other work kept the processors busy (load {before.load:.1f} on {processors()}): the milliseconds are "
-            f"too high, the ratios of processor time still hold"
+            f"other programs kept the processors busy (load {before.load:.1f} on {processor_count()}): the "
+            f"milliseconds are too high, the ratios of processor time still hold"
         )
     if before.governor is not None and before.governor != "performance":
-        remarks.append(f"the clock governor is {before.governor}: the clock changed with the load")
+        remarks.append(f"the clock governor is {before.governor}, not performance: the clock changed with the load")
     if not any(run.frames_with_face for run in runs):
-        remarks.append("no frame showed a face that was followed: nothing was classified")
+        remarks.append("no frame showed a tracked face: nothing was classified")
     return remarks
 
 
 def _check_writable(path: Path) -> None:
-    """Better before minutes of measuring than after."""
-    there = path.exists()
+    """Raise ConfigError where the report cannot be written, before minutes of measuring."""
+    existed = path.exists()
     try:
         with path.open("ab"):
             pass
-        if not there:
+        if not existed:
             path.unlink()
     except OSError as error:
         raise ConfigError(f"--json {path} cannot be written: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Two reports side by side."""
+"""Formats two reports side by side."""
 
 import statistics
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from edge.commands.bench.report import Program, Report, Run, Spread
 Rows = dict[str, float]
 
 
-def compare(first: Report, second: Report) -> str:
-    """Return A, B and B/A for everything that both hold, after what differs between the two."""
+def format_comparison(first: Report, second: Report) -> str:
+    """Return A, B and B / A of every figure that both reports hold, after the facts in which they differ."""
     lines = [*_differences(first, second), f"{'':<34}{'A':>11}{'B':>11}{'B / A':>9}"]
     rows, others = _rows(first), _rows(second)
     for name, value in rows.items():
         if name in others:
-            lines.append(f"{name:<34}{value:11.3f}{others[name]:11.3f}{_quotient(value, others[name])}")
+            lines.append(f"{name:<34}{value:11.3f}{others[name]:11.3f}{_ratio(value, others[name])}")
     missing = sorted(set(rows) ^ set(others))
     if missing:
         lines.append(f"only in one: {', '.join(missing)}")
@@ -38,7 +38,7 @@ def _differences(first: Report, second: Report) -> Iterator[str]:
             yield f"{letter}: {remark}"
 
 
-def _quotient(first: float, second: float) -> str:
+def _ratio(first: float, second: float) -> str:
     return f"{second / first:9.3f}" if first > 0 else f"{'-':>9}"
 
 
@@ -79,7 +79,7 @@ def _program_rows(program: Program) -> Rows:
         rows["program resident, MB"] = program.peak_resident_mb
     if program.ready_seconds:
         rows["watching after, s"] = statistics.median(program.ready_seconds)
-    came = [seconds for seconds in program.first_event_seconds if seconds is not None]
-    if came and len(came) == len(program.first_event_seconds):
-        rows["first event after, s"] = statistics.median(came)
+    seconds_to_event = [seconds for seconds in program.first_event_seconds if seconds is not None]
+    if seconds_to_event and len(seconds_to_event) == len(program.first_event_seconds):
+        rows["first event after, s"] = statistics.median(seconds_to_event)
     return rows

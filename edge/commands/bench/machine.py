@@ -1,4 +1,4 @@
-"""What this machine is, and how it is at the moment."""
+"""Describes this machine: its hardware and software, and its load, clock and temperature now."""
 
 import os
 import platform
@@ -30,7 +30,7 @@ _ARM_PARTS: Final = {
     "0xd0b": "Cortex-A76",
     "0xd41": "Cortex-A78",
 }
-"""Arm's part numbers, which is all that /proc/cpuinfo says there (Linux, arch/arm64/include/asm/cputype.h)."""
+"""Names of Arm's part numbers, which is all that /proc/cpuinfo holds (Linux, arch/arm64/include/asm/cputype.h)."""
 
 
 def _text(path: Path) -> str | None:
@@ -41,7 +41,7 @@ def _text(path: Path) -> str | None:
 
 
 def _fields(path: Path) -> dict[str, str]:
-    """Read lines of `name : value`; the first of each name."""
+    """Read lines of `name : value`; the first line of each name counts."""
     fields: dict[str, str] = {}
     for line in (_text(path) or "").splitlines():
         name, colon, value = line.partition(":")
@@ -50,26 +50,26 @@ def _fields(path: Path) -> dict[str, str]:
     return fields
 
 
-def processor(path: Path = _CPUINFO) -> str:
-    """Return the processor's name as far as the system tells it, such as "Cortex-A72"."""
+def processor_name(path: Path = _CPUINFO) -> str:
+    """Return the processor's name, such as "Cortex-A72", or as much of it as the system reports."""
     fields = _fields(path)
     arm = _ARM_PARTS.get(fields.get("CPU part", "").lower())
     return fields.get("model name") or arm or fields.get("Hardware") or platform.machine()
 
 
 def memory_mb(path: Path = _MEMINFO) -> int | None:
-    """Return the memory of the machine, 1024 * 1024 bytes each."""
+    """Return the memory of the machine in units of 1024 * 1024 bytes; None where it is unknown."""
     kilobytes = _fields(path).get("MemTotal", "").split(" ")[0]
     return int(kilobytes) // 1024 if kilobytes.isdigit() else None
 
 
 def board_name(dmi: Path = _DMI) -> str | None:
-    """Return the board as the device tree or, on a PC, the firmware names it."""
-    named = board.board_name()
-    if named is None:
+    """Return the board's name from the device tree or, on a PC, from the firmware."""
+    name = board.board_name()
+    if name is None:
         parts = [_text(dmi / "sys_vendor"), _text(dmi / "product_name")]
-        named = " ".join(part for part in parts if part) or None
-    return named
+        name = " ".join(part for part in parts if part) or None
+    return name
 
 
 def _system() -> str:
@@ -79,18 +79,18 @@ def _system() -> str:
         return platform.system()
 
 
-def processors() -> int:
-    """Return how many processors this process may use."""
+def processor_count() -> int:
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
-def facts(classifier: Classifier) -> Facts:
-    """Gather what stays the same during a run."""
+def gather_facts(classifier: Classifier) -> Facts:
+    """Gather machine, software and model, which stay the same during a run."""
     manifest = classifier.manifest
     return Facts(
         board=board_name(),
-        processor=processor(),
-        processors=processors(),
+        processor=processor_name(),
+        processors=processor_count(),
         memory_mb=memory_mb(),
         os=_system(),
         kernel=platform.release(),
@@ -106,8 +106,8 @@ def facts(classifier: Classifier) -> Facts:
     )
 
 
-def conditions(cpufreq: Path = _CPUFREQ) -> Conditions:
-    """Look at what may change during a run."""
+def current_conditions(cpufreq: Path = _CPUFREQ) -> Conditions:
+    """Measure load, clock, temperature and throttling, which may change during a run."""
     kilohertz = _text(cpufreq / "scaling_cur_freq")
     return Conditions(
         load=round(os.getloadavg()[0], 2),

@@ -1,11 +1,10 @@
-"""Plays a source to all contenders, in turn and in small blocks, and sums up what they took.
+"""Gives the frames of a source to all variants, in alternating small blocks, and measures their time.
 
-In blocks, because a machine's clock, temperature and other work change within seconds: what is
-compared must have met the same of them. Each contender comes first, second and last in turn.
+The blocks are small because a machine's clock, temperature and other load change within seconds, and must be the same
+for all variants. The variants take turns in being first, second and last.
 
-The first frame of a block finds the processor's caches full of what the contender before it needed, and takes
-up to twice as long as any other. Means count it; percentiles, which tell how even a contender's own work is,
-do not.
+The first frame of a block finds the processor's caches full of the data of the variant before it, and takes up to
+twice as long as any other. Means count it; percentiles, which show how even a variant's own work is, do not.
 """
 
 import time
@@ -23,19 +22,19 @@ from edge.errors import SourceError, SourceLostError
 from edge.types import Frame
 
 WARM_UP_FRAMES: Final = 20
-"""Processed by all and not counted: caches fill, the interpreter settles, a face is found."""
+"""Frames that all variants process before counting begins: caches fill, the interpreter warms up, a face is found."""
 FEWEST_FRAMES: Final = 10
-"""Counted frames below which percentiles say nothing."""
+"""Fewest counted frames: below this, percentiles mean nothing."""
 _BLOCK_FRAMES: Final = 10
 _LONGEST_GAP_SECONDS: Final = 0.2
-"""Of a camera between two frames: while the others work its time goes on, but the line must not think that
-everybody left."""
+"""Longest gap between two frames of a camera. Its clock runs on while the other variants work; without this limit
+the pipeline would conclude that every face has left."""
 _DECIMALS: Final = 3
 
 
 @dataclass(frozen=True)
 class Limit:
-    """When to stop: after so many counted frames, or at the first block that ends after so many seconds."""
+    """When to stop: after `frames` counted frames, or at the end of the first block that ends after `seconds`."""
 
     frames: int | None = None
     seconds: float | None = None
@@ -43,7 +42,7 @@ class Limit:
 
 @dataclass
 class _Tally:
-    """What one contender, or capture, took: of all frames together, and of each but the first of a block."""
+    """Times of one variant, or of capture: sums over all frames, and each frame's but the first of a block."""
 
     frames: int = 0
     total_wall_ms: float = 0.0
@@ -55,7 +54,7 @@ class _Tally:
     stage_ms: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, wall_seconds: float, cpu_seconds: float, work: Work, *, first: bool) -> None:
-        """Count a frame; `first`: of its block."""
+        """Count a frame; `first`: it is the first of its block."""
         self.frames += 1
         self.total_wall_ms += 1000 * wall_seconds
         self.total_cpu_ms += 1000 * cpu_seconds
@@ -69,8 +68,8 @@ class _Tally:
             self.stage_ms.setdefault(stage, []).append(spent)
 
 
-class _Player:
-    """Reads blocks of frames from an open source, and times the reading."""
+class _BlockReader:
+    """Reads blocks of frames from an open source, and measures the time of reading."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -78,7 +77,7 @@ class _Player:
         self._last: float | None = None
         self.size = (0, 0)
 
-    def block(self, count: int, tally: _Tally) -> list[Frame]:
+    def read(self, count: int, tally: _Tally) -> list[Frame]:
         frames: list[Frame] = []
         while len(frames) < count:
             wall, cpu = time.perf_counter(), time.process_time()
@@ -90,12 +89,12 @@ class _Player:
                 break
             spent = time.perf_counter() - wall, time.process_time() - cpu
             tally.add(*spent, Work(faces=0), first=not frames)
-            frames.append(self._timed(frame))
+            frames.append(self._with_limited_gap(frame))
             height, width = frame.luma.shape
             self.size = (width, height)
         return frames
 
-    def _timed(self, frame: Frame) -> Frame:
+    def _with_limited_gap(self, frame: Frame) -> Frame:
         if not self._source.live:
             return frame
         gap = 0.0 if self._last is None else frame.seconds - self._last
@@ -106,12 +105,12 @@ class _Player:
 
 def measure(
     make: Callable[[], Source],
-    contenders: dict[str, Variant],
+    variants: dict[str, Variant],
     threads: int,
     limit: Limit,
     after_block: Callable[[int, float], None],
 ) -> tuple[Run, tuple[int, int]]:
-    """Play `make()`'s source to the contenders `line`, `plain` and `floor`; returns the run and (width, height).
+    """Measure the variants `line`, `plain` and `floor` on the source of `make()`; returns the run and (width, height).
 
     `after_block` is called with the frames counted so far and the seconds spent. Raises SourceError where
     the source cannot be read or has too few frames.
@@ -122,28 +121,28 @@ def measure(
     except SourceLostError as error:
         raise SourceError(str(error)) from error
     with closing(source):
-        player = _Player(source)
-        played = player.block(WARM_UP_FRAMES, _Tally())
-        for contender in contenders.values():
-            for frame in played:
-                contender.work(frame)
-        capture, tallies = _Tally(), {name: _Tally() for name in contenders}
-        began, turn = time.perf_counter(), list(contenders)
+        reader = _BlockReader(source)
+        warm_up = reader.read(WARM_UP_FRAMES, _Tally())
+        for variant in variants.values():
+            for frame in warm_up:
+                variant.work(frame)
+        capture, tallies = _Tally(), {name: _Tally() for name in variants}
+        began, order = time.perf_counter(), list(variants)
         while _more(limit, capture.frames, time.perf_counter() - began):
             left = _BLOCK_FRAMES if limit.frames is None else min(_BLOCK_FRAMES, limit.frames - capture.frames)
-            frames = player.block(left, capture)
+            frames = reader.read(left, capture)
             if not frames:
                 break
-            for name in turn:
-                _work(contenders[name], frames, tallies[name])
-            turn = turn[1:] + turn[:1]
+            for name in order:
+                _work_block(variants[name], frames, tallies[name])
+            order = order[1:] + order[:1]
             after_block(capture.frames, time.perf_counter() - began)
     if capture.frames < FEWEST_FRAMES:
         raise SourceError(
-            f"{source.uri} has {len(played) + capture.frames} frames, but a benchmark needs at least "
+            f"{source.uri} has {len(warm_up) + capture.frames} frames, but a benchmark needs at least "
             f"{WARM_UP_FRAMES + FEWEST_FRAMES}"
         )
-    return _run(threads, capture, tallies), player.size
+    return _run(threads, capture, tallies), reader.size
 
 
 def _more(limit: Limit, frames: int, seconds: float) -> bool:
@@ -152,34 +151,34 @@ def _more(limit: Limit, frames: int, seconds: float) -> bool:
     return frames < FEWEST_FRAMES or limit.seconds is None or seconds < limit.seconds
 
 
-def _work(contender: Variant, frames: list[Frame], tally: _Tally) -> None:
+def _work_block(variant: Variant, frames: list[Frame], tally: _Tally) -> None:
     for place, frame in enumerate(frames):
-        # As if it had been captured now: what the others took is not this one's latency.
+        # Stamped anew, so that the time of the other variants does not count as latency of this one.
         frame = replace(frame, captured_monotonic=time.monotonic(), captured_unix=time.time())  # noqa: PLW2901
         wall, cpu = time.perf_counter(), time.process_time()
-        done = contender.work(frame)
-        tally.add(time.perf_counter() - wall, time.process_time() - cpu, done, first=place == 0)
+        work = variant.work(frame)
+        tally.add(time.perf_counter() - wall, time.process_time() - cpu, work, first=place == 0)
 
 
 def _run(threads: int, capture: _Tally, tallies: dict[str, _Tally]) -> Run:
     frames = capture.frames
-    line, plain, floor = tallies["line"], tallies["plain"], tallies["floor"]
+    pipeline, plain, floor = tallies["line"], tallies["plain"], tallies["floor"]
     return Run(
         threads=threads,
         frames=frames,
-        frames_with_face=line.frames_with_face,
-        faces_per_frame=round(line.faces / frames, _DECIMALS),
+        frames_with_face=pipeline.frames_with_face,
+        faces_per_frame=round(pipeline.faces / frames, _DECIMALS),
         plain_faces_per_frame=round(plain.faces / frames, _DECIMALS),
         capture=_spread(capture.wall_ms),
-        stages={stage: _spread(spent) for stage, spent in line.stage_ms.items()},
-        end_to_end=_spread(line.wall_ms),
-        end_to_end_cpu=_spread(line.cpu_ms),
+        stages={stage: _spread(spent) for stage, spent in pipeline.stage_ms.items()},
+        end_to_end=_spread(pipeline.wall_ms),
+        end_to_end_cpu=_spread(pipeline.cpu_ms),
         plain=_spread(plain.wall_ms),
         floor=_spread(floor.wall_ms),
-        fps=round(1000 * frames / max(capture.total_wall_ms + line.total_wall_ms, 1e-6), _DECIMALS),
+        fps=round(1000 * frames / max(capture.total_wall_ms + pipeline.total_wall_ms, 1e-6), _DECIMALS),
         cpu_ms=Cost(
             capture=round(capture.total_cpu_ms / frames, _DECIMALS),
-            line=round(line.total_cpu_ms / frames, _DECIMALS),
+            line=round(pipeline.total_cpu_ms / frames, _DECIMALS),
             plain=round(plain.total_cpu_ms / frames, _DECIMALS),
             floor=round(floor.total_cpu_ms / frames, _DECIMALS),
         ),

@@ -1,4 +1,4 @@
-"""The real program in processes of its own: how long its start takes, and what a whole run costs."""
+"""Measures `emotion-edge run` as processes of their own: time to start, and cost of a whole run."""
 
 import contextlib
 import os
@@ -16,64 +16,64 @@ from typing import Final
 from edge.commands.bench.report import Program
 from edge.errors import EdgeError
 
-PATIENCE_SECONDS: Final = 20.0
-"""How long a start waits for an event; a scene without a face has none."""
+FIRST_EVENT_TIMEOUT_SECONDS: Final = 20.0
+"""How long to wait for the first event; a scene without a face has none."""
 _READY: Final = b"READY=1"
-"""What the daemon tells a service manager once its source is open, its model loaded and its sink started."""
+"""State that the daemon sends to a service manager once its source is open, its model loaded and its sink started."""
 _STOP_SECONDS: Final = 10.0
 _DATAGRAM_BYTES: Final = 4096
 _POLL_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True)
-class Start:
-    """Seconds from the start of the process; None where it did not come."""
+class StartTimes:
+    """Seconds from the start of the process until it is ready and until its first event; None where that was not."""
 
     ready: float | None
     first_event: float | None
 
 
-class _Marks:
-    """Reads a process' two streams and what it tells its manager in threads, and notes when each came."""
+class _StartMonitor:
+    """Reads a process' output and its messages to the service manager, in threads, and notes when they arrive."""
 
     def __init__(self, process: "subprocess.Popen[str]", manager: socket.socket, began: float) -> None:
         self._began = began
         self.ready: float | None = None
         self.first_event: float | None = None
-        self.complaint = ""
-        self.seen = threading.Event()
+        self.last_error = ""
+        self.event_or_end = threading.Event()
         self._threads = [
-            threading.Thread(target=self._errors, args=(process.stderr,), daemon=True),
-            threading.Thread(target=self._events, args=(process.stdout,), daemon=True),
-            threading.Thread(target=self._told, args=(manager,), daemon=True),
+            threading.Thread(target=self._read_stderr, args=(process.stderr,), daemon=True),
+            threading.Thread(target=self._read_stdout, args=(process.stdout,), daemon=True),
+            threading.Thread(target=self._read_notifications, args=(manager,), daemon=True),
         ]
         for thread in self._threads:
             thread.start()
 
-    def _errors(self, stream: Iterable[str] | None) -> None:
+    def _read_stderr(self, stream: Iterable[str] | None) -> None:
         for line in stream or ():
-            self.complaint = line.strip() or self.complaint
+            self.last_error = line.strip() or self.last_error
 
-    def _told(self, manager: socket.socket) -> None:
+    def _read_notifications(self, manager: socket.socket) -> None:
         with contextlib.suppress(TimeoutError):
             while self.ready is None:
                 if _READY in manager.recv(_DATAGRAM_BYTES).split(b"\n"):
                     self.ready = time.perf_counter() - self._began
 
-    def _events(self, stream: Iterable[str] | None) -> None:
+    def _read_stdout(self, stream: Iterable[str] | None) -> None:
         for _ in stream or ():
             if self.first_event is None:
                 self.first_event = time.perf_counter() - self._began
-                self.seen.set()
-        self.seen.set()
+                self.event_or_end.set()
+        self.event_or_end.set()
 
     def join(self) -> None:
         for thread in self._threads:
             thread.join(_STOP_SECONDS)
 
 
-class Programs:
-    """Starts `emotion-edge run` on a source with the configuration of this process, but without a broker."""
+class ProgramRuns:
+    """Runs `emotion-edge run` on a source with the configuration of this process, but without a broker."""
 
     def __init__(self, source: str, config_file: Path | None) -> None:
         self._command = [sys.executable, "-m", "edge.cli", "run", "--source", source]
@@ -82,45 +82,47 @@ class Programs:
         self._environment = os.environ | {"EMOTION_EDGE_MQTT_URL": ""}
 
     def measure(self, starts: int, frames: int, progress: Callable[[str], None]) -> Program:
-        """Start it some times, then run it over `frames` frames. Raises EdgeError where it fails."""
-        taken = []
+        """Start the program `starts` times, then run it over `frames` frames. Raises EdgeError where a run fails."""
+        start_times = []
         for number in range(starts):
             progress(f"start {number + 1} of {starts}")
-            taken.append(self._start())
+            start_times.append(self._start())
         progress(f"the whole program over {frames} frames")
         first_ms, _ = self._run(1)
         all_ms, peak_mb = self._run(frames)
         return Program(
-            ready_seconds=[round(start.ready, 3) for start in taken if start.ready is not None],
-            first_event_seconds=[None if start.first_event is None else round(start.first_event, 3) for start in taken],
-            patience_seconds=PATIENCE_SECONDS,
+            ready_seconds=[round(start.ready, 3) for start in start_times if start.ready is not None],
+            first_event_seconds=[
+                None if start.first_event is None else round(start.first_event, 3) for start in start_times
+            ],
+            patience_seconds=FIRST_EVENT_TIMEOUT_SECONDS,
             frames=frames,
             cpu_ms_per_frame=round(max(0.0, all_ms - first_ms) / max(1, frames - 1), 3),
             peak_resident_mb=None if peak_mb is None else round(peak_mb, 1),
         )
 
-    def _start(self) -> Start:
-        """Start it in real time, and end it at its first event."""
+    def _start(self) -> StartTimes:
+        """Start the program in real time, and end it at its first event."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-            # A name of the abstract namespace, which Linux chooses and forgets with the socket.
+            # An empty name: Linux chooses one in the abstract namespace, which vanishes with the socket.
             manager.bind("")
-            manager.settimeout(PATIENCE_SECONDS)
+            manager.settimeout(FIRST_EVENT_TIMEOUT_SECONDS)
             address = "@" + manager.getsockname()[1:].decode()
             began = time.perf_counter()
             process = self._popen([], subprocess.PIPE, {"NOTIFY_SOCKET": address})
-            marks = _Marks(process, manager, began)
+            monitor = _StartMonitor(process, manager, began)
             try:
-                marks.seen.wait(PATIENCE_SECONDS)
+                monitor.event_or_end.wait(FIRST_EVENT_TIMEOUT_SECONDS)
             finally:
                 _end(process)
-                marks.join()
+                monitor.join()
                 _close(process)
-        if marks.ready is None:
-            raise EdgeError(f"the program itself did not start: {marks.complaint or 'it said nothing'}")
-        return Start(marks.ready, marks.first_event)
+        if monitor.ready is None:
+            raise EdgeError(f"the program itself did not start: {monitor.last_error or 'no message'}")
+        return StartTimes(monitor.ready, monitor.first_event)
 
     def _run(self, frames: int) -> tuple[float, float | None]:
-        """Run it over so many frames; returns its processor time (ms) and most resident memory (MB)."""
+        """Run the program over `frames` frames; returns its processor time (ms) and peak resident memory (MB)."""
         before = _children_cpu_ms()
         process = self._popen(["--fast", "--max-frames", str(frames), "--log-level", "warning"], subprocess.DEVNULL)
         peak_mb = None
@@ -128,12 +130,12 @@ class Programs:
             while process.poll() is None:
                 peak_mb = _peak_mb(process.pid) or peak_mb
                 time.sleep(_POLL_SECONDS)
-            complaint = process.stderr.read().strip() if process.stderr is not None else ""
+            error_text = process.stderr.read().strip() if process.stderr is not None else ""
         finally:
             _end(process)
             _close(process)
         if process.returncode:
-            raise EdgeError(f"the program itself ended with code {process.returncode}: {complaint or 'without a word'}")
+            raise EdgeError(f"the program itself ended with code {process.returncode}: {error_text or 'no message'}")
         return _children_cpu_ms() - before, peak_mb
 
     def _popen(
@@ -150,15 +152,15 @@ class Programs:
 
 
 def _children_cpu_ms() -> float:
-    """Processor time of all children that have ended and been waited for."""
+    """Return the processor time of all children that have ended and been waited for, in milliseconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return 1000 * (used.ru_utime + used.ru_stime)
 
 
 def _peak_mb(pid: int) -> float | None:
-    """Most memory that was resident so far, of 1024 * 1024 bytes.
+    """Return the peak of resident memory so far, in units of 1024 * 1024 bytes; None where it is unknown.
 
-    From /proc, because the figure that wait4 gives begins with that of the process which forked.
+    It is read from /proc, because the figure of wait4 starts with that of the process which forked.
     """
     try:
         for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():

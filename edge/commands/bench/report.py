@@ -1,4 +1,4 @@
-"""A benchmark's results as data: what `--json` writes and `--compare` reads."""
+"""The report of a benchmark as data: `--json` writes it and `--compare` reads it."""
 
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -16,11 +16,11 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class _Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Written and read strictly: a file of another version says so instead of being half understood."""
+    """Base of all parts. Unknown fields are refused, so that a file of another version is an error."""
 
 
 class Spread(_Data, frozen=True, kw_only=True):
-    """Milliseconds of each of `frames` frames: their percentiles and the most. Without the first of each block."""
+    """Percentiles and maximum of the milliseconds of `frames` frames, without the first frame of each block."""
 
     frames: Count
     p50_ms: Amount
@@ -32,8 +32,8 @@ class Spread(_Data, frozen=True, kw_only=True):
 class Cost(_Data, frozen=True, kw_only=True):
     """Mean processor time per frame of the whole process, all its threads, in milliseconds.
 
-    `capture`: reading a frame, the same for all. The others are what is done with that frame: `line`,
-    the sensor's own; `plain`, the loop that everybody writes first; `floor`, one run of the network.
+    `capture`: reading a frame, the same for all variants. The others are the work on that frame: `line`, the
+    sensor's pipeline; `plain`, the plain loop; `floor`, one run of the network.
     """
 
     capture: Amount
@@ -43,30 +43,30 @@ class Cost(_Data, frozen=True, kw_only=True):
 
     @property
     def work_ratio(self) -> float:
-        """The line's work as a share of the plain loop's."""
+        """Cost of the pipeline as a share of the plain loop's."""
         return self.line / max(self.plain, 1e-9)
 
     @property
     def whole_ratio(self) -> float:
-        """The same with reading the frame in both."""
+        """Cost of the pipeline as a share of the plain loop's, with reading the frame in both."""
         return (self.capture + self.line) / max(self.capture + self.plain, 1e-9)
 
     @property
     def floor_ratio(self) -> float:
-        """The line with reading the frame, as a multiple of reading it and one run of the network."""
+        """Cost of reading a frame and the pipeline, as a multiple of reading it and one run of the network."""
         return (self.capture + self.line) / max(self.capture + self.floor, 1e-9)
 
 
 class Run(_Data, frozen=True, kw_only=True):
-    """One source, played with a number of threads.
+    """Results of one source with one number of threads.
 
-    `stages`: by name; a stage is counted on the frames that gave it work (`classify`: a face in view,
-    `publish`: something to say). `end_to_end`: from the frame in hand to its events handed over, and
-    `end_to_end_cpu` the processor time of that. All other spreads are wall-clock.
-    `fps`: frames a second of capture and line on one thread; of a camera at most its own rate.
+    `stages`: by name; a stage counts the frames that gave it work (`classify`: a face to classify, `publish`: an
+    event or a state to publish). `end_to_end`: from the frame in hand until its events are handed over;
+    `end_to_end_cpu`: the processor time of that. All other spreads are wall-clock.
+    `fps`: frames per second of capture and pipeline on one thread; for a camera at most its own rate.
     """
 
-    threads: Annotated[int, Meta(ge=1, description="Of OpenCV's pool, and of the interpreter's.")]
+    threads: Annotated[int, Meta(ge=1, description="Threads of OpenCV's pool, and of the interpreter's.")]
     frames: Count
     frames_with_face: Count
     faces_per_frame: Amount
@@ -82,11 +82,11 @@ class Run(_Data, frozen=True, kw_only=True):
 
 
 class Program(_Data, frozen=True, kw_only=True):
-    """The real command `emotion-edge run` in processes of its own.
+    """Results of `emotion-edge run` as processes of their own.
 
-    Seconds from its start until it watches, and until its first event (null: none came within
-    `patience_seconds`); then one run over `frames` frames as quickly as it can: processor time per
-    frame without what the start costs, and the most memory that was resident.
+    Seconds from its start until it is ready, and until its first event (null: none came within
+    `patience_seconds`). Then one run over `frames` frames with `--fast`: processor time per frame without the cost
+    of the start, and the peak of resident memory.
     """
 
     ready_seconds: list[Amount]
@@ -98,7 +98,7 @@ class Program(_Data, frozen=True, kw_only=True):
 
 
 class Facts(_Data, frozen=True, kw_only=True):
-    """What it ran on and with; null where the system does not tell."""
+    """Machine, software and model of a benchmark; null where the system does not report it."""
 
     board: str | None
     processor: str
@@ -118,7 +118,7 @@ class Facts(_Data, frozen=True, kw_only=True):
 
 
 class Conditions(_Data, frozen=True, kw_only=True):
-    """How the machine was at one moment; null where it does not tell."""
+    """Load, clock and temperature of the machine at one moment; null where the machine does not report it."""
 
     load: Amount | None
     governor: str | None
@@ -128,7 +128,7 @@ class Conditions(_Data, frozen=True, kw_only=True):
 
 
 class Report(_Data, frozen=True, kw_only=True):
-    """All of one `emotion-edge bench`."""
+    """Everything that one `emotion-edge bench` measured."""
 
     schema: Literal[1] = SCHEMA_VERSION
     kind: Literal["emotion-edge bench"] = KIND
@@ -142,25 +142,27 @@ class Report(_Data, frozen=True, kw_only=True):
     after: Conditions
     runs: list[Run]
     program: Program | None
-    invalid: Annotated[list[str], Meta(description="Why the figures must not be used; empty: they may.")]
-    remarks: Annotated[list[str], Meta(description="What to know about them.")]
+    invalid: Annotated[
+        list[str], Meta(description="Reasons why the figures must not be used; empty: they may be used.")
+    ]
+    remarks: Annotated[list[str], Meta(description="Notes on how far to trust the figures.")]
 
 
-def write(report: Report, path: Path) -> None:
-    """Write as JSON, indented. Raises ConfigError where the file cannot be written."""
+def write_report(report: Report, path: Path) -> None:
+    """Write a report as indented JSON. Raises ConfigError where the file cannot be written."""
     try:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     except OSError as error:
         raise ConfigError(f"--json {path} cannot be written: {error.strerror}") from error
 
 
-def read(path: Path) -> Report:
-    """Read what `write` wrote. Raises ConfigError, naming the file and what is wrong in it."""
+def read_report(path: Path) -> Report:
+    """Read a report. Raises ConfigError, naming the file and what is wrong in it."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Report)
     except OSError as error:
         raise ConfigError(f"--compare {path} cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"--compare {path} is not what this version's `emotion-edge bench --json` writes: {error}"
+            f"--compare {path} is not a report of this version's `emotion-edge bench --json`: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""A report as a person reads it."""
+"""Formats a report as a table of text."""
 
 import statistics
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from edge.commands.bench.report import Conditions, Program, Report, Run, Spread
 
 
-def table(report: Report) -> str:
-    """Return the report as lines of text."""
-    return "\n".join([*_head(report), *(line for run in report.runs for line in _run(run)), *_foot(report)]) + "\n"
+def format_report(report: Report) -> str:
+    """Return the report as text."""
+    return "\n".join([*_header(report), *(line for run in report.runs for line in _run(run)), *_footer(report)]) + "\n"
 
 
-def _head(report: Report) -> Iterator[str]:
+def _header(report: Report) -> Iterator[str]:
     facts = report.facts
     memory = "" if facts.memory_mb is None else f", {facts.memory_mb} MB"
     yield f"machine   {facts.board or 'no board named'}: {facts.processor}, {facts.processors} processor(s){memory}"
@@ -66,7 +66,7 @@ def _spread(spread: Spread) -> str:
     return "".join(f"{value:9.2f}" for value in values) + f"{spread.frames:9d}"
 
 
-def _foot(report: Report) -> Iterator[str]:
+def _footer(report: Report) -> Iterator[str]:
     yield ""
     if report.program is not None:
         yield from _program(report.program)
@@ -90,10 +90,10 @@ def _program(program: Program) -> Iterator[str]:
 
 
 def _first_event(program: Program) -> str:
-    came = [seconds for seconds in program.first_event_seconds if seconds is not None]
-    if len(came) < len(program.first_event_seconds):
+    seconds_to_event = [seconds for seconds in program.first_event_seconds if seconds is not None]
+    if len(seconds_to_event) < len(program.first_event_seconds):
         return f"more than {program.patience_seconds:.0f} s"
-    return f"{statistics.median(came):.2f} s"
+    return f"{statistics.median(seconds_to_event):.2f} s"
 
 
 def _or_unknown(value: float | None, unit: str) -> str:

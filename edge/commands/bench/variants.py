@@ -1,4 +1,4 @@
-"""What is measured: the sensor's own line, the loop that it has to beat, and the floor beneath both."""
+"""The three variants that a benchmark compares: the sensor's pipeline, a plain loop, and one run of the network."""
 
 import time
 from dataclasses import dataclass, field
@@ -18,53 +18,53 @@ from edge.vision.pipeline import Pipeline
 PLAIN_SCALE: Final = 1.1
 PLAIN_NEIGHBOURS: Final = 5
 PLAIN_MIN_PX: Final = 30
-"""The settings of OpenCV's own tutorial and of most programs that copied it."""
+"""Cascade settings of the plain loop: those of OpenCV's own tutorial and of most programs that copied it."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What was done with one frame; `stage_ms` holds only stages that had something to do."""
+    """Result of one frame: faces found, and milliseconds by stage, for the stages that had work to do."""
 
     faces: int
     stage_ms: dict[str, float] = field(default_factory=dict)
 
 
 class Variant(Protocol):
-    """Does something with each frame. Frames come in the order of their `seconds`."""
+    """Processes frames, which come in the order of their `seconds`."""
 
     def work(self, frame: Frame) -> Work:
-        """Do it."""
+        """Process one frame."""
 
 
 class PipelineVariant:
-    """Pipeline, composer and sink, as the daemon has them, at the best level."""
+    """The sensor's own pipeline, payloads and sink, as the daemon runs them, at the best level."""
 
     def __init__(self, config: Config, classifier: Classifier, sink: Sink) -> None:
         self._pipeline = Pipeline(config, Detector(config.detector), classifier)
-        self._composer = PayloadBuilder("bench", classifier.labels, config.labels)
+        self._payloads = PayloadBuilder("bench", classifier.labels, config.labels)
         self._sink = sink
         self._state_due = 0.0
 
     def work(self, frame: Frame) -> Work:
-        """Process the frame and hand over what came of it."""
+        """Process the frame and publish its events and state."""
         result = self._pipeline.step(frame)
         stage_ms = dict(result.stage_ms)
         if not result.predictions:
             stage_ms.pop("classify", None)
         began = time.perf_counter()
         for event in result.events:
-            self._sink.event(self._composer.event(event), frame.captured_monotonic)
+            self._sink.event(self._payloads.event(event), frame.captured_monotonic)
         due = bool(result.faces) and frame.seconds >= self._state_due
         if due:
             self._state_due = frame.seconds + STATE_SECONDS
-            self._sink.state(self._composer.state(result.faces, frame, frame.captured_unix))
+            self._sink.state(self._payloads.state(result.faces, frame, frame.captured_unix))
         if due or result.events:
             stage_ms["publish"] = 1000 * (time.perf_counter() - began)
         return Work(len(result.faces), stage_ms)
 
 
 class PlainLoopVariant:
-    """Search each frame whole, at its own size, and read every face found with the same network."""
+    """Searches each whole frame at its own size, and classifies every face found with the same network."""
 
     def __init__(self, config: Config, classifier: Classifier) -> None:
         path = cascade_path(config.detector.cascade, SEARCH_CASCADE)
@@ -72,7 +72,7 @@ class PlainLoopVariant:
         self._classifier = classifier
 
     def work(self, frame: Frame) -> Work:
-        """Search, and read what is found."""
+        """Search the frame, and classify the faces found."""
         found = self._cascade.detectMultiScale(
             frame.luma, scaleFactor=PLAIN_SCALE, minNeighbors=PLAIN_NEIGHBOURS, minSize=(PLAIN_MIN_PX, PLAIN_MIN_PX)
         )
@@ -82,7 +82,7 @@ class PlainLoopVariant:
 
 
 class NetworkOnlyVariant:
-    """One run of the network and nothing else: no program that reads one face per frame costs less."""
+    """Runs the network once per frame and does nothing else: no program that classifies a face per frame costs less."""
 
     def __init__(self, classifier: Classifier) -> None:
         spec = classifier.manifest.input
@@ -90,7 +90,7 @@ class NetworkOnlyVariant:
         self._crop = np.zeros(shape, dtype=np.uint8)
         self._classifier = classifier
 
-    def work(self, frame: Frame) -> Work:  # noqa: ARG002 - it looks at no frame
-        """Run the network."""
+    def work(self, frame: Frame) -> Work:  # noqa: ARG002 - the image is always the same
+        """Run the network once, on a black image."""
         self._classifier.classify_crop(self._crop)
         return Work(1)

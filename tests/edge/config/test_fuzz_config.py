@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from edge.capture.open import make_source
 from edge.capture.source import SourceOptions
+from edge.commands.config import secret_note
 from edge.config.loader import load, to_toml
 from edge.config.schema import Config
 from edge.config.state_dir import outbox_file
 from edge.control.handler import redacted_config
-from edge.daemon.check import check_next_start, secret_note
+from edge.daemon.check import check_next_start
 from edge.daemon.reload import diff_configs
 from edge.errors import EdgeError
 from edge.mqtt.settings import broker_settings

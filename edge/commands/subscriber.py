@@ -1,0 +1,77 @@
+"""Connects to a broker as a subscriber and reads its messages, for the commands that listen to sensors."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from edge.errors import BrokerError
+from edge.mqtt.connection import Connection
+from edge.mqtt.dialler import Connector
+from edge.mqtt.errors import ConnectFailedError
+from edge.mqtt.types import ConnectionGoneError, ReceivedMessage
+from edge.pacing import Backoff
+
+_STOP_CHECK_SECONDS: Final = 0.2
+"""Longest wait for messages or a reconnection between two calls of `stop`."""
+
+
+def subscribe(connector: Connector, filters: list[str]) -> Connection:
+    """Connect and subscribe. Raises BrokerError for a refusal, ConnectFailedError, ConnectionGoneError."""
+    connection = connector.connect()
+    try:
+        refusal = connection.subscribe(filters)
+    except BaseException:
+        connection.__exit__()
+        raise
+    if refusal is not None:
+        connection.close()
+        raise BrokerError(
+            f"the broker at {connector.access.broker} refuses the subscription to {', '.join(filters)}: {refusal}"
+        )
+    return connection
+
+
+def receive(connection: Connection, timeout_seconds: float) -> Iterator[ReceivedMessage]:
+    """Yield the messages of one `poll`, also those that came right before the end (ConnectionGoneError)."""
+    try:
+        connection.poll(timeout_seconds)
+    except ConnectionGoneError:
+        yield from connection.take_received()
+        raise
+    yield from connection.take_received()
+
+
+def receive_reconnecting(
+    connector: Connector, filters: list[str], backoff: Backoff, stop: Callable[[], bool]
+) -> Iterator[ReceivedMessage | str]:
+    """Yield messages until `stop()`, and a text whenever the connection is lost or restored.
+
+    Raises BrokerError where the first connection fails or the broker refuses the subscription. A connection that
+    is lost later is made again, after the waits of `backoff`.
+    """
+    connected_once = False
+    lost = ""
+    while not stop():
+        began = time.monotonic()
+        try:
+            with subscribe(connector, filters) as connection:
+                if lost:
+                    yield "connected to the broker again"
+                connected_once, lost = True, ""
+                began = time.monotonic()
+                while not stop():
+                    yield from receive(connection, _STOP_CHECK_SECONDS)
+                connection.close()
+        except ConnectFailedError as error:
+            if not connected_once:
+                raise BrokerError(str(error)) from error
+        except ConnectionGoneError as error:
+            if not connected_once:
+                raise BrokerError(f"the connection to the broker is lost: {error}") from error
+            backoff.attempt_ended(time.monotonic() - began)
+            if not lost:
+                lost = f"the connection to the broker is lost: {error}; reconnecting"
+                yield lost
+        until = time.monotonic() + backoff.next_seconds()
+        while not stop() and time.monotonic() < until:
+            time.sleep(_STOP_CHECK_SECONDS)

@@ -1,0 +1,92 @@
+"""Publishes events, state, info and health: to the sink, to the preview and to Home Assistant."""
+
+import time
+from collections.abc import Sequence
+
+from edge.homeassistant.announcer import DiscoveryAnnouncer
+from edge.levels import Level
+from edge.messages.payload_builder import STATE_SECONDS, PayloadBuilder
+from edge.messages.payloads import HealthPayload, InfoPayload
+from edge.preview.factory import NullPreview
+from edge.sinks.base import Sink, SinkStatus
+from edge.types import Event, Frame, StepResult, TrackedFace
+
+
+class Outputs:
+    """Composes payloads and hands them to every output. Used by the pipeline's thread alone; never blocks.
+
+    `announcer`: None where there is no broker, or nothing to announce to Home Assistant.
+    """
+
+    def __init__(
+        self, sink: Sink, preview: NullPreview, announcer: DiscoveryAnnouncer | None, payloads: PayloadBuilder
+    ) -> None:
+        self._sink = sink
+        self._preview = preview
+        self._announcer = announcer
+        self._payloads = payloads
+        self._state_due_seconds = 0.0
+
+    def status(self) -> SinkStatus:
+        """Return the state of the sink now."""
+        return self._sink.status()
+
+    def start(self, *, live: bool) -> None:
+        """Start sink and preview; `live`: the source is a camera. May raise BrokerError or ConfigError."""
+        self._sink.start()
+        self._preview.start(live=live)
+
+    def publish_info(self, info: InfoPayload) -> None:
+        """Publish what this sensor is."""
+        self._sink.info(info)
+        self._preview.introduce(info)
+        if self._announcer is not None:
+            self._announcer.describe(info)
+
+    def publish_events(self, events: Sequence[Event]) -> None:
+        """Publish events in their order."""
+        for event in events:
+            payload = self._payloads.event(event)
+            self._preview.decided(payload)
+            self._sink.event(payload, event.frame.captured_monotonic)
+
+    def show_frame(self, result: StepResult, latency_ms: float, level: Level) -> None:
+        """Show a processed frame on the preview."""
+        self._preview.show(result, latency_ms, level)
+
+    def publish_state_if_due(self, result: StepResult) -> None:
+        """Publish the faces in view after an event, and at least every STATE_SECONDS while there is a face."""
+        if result.events or (result.faces and result.frame.seconds >= self._state_due_seconds):
+            self._state_due_seconds = result.frame.seconds + STATE_SECONDS
+            self._publish_state(result.faces, result.frame, paused=False)
+
+    def publish_empty_state(self, *, paused: bool) -> None:
+        """Publish that no face is in view."""
+        self._publish_state((), None, paused=paused)
+
+    def clear_preview(self) -> None:
+        """Show no frame on the preview until the next one is processed."""
+        self._preview.blank()
+
+    def publish_health(self, health: HealthPayload) -> None:
+        """Publish how the sensor is doing."""
+        self._sink.health(health)
+
+    def drained(self) -> bool:
+        """Tell whether every event is acknowledged, or gone for good."""
+        return self._sink.drained()
+
+    def stop_preview(self) -> None:
+        """Stop the preview; without effect where it does not run."""
+        self._preview.stop()
+
+    def close(self, drain_seconds: float) -> bool:
+        """End, waiting at most `drain_seconds` for acknowledgements; returns whether every event is safe."""
+        return self._sink.close(drain_seconds)
+
+    def abort(self) -> bool:
+        """End without a clean disconnection, so that the broker publishes `offline`; returns as `close`."""
+        return self._sink.abort()
+
+    def _publish_state(self, faces: Sequence[TrackedFace], frame: Frame | None, *, paused: bool) -> None:
+        self._sink.state(self._payloads.state(faces, frame if faces else None, time.time(), paused=paused))
