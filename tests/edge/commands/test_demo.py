@@ -1,4 +1,4 @@
-"""The demo's own part; that `make demo` follows the whole script is for the end-to-end tests."""
+"""The demo with a stand-in for the daemon. That the real daemon follows the script is tested in `tests/e2e`."""
 
 import io
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import edge.commands.demo
-from edge.commands.demo import Tally, demo
+from edge.commands.demo import EventSummary, demo
 from edge.commands.demo_broker import PrivateBroker
 from support.mqtt import event
 
@@ -29,7 +29,7 @@ sys.exit({code})
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """Puts a small program in the place of the daemon, which does as the returned dict says."""
+    """Replaces the daemon by a small program, which publishes and ends as the returned dict says."""
     wanted = {"events": 3, "code": 0}
     run = edge.commands.demo.subprocess.Popen  # type: ignore[attr-defined]
 
@@ -45,7 +45,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return wanted
 
 
-def test_through_a_private_broker(broker: PrivateBroker, stand_in: dict[str, int]) -> None:
+def test_events_travel_through_a_private_broker(broker: PrivateBroker, stand_in: dict[str, int]) -> None:
     assert stand_in["events"] == 3
     stream = io.StringIO()
     assert demo(stream) == 0
@@ -58,7 +58,9 @@ def test_through_a_private_broker(broker: PrivateBroker, stand_in: dict[str, int
     assert lines[6].startswith("3 events, emotions: happy; 99 % within ")
 
 
-def test_without_mosquitto(stand_in: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mosquitto_events_are_read_as_json_lines(
+    stand_in: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert stand_in["code"] == 0
     monkeypatch.setattr(edge.commands.demo, "find_mosquitto", lambda: None)
     stream = io.StringIO()
@@ -71,7 +73,7 @@ def test_without_mosquitto(stand_in: dict[str, int], monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(("wanted", "code"), [({"events": 0}, 1), ({"code": 3}, 3)])
 @pytest.mark.parametrize("installed", [True, False])
-def test_says_no(
+def test_no_events_or_a_failed_daemon_is_an_exit_code(
     *,
     broker: PrivateBroker,
     stand_in: dict[str, int],
@@ -87,9 +89,9 @@ def test_says_no(
     assert demo(io.StringIO()) == code
 
 
-def test_tally() -> None:
-    tally = Tally()
-    assert str(tally) == "no events came"
+def test_summary_lists_emotions_and_the_99th_percentile() -> None:
+    summary = EventSummary()
+    assert str(summary) == "no events received"
     for seq in range(1, 201):
-        tally.add(event(seq, latency_ms=float(seq), emotion="sad" if seq % 2 else "happy"))
-    assert str(tally) == "200 events, emotions: sad, happy; 99 % within 198 ms"
+        summary.add(event(seq, latency_ms=float(seq), emotion="sad" if seq % 2 else "happy"))
+    assert str(summary) == "200 events, emotions: sad, happy; 99 % within 198 ms"

@@ -1,3 +1,5 @@
+"""The private mosquitto of the demo and the tests."""
+
 import os
 import socket
 from collections.abc import Callable
@@ -17,7 +19,7 @@ def connects(port: int) -> bool:
     return True
 
 
-def test_listens_when_started_and_keeps_its_port(make_broker: Callable[..., PrivateBroker]) -> None:
+def test_broker_keeps_its_port_over_a_restart(make_broker: Callable[..., PrivateBroker]) -> None:
     broker = make_broker()
     broker.start()
     port = broker.port
@@ -29,7 +31,7 @@ def test_listens_when_started_and_keeps_its_port(make_broker: Callable[..., Priv
     assert (broker.port, connects(port)) == (port, True)
 
 
-def test_port_that_another_program_took_meanwhile(
+def test_port_taken_by_another_program_is_replaced(
     make_broker: Callable[..., PrivateBroker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose = edge.commands.demo_broker.free_port
@@ -42,27 +44,23 @@ def test_port_that_another_program_took_meanwhile(
         assert broker.port not in (0, taken)
 
 
-def test_nothing_is_left(make_broker: Callable[..., PrivateBroker]) -> None:
+def test_exit_ends_the_process_and_removes_the_folder(make_broker: Callable[..., PrivateBroker]) -> None:
     with make_broker(users={"joe": "secret"}) as broker:
-        assert broker._folder is not None
-        assert broker._process is not None
-        folder, pid = broker._folder.name, broker._process.pid
-        with open(f"{folder}/passwords") as file:  # noqa: PTH123
-            assert "secret" not in file.read()
-    assert not os.path.exists(folder)  # noqa: PTH110
+        folder, pid = broker.folder, broker.pid
+        assert folder is not None
+        assert pid is not None
+        assert "secret" not in (folder / "passwords").read_text(encoding="utf-8")
+    assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
 
-def test_configuration_that_mosquitto_refuses(
-    make_broker: Callable[..., PrivateBroker], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(edge.commands.demo_broker, "_RETRY_SECONDS", 0.0)
+def test_configuration_that_mosquitto_refuses_is_an_error(make_broker: Callable[..., PrivateBroker]) -> None:
     with pytest.raises(BrokerError, match=r"mosquitto does not start: .*no_such_option"):
-        make_broker(extra=["no_such_option 1"]).start()
+        make_broker(extra=["no_such_option 1"], retry_seconds=0.0).start()
 
 
-def test_no_mosquitto(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_mosquitto_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge.commands.demo_broker, "find_mosquitto", lambda: None)
     with pytest.raises(BrokerError, match="apt install mosquitto"):
         PrivateBroker().start()

@@ -1,3 +1,6 @@
+"""`emotion-edge watch`: the lines it prints, reconnection, and the report of `--verify`."""
+
+import contextlib
 import io
 import threading
 import time
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from edge.commands.demo_broker import PrivateBroker
-from edge.commands.watch import Options, Reader, watch
+from edge.commands.watch import MessageFormatter, Options, watch
 from edge.config.schema import MqttConfig
 from edge.errors import BrokerError, ConfigError
 from edge.messages.payloads import BudgetStep, FacePayload, encode
@@ -36,11 +39,11 @@ TIME = clock(NOW)
         (event(1, emotion="\x1b[2Jhappy"), "face 1: neutral → �[2Jhappy (90 %), 0 ms"),
     ],
 )
-def test_events_in_words(payload: object, line: str) -> None:
+def test_event_is_one_line(payload: object, line: str) -> None:
     assert describe(payload) == line
 
 
-def test_states_and_health_in_words() -> None:
+def test_state_and_health_are_one_line() -> None:
     assert describe_state(state(None)) == "nobody in view"
     assert describe_state(state("happy")) == "in view: face 1 happy (90 %)"
     assert describe_health(health()) == "health: source ok, no frames yet of 100 ms"
@@ -53,7 +56,7 @@ def test_states_and_health_in_words() -> None:
     )
 
 
-def test_the_level_shows_where_it_is_not_the_best() -> None:
+def test_health_names_the_level_unless_it_is_the_best() -> None:
     step = BudgetStep(time=NOW, from_level="full", to_level="seldom", reason="latency", detail="9 of 9 were slow")
     lower = structs.replace(health().budget, level="seldom", level_index=1, steps=[step])
     assert describe_health(health(within_budget=True, budget=lower)) == (
@@ -67,52 +70,59 @@ def message(kind: str, payload: bytes, *, retained: bool = False) -> ReceivedMes
     return ReceivedMessage(f"emotion-edge/cam/{kind}", payload, retained)
 
 
-def test_a_face_that_leaves_is_told_with_its_time() -> None:
-    reader = Reader("emotion-edge")
+def test_face_that_leaves_is_printed_with_its_time_in_view() -> None:
+    formatter = MessageFormatter("emotion-edge")
     for seq, kind in ((3, "face_appeared"), (7, "emotion_changed"), (15, "face_left")):
-        line = reader.line(message("event", encode(event(seq, type=kind))))
+        line = formatter.format(message("event", encode(event(seq, type=kind))))
     assert line == f"{TIME} cam  face 1 left after 12.0 s, last happy, 0 ms"
-    # Another boot counts its faces anew, so this is another face 1.
-    line = reader.line(message("event", encode(event(20, type="face_left", boot_id="later"))))
+    # Another boot numbers its faces from 1 again, so this is another face 1.
+    line = formatter.format(message("event", encode(event(20, type="face_left", boot_id="later"))))
     assert line == f"{TIME} cam  face 1 left, last happy, 0 ms"
 
 
-def test_only_news_of_state_and_health() -> None:
-    reader = Reader("emotion-edge")
-    assert reader.line(message("state", encode(state()), retained=True)) == f"{TIME} cam  in view: face 1 happy (90 %)"
-    assert reader.line(message("state", encode(state()))) is None
-    assert reader.line(message("health", encode(health()))) is not None
-    assert reader.line(message("health", encode(health(frames=7)))) is None
-    assert "stalled" in str(reader.line(message("health", encode(health(source="stalled")))))
+def test_state_and_health_are_printed_only_when_new() -> None:
+    formatter = MessageFormatter("emotion-edge")
+    assert (
+        formatter.format(message("state", encode(state()), retained=True))
+        == f"{TIME} cam  in view: face 1 happy (90 %)"
+    )
+    assert formatter.format(message("state", encode(state()))) is None
+    assert formatter.format(message("health", encode(health()))) is not None
+    assert formatter.format(message("health", encode(health(frames=7)))) is None
+    assert "stalled" in str(formatter.format(message("health", encode(health(source="stalled")))))
 
 
-def test_faces_that_never_leave_are_forgotten() -> None:
-    reader = Reader("emotion-edge")
-    box = event(1).face.box
-    for track in range(1, 1500):
-        payload = event(track, type="face_appeared", face=FacePayload(track=track, box=box))
-        reader.line(message("event", encode(payload)))
-    assert len(reader._appeared) == 1000
+def test_oldest_faces_that_never_leave_are_forgotten() -> None:
+    formatter = MessageFormatter("emotion-edge", most_faces=10)
+
+    def line(track: int, kind: str, seconds: int) -> str | None:
+        face = FacePayload(track=track, box=event(1).face.box)
+        return formatter.format(message("event", encode(event(seconds, type=kind, face=face))))
+
+    for track in range(1, 16):
+        line(track, "face_appeared", 1)
+    left = [str(line(track, "face_left", 9)) for track in range(1, 16)]
+    assert [" after 8.0 s" in text for text in left] == [False] * 5 + [True] * 10
 
 
 @given(st.sampled_from(KINDS), st.binary(max_size=60) | st.just(b"[" * 100_000) | st.just(b'{"schema":1e999}'))
-def test_any_payload_of_a_foreign_device_is_one_line(kind: str, payload: bytes) -> None:
-    line = Reader("emotion-edge").line(message(kind, payload))
+def test_any_payload_of_another_device_is_at_most_one_line(kind: str, payload: bytes) -> None:
+    line = MessageFormatter("emotion-edge").format(message(kind, payload))
     assert line is None or "\n" not in line
 
 
 class Watching:
-    """`watch` in a thread, with what it printed."""
+    """`watch` in a thread, and the lines that it printed. `expected_code`: the exit code that is asserted."""
 
     def __init__(self, broker: PrivateBroker, **options: Any) -> None:
         self._stop = threading.Event()
         self._stream = io.StringIO()
         self.codes: list[int] = []
-        self.fault = False  # whether the exit code is to say so
+        self.expected_code = 0
         mqtt = MqttConfig(url=broker.url, reconnect_max_seconds=1.0)
-        shown = Options(**options)
+        chosen = Options(**options)
         self._thread = threading.Thread(
-            target=lambda: self.codes.append(watch(mqtt, shown, self._stream, self._stop.is_set))
+            target=lambda: self.codes.append(watch(mqtt, chosen, self._stream, self._stop.is_set))
         )
         self._thread.start()
 
@@ -137,29 +147,31 @@ def watching() -> Iterator[Callable[..., Watching]]:
     yield start
     for one in started:
         one.finish()
-        assert one.codes == [int(one.fault)]
+        assert one.codes == [one.expected_code]
 
 
-def test_live(broker: PrivateBroker, subscribe: Callable[..., Subscriber], watching: Callable[..., Watching]) -> None:
+def test_events_health_and_status_are_printed_as_they_arrive(
+    broker: PrivateBroker, watching: Callable[..., Watching]
+) -> None:
     watched = watching(broker)
     sink = MqttSink(MqttConfig(url=broker.url), "cam")
     sink.start()
     sink.event(event(1, type="face_appeared"), time.monotonic() - 1)
     sink.health(health())
     assert sink.close(5.0)
-    foreign = subscribe(broker)
-    foreign.publish("emotion-edge/\u202eodd/status", b"nonsense")
+    # Not the fixture `subscribe`, which checks that every message fits its schema.
+    with contextlib.closing(Subscriber(broker.port)) as other_device:
+        other_device.publish("emotion-edge/\u202eodd/status", b"nonsense")
     wait_until(lambda: any("cannot be read" in line for line in watched.lines))
-    said = [line.partition(" ")[2] for line in watched.lines]
-    assert said[0] == "cam  online"
-    assert any(line.startswith("cam  face 1 appeared: happy (90 %), 1") for line in said)
-    assert "cam  health: source ok, no frames yet of 100 ms" in said
-    assert "cam  stopped" in said
-    assert said[-1] == "�odd  status cannot be read: 'nonsense' is none of online, stopped, offline"
-    foreign._seen.clear()
+    printed = [line.partition(" ")[2] for line in watched.lines]
+    assert printed[0] == "cam  online"
+    assert any(line.startswith("cam  face 1 appeared: happy (90 %), 1") for line in printed)
+    assert "cam  health: source ok, no frames yet of 100 ms" in printed
+    assert "cam  stopped" in printed
+    assert printed[-1] == "�odd  status cannot be read: 'nonsense' is none of online, stopped, offline"
 
 
-def test_as_json_of_one_device(broker: PrivateBroker, watching: Callable[..., Watching]) -> None:
+def test_json_of_one_device_is_one_object_per_line(broker: PrivateBroker, watching: Callable[..., Watching]) -> None:
     watched = watching(broker, device="cam", json=True)
     for device in ("other", "cam"):
         sink = MqttSink(MqttConfig(url=broker.url), device)
@@ -174,12 +186,14 @@ def test_as_json_of_one_device(broker: PrivateBroker, watching: Callable[..., Wa
     assert records[2]["payload"] == "stopped"
 
 
-def test_broker_that_goes_and_comes_back(broker: PrivateBroker, watching: Callable[..., Watching]) -> None:
+def test_lost_and_restored_connection_is_one_line_each(
+    broker: PrivateBroker, watching: Callable[..., Watching]
+) -> None:
     watched = watching(broker)
     broker.stop()
-    wait_until(lambda: any("is gone" in line for line in watched.lines))
+    wait_until(lambda: any("is lost" in line for line in watched.lines))
     broker.start()
-    wait_until(lambda: any("is back" in line for line in watched.lines))
+    wait_until(lambda: any("connected to the broker again" in line for line in watched.lines))
     assert len(watched.lines) == 2
 
 
@@ -187,12 +201,12 @@ def test_broker_that_goes_and_comes_back(broker: PrivateBroker, watching: Callab
     ("url", "complaint"),
     [("mqtt://127.0.0.1:1", "cannot be reached"), ("mqtt://no-such-host.invalid", "cannot be found")],
 )
-def test_broker_that_is_not_there(url: str, complaint: str) -> None:
+def test_unreachable_broker_is_an_error(url: str, complaint: str) -> None:
     with pytest.raises(BrokerError, match=complaint):
         watch(MqttConfig(url=url), Options(), io.StringIO())
 
 
-def test_refused_credentials(make_broker: Callable[..., PrivateBroker]) -> None:
+def test_refused_credentials_are_an_error(make_broker: Callable[..., PrivateBroker]) -> None:
     broker = make_broker(users={"joe": "right"})
     broker.start()
     with pytest.raises(BrokerError, match="Not authorized"):
@@ -200,12 +214,12 @@ def test_refused_credentials(make_broker: Callable[..., PrivateBroker]) -> None:
 
 
 @pytest.mark.parametrize(("url", "device"), [("", None), ("mqtt://h", "a/b"), ("mqtt://h", "+"), ("mqtt://h", "")])
-def test_what_cannot_be_watched(url: str, device: str | None) -> None:
+def test_missing_broker_or_wildcard_device_is_a_configuration_error(url: str, device: str | None) -> None:
     with pytest.raises(ConfigError):
         watch(MqttConfig(url=url), Options(device=device), io.StringIO())
 
 
-def test_verify_says_what_did_not_arrive(
+def test_verify_reports_missing_events_and_returns_1(
     broker: PrivateBroker, subscribe: Callable[..., Subscriber], watching: Callable[..., Watching]
 ) -> None:
     watched = watching(broker, verify=True)
@@ -213,13 +227,15 @@ def test_verify_says_what_did_not_arrive(
     for seq in (1, 2, 5, 6):
         sender.publish("emotion-edge/cam/event", encode(event(seq)))
     wait_until(lambda: len(watched.lines) == 5)
-    watched.fault = True
+    watched.expected_code = 1
     watched.finish()
     assert watched.lines[3] == "verify: cam boot boot: gap, 3 to 4 missing"
     assert watched.lines[-1] == "verify: cam boot boot: 1 to 6, 4 events, 2 missing"
 
 
-def test_verify_of_a_sound_run(broker: PrivateBroker, watching: Callable[..., Watching]) -> None:
+def test_verify_of_a_complete_run_reports_none_missing(
+    broker: PrivateBroker, watching: Callable[..., Watching]
+) -> None:
     watched = watching(broker, verify=True, json=True)
     sink = MqttSink(MqttConfig(url=broker.url), "cam")
     sink.start()
@@ -231,7 +247,7 @@ def test_verify_of_a_sound_run(broker: PrivateBroker, watching: Callable[..., Wa
     assert watched.lines[-1] == '{"verify":"cam boot boot: 1 to 5, 5 events, none missing"}'
 
 
-def test_verify_does_not_blame_the_sensor_for_its_own_absence(
+def test_verify_does_not_count_events_published_while_it_was_disconnected_as_missing(
     broker: PrivateBroker, subscribe: Callable[..., Subscriber], watching: Callable[..., Watching]
 ) -> None:
     watched = watching(broker, verify=True)
@@ -239,11 +255,13 @@ def test_verify_does_not_blame_the_sensor_for_its_own_absence(
     sender.publish("emotion-edge/cam/event", encode(event(1)))
     wait_until(lambda: len(watched.lines) == 1)
     broker.stop()
-    wait_until(lambda: any("is gone" in line for line in watched.lines))
+    wait_until(lambda: any("is lost" in line for line in watched.lines))
     broker.start()
-    wait_until(lambda: any("is back" in line for line in watched.lines))
+    wait_until(lambda: any("connected to the broker again" in line for line in watched.lines))
     later = subscribe(broker)
     later.publish("emotion-edge/cam/event", encode(event(4)))
-    wait_until(lambda: "verify: cam boot boot: 2 to 3 not heard, this watcher was away" in watched.lines)
+    wait_until(lambda: "verify: cam boot boot: 2 to 3 not received, this subscriber was disconnected" in watched.lines)
     watched.finish()
-    assert watched.lines[-1] == "verify: cam boot boot: 1 to 4, 2 events, none missing, 2 not heard by this watcher"
+    assert (
+        watched.lines[-1] == "verify: cam boot boot: 1 to 4, 2 events, none missing, 2 not received while disconnected"
+    )
