@@ -1,0 +1,71 @@
+"""The command line itself: what it loads, its exit codes, and what it does where its reader has gone."""
+
+import subprocess
+import sys
+
+import pytest
+
+from edge.cli import main
+from support.program import COMMAND, environment, run
+
+HEAVY = {"cv2", "ai_edge_litert", "tflite_runtime", "paho", "uvicorn"}
+
+
+def loaded_by(*arguments):
+    """Return the heavy packages that the command line loads for these arguments."""
+    listing = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "edge.cli", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=True,
+    ).stderr
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in listing.splitlines()} & HEAVY
+
+
+@pytest.mark.parametrize(("arguments"), [("--help",), ("--version",), ("run", "--help"), ("config", "show")])
+def test_help_and_config_show_load_no_heavy_package(arguments):
+    assert loaded_by(*arguments) == set()
+
+
+def test_watch_loads_mqtt_alone():
+    assert loaded_by("watch", "--help") == {"paho"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("dance",), ("run", "--sauce", "0"), ("run", "--max-frames", "0"), ("config",)]
+)
+def test_invalid_command_line_ends_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "watch", "classify", "config", "homeassistant", "bench", "doctor"])
+def test_each_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: emotion-edge {command}" in capsys.readouterr().out
+
+
+def test_configuration_error_is_one_sentence_and_2():
+    result = run("config", "check", EMOTION_EDGE_BUDGET_LATENCY_MS="0")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("emotion-edge: EMOTION_EDGE_BUDGET_LATENCY_MS")
+
+
+def test_flags_override_the_environment():
+    result = run("config", "show", "--source", "scripted:happy=1", EMOTION_EDGE_SOURCE_URI="0")
+    assert 'uri = "scripted:happy=1"' in result.stdout
+
+
+def test_reader_that_has_gone_is_no_error():
+    with subprocess.Popen(
+        [*COMMAND, "config", "show"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        process.stdout.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == ""
