@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.capture.open import first_frame
+from edge.capture.open import read_first_frame
 from edge.capture.source import SourceOptions
 from edge.commands.common import add_common_options
 from edge.config.schema import Config
@@ -56,7 +56,7 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
         if path.is_dir():
             raise SourceError(f"{path} is a folder: name the images in it, as in {path}/*.jpg")
         # The absolute path, because a file named 0 would be taken for camera 0.
-        frame = first_frame(str(path.absolute()), SourceOptions.from_config(config.source, colour=True))
+        frame = read_first_frame(str(path.absolute()), SourceOptions(config.source, colour=True))
         faces = classify_faces(frame, detector.detect(frame.luma), classifier, config)
         if as_json:
             state: dict[str, Any] = msgspec.to_builtins(payloads.state(faces, frame, frame.captured_unix))

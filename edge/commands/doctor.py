@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from edge import __version__
-from edge.capture.open import first_frame, make_source
+from edge.capture.open import read_first_frame, create_source
 from edge.capture.source import SourceOptions
 from edge.commands.common import add_broker_option, add_common_options, add_source_option, write_line
 from edge.config.schema import Config
@@ -115,7 +115,7 @@ class _Checks:
 
     def cascade(self) -> str:
         detector = Detector(self.config.detector)
-        frame = first_frame(_TEST_SOURCE, SourceOptions(colour=True))
+        frame = read_first_frame(_TEST_SOURCE, SourceOptions(colour=True))
         faces = [face for face in detector.detect(frame.luma) if face.verified]
         if len(faces) != 1:
             raise CascadeError(
@@ -133,11 +133,11 @@ class _Checks:
         return f", and the model classifies it as {self.classifier.labels[best]} ({100 * probabilities[best]:.0f} %)"
 
     def source(self) -> str:
-        options = SourceOptions.from_config(self.config.source)
-        frame = first_frame(self.config.source.uri, options)
+        options = SourceOptions(self.config.source)
+        frame = read_first_frame(self.config.source.uri, options)
         height, width = frame.luma.shape
         found = "" if self.detector is None else f", {len(self.detector.detect(frame.luma))} face(s) in its first frame"
-        return f"{make_source(self.config.source.uri, options).uri} opens and gives frames of {width}x{height}{found}"
+        return f"{create_source(self.config.source.uri, options).uri} opens and gives frames of {width}x{height}{found}"
 
     def broker(self) -> str:
         mqtt = self.config.mqtt

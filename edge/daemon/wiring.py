@@ -14,7 +14,8 @@ from typing import TextIO
 import cv2
 
 from edge.capture.capture import Capture
-from edge.capture.open import make_source
+from edge.capture.open import create_source
+from edge.capture.reconnect import ReconnectPolicy
 from edge.capture.source import Source, SourceOptions
 from edge.config.schema import Config, MqttConfig
 from edge.control.handler import RequestHandler, create_request_handler
@@ -57,7 +58,7 @@ def build_components(
     *,
     fast: bool,
     stdout: TextIO,
-    create_source: Callable[[str, SourceOptions], Source] = make_source,
+    source_factory: Callable[[str, SourceOptions], Source] = create_source,
 ) -> Components:
     """Build every part of the sensor. Raises EdgeError where one cannot be built.
 
@@ -83,9 +84,11 @@ def build_components(
     sink = create_sink(config.mqtt, device, stdout, handlers, preview.published)
     outputs = Outputs(sink, preview, announcer, payloads)
 
-    options = SourceOptions.from_config(config.source, colour=classifier.wants_colour)
+    options = SourceOptions(config.source, colour=classifier.wants_colour)
     capture = Capture(
-        lambda: create_source(config.source.uri, options), fast=fast, stall_seconds=config.source.stall_seconds
+        lambda: source_factory(config.source.uri, options),
+        fast=fast,
+        policy=ReconnectPolicy(config.source.stall_seconds),
     )
     governor = Governor(config.budget.latency_ms)
     stats = FrameStats(time.monotonic())

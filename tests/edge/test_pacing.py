@@ -2,7 +2,6 @@ import random
 
 import pytest
 
-from edge.capture.reconnect import reopen_backoff
 from edge.mqtt.settings import reconnect_backoff
 from edge.pacing import TokenBucket
 
@@ -31,14 +30,6 @@ def test_only_a_stable_attempt_resets_the_wait() -> None:
     assert backoff.next_seconds() == 40
     backoff.attempt_ended(11.0)
     assert backoff.next_seconds() == 5
-
-
-def test_reopen_waits_grow_to_half_a_minute_and_differ() -> None:
-    fleet = [reopen_backoff(5.0) for _ in range(200)]
-    for limit in [0.5, 1, 2, 4, 8, 16, 30, 30, 30]:
-        waits = [backoff.next_seconds() for backoff in fleet]
-        assert limit / 2 <= min(waits) < max(waits) <= limit
-        assert len(set(waits)) > 100
 
 
 def test_token_bucket_admits_a_burst_and_then_the_rate() -> None:

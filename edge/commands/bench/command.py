@@ -14,7 +14,7 @@ from typing import Final, TextIO
 import cv2
 from msgspec import structs
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.commands.bench.compare import format_comparison
 from edge.commands.bench.machine import current_conditions, gather_facts, processor_count
@@ -207,7 +207,7 @@ def _measure_variants(
         "plain": PlainLoopVariant(config, classifier),
         "floor": NetworkOnlyVariant(classifier),
     }
-    options = SourceOptions.from_config(config.source, colour=classifier.wants_colour)
+    options = SourceOptions(config.source, colour=classifier.wants_colour)
     total = f" of {limit.frames}" if limit.frames is not None else ""
     threads = f"{config.model.threads} thread" + "s" * (config.model.threads > 1)
 
@@ -215,7 +215,9 @@ def _measure_variants(
         monitor.sample()
         progress(f"bench: {threads}, {frames}{total} frames, {seconds:.0f} s")
 
-    return measure(lambda: make_source(config.source.uri, options), variants, config.model.threads, limit, after_block)
+    return measure(
+        lambda: create_source(config.source.uri, options), variants, config.model.threads, limit, after_block
+    )
 
 
 def _bench_mqtt(mqtt: MqttConfig) -> MqttConfig:

@@ -1,6 +1,6 @@
 import pytest
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.commands.bench.measure import FEWEST_FRAMES, WARM_UP_FRAMES, Limit, measure
 from edge.commands.bench.variants import Work
@@ -22,7 +22,7 @@ def test_variants_process_the_same_frames_in_alternating_blocks():
     log, done = [], []
     variants = {name: RecordingVariant(log, name) for name in ("line", "plain", "floor")}
     run, size = measure(
-        lambda: make_source("scripted:none=6", SourceOptions()),
+        lambda: create_source("scripted:none=6", SourceOptions()),
         variants,
         1,
         Limit(frames=35),
@@ -40,7 +40,7 @@ def test_source_that_ends_early_is_measured_as_far_as_it_goes():
     variants = {name: RecordingVariant([], name) for name in ("line", "plain", "floor")}
 
     def frames_of(uri, limit):
-        return measure(lambda: make_source(uri, SourceOptions()), variants, 1, limit, lambda *_: None)[0].frames
+        return measure(lambda: create_source(uri, SourceOptions()), variants, 1, limit, lambda *_: None)[0].frames
 
     assert frames_of("scripted:none=2", Limit(frames=500)) == 30 - WARM_UP_FRAMES
     assert frames_of("scripted:none=9", Limit(seconds=0.001)) == FEWEST_FRAMES
