@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from edge import __version__
-from edge.capture.open import read_first_frame, create_source
+from edge.capture.open import create_source, read_first_frame
 from edge.capture.source import SourceOptions
 from edge.commands.common import add_broker_option, add_common_options, add_source_option, write_line
 from edge.config.schema import Config

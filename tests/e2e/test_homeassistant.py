@@ -192,5 +192,5 @@ def test_remove_leaves_what_is_not_ours(broker, outsider) -> None:
     outsider.publish(TOPIC, theirs, retain=True)
     result = run("homeassistant", "remove", "--mqtt", broker.url, **OFF)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == f"emotion-edge: the message on {TOPIC} is not of emotion-edge, and stays\n"
+    assert result.stderr == f"emotion-edge: the message on {TOPIC} does not come from emotion-edge and is kept\n"
     assert retained(broker) == {TOPIC: theirs}

@@ -1,24 +1,19 @@
-import io
 import logging
 import random
-import time
-from dataclasses import replace
 from itertools import pairwise
 
 import cv2
 import pytest
 
 from edge.capture.open import create_source
-from edge.capture.source import SourceOptions, make_frame
-from edge.config.schema import BudgetConfig, Config
-from edge.daemon.daemon import Daemon
+from edge.capture.source import SourceOptions
+from edge.config.schema import Config
 from edge.latency import governor as governing
 from edge.latency.governor import Governor
 from edge.levels import LADDER
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
 from edge.vision.pipeline import Pipeline
-from support.sources import ManualCamera, numbered_picture
 
 LIMIT = 40.0
 
@@ -147,39 +142,3 @@ def test_recorded_timings_give_the_same_events_again(frames):
     assert levels[-1] != LADDER[-1].name
     assert told
     assert (told, levels) == replayed(frames, timings)
-
-
-class OldNews(ManualCamera):
-    """A camera whose driver hands out frames a second after they were taken, and stops the daemon in the end."""
-
-    frames = 30
-
-    def __init__(self):
-        super().__init__()
-        self.daemon = None
-
-    def open(self):
-        pass
-
-    def read(self):
-        if self.number == self.frames:
-            self.daemon.stop()
-            time.sleep(0.2)
-        self.number += 1
-        time.sleep(0.03)
-        frame = make_frame(self.number, 0.04 * self.number, numbered_picture(self.number), SourceOptions())
-        return replace(frame, captured_monotonic=frame.captured_monotonic - 1.0)
-
-
-def test_a_cameras_old_frames_are_dropped_and_every_frame_is_accounted_for(monkeypatch):
-    camera = OldNews()
-    monkeypatch.setattr("edge.daemon.daemon.create_source", lambda *_: camera)
-    config = Config(budget=BudgetConfig(latency_ms=500.0, priority="normal"))
-    camera.daemon = daemon = Daemon(config, fast=False, max_frames=None, stdout=io.StringIO())
-    assert daemon.run() == 0
-    processed, late, replaced = daemon._meter.frames, daemon._governor.late, daemon._capture.dropped
-    left_in_slot = daemon._capture.captured - processed - late - replaced
-    assert left_in_slot in (0, 1)
-    assert late >= 4
-    assert processed >= 1
-    assert processed <= late / 4 + 1

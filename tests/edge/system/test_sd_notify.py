@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from edge.daemon.watchdog import PUBLISHER_SECONDS, WatchdogFeeder
 from edge.system.sd_notify import Notifier
 
 UNIT = Path(__file__).parents[3] / "systemd" / "emotion-edge.service"
@@ -151,58 +150,3 @@ def test_the_unit_is_hardened():
     exposed = re.search(r"Overall exposure level for \S+: ([0-9.]+)", found.stdout)
     assert exposed, found.stdout + found.stderr
     assert float(exposed[1]) <= MOST_EXPOSED
-
-
-class Fed(Notifier):
-    """Counts instead of sending; the protocol itself is tested above."""
-
-    def __init__(self, period_seconds=30):
-        super().__init__({"WATCHDOG_USEC": str(period_seconds * 1_000_000)})
-        self.times = 0
-
-    def alive(self):
-        self.times += 1
-
-
-def fed(turns, *, live=True, beat=lambda _seconds: None):
-    """How often the watchdog is fed by turns of (seconds, frames so far, source); `beat` is the publisher's."""
-    notifier = Fed()
-    vitals = WatchdogFeeder(notifier, stall_seconds=5, live=live)
-    for seconds, frames, source in turns:
-        vitals.turn(frames, source, beat(seconds), seconds)
-    return notifier.times
-
-
-def test_frames_feed_the_watchdog_three_times_a_period():
-    assert fed([(second, second, "ok") for second in range(60)]) == 6
-
-
-def test_a_camera_that_hangs_unnoticed_starves_it():
-    assert fed([(second, 7, "ok") for second in range(600)]) == 1
-
-
-def test_a_camera_that_is_known_to_be_away_does_not():
-    assert fed([(second, 7, "lost") for second in range(60)]) == 6
-    assert fed([(second, 7, "stalled") for second in range(60)]) == 6
-    assert fed([(second, 7, "paused") for second in range(60)]) == 6
-
-
-def test_a_publisher_that_goes_round_feeds_it(caplog):
-    assert fed([(second, second, "ok") for second in range(600)], beat=lambda second: second - second % 5) == 60
-    assert not caplog.records
-
-
-def test_a_publisher_that_hangs_starves_it_whatever_the_camera_does(caplog):
-    times = fed([(second, second, "ok") for second in range(1200)], beat=lambda second: min(second, 300))
-    assert times == (300 + PUBLISHER_SECONDS) // 10 + 1
-    (said,) = [record.getMessage() for record in caplog.records]
-    assert said == "the publisher has hung for 3 min: systemd is not told any more that all is well"
-
-
-def test_a_publisher_that_takes_its_time_to_connect_does_not():
-    """The longest that looking up a name and knocking at the door may take, again and again."""
-    assert fed([(second, second, "ok") for second in range(1800)], beat=lambda second: second - second % 179) == 180
-
-
-def test_pictures_that_are_not_due_yet_do_not():
-    assert fed([(second, 7, "ok") for second in range(60)], live=False) == 6
