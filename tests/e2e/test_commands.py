@@ -1,4 +1,4 @@
-"""`classify`, `config` and `doctor` as a person types them."""
+"""`classify`, `config` and `doctor` as a person types them, each as a process of its own."""
 
 import json
 
@@ -15,7 +15,7 @@ from support.program import run
 
 @pytest.fixture
 def photo(tmp_path):
-    """A picture of the actor, happy."""
+    """An image file of the actor, happy."""
     source = create_source("scripted:happy=1?seed=2", SourceOptions())
     source.open()
     path = tmp_path / "photo.png"
@@ -31,7 +31,7 @@ def test_classify_prints_a_table(photo):
     assert "happy" in result.stdout.splitlines()[-1]
 
 
-def test_classify_prints_json_and_draws(photo, tmp_path):
+def test_classify_prints_json_and_draws_the_boxes(photo, tmp_path):
     drawn = tmp_path / "drawn.png"
     result = run("classify", photo, "--json", "--annotate", drawn)
     assert result.returncode == 0, result.stderr
@@ -42,11 +42,11 @@ def test_classify_prints_json_and_draws(photo, tmp_path):
     assert before.shape == after.shape
     changed = np.argwhere((before != after).any(axis=2))
     width = before.shape[1]
-    # What was drawn lies around the box that JSON names.
+    # The drawing lies around the box in the JSON.
     assert changed[:, 1].min() / width == pytest.approx(face["box"]["x"], abs=0.02)
 
 
-def test_classify_says_when_there_is_no_face(tmp_path):
+def test_classify_of_an_image_without_a_face(tmp_path):
     path = tmp_path / "grey.png"
     cv2.imwrite(str(path), np.full((240, 320), 128, np.uint8))
     result = run("classify", path)
@@ -54,12 +54,14 @@ def test_classify_says_when_there_is_no_face(tmp_path):
     assert "no face" in result.stdout
 
 
-def test_classify_annotates_one_picture_only(photo, tmp_path):
-    assert run("classify", photo, photo, "--annotate", tmp_path / "o.png").returncode == 2
-    assert run("classify", photo, "--annotate", tmp_path / "o.nonsense").returncode == 2
+def test_classify_annotates_one_image_of_a_known_format(photo, tmp_path):
+    two = run("classify", photo, photo, "--annotate", tmp_path / "o.png")
+    assert (two.returncode, "takes one image" in two.stderr) == (2, True)
+    unknown = run("classify", photo, "--annotate", tmp_path / "o.nonsense")
+    assert (unknown.returncode, "no image format" in unknown.stderr) == (2, True)
 
 
-def test_classify_takes_pictures_not_folders_or_cameras(tmp_path):
+def test_classify_refuses_folders_and_cameras(tmp_path):
     folder = run("classify", tmp_path)
     assert folder.returncode == 1
     assert "folder" in folder.stderr
@@ -69,7 +71,7 @@ def test_classify_takes_pictures_not_folders_or_cameras(tmp_path):
     assert "Traceback" not in folder.stderr + camera.stderr
 
 
-def test_config_show_prints_all_of_it_and_can_be_read_back(tmp_path):
+def test_output_of_config_show_can_be_loaded(tmp_path):
     result = run("config", "show", "--source", "0")
     assert result.returncode == 0, result.stderr
     path = tmp_path / "shown.toml"
@@ -79,7 +81,7 @@ def test_config_show_prints_all_of_it_and_can_be_read_back(tmp_path):
     assert shown.tracker == Config().tracker
 
 
-def test_config_show_keeps_the_password_to_itself():
+def test_config_show_does_not_print_the_password():
     result = run(
         "config",
         "show",
@@ -93,13 +95,13 @@ def test_config_show_keeps_the_password_to_itself():
     assert "redacted" in result.stdout
 
 
-def test_config_check_says_that_it_can_be_used():
+def test_config_check_of_a_usable_configuration():
     result = run("config", "check")
     assert result.returncode == 0, result.stderr
     assert "can be used" in result.stdout
 
 
-def test_doctor_tries_every_part(broker):
+def test_doctor_checks_every_part(broker):
     result = run("doctor", "--source", "scripted:happy=1", "--mqtt", broker.url)
     lines = result.stdout.splitlines()
     assert result.returncode == 0, result.stdout + result.stderr
@@ -111,7 +113,7 @@ def test_doctor_tries_every_part(broker):
     assert "priority" in lines[7]
 
 
-def test_doctor_says_what_to_do_and_goes_on(make_broker):
+def test_doctor_continues_after_a_failed_check(make_broker):
     broker = make_broker()
     broker.reserve()
     result = run("doctor", "--source", "v4l2:/dev/video99", "--mqtt", broker.url, EMOTION_EDGE_MODEL_NAME="tiny")

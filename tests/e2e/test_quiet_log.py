@@ -1,4 +1,4 @@
-"""A bad night in the log of the whole program: camera and broker away, each tried again and again."""
+"""The log of an outage in the whole program: camera and broker are away, and each is tried repeatedly."""
 
 import http.server
 import re
@@ -12,16 +12,16 @@ from support.mqtt import wait_until
 from support.program import start
 from support.sources import numbered_picture
 
-AWAY_SECONDS = 6.0
-"""Some six tries to connect, and three or four to open the camera."""
+AWAY_SECONDS = 3.0
+"""Some three attempts to connect, and two to open the camera."""
 
 
 class Camera:
-    """A network camera as cheap ones are: JPEG pictures in one endless answer. It keeps its port."""
+    """A network camera that streams JPEG images in one endless response. It keeps its port over a restart."""
 
     def __init__(self):
         self.port = 0
-        self.asked = 0
+        self.requests = 0
 
     def start(self):
         self.off = off = threading.Event()
@@ -29,17 +29,17 @@ class Camera:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                camera.asked += 1
+                camera.requests += 1
                 self.send_response(200)
                 self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
                 self.end_headers()
                 number = 0
                 while not off.wait(0.05):
                     number += 1
-                    picture = cv2.imencode(".jpg", numbered_picture(number % 20))[1].tobytes()
-                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+                    image = cv2.imencode(".jpg", numbered_picture(number % 20))[1].tobytes()
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(image)}\r\n\r\n"
                     try:
-                        self.wfile.write(head.encode() + picture + b"\r\n")
+                        self.wfile.write(head.encode() + image + b"\r\n")
                     except OSError:
                         return
 
@@ -59,7 +59,7 @@ class Camera:
         self.thread.join()
 
 
-def test_a_bad_night_is_a_short_log(broker, subscribe):
+def test_outage_is_a_few_log_lines_whatever_the_number_of_attempts(broker, subscribe):
     camera = Camera()
     camera.start()
     subscriber = subscribe(broker)
@@ -93,10 +93,10 @@ def test_a_bad_night_is_a_short_log(broker, subscribe):
         camera.stop()
     about_broker = [line for line in log if " edge.mqtt." in line]
     about_source = [line for line in log if " edge.capture.reconnect: " in line]
-    # That it is there, that it went, and where it has more to say, why it cannot be reached; that it is back.
+    # Connected; lost; possibly one further reason; connected again.
     assert "".join(line[0] for line in about_broker) in {"IWI", "IWWI"}, log
-    # That it went, up to two further reasons, that it is back.
+    # Lost; up to two further reasons; back.
     assert "".join(line[0] for line in about_source) in {"WI", "WWI", "WWWI"}, log
     others = set(log) - set(about_broker) - set(about_source)
-    assert len(others) == 1, others  # what it watches, with which model
+    assert len(others) == 1, others  # "watching ..."
     assert len(log) == len(set(log))

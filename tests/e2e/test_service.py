@@ -1,4 +1,4 @@
-"""The program as systemd sees it: what it says over the socket of sd_notify, and when it stops saying it."""
+"""The program as a systemd service: its sd_notify messages, and a process that hangs."""
 
 import os
 import signal
@@ -39,19 +39,19 @@ def service(manager):
 
 
 def until(listening, wanted):
-    """What is said until it is `wanted`, which is the last of it."""
-    said = [listening.recv(4096).decode()]
-    while not said[-1].startswith(wanted):
-        said.append(listening.recv(4096).decode())
-    return said
+    """Return the messages up to the first that starts with `wanted`."""
+    messages = [listening.recv(4096).decode()]
+    while not messages[-1].startswith(wanted):
+        messages.append(listening.recv(4096).decode())
+    return messages
 
 
-def test_it_is_ready_alive_and_stops_as_it_says(manager, service):
+def test_ready_watchdog_status_and_stopping_are_sent(manager, service):
     before = until(manager, "READY=1")
-    assert "WATCHDOG=1" not in before, "not before it has begun"
-    said = [line for _ in range(2) for line in until(manager, "WATCHDOG=1")]
-    said += until(manager, "STATUS=") if not any(line.startswith("STATUS=") for line in said) else []
-    (status, *_) = [line for line in before + said if line.startswith("STATUS=")]
+    assert "WATCHDOG=1" not in before, "not before it is ready"
+    messages = [line for _ in range(2) for line in until(manager, "WATCHDOG=1")]
+    messages += until(manager, "STATUS=") if not any(line.startswith("STATUS=") for line in messages) else []
+    (status, *_) = [line for line in before + messages if line.startswith("STATUS=")]
     assert "frames per second" in status
     assert "source ok" in status or "source opening" in status
     service.send_signal(signal.SIGTERM)
@@ -59,27 +59,27 @@ def test_it_is_ready_alive_and_stops_as_it_says(manager, service):
     assert service.wait(timeout=60) == 0
 
 
-def test_a_process_that_hangs_starves_the_watchdog(manager, service):
+def test_process_that_hangs_starves_the_watchdog(manager, service):
     until(manager, "WATCHDOG=1")
     os.kill(service.pid, signal.SIGSTOP)
     deadline = time.monotonic() + 2 * PERIOD_SECONDS
-    said = []
+    messages = []
     while (left := deadline - time.monotonic()) > 0:
         manager.settimeout(left)
         try:
-            said.append(manager.recv(4096).decode())
+            messages.append(manager.recv(4096).decode())
         except TimeoutError:
             break
-    assert said.count("WATCHDOG=1") <= 1, "only what was on its way already"
+    assert messages.count("WATCHDOG=1") <= 1, "one feed may have been in the socket"
 
 
-def test_what_it_did_when_it_hung_is_in_the_log(manager, service):
-    """SIGABRT is what systemd sends once the watchdog has starved."""
+def test_stack_of_each_thread_is_logged_on_sigabrt(manager, service):
+    """Systemd sends SIGABRT once the watchdog has starved."""
     until(manager, "WATCHDOG=1")
     service.send_signal(signal.SIGABRT)
     _, err = service.communicate(timeout=60)
     assert service.returncode == -signal.SIGABRT
     assert "Fatal Python error: Aborted" in err
     assert "in _loop" in err
-    assert "\nThread 0x" in err, "each thread says where it was, not only the one that got the signal"
+    assert "\nThread 0x" in err, "every thread, not only the one that got the signal"
     assert "\nCurrent thread 0x" in err
