@@ -95,7 +95,7 @@ class Emulator:
             if self._process is not None and self._process.poll() is not None:
                 raise DeviceError(f"the emulator ended while waiting until {what}: see {self._scratch}/qemu.log")
             if time.monotonic() - began > seconds * self.timeout_factor:
-                raise DeviceError(f"waited {time.monotonic() - began:.0f} s, but not until {what}")
+                raise DeviceError(f"timed out after {time.monotonic() - began:.0f} s waiting until {what}")
             time.sleep(_POLL_SECONDS)
         return time.monotonic() - began
 
