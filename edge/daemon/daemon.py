@@ -74,7 +74,7 @@ class Daemon:
         self._page = create_preview(config, self._health_now)
         self._desk = create_request_handler(config, self.device)
         correspondents = [one for one in (self._homeassistant, self._desk) if one is not None]
-        self._sink = make_sink(config.mqtt, self.device, stdout, correspondents, self._page.published)
+        self._sink = make_sink(config.mqtt, self.device, stdout, correspondents, self._page.event_published)
         options = SourceOptions.from_config(config.source, colour=self._classifier.wants_colour)
         self._capture = Capture(
             lambda: make_source(config.source.uri, options), fast=fast, stall_seconds=config.source.stall_seconds
@@ -231,7 +231,7 @@ class Daemon:
     def _send(self, events: Sequence[Event]) -> None:
         for event in events:
             payload = self._composer.event(event)
-            self._page.decided(payload)
+            self._page.event_decided(payload)
             self._sink.event(payload, event.frame.captured_monotonic)
 
     def _leave(self) -> None:
@@ -271,7 +271,7 @@ class Daemon:
             config=self._config, device=self.device, boot_id=self.boot_id, classifier=self._classifier
         )
         self._sink.info(described)
-        self._page.introduce(described)
+        self._page.set_info(described)
         if self._homeassistant is not None:
             self._homeassistant.describe(described)
 

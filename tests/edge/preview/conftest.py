@@ -1,11 +1,11 @@
 import pytest
 
-from support.preview import Site
+from support.preview import TOKEN, Site
 
 
 @pytest.fixture
 def make_site():
-    """Makes pages on free ports, and stops them after the test."""
+    """Start preview servers on free ports; stop them after the test."""
     sites = []
 
     def make(**options):
@@ -19,7 +19,17 @@ def make_site():
 
 @pytest.fixture(scope="module")
 def site():
-    """One page for the tests of a file that leave nothing behind."""
+    """One preview server for all tests of a file that leave no state behind."""
     one = Site()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def token_site():
+    """One preview server that needs the token, for all tests of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMOTION_EDGE_PREVIEW_TOKEN", TOKEN)
+        one = Site(host="0.0.0.0")  # noqa: S104 - what the token is for
     yield one
     one.close()
