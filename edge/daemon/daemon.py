@@ -104,9 +104,11 @@ class Daemon:
 
         Raises EdgeError where the source or the broker cannot be used, and whatever ended a stage.
         """
-        if self._desk.mark.is_set:
+        if self._desk.pause_file.is_set:
             self._capture.pause()
-            log.warning("paused, as it was when it ended (%s): a request to resume makes it look", self._desk.mark.file)
+            log.warning(
+                "paused, as it was when it ended (%s): a request to resume makes it look", self._desk.pause_file.file
+            )
         self._capture.start()
         stall_seconds = self._config.source.stall_seconds
         self._vitals = WatchdogFeeder(self._manager, stall_seconds=stall_seconds, live=self._capture.live)
@@ -150,7 +152,7 @@ class Daemon:
         while not self._stop.is_set():
             if self._reloader.take():
                 self._reload()
-            self._desk.attend(self, self._config)
+            self._desk.process_pending(self, self._config)
             frame = self._capture.next(_POLL_SECONDS)
             self._show_life()
             if frame is not None:
@@ -259,7 +261,7 @@ class Daemon:
                 )
                 said = True
             self._show_life()
-            self._desk.attend(self, self._config)
+            self._desk.process_pending(self, self._config)
             self._stop.wait(0.02)
 
     def _send_state(self, faces: Sequence[TrackedFace]) -> None:
