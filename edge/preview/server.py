@@ -128,7 +128,7 @@ class PreviewServer(NullPreview):
     def describe(self) -> str:
         """Return the URL of the page, and who may open it."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        who = "whoever has the token" if self._token_required else "this machine alone"
+        who = "anyone with the token" if self._token_required else "this machine alone"
         return f"http://{host}:{self.port}/, for {who}"
 
     def start(self, *, live: bool) -> None:

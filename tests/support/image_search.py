@@ -30,7 +30,7 @@ _MIN_VALUES = 6  # different values in a piece: one of a plain area would be fou
 
 ENTROPY_BYTES = 1024
 MAX_ENTROPY_BITS = 6.3
-"""Bits per byte of the sensor's own output, at most. JSON has 4.5 to 5.5, base64 6, raw and packed pixels 6.5 to 8."""
+"""Highest bits per byte of the sensor's output: JSON has 4.5 to 5.5, base64 6, raw or compressed pixels 6.5 to 8."""
 MAX_RUN_LENGTH = 256
 """Characters of base64 or hexadecimal without a break, at most. A SHA-256 has 64."""
 
