@@ -147,8 +147,8 @@ class Routes:
 
     async def upload(self, request: Request) -> Response:
         """Inspect the picture in the request's body."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not kind.startswith("image/") and kind != "application/octet-stream":
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not media_type.startswith("image/") and media_type != "application/octet-stream":
             await drain(request)
             return _error(415, "Not read: a picture is expected, with its type as Content-Type, such as image/jpeg.")
         return await self._inspect(request)

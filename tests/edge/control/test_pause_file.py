@@ -28,9 +28,18 @@ def test_without_a_path_nothing_is_stored() -> None:
     assert (pause_file.file, pause_file.is_set) == (None, False)
 
 
-def test_failing_disk_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_disk_is_logged_on_a_pause(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_bytes(b"")
     path = tmp_path / "file" / "paused-cam"
     PauseFile(path).set(paused=True)
     (record,) = caplog.records
     assert record.message == f"{path} cannot be changed (File exists): after a restart the sensor is not paused"
+
+
+def test_failing_disk_is_logged_on_a_resume(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "paused-cam"
+    path.mkdir()  # a folder cannot be unlinked
+    PauseFile(path).set(paused=False)
+    (record,) = caplog.records
+    assert record.message.startswith(f"{path} cannot be changed (")
+    assert record.message.endswith("): after a restart the sensor is paused")

@@ -1,14 +1,18 @@
+"""Preview servers on real sockets, as fixtures."""
+
+from collections.abc import Callable, Iterator
+
 import pytest
 
 from support.preview import TOKEN, Site
 
 
 @pytest.fixture
-def make_site():
+def make_site() -> Iterator[Callable[..., Site]]:
     """Start preview servers on free ports; stop them after the test."""
     sites = []
 
-    def make(**options):
+    def make(**options: object) -> Site:
         sites.append(Site(**options))
         return sites[-1]
 
@@ -18,7 +22,7 @@ def make_site():
 
 
 @pytest.fixture(scope="module")
-def site():
+def site() -> Iterator[Site]:
     """One preview server for all tests of a file that leave no state behind."""
     one = Site()
     yield one
@@ -26,7 +30,7 @@ def site():
 
 
 @pytest.fixture(scope="module")
-def token_site():
+def token_site() -> Iterator[Site]:
     """One preview server that needs the token, for all tests of a file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMOTION_EDGE_PREVIEW_TOKEN", TOKEN)

@@ -31,3 +31,11 @@ def test_records_are_unpacked_whatever_the_size_of_the_parts(size):
 def test_incomplete_record_is_left_over():
     data = pack({"a": 1}, [b"xyz"])
     assert unpack(data + data[:-1])[1] == data[:-1]
+
+
+def test_empty_data_hold_no_record():
+    assert unpack(b"") == ([], b"")
+
+
+def test_record_without_pictures_has_an_empty_list():
+    assert unpack(pack({})) == ([({"pictures": []}, [])], b"")
