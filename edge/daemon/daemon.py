@@ -75,7 +75,7 @@ class Daemon:
         self._page = create_preview(config, self._health_now)
         self._desk = create_request_handler(config, self.device)
         correspondents = [one for one in (self._homeassistant, self._desk) if one is not None]
-        self._sink = make_sink(config.mqtt, self.device, stdout, correspondents, self._page.published)
+        self._sink = make_sink(config.mqtt, self.device, stdout, correspondents, self._page.event_published)
         options = SourceOptions(config.source, colour=self._classifier.wants_colour)
         self._capture = Capture(
             lambda: create_source(config.source.uri, options),
@@ -107,9 +107,11 @@ class Daemon:
 
         Raises EdgeError where the source or the broker cannot be used, and whatever ended a stage.
         """
-        if self._desk.mark.is_set:
+        if self._desk.pause_file.is_set:
             self._capture.pause()
-            log.warning("paused, as it was when it ended (%s): a request to resume makes it look", self._desk.mark.file)
+            log.warning(
+                "paused, as it was when it ended (%s): a request to resume makes it look", self._desk.pause_file.file
+            )
         self._capture.start()
         stall_seconds = self._config.source.stall_seconds
         self._vitals = WatchdogFeeder(self._manager, stall_seconds=stall_seconds, live=self._capture.live)
@@ -153,7 +155,7 @@ class Daemon:
         while not self._stop.is_set():
             if self._reloader.take():
                 self._reload()
-            self._desk.attend(self, self._config)
+            self._desk.process_pending(self, self._config)
             frame = self._capture.next(_POLL_SECONDS)
             self._show_life()
             if frame is not None:
@@ -234,7 +236,7 @@ class Daemon:
     def _send(self, events: Sequence[Event]) -> None:
         for event in events:
             payload = self._composer.event(event)
-            self._page.decided(payload)
+            self._page.event_decided(payload)
             self._sink.event(payload, event.frame.captured_monotonic)
 
     def _leave(self) -> None:
@@ -262,7 +264,7 @@ class Daemon:
                 )
                 said = True
             self._show_life()
-            self._desk.attend(self, self._config)
+            self._desk.process_pending(self, self._config)
             self._stop.wait(0.02)
 
     def _send_state(self, faces: Sequence[TrackedFace]) -> None:
@@ -274,7 +276,7 @@ class Daemon:
             config=self._config, device=self.device, boot_id=self.boot_id, classifier=self._classifier
         )
         self._sink.info(described)
-        self._page.introduce(described)
+        self._page.set_info(described)
         if self._homeassistant is not None:
             self._homeassistant.describe(described)
 
