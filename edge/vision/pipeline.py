@@ -11,8 +11,7 @@ from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.scheduler import InferenceCandidate, InferenceScheduler
 from edge.vision.detection.detector import Detector
 from edge.vision.expression import ExpressionFilter
-from edge.vision.track import Track
-from edge.vision.tracker import Tracker
+from edge.vision.tracker import Track, Tracker
 
 
 class Pipeline:

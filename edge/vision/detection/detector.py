@@ -11,12 +11,17 @@ from edge.config.schema import DetectorConfig
 from edge.levels import LADDER, Level
 from edge.types import Box, Detection, Luma, TrackPrediction
 from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_cascade
-from edge.vision.detection.confirm import STILL_VERIFICATION, STREAM_VERIFICATION, FaceVerifier
 from edge.vision.detection.grid import SearchGrid, SearchJob
 from edge.vision.detection.motion import ChangeMap
 from edge.vision.detection.redetect import redetect
 from edge.vision.detection.schedule import Schedule
-from edge.vision.detection.verification import Candidate, VerificationQueue
+from edge.vision.detection.verification import (
+    STILL_VERIFICATION,
+    STREAM_VERIFICATION,
+    Candidate,
+    FaceVerifier,
+    VerificationQueue,
+)
 from edge.vision.pyramid import ImagePyramid
 
 _SAME_EPS: Final = 0.2

@@ -14,8 +14,8 @@ from edge.capture.open import make_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import DetectorConfig, TrackerConfig
 from edge.levels import LADDER
-from edge.vision.detection.confirm import FaceVerifier
 from edge.vision.detection.detector import Detector
+from edge.vision.detection.verification import FaceVerifier
 from edge.vision.tracker import Tracker
 from support.footage import ROOT, footage
 
