@@ -49,7 +49,7 @@ def find_runtime(wanted: str = "auto") -> Runtime:
     """Import an interpreter.
 
     `wanted`: a key of RUNTIMES, or "auto" for the first of them that is installed. Raises ModelError where it
-    cannot be imported, and says what to install.
+    cannot be imported; the message names what to install.
     """
     names = list(RUNTIMES) if wanted == "auto" else [wanted]
     reasons = []
@@ -124,7 +124,7 @@ class Classifier:
         channels = (1, 3) if spec.colour == "gray" else (3,)
         if shape not in [(1, spec.height, spec.width, count) for count in channels]:
             raise self._mismatch(
-                f"the model's input is {'x'.join(map(str, shape))}, the manifest says "
+                f"the model's input is {'x'.join(map(str, shape))}, the manifest states "
                 f"1x{spec.height}x{spec.width}x{channels[0]} ({spec.colour})"
             )
         self._check_quantization("input", detail, self.manifest.quantization.input)
@@ -151,7 +151,7 @@ class Classifier:
         if dtype.name != stated.dtype or not same_scale or zero_point != stated.zero_point:
             raise self._mismatch(
                 f"the model's {which} is {dtype.name} with scale {scale:g} and zero point {zero_point}, the manifest "
-                f"says {stated.dtype}, {stated.scale:g} and {stated.zero_point}"
+                f"states {stated.dtype}, {stated.scale:g} and {stated.zero_point}"
             )
 
     def face_crop(self, frame: Frame, box: Box) -> NDArray[np.uint8]:
