@@ -71,7 +71,7 @@ def test_the_pages_packages_are_its_own():
 def test_decisions_read_no_clock():
     clocks = importers(ROOT / "edge", CLOCKS)
     assert {name for name in clocks if name.startswith("vision/")} == {"vision/pipeline.py"}, "all but its timer"
-    elsewhere = {"latency/budget.py", "logs/outage.py", "capture/generation.py"}
+    elsewhere = {"latency/budget.py", "logs/outage.py", "capture/reconnect.py"}
     assert {name for name in elsewhere if (ROOT / "edge" / name).exists()} == elsewhere
     assert clocks & elsewhere == set()
 

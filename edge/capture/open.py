@@ -1,4 +1,4 @@
-"""Cameras, files and the scripted actor, all chosen by a URI."""
+"""Creates the source that a URI names: a camera, a stream, a file or the scripted actor."""
 
 import glob
 import re
@@ -17,15 +17,15 @@ from edge.errors import SourceError, SourceLostError
 from edge.redact import redacted
 from edge.types import Frame
 
-KINDS = "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, scripted:"
-_NETWORK = {"rtsp", "rtsps", "http", "https"}
+_KINDS = "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, scripted:"
+_NETWORK_SCHEMES = {"rtsp", "rtsps", "http", "https"}
 
 
-def make_source(uri: str, options: SourceOptions) -> Source:
-    """Choose the source for `uri`; nothing is opened yet.
+def create_source(uri: str, options: SourceOptions) -> Source:
+    """Create the source for `uri`, without opening it.
 
-    Raises `SourceError` where the URI fits no kind of source or names a file that is not there.
-    A file whose name looks like another kind can be given as `./NAME`.
+    Raises `SourceError` where the URI fits no kind of source or names a file that does not exist. A file whose name
+    looks like another kind can be given as `./NAME`.
     """
     if re.fullmatch(r"[0-9]+", uri, re.ASCII):
         return V4l2Source(uri, f"/dev/video{int(uri)}", options)
@@ -39,9 +39,9 @@ def make_source(uri: str, options: SourceOptions) -> Source:
         return PicameraSource(uri, _camera_number(uri, rest), options)
     if name == "v4l2":
         return V4l2Source(uri, _device_path(uri, rest), options)
-    if name in _NETWORK and rest.startswith("//") and len(rest) > len("//"):
+    if name in _NETWORK_SCHEMES and rest.startswith("//") and len(rest) > len("//"):
         return NetworkSource(uri, options)
-    message = f'No source is called "{redacted(uri)}": it needs to be one of {KINDS}'
+    message = f'The source "{redacted(uri)}" is of no known kind: it needs to be one of {_KINDS}'
     raise SourceError(message)
 
 
@@ -68,19 +68,24 @@ def _file_source(uri: str, options: SourceOptions) -> Source:
     if uri and path.exists():
         return ImagesSource(uri, [path], options) if _is_image(path) else VideoFileSource(uri, options)
     if "," in uri or glob.has_magic(uri):
-        return ImagesSource(uri, _listed(uri), options)
-    message = f'The source "{redacted(uri)}" is not there: it needs to be an existing file or folder, or one of {KINDS}'
+        return ImagesSource(uri, _expand_list(uri), options)
+    message = (
+        f'The source "{redacted(uri)}" does not exist: it needs to be an existing file or folder, or one of {_KINDS}'
+    )
     raise SourceError(message)
 
 
 def _is_image(path: Path) -> bool:
-    """By its name, as a person would say; where that says nothing, by its first bytes."""
+    """Return whether a file is an image: by its suffix, and without a suffix by its first bytes."""
     suffix = path.suffix.lower()
     return suffix in IMAGE_SUFFIXES or (not suffix and path.is_file() and cv2.haveImageReader(str(path)))
 
 
-def _listed(uri: str) -> list[Path]:
-    """Expand a comma-separated list of files and patterns: patterns in natural order, the list in its own."""
+def _expand_list(uri: str) -> list[Path]:
+    """Expand a comma-separated list of files and patterns.
+
+    The order of the list is kept; the files of one pattern come in natural order.
+    """
     paths: list[Path] = []
     for item in filter(None, (part.strip() for part in uri.split(","))):
         path = Path(item).expanduser()
@@ -90,7 +95,9 @@ def _listed(uri: str) -> list[Path]:
         found = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207 - takes absolute patterns
         matches = sorted((match for match in found if match.is_file()), key=natural_key)
         if not matches:
-            message = f'No image fits "{redacted(item)}": it needs to be an existing file or a pattern that matches one'
+            message = (
+                f'No image matches "{redacted(item)}": it needs to be an existing file or a pattern that matches one'
+            )
             raise SourceError(message)
         paths += matches
     if not paths:
@@ -99,9 +106,9 @@ def _listed(uri: str) -> list[Path]:
     return paths
 
 
-def first_frame(uri: str, options: SourceOptions) -> Frame:
-    """Open a source, take one frame and close it. Raises SourceError, also where it gives none."""
-    source = make_source(uri, options)
+def read_first_frame(uri: str, options: SourceOptions) -> Frame:
+    """Open a source, read one frame and close it. Raises `SourceError`, also where the source gives no frame."""
+    source = create_source(uri, options)
     try:
         source.open()
         frame = source.read()
@@ -110,5 +117,5 @@ def first_frame(uri: str, options: SourceOptions) -> Frame:
     finally:
         source.close()
     if frame is None:
-        raise SourceError(f"{source.uri} gives no frame")
+        raise SourceError(f"The source {source.uri} gives no frame")
     return frame

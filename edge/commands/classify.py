@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.capture.open import first_frame
+from edge.capture.open import read_first_frame
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.errors import ConfigError, SourceError
@@ -84,7 +84,7 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
         if path.is_dir():
             raise SourceError(f"{path} is a folder: name the pictures in it, as in {path}/*.jpg")
         # Absolute: a picture may be called 0, which as a source is a camera.
-        frame = first_frame(str(path.absolute()), SourceOptions.from_config(config.source, colour=True))
+        frame = read_first_frame(str(path.absolute()), SourceOptions(config.source, colour=True))
         faces = classify_faces(frame, detector.detect(frame.luma), classifier, config)
         if as_json:
             state: dict[str, Any] = msgspec.to_builtins(composer.state(faces, frame, frame.captured_unix))

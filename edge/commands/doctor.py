@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from edge import __version__
-from edge.capture.open import first_frame, make_source
+from edge.capture.open import create_source, read_first_frame
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.errors import BrokerError, CascadeError, EdgeError
@@ -70,7 +70,7 @@ class _Patient:
 
     def cascade(self) -> str:
         detector = Detector(self.config.detector)
-        frame = first_frame(_ACTOR, SourceOptions(colour=True))
+        frame = read_first_frame(_ACTOR, SourceOptions(colour=True))
         faces = [face for face in detector.detect(frame.luma) if face.verified]
         if len(faces) != 1:
             raise CascadeError(
@@ -88,11 +88,11 @@ class _Patient:
         return f", and the model reads {self.classifier.labels[best]} ({100 * probabilities[best]:.0f} %) from it"
 
     def source(self) -> str:
-        options = SourceOptions.from_config(self.config.source)
-        frame = first_frame(self.config.source.uri, options)
+        options = SourceOptions(self.config.source)
+        frame = read_first_frame(self.config.source.uri, options)
         height, width = frame.luma.shape
         found = "" if self.detector is None else f", {len(self.detector.detect(frame.luma))} face(s) in its first frame"
-        return f"{make_source(self.config.source.uri, options).uri} opens and gives {width}x{height}{found}"
+        return f"{create_source(self.config.source.uri, options).uri} opens and gives {width}x{height}{found}"
 
     def broker(self) -> str:
         mqtt = self.config.mqtt

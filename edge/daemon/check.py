@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.credentials import read_password
 from edge.config.schema import Config, MqttConfig
@@ -20,7 +20,7 @@ def check(config: Config) -> None:
     classifier = Classifier.from_config(config.model)
     PayloadBuilder("", classifier.labels, config.labels)
     Detector(config.detector)
-    make_source(config.source.uri, SourceOptions.from_config(config.source))
+    create_source(config.source.uri, SourceOptions(config.source))
     if config.mqtt.url:
         broker_settings(config.mqtt)
         outbox_file(config.mqtt, config.device.id)
@@ -37,7 +37,7 @@ def check_next_start(config: Config, keys: Iterable[str]) -> None:
     if "model" in tables:
         PayloadBuilder("", load_manifest(find_model(config.model.name)).labels, config.labels)
     if "source" in tables:
-        make_source(config.source.uri, SourceOptions.from_config(config.source))
+        create_source(config.source.uri, SourceOptions(config.source))
     if tables & {"mqtt", "device"} and config.mqtt.url:
         broker_settings(config.mqtt)
         outbox_file(config.mqtt, config.device.id)

@@ -10,7 +10,8 @@ from typing import Final, TextIO
 import cv2
 
 from edge.capture.capture import Capture
-from edge.capture.open import make_source
+from edge.capture.open import create_source
+from edge.capture.reconnect import ReconnectPolicy
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.control.handler import create_request_handler
@@ -75,9 +76,11 @@ class Daemon:
         self._desk = create_request_handler(config, self.device)
         correspondents = [one for one in (self._homeassistant, self._desk) if one is not None]
         self._sink = make_sink(config.mqtt, self.device, stdout, correspondents, self._page.published)
-        options = SourceOptions.from_config(config.source, colour=self._classifier.wants_colour)
+        options = SourceOptions(config.source, colour=self._classifier.wants_colour)
         self._capture = Capture(
-            lambda: make_source(config.source.uri, options), fast=fast, stall_seconds=config.source.stall_seconds
+            lambda: create_source(config.source.uri, options),
+            fast=fast,
+            policy=ReconnectPolicy(config.source.stall_seconds),
         )
         self._started = time.monotonic()
         self._meter = FrameStats(self._started)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.commands.bench.measure import WARM_UP_FRAMES
 from edge.commands.bench.variants import NetworkOnlyVariant, PipelineVariant, PlainLoopVariant, Variant
@@ -33,7 +33,7 @@ def main(name: str, uri: str, frames: int) -> None:
             variant = PipelineVariant(config, classifier, JsonLinesSink(devnull))
         else:
             variant = PlainLoopVariant(config, classifier) if name == "plain" else NetworkOnlyVariant(classifier)
-        source = make_source(uri, SourceOptions.from_config(config.source, colour=classifier.wants_colour))
+        source = create_source(uri, SourceOptions(config.source, colour=classifier.wants_colour))
         source.open()
         faces = []
         for number in range(WARM_UP_FRAMES + frames):

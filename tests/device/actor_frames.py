@@ -1,4 +1,4 @@
-"""Renders what the actor plays in the emulated device, with the project's own scripted source."""
+"""Renders the frames of the emulated device's camera, with the project's own scripted source."""
 
 import sys
 from pathlib import Path
@@ -10,15 +10,15 @@ from edge.capture.scripted.source import ScriptedSource
 from edge.capture.source import SourceOptions
 
 FPS = 1
-"""As guest/actor.service says. An emulated processor reads no more than this, and showing them costs it, too."""
+"""Frames per second, as in guest/actor.service. An emulated processor reads no more, and showing them costs it time."""
 
 EMOTIONS = ("happy", "sad", "surprise")
-PARTS = ",".join([*(f"{emotion}=15" for emotion in EMOTIONS), "none=20"])
-"""Long parts, for the same reason: several readings of each are wanted, at about one frame a second."""
+SEGMENTS = ",".join([*(f"{emotion}=15" for emotion in EMOTIONS), "none=20"])
+"""Long segments, for the same reason: at about one frame a second each emotion needs several classified frames."""
 
 
 def portrait(file: Path) -> None:
-    """Write a picture of the actor's first emotion, for a camera that shows a file: in colour, as it expects it."""
+    """Write an image of the actor's first emotion, in colour, as libcamera's virtual camera expects it."""
     source = ScriptedSource(parse_script(f"scripted:{EMOTIONS[0]}=1?seed=1&fps={FPS}"), SourceOptions())
     source.open()
     frame = source.read()
@@ -28,8 +28,8 @@ def portrait(file: Path) -> None:
 
 
 def render(target: Path) -> int:
-    """Write one run of the script as raw grey frames; returns how many."""
-    script = parse_script(f"scripted:{PARTS}?seed=1&fps={FPS}")
+    """Write one run of the script as raw grey frames; returns their number."""
+    script = parse_script(f"scripted:{SEGMENTS}?seed=1&fps={FPS}")
     source = ScriptedSource(script, SourceOptions())
     source.open()
     with target.open("wb") as stream:

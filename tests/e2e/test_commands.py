@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.loader import load
 from edge.config.schema import Config
@@ -16,7 +16,7 @@ from support.program import run
 @pytest.fixture
 def photo(tmp_path):
     """A picture of the actor, happy."""
-    source = make_source("scripted:happy=1?seed=2", SourceOptions())
+    source = create_source("scripted:happy=1?seed=2", SourceOptions())
     source.open()
     path = tmp_path / "photo.png"
     cv2.imwrite(str(path), source.read().luma)

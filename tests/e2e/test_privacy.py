@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from support.footage import ROOT, footage
 from support.image_search import hunt, needles
@@ -140,7 +140,7 @@ def run(tmp_path, broker, program, source, *, frames_of=None):
 
 
 def known_by(uri):
-    source = make_source(str(uri), SourceOptions())
+    source = create_source(str(uri), SourceOptions())
     source.open()
     frames = [source.read().luma for _ in range(2 * LEAKED)]
     source.close()

@@ -3,34 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.capture.capture import Capture
 from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.mqtt.publisher import MqttSink
-from support.sources import LONG_SECONDS, FixedBackoff
-
-
-@pytest.fixture
-def started():
-    """Start captures over these sources, one per opening; stops them after the test."""
-    running = []
-
-    def start(*sources, fast=False, stall_seconds=LONG_SECONDS, backoff=None, paused=False):
-        remaining = iter(sources)
-        capture = Capture(
-            lambda: next(remaining), fast=fast, stall_seconds=stall_seconds, backoff=backoff or FixedBackoff()
-        )
-        running.append((capture, sources))
-        if paused:
-            capture.pause()
-        capture.start()
-        return capture
-
-    yield start
-    for capture, sources in running:
-        for source in sources:
-            source.end()  # so that no read() hangs for ever
-        capture.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.errors import ConfigError
-from edge.redact import named, named_file, scrubbed, shown
+from edge.redact import named, named_file, redacted, scrubbed, shown
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,44 @@ def test_names_are_shown_as_they_are_where_they_may_be():
 def test_a_password_in_the_place_of_its_file_is_not_repeated():
     assert named_file("mqtt.password_file", "/etc/secret") == "mqtt.password_file = '/etc/secret'"
     assert "hunter2" not in named_file("mqtt.password_file", "hunter2")
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("rtsp://cam/stream", "rtsp://cam/stream"),
+        ("rtsp://user:secret@cam:554/stream1", "rtsp://***@cam:554/stream1"),
+        ("http://cam/video?user=me&pwd=secret", "http://cam/video?user=***&pwd=***"),
+        ("http://cam/video?secret", "http://cam/video?***"),
+        ("rtsp://u:se/cret@cam/x", "rtsp://***@cam/x"),
+        ("rtsp://u:se?cret@cam/x", "rtsp://***"),
+        ("rtsp://u:se#cret@cam/x", "rtsp://***"),
+        ("rtsp://u:se@cret@cam/x", "rtsp://***@cam/x"),
+        ("rtsp://cam:554/", "rtsp://cam:554/"),
+        ("rtsp://[fe80::1]:554/x", "rtsp://[fe80::1]:554/x"),
+        ("rtsp://u:secretcam/x", "rtsp://u:***/x"),
+        ("rtsp://u:secretcam", "rtsp://u:***"),
+        ("mqtt://localhost:1883x", "mqtt://localhost:1883x"),
+        ("rtsp:/u:secret@cam/x", "***@cam/x"),
+        ("u:secret@cam", "***@cam"),
+        ("clips/me@home.mp4", "clips/me@home.mp4"),
+        ("clips/a.mp4", "clips/a.mp4"),
+        ("scripted:happy=3?seed=1", "scripted:happy=3?seed=1"),
+        ("0", "0"),
+    ],
+)
+def test_credentials_in_a_uri_are_redacted(uri, expected):
+    assert redacted(uri) == expected
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=12), st.sampled_from(["rtsp", "http"]))
+def test_redacted_uri_never_holds_the_password(middle, scheme):
+    password = f"Zq{middle}qZ"
+    for uri in (
+        f"{scheme}://me:{password}@cam/live",
+        f"{scheme}://me:{password}@cam",
+        f"{scheme}://cam/v?pwd={password}",
+    ):
+        text = redacted(uri)
+        assert "Zq" not in text or "qZ" not in text
+        assert password not in text

@@ -1,7 +1,7 @@
-"""A camera without hardware, as strict as picamera2's own class.
+"""A camera without hardware that is as strict as picamera2's own class.
 
 It has the methods that `picamera.py` uses, with the signatures, defaults and errors of picamera2
-0.3.38 (a test compares them with the real package), and refuses what the real one refuses: wrong
+0.3.38 (a test compares them with the real package), and refuses what the real class refuses: wrong
 order, unknown keys and formats, odd sizes, streams that were not configured, a camera that is in
 use, a request released twice. Rows are padded as the hardware pads them.
 """
@@ -15,34 +15,34 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 StreamConfig = dict[str, object]
 
-_YUV_FORMATS = frozenset({"NV21", "NV12", "YUV420", "YVU420", "YVYU", "YUYV", "UYVY", "VYUY"})
-_RGB_FORMATS = frozenset({"BGR888", "RGB888", "XBGR8888", "XRGB8888", "RGB161616", "BGR161616"})
-_STREAM_KEYS = ("format", "size", "stride", "preserve_ar")
-_STRIDE_ALIGNMENT = 64  # the Pi 5's for YUV420; the width that people ask for is often no multiple of it
-_PADDING = 0xA5  # anything but picture, so that a test sees a stride that was not respected
+YUV_FORMATS = frozenset({"NV21", "NV12", "YUV420", "YVU420", "YVYU", "YUYV", "UYVY", "VYUY"})
+RGB_FORMATS = frozenset({"BGR888", "RGB888", "XBGR8888", "XRGB8888", "RGB161616", "BGR161616"})
+STREAM_KEYS = ("format", "size", "stride", "preserve_ar")
+_STRIDE_ALIGNMENT = 64  # the Pi 5's for YUV420; usual widths are often no multiple of it
+_PADDING = 0xA5  # not image data, so that a test notices a stride that was ignored
 _NEUTRAL_CHROMA = 128
 
 
 class FakeWorld:
     """The cameras that are plugged in, shared by every `FakePicamera2` of a test.
 
-    `picture(number)` gives the uint8 (height, width) picture of a frame, of any size. Clear `flowing`
-    to stall the camera; set `vanished` to pull the cable. `opened` counts successful opens. `only_format`:
-    what libcamera changes every stream to, as it does for cameras that have one format.
+    `image(number)` returns the uint8 (height, width) image of a frame, of any size. Clear `flowing` to stall the
+    camera; set `vanished` to pull the cable. `cameras_opened` lists the cameras in the order of opening. `only_format`:
+    the format to which libcamera changes every stream, as it does for cameras that have one format.
     """
 
     def __init__(
         self,
-        picture: Callable[[int], Picture],
+        image: Callable[[int], Image],
         *,
         cameras: int = 1,
         frame_seconds: float = 0.0,
         only_format: str | None = None,
     ) -> None:
-        self.picture = picture
+        self.image = image
         self.cameras = cameras
         self.frame_seconds = frame_seconds
         self.only_format = only_format
@@ -50,7 +50,7 @@ class FakeWorld:
         self.flowing.set()
         self.vanished = False
         self.frames = 0
-        self.opened = 0
+        self.cameras_opened: list[FakePicamera2] = []
         self.in_use: set[int] = set()
 
     def driver(self, camera_num: int = 0) -> "FakePicamera2":
@@ -60,15 +60,15 @@ class FakeWorld:
 
 
 class FakeRequest:
-    """A completed frame: a buffer on loan until `release`."""
+    """A completed frame, which holds a buffer until `release`."""
 
-    def __init__(self, camera: "FakePicamera2", luma: Picture) -> None:
+    def __init__(self, camera: "FakePicamera2", luma: Image) -> None:
         self._camera = camera
         self._luma = luma
         self._held = True
 
-    def make_array(self, name: str) -> Picture:
-        """Copy a stream's picture: uint8 (height * 3 / 2, stride), of NV12 without the stride's padding."""
+    def make_array(self, name: str) -> Image:
+        """Copy a stream's image: uint8 (height * 3 / 2, stride), of NV12 without the stride's padding."""
         if not self._held:
             message = "make_array() on a request that was released"
             raise RuntimeError(message)
@@ -80,11 +80,11 @@ class FakeRequest:
         planes = np.full((height * 3 // 2, cast("int", config["stride"])), _PADDING, np.uint8)
         planes[:height, :width] = cv2.resize(self._luma, (width, height), interpolation=cv2.INTER_AREA)
         planes[height:] = _NEUTRAL_CHROMA
-        # As the real one does: of NV12 it cuts the padding off.
+        # The real class does the same: for NV12 it cuts the padding off.
         return planes[:, :width].copy() if config["format"] == "NV12" else planes
 
     def release(self) -> None:
-        """Give the buffer back, once."""
+        """Return the buffer to the camera, once."""
         if not self._held:
             message = "CompletedRequest: lock now has negative ref_count"
             raise RuntimeError(message)
@@ -113,17 +113,17 @@ class FakePicamera2:
             cause = "Failed to acquire camera: Device or resource busy"
             raise RuntimeError(message) from RuntimeError(cause)
         world.in_use.add(camera_num)
-        world.opened += 1
+        world.cameras_opened.append(self)
         self._camera_num = camera_num
         self._is_open = True
-        self._config: dict[str, object] = {}
+        self.camera_config: dict[str, object] = {}
         self._started = False
         self._jobs_left_behind = 0
         self.buffers_out = 0
 
     @property
     def camera_controls(self) -> dict[str, tuple[object, object, object]]:
-        """Controls that this camera has: name to (minimum, maximum, default)."""
+        """Controls that the camera has: name to (minimum, maximum, default)."""
         return {"FrameDurationLimits": (33_333, 120_000, 33_333), "ExposureTime": (1, 66_666, 20_000)}
 
     def create_preview_configuration(
@@ -137,11 +137,11 @@ class FakePicamera2:
         controls: Mapping[str, object] | None = None,
         display: str | None = "main",
         encode: str | None = "main",
-        queue: bool = True,  # noqa: FBT001, FBT002 - the real one's
+        queue: bool = True,  # noqa: FBT001, FBT002 - as in the real class
         sensor: Mapping[str, object] | None = None,
         use_case: str = "preview",
     ) -> dict[str, object]:
-        """Make a configuration; what is not said gets the real defaults."""
+        """Make a configuration, with the real defaults."""
         del raw, transform, colour_space, sensor, use_case
         self._must_be_open("Camera not opened")
         streams = {
@@ -161,7 +161,7 @@ class FakePicamera2:
         if self._started:
             message = "Camera must be stopped before configuring"
             raise RuntimeError(message)
-        self._config = {}
+        self.camera_config = {}
         config = dict(camera_config if camera_config is not None else self.create_preview_configuration())
         main = _checked(cast("StreamConfig", config["main"]), "main")
         if config["lores"] is not None:
@@ -170,7 +170,7 @@ class FakePicamera2:
             if any(small > large for small, large in inside):
                 message = "lores stream dimensions may not exceed main stream"
                 raise RuntimeError(message)
-            if lores["format"] not in _YUV_FORMATS:
+            if lores["format"] not in YUV_FORMATS:
                 message = "lores stream must be YUV"
                 raise RuntimeError(message)
             config["lores"] = self._adjusted(lores)
@@ -178,31 +178,31 @@ class FakePicamera2:
             if name not in self.camera_controls:
                 message = f"Control {name} is not advertised by libcamera"
                 raise RuntimeError(message)
-        self._config = {**config, "main": self._adjusted(main)}
+        self.camera_config = {**config, "main": self._adjusted(main)}
 
     def stream_configuration(self, name: str = "main") -> dict[str, object]:
-        """Tell what a stream became."""
-        return cast("StreamConfig", self._config[name])
+        """Return what was configured for a stream."""
+        return cast("StreamConfig", self.camera_config[name])
 
-    def start(self, config: dict[str, object] | None = None, show_preview: bool | None = False) -> None:  # noqa: FBT001, FBT002 - the real one's
-        """Let frames come."""
+    def start(self, config: dict[str, object] | None = None, show_preview: bool | None = False) -> None:  # noqa: FBT001, FBT002 - as in the real class
+        """Start to capture frames."""
         del show_preview
         self._must_be_open("Camera not opened")
-        if config is not None or not self._config:
+        if config is not None or not self.camera_config:
             self.configure(config)
         self._started = True
 
     def capture_request(
         self, wait: float | None = None, signal_function: None = None, flush: None = None
     ) -> FakeRequest:
-        """Wait for a frame: for ever, or for `wait` seconds and then raise TimeoutError."""
+        """Wait for a frame without a limit, or for `wait` seconds and then raise TimeoutError."""
         del signal_function, flush
         self._must_be_open("Camera not opened")
         if not self._started:
-            # The real one would wait for ever: no event loop runs the job.
+            # The real class would wait for ever: no event loop runs the job.
             message = "capture_request() before start()"
             raise RuntimeError(message)
-        if self.buffers_out >= cast("int", self._config["buffer_count"]):
+        if self.buffers_out >= cast("int", self.camera_config["buffer_count"]):
             message = "no buffer left: requests were not released"
             raise RuntimeError(message)
         world = self._world
@@ -211,16 +211,16 @@ class FakePicamera2:
             raise TimeoutError
         time.sleep(world.frame_seconds)
         self.buffers_out += 1
-        picture = world.picture(world.frames)
+        image = world.image(world.frames)
         world.frames += 1
-        return FakeRequest(self, picture)
+        return FakeRequest(self, image)
 
     def cancel_all_and_flush(self) -> None:
-        """Forget captures that timed out."""
+        """Cancel captures that timed out."""
         self._jobs_left_behind = 0
 
     def stop(self) -> None:
-        """Stop frames from coming; allowed when stopped."""
+        """Stop capturing; allowed when stopped."""
         self._started = False
 
     def close(self) -> None:
@@ -232,12 +232,12 @@ class FakePicamera2:
             raise RuntimeError(message)
         self.stop()
         self._is_open = False
-        self._config = {}
+        self.camera_config = {}
         self._world.in_use.discard(self._camera_num)
 
     def stream_config_or_none(self, name: str) -> StreamConfig | None:
-        """Look a stream up for `FakeRequest`."""
-        return cast("StreamConfig | None", self._config.get(name)) if name in ("main", "lores") else None
+        """Return the configuration of a stream, for `FakeRequest`."""
+        return cast("StreamConfig | None", self.camera_config.get(name)) if name in ("main", "lores") else None
 
     def _adjusted(self, stream: StreamConfig) -> StreamConfig:
         return stream if self._world.only_format is None else {**stream, "format": self._world.only_format}
@@ -249,16 +249,16 @@ class FakePicamera2:
 
 def _stream(defaults: StreamConfig, updates: Mapping[str, object]) -> StreamConfig:
     for key in updates:
-        if key not in _STREAM_KEYS:
-            message = f"Bad key {key!r}: valid stream configuration keys are {_STREAM_KEYS}"
+        if key not in STREAM_KEYS:
+            message = f"Bad key {key!r}: valid stream configuration keys are {STREAM_KEYS}"
             raise ValueError(message)
     return {**defaults, **updates}
 
 
 def _checked(stream: StreamConfig, name: str) -> StreamConfig:
-    """Check one stream as the real class does, and add what libcamera works out."""
+    """Check one stream as the real class does, and add what libcamera computes."""
     form, size = stream["format"], stream["size"]
-    if form not in _YUV_FORMATS | _RGB_FORMATS:
+    if form not in YUV_FORMATS | RGB_FORMATS:
         message = f"Bad format {form} in stream {name}"
         raise RuntimeError(message)
     if not isinstance(size, tuple) or len(size) != 2:

@@ -112,10 +112,10 @@ def _run(source: str, **settings: str) -> list[dict[str, Any]]:
 
 def _draw_two_faces(folder: Path) -> None:
     """Write the frames of two scripts, side by side, as pictures of 1280x480 without loss."""
-    from edge.capture.open import make_source  # noqa: PLC0415
+    from edge.capture.open import create_source  # noqa: PLC0415
     from edge.capture.source import SourceOptions  # noqa: PLC0415
 
-    left, right = (make_source(f"{script}&fps={FPS}", SourceOptions()) for script in (LEFT_SCRIPT, RIGHT_SCRIPT))
+    left, right = (create_source(f"{script}&fps={FPS}", SourceOptions()) for script in (LEFT_SCRIPT, RIGHT_SCRIPT))
     left.open()
     right.open()
     number = 0

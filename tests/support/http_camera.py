@@ -1,4 +1,4 @@
-"""A network camera on the loopback: the scripted actor as Motion JPEG over HTTP, for whoever knows its password."""
+"""A network camera on the loopback interface: serves the scripted actor as Motion JPEG over HTTP."""
 
 import http.server
 import itertools
@@ -7,30 +7,33 @@ import time
 
 import cv2
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 
 USER, PASSWORD = "viewer", "hunter2-of-the-camera"
 FPS = 10
-_LOOK_SECONDS = 60.0
+_JOIN_SECONDS = 60.0
 
 
-def pictures(script, count):
-    """Draw the first frames of a script; return them as JPEG."""
-    source = make_source(script, SourceOptions())
+def render_jpegs(script, count):
+    """Return the first frames of a script as JPEG."""
+    source = create_source(script, SourceOptions())
     source.open()
     frames = (source.read() for _ in range(count))
     return [cv2.imencode(".jpg", frame.luma)[1].tobytes() for frame in frames if frame is not None]
 
 
 class HttpCamera:
-    """Serves pictures in a loop, each time from the first; counts who watches. While `away` nobody gets any."""
+    """Serves a loop of images, to each client from the first one. While `away` it answers 503.
+
+    `watchers` is the number of connected clients, `watched` that of all clients so far.
+    """
 
     def __init__(self, script="scripted:happy=3?seed=5", count=30):
         self.watchers = 0
         self.watched = 0
         self.away = False
-        jpegs = pictures(script, count)
+        jpegs = render_jpegs(script, count)
         camera = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -49,11 +52,11 @@ class HttpCamera:
                         self.wfile.write(head.encode() + jpeg + b"\r\n")
                         time.sleep(1 / FPS)
                 except OSError:
-                    pass  # nobody watches any more
+                    pass  # the client has disconnected
                 finally:
                     camera.watchers -= 1
 
-            def log_message(self, format, *args):  # noqa: A002 - as above
+            def log_message(self, format, *args):  # noqa: A002 - the name that http.server uses
                 pass
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -65,4 +68,4 @@ class HttpCamera:
     def close(self):
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(_LOOK_SECONDS)
+        self._thread.join(_JOIN_SECONDS)

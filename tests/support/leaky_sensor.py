@@ -54,7 +54,7 @@ def event(self, decided):
 def publish(self, message):
     """Leak raw rows behind a payload."""
     if message.topic.endswith("/health"):
-        message = edge.mqtt.connection.Message(
+        message = edge.mqtt.connection.OutgoingMessage(
             message.topic, message.payload + last[len(last) // 2].tobytes(), 0, retain=True
         )
     return _publish(self, message)

@@ -13,7 +13,7 @@ import cv2
 import msgspec
 import numpy as np
 
-from edge.capture.open import first_frame
+from edge.capture.open import read_first_frame
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config, PreviewConfig
 from edge.levels import LADDER
@@ -29,7 +29,7 @@ TOKEN = "0123456789abcdef"  # noqa: S105 - of a server that lives for a second
 
 def actor(emotion="happy"):
     """Return a grey picture, uint8 (480, 640), with one face."""
-    return first_frame(f"scripted:{emotion}=1?seed=1", SourceOptions()).luma
+    return read_first_frame(f"scripted:{emotion}=1?seed=1", SourceOptions()).luma
 
 
 def encoded(picture, suffix=".jpg", *options):

@@ -1,4 +1,4 @@
-"""Sources to test with: small files made on the spot, a camera made of events, a stand-in for OpenCV's."""
+"""Sources for tests: small files, a camera that the test controls, and a stand-in for OpenCV's V4L2 capture."""
 
 import queue
 import threading
@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 96, 64
 
 
 def numbered_picture(number, width=WIDTH, height=HEIGHT):
-    """Return a grey picture whose left half gets brighter with its number, and whose right half is a ramp."""
+    """Return a grey uint8 image: the left half gets brighter with the number, the right half is a ramp."""
     picture = np.tile(np.linspace(40, 200, width).astype(np.uint8), (height, 1))
     picture[:, : width // 2] = 20 + number * 10 % 220
     return picture
@@ -42,22 +42,25 @@ def write_images(folder: Path, names=("f1.png", "f2.png", "f10.png")):
 
 
 def write_strip(path: Path):
-    """Write a strip of composites that are nobody's: seven different patterns."""
+    """Write a strip of seven different patterns in place of the actor's faces, which shows no person."""
     y, x = np.mgrid[0:48, 0:48]
     faces = [28 + 200 * ((x * (k + 2) // 48 + y * (k + 3) // 48) % 2) for k in range(len(EMOTIONS))]
     assert cv2.imwrite(str(path), np.hstack(faces).astype(np.uint8))
     return path
 
 
-class CameraByHand:
-    """A live source that does what the test tells it: frames, silence, loss, hanging."""
+class ManualCamera:
+    """A source that does what the test orders: gives a frame, blocks, is lost, ends, raises.
 
-    live = True
-    uri = "by-hand:"
+    `read` blocks until there is an order. With `open_gate` opening blocks until that event is set.
+    """
 
-    def __init__(self, *, live=True, open_error=None):
+    uri = "manual:"
+
+    def __init__(self, *, live=True, open_error=None, open_gate=None):
         self.live = live
         self.open_error = open_error
+        self.open_gate = open_gate
         self.orders = queue.Queue()
         self.opened = threading.Event()
         self.closed = threading.Event()
@@ -65,42 +68,43 @@ class CameraByHand:
         self.number = 0
 
     def give(self, seconds=None):
-        """Let read() give its next frame."""
-        self.orders.put(("frame", self.number if seconds is None else seconds))
+        """Let `read` return the next frame."""
+        self.orders.put(self.number if seconds is None else seconds)
         self.number += 1
 
-    def lose(self):
-        """Let read() find the camera gone."""
-        self.orders.put(("lost", None))
-
     def end(self):
-        """Let read() find the end."""
-        self.orders.put(("end", None))
+        """Let `read` return None, the end of the source."""
+        self.orders.put(None)
+
+    def fail(self, error):
+        """Let `read` raise an error."""
+        self.orders.put(error)
+
+    def lose(self):
+        """Let `read` raise `SourceLostError`."""
+        self.fail(SourceLostError("the cable was pulled"))
 
     def crash(self):
-        """Let read() raise what nobody expected."""
-        self.orders.put(("crash", None))
+        """Let `read` raise an unexpected exception."""
+        self.fail(ZeroDivisionError("a bug"))
 
     def open(self):
-        """Open, or fail as told."""
+        """Open, or raise `open_error`."""
         if self.open_error is not None:
             raise self.open_error
+        if self.open_gate is not None:
+            self.open_gate.wait(LONG_SECONDS)
         self.opened.set()
 
     def read(self):
-        """Wait for the test's next order."""
+        """Wait for the next order and carry it out."""
         self.reading.set()
-        order, value = self.orders.get()
-        if order == "frame":
-            now = time.monotonic()
-            return Frame(0, value, np.full((4, 4), value % 256, np.uint8), now, time.time())
-        if order == "lost":
-            message = "the cable was pulled"
-            raise SourceLostError(message)
-        if order == "crash":
-            message = "a bug"
-            raise ZeroDivisionError(message)
-        return None
+        order = self.orders.get()
+        if order is None:
+            return None
+        if isinstance(order, Exception):
+            raise order
+        return Frame(0, order, np.full((4, 4), order % 256, np.uint8), time.monotonic(), time.time())
 
     def close(self):
         """Close."""
@@ -108,35 +112,33 @@ class CameraByHand:
 
 
 class FakeVideoCapture:
-    """Stands for cv2.VideoCapture on a V4L2 device that has some formats and gives some buffers."""
+    """Stands for cv2.VideoCapture on a V4L2 device."""
 
-    formats = ("YUYV", "MJPG")
-    opens = True
     size = (WIDTH, HEIGHT)
 
-    def __init__(self, device, backend):
-        self.device, self.backend = device, backend
-        self.fourcc = self.formats[0] if self.formats else "RGB3"
+    def __init__(self, driver, backend):
+        self.driver, self.backend = driver, backend
+        self.fourcc = driver.formats[0] if driver.formats else "RGB3"
         self.properties = {cv2.CAP_PROP_CONVERT_RGB: 1.0}
         self.number = 0
         self.gone = False
 
     def isOpened(self):  # noqa: N802 - OpenCV's name
-        """Whether the device could be opened."""
-        return self.opens
+        """Return whether the device could be opened."""
+        return self.driver.opens
 
     def set(self, prop, value):
-        """Take a property, or refuse a format that the device lacks."""
+        """Set a property; refuses a format that the device lacks."""
         if prop == cv2.CAP_PROP_FOURCC:
-            asked = int(value).to_bytes(4, "little").decode()
-            if asked not in self.formats:
+            fourcc = int(value).to_bytes(4, "little").decode()
+            if fourcc not in self.driver.formats:
                 return False
-            self.fourcc = asked
+            self.fourcc = fourcc
         self.properties[prop] = value
         return True
 
     def get(self, prop):
-        """Tell a property; the size is the device's own."""
+        """Return a property; the size is the device's own."""
         if prop == cv2.CAP_PROP_FOURCC:
             return float(int.from_bytes(self.fourcc.encode(), "little"))
         if prop in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT):
@@ -144,9 +146,12 @@ class FakeVideoCapture:
         return self.properties.get(prop, 0.0)
 
     def read(self):
-        """Give a buffer in the format that was chosen."""
+        """Return a buffer in the chosen format; before those the driver's broken buffers."""
         if self.gone:
             return False, None
+        broken = next(self.driver.broken_buffers, None)
+        if broken is not None:
+            return True, broken
         luma = numbered_picture(self.number, *self.size)
         self.number += 1
         if self.properties[cv2.CAP_PROP_CONVERT_RGB]:
@@ -160,32 +165,56 @@ class FakeVideoCapture:
         self.gone = True
 
 
+class FakeV4l2Driver:
+    """A V4L2 device with some pixel formats. `open` stands for cv2.VideoCapture; `capture` is what it returned last."""
+
+    def __init__(self, formats=("YUYV", "MJPG"), *, opens=True, broken_buffers=()):
+        self.formats = formats
+        self.opens = opens
+        self.broken_buffers = iter(broken_buffers)
+        self.capture = None
+
+    def open(self, _device, backend):
+        """Open the device."""
+        self.capture = FakeVideoCapture(self, backend)
+        return self.capture
+
+
 LONG_SECONDS = 20.0
-"""Bound of a wait that ends by itself; only a failing test waits that long."""
+"""Limit of a wait that ends by itself; only a failing test waits that long."""
 
 
 def until(condition, seconds=LONG_SECONDS):
+    """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"the condition did not hold within {seconds:g} s"
         time.sleep(0.002)
 
 
 class FixedBackoff(Backoff):
-    """Waits of one length; `attempts` lists the number of each since the last attempt that was stable."""
+    """Waits of one length. `attempts` lists for each wait how many preceded it since the last stable attempt.
 
-    def __init__(self, seconds=0.0, *, stable_seconds=LONG_SECONDS):
+    With `gate` the wait is not handed out before that event is set.
+    """
+
+    def __init__(self, seconds=0.0, *, stable_seconds=LONG_SECONDS, gate=None):
         super().__init__(seconds, seconds, stable_seconds=stable_seconds)
         self.seconds = seconds
         self.stable_seconds = stable_seconds
+        self.gate = gate
         self.attempts = []
         self.number = 0
 
     def next_seconds(self):
+        """Return the one length."""
         self.attempts.append(self.number)
         self.number += 1
+        if self.gate is not None:
+            self.gate.wait(LONG_SECONDS)
         return self.seconds
 
     def attempt_ended(self, lasted_seconds):
+        """Start to count anew after a stable attempt."""
         if lasted_seconds >= self.stable_seconds:
             self.number = 0

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.messages.payloads import encode
 from support.image_search import entropy_bits, hunt, needles
@@ -17,7 +17,7 @@ from support.mqtt import event, health, info, state
 
 
 def picture() -> np.ndarray:
-    source = make_source("scripted:happy=3?seed=5", SourceOptions())
+    source = create_source("scripted:happy=3?seed=5", SourceOptions())
     source.open()
     return [source.read() for _ in range(20)][-1].luma[160:320, 240:400]
 

@@ -1,4 +1,4 @@
-"""Pictures as a source: one file, several, or a folder."""
+"""Image files as a source: one file, several, or a folder."""
 
 import re
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from edge.types import Frame
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
 
 DEFAULT_FPS = 1.0
-"""Unrelated pictures are worth a second each when somebody watches; a sequence says its own pace."""
+"""Pace without `fps`: one second suits unrelated images that a person looks at; a sequence needs `fps`."""
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
-    """Sort key that puts `frame2` before `frame10`."""
+    """Return a sort key that puts `frame2` before `frame10`."""
     parts = re.split(r"(\d+)", str(path).casefold())
     # Each part is (kind, number, text), so that a number and a text can be compared.
     return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Find the pictures directly in `folder`, in natural order, without hidden files.
+    """Return the image files directly in `folder`, in natural order, without hidden files.
 
     Raises `SourceError` where there is none.
     """
@@ -43,9 +43,9 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def decode_image(path: Path, *, colour: bool) -> NDArray[np.uint8]:
-    """Read one picture: uint8 (height, width, 3) BGR with `colour`, else grey (height, width).
+    """Decode one image: uint8 (height, width, 3) BGR with `colour`, else grey (height, width).
 
-    The camera's orientation tag is applied. Raises `SourceError`.
+    The EXIF orientation is applied. Raises `SourceError` where the file cannot be read or decoded.
     """
     try:
         data = np.fromfile(path, np.uint8)
@@ -56,17 +56,17 @@ def decode_image(path: Path, *, colour: bool) -> NDArray[np.uint8]:
         message = f"The image {path} is empty (0 bytes)"
         raise SourceError(message)
     try:
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
     except cv2.error:
-        picture = None  # for instance: more pixels than OpenCV is willing to decode
-    if picture is None:
-        message = f"{path} is not an image that can be decoded: it needs to be a whole PNG, JPEG, BMP, WebP or TIFF"
+        image = None  # for instance: more pixels than OpenCV decodes
+    if image is None:
+        message = f"{path} is not an image that can be decoded: it needs to be a complete PNG, JPEG, BMP, WebP or TIFF"
         raise SourceError(message)
-    return np.asarray(picture, np.uint8)
+    return np.asarray(image, np.uint8)
 
 
 class ImagesSource:
-    """Shows each picture once, `options.fps` a second (1 where that is 0); finite."""
+    """Gives each image once, at `fps` of the options (1 a second where that is 0); finite."""
 
     live = False
 
@@ -74,32 +74,32 @@ class ImagesSource:
         self.uri = uri
         self._paths = tuple(paths)
         self._options = options
-        self._fps = options.fps or DEFAULT_FPS
+        self._fps = options.config.fps or DEFAULT_FPS
         self._number = 0
         self._first: NDArray[np.uint8] | None = None
         self._open = False
 
     def open(self) -> None:
-        """Decode the first picture, so that what is no picture is known before the line starts."""
+        """Decode the first image, so that a file that is not an image is reported before the pipeline starts."""
         silence_opencv()
         self._first = decode_image(self._paths[0], colour=self._options.colour)
         self._open = True
 
     def read(self) -> Frame | None:
-        """Decode the next picture; None after the last."""
+        """Decode the next image; returns None after the last."""
         if not self._open:
             message = "read() of an images source that is not open"
             raise RuntimeError(message)
         if self._number >= len(self._paths):
             return None
-        picture, self._first = self._first, None
-        if picture is None:
-            picture = decode_image(self._paths[self._number], colour=self._options.colour)
-        frame = frame_from_bgr(self._number, self._number / self._fps, picture, self._options)
+        image, self._first = self._first, None
+        if image is None:
+            image = decode_image(self._paths[self._number], colour=self._options.colour)
+        frame = frame_from_bgr(self._number, self._number / self._fps, image, self._options)
         self._number += 1
         return frame
 
     def close(self) -> None:
-        """Nothing is held between two pictures."""
+        """Drop the decoded first image; no file is open between two reads."""
         self._open = False
         self._first = None

@@ -1,4 +1,4 @@
-"""Cameras on the Pi's ribbon connector, through picamera2: the only file that imports it."""
+"""Cameras on the Pi's ribbon connector, through picamera2. The only file that imports picamera2."""
 
 import importlib
 from collections.abc import Callable
@@ -14,29 +14,29 @@ from edge.types import Frame
 
 STREAM = "lores"
 FORMAT = "YUV420"
-OTHER_FORMAT = "NV12"
-"""What cameras give that have nothing else, libcamera's virtual one among them. Luma is the first plane of both."""
+FALLBACK_FORMAT = "NV12"
+"""Format of cameras that have no other, such as libcamera's virtual one. Luma is the first plane of both formats."""
 
-_BUFFERS = 4
-"""One being exposed, one being processed, one being copied by us, one in reserve."""
+_BUFFER_COUNT = 4
+"""One is being exposed, one processed, one copied by this process, one in reserve."""
 
 
 class CompletedRequest(Protocol):
-    """What we use of picamera2's class of this name."""
+    """The part of picamera2's class of this name that is used here."""
 
     def make_array(self, name: str) -> NDArray[np.uint8]:
-        """Copy a stream's picture; for YUV420 (height * 3 / 2, stride), for NV12 (height * 3 / 2, width)."""
+        """Copy a stream's image: uint8, for YUV420 (height * 3 / 2, stride), for NV12 (height * 3 / 2, width)."""
 
     def release(self) -> None:
-        """Give the buffer back."""
+        """Return the buffer to the camera."""
 
 
 class Camera(Protocol):
-    """What we use of picamera2's `Picamera2`."""
+    """The part of picamera2's `Picamera2` that is used here."""
 
     @property
     def camera_controls(self) -> dict[str, tuple[object, object, object]]:
-        """Controls that this camera has: name to (minimum, maximum, default)."""
+        """Controls that the camera has: name to (minimum, maximum, default)."""
 
     def create_preview_configuration(  # noqa: PLR0913 - picamera2's arguments
         self,
@@ -54,30 +54,30 @@ class Camera(Protocol):
         """Apply a configuration."""
 
     def stream_configuration(self, name: str) -> dict[str, object]:
-        """Tell what a stream became: format, size, stride."""
+        """Return what was configured for a stream: format, size, stride."""
 
     def start(self) -> None:
-        """Let frames come."""
+        """Start to capture frames."""
 
     def capture_request(self, *, wait: float) -> CompletedRequest:
-        """Wait so many seconds for a frame; raises `TimeoutError` (which concurrent.futures's is)."""
+        """Wait `wait` seconds for a frame; raises `TimeoutError` (`concurrent.futures.TimeoutError` is the same)."""
 
     def cancel_all_and_flush(self) -> None:
-        """Give up on captures that timed out."""
+        """Cancel captures that timed out."""
 
     def close(self) -> None:
         """Stop and release the camera."""
 
 
 def load_driver() -> Callable[[int], Camera]:
-    """Import picamera2's class.
+    """Import picamera2 and return its class `Picamera2`.
 
-    Raises `SourceError` that says how to install it.
+    Raises `SourceError`, which names the command that installs it.
     """
     try:
         driver = importlib.import_module("picamera2").Picamera2
     except (ImportError, OSError, ValueError, AttributeError) as error:
-        # ValueError: built against another numpy ("numpy.dtype size changed").
+        # ValueError: picamera2 was built against another numpy ("numpy.dtype size changed").
         message = (
             f"picamera2 cannot be used here ({str(error).splitlines()[0]}): it needs `sudo apt install"
             " python3-picamera2` and a virtual environment made with --system-site-packages"
@@ -92,8 +92,8 @@ def load_driver() -> Callable[[int], Camera]:
 class PicameraSource:
     """Camera `number` in the order of `rpicam-hello --list-cameras`; live.
 
-    The image processor makes a small YUV420 stream; its first plane is the luma, which costs
-    nothing but the copy. `load` is replaced in tests.
+    The Pi's image processor delivers a small YUV420 stream. Its first plane is the luma, so that luma costs only the
+    copy. `load` returns the camera class.
     """
 
     live = True
@@ -123,7 +123,7 @@ class PicameraSource:
         except (RuntimeError, IndexError) as error:
             message = (
                 f"The camera {self.uri} cannot be opened ({_reason(error)}): it needs to be one that"
-                " `rpicam-hello --list-cameras` shows and that no other program holds"
+                " `rpicam-hello --list-cameras` shows and that no other program uses"
             )
             raise SourceError(message) from error
         try:
@@ -132,8 +132,8 @@ class PicameraSource:
         except (RuntimeError, ValueError, OSError) as error:
             camera.close()
             message = (
-                f"The camera {self.uri} cannot run at {self._options.width}x{self._options.height},"
-                f" {self._options.fps:g} fps ({_reason(error)})"
+                f"The camera {self.uri} cannot run at {self._options.config.width}x{self._options.config.height},"
+                f" {self._options.config.fps:g} fps ({_reason(error)})"
             )
             raise SourceError(message) from error
         except BaseException:
@@ -159,7 +159,7 @@ class PicameraSource:
         try:
             planes = request.make_array(STREAM)
         except RuntimeError as error:  # an old picamera2 knows fewer formats
-            message = f"The camera {self.uri} gives pictures that picamera2 does not hand on ({_reason(error)})"
+            message = f"The camera {self.uri} gives frames that picamera2 cannot convert ({_reason(error)})"
             raise SourceLostError(message) from error
         finally:
             request.release()
@@ -171,41 +171,42 @@ class PicameraSource:
         return frame
 
     def close(self) -> None:
-        """Stop the camera, also one that stalled."""
+        """Stop and release the camera, also where it has stalled."""
         camera, self._camera = self._camera, None
         if camera is None:
             return
-        # A capture that timed out is still queued; close() would wait for it.
+        # A capture that timed out is still queued, and close() would wait for it.
         camera.cancel_all_and_flush()
         camera.close()
 
     def _configure(self, camera: Camera) -> None:
-        # YUV420 needs even sizes, because its colour planes have half of them.
-        size = (self._options.width // 2 * 2, self._options.height // 2 * 2)
+        # YUV420 needs even sizes, because its colour planes have half the width and height.
+        source = self._options.config
+        size = (source.width // 2 * 2, source.height // 2 * 2)
         controls: dict[str, object] = {}
-        if self._options.fps and "FrameDurationLimits" in camera.camera_controls:  # absent on USB cameras
-            duration_us = round(1e6 / self._options.fps)
+        if source.fps and "FrameDurationLimits" in camera.camera_controls:  # absent on USB cameras
+            duration_us = round(1e6 / source.fps)
             controls["FrameDurationLimits"] = (duration_us, duration_us)
         configuration = camera.create_preview_configuration(
-            # The main stream cannot be left out; in this format it costs least.
+            # The main stream is mandatory; in this format it costs least.
             main={"size": size, "format": FORMAT},
             lores={"size": size, "format": FORMAT},
             controls=controls,
-            buffer_count=_BUFFERS,
+            buffer_count=_BUFFER_COUNT,
             display=None,
             encode=None,
         )
         camera.configure(configuration)
         given = camera.stream_configuration(STREAM)
-        if given["format"] not in (FORMAT, OTHER_FORMAT):
-            message = f"it gives {given['format']}, and neither {FORMAT} nor {OTHER_FORMAT}"
+        if given["format"] not in (FORMAT, FALLBACK_FORMAT):
+            message = f"it gives {given['format']}, but neither {FORMAT} nor {FALLBACK_FORMAT}"
             raise ValueError(message)
         self._to_bgr = i420_to_bgr if given["format"] == FORMAT else nv12_to_bgr
         self._size = cast("tuple[int, int]", given["size"])  # the camera may have adjusted it
 
 
 def i420_to_bgr(planes: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Convert YUV420 planes, (height * 3 / 2, stride) with padded rows, to BGR (height, width, 3)."""
+    """Convert YUV420 planes, uint8 (height * 3 / 2, stride) with padded rows, to BGR, uint8 (height, width, 3)."""
     stride = planes.shape[1]
     # The rows of the colour planes are half as long and padded likewise.
     chroma = planes[height:].reshape(2, height // 2, stride // 2)[:, :, : width // 2]
@@ -215,13 +216,16 @@ def i420_to_bgr(planes: NDArray[np.uint8], width: int, height: int) -> NDArray[n
 
 
 def nv12_to_bgr(planes: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Convert NV12 planes, (height * 3 / 2, width or more), whose second one alternates U and V, to BGR."""
+    """Convert NV12 planes, uint8 (height * 3 / 2, width or more), to BGR, uint8 (height, width, 3).
+
+    The second plane alternates U and V.
+    """
     packed = np.ascontiguousarray(planes[: height * 3 // 2, :width])
     return np.asarray(cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_NV12), np.uint8)
 
 
 def _reason(error: BaseException) -> str:
-    """Say the innermost cause in one line: picamera2 wraps it in general sentences."""
+    """Return the innermost cause in one line: picamera2 wraps it in general messages."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,6 +1,7 @@
 """USB and other V4L2 cameras, through OpenCV."""
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -12,91 +13,98 @@ from edge.errors import SourceError, SourceLostError
 from edge.logs.native import silence_opencv
 from edge.types import Frame, Luma
 
-_PLANAR = frozenset({"GREY", "NV12", "NV21", "YU12", "YV12"})  # the luma plane comes first
+_PLANAR_FORMATS = frozenset({"GREY", "NV12", "NV21", "YU12", "YV12"})  # the luma plane comes first
 _PACKED_LUMA_OFFSET = {"YUYV": 0, "YVYU": 0, "UYVY": 1, "VYUY": 1}  # two bytes per pixel, one of them luma
-_JPEG = frozenset({"MJPG", "JPEG"})
+_JPEG_FORMATS = frozenset({"MJPG", "JPEG"})
 
-_SMALL_PIXELS = 640 * 480
-"""Up to here USB 2 carries uncompressed pictures at full rate; above it a camera slows down to a few."""
-_BAD_FRAMES_IN_A_ROW = 30
-"""A broken JPEG now and then is normal on USB; a second of nothing else is a camera that is lost."""
+_UNCOMPRESSED_MAX_PIXELS = 640 * 480
+"""Up to this size USB 2 carries uncompressed frames at full rate; above it a camera drops to a few per second."""
+_MAX_BROKEN_FRAMES = 30
+"""Broken frames in a row, about one second: one now and then is normal on USB, a second of them is a lost camera."""
 
 
-def luma_of(fourcc: str, raw: NDArray[np.uint8], width: int, height: int) -> Luma | None:
-    """Take the luma out of a raw V4L2 buffer.
+def extract_luma(fourcc: str, raw: NDArray[np.uint8], width: int, height: int) -> Luma | None:
+    """Extract the luma from a raw V4L2 buffer.
 
-    `raw`: the buffer as uint8 of any shape, rows without padding; bytes behind the picture are
-    ignored. Returns uint8 (height, width); None where the buffer is too short or no JPEG, as a
-    frame that was cut off on the bus is. Raises `ValueError` for a format that is not known here.
-    The values are the camera's own: most use 16 to 235 in YUV formats and 0 to 255 in JPEG.
+    `raw`: the buffer as uint8 of any shape, rows without padding; bytes after the image are ignored.
+    Returns uint8 (height, width); None where the buffer is too short or not a JPEG, as a frame that was cut off on the
+    bus is. Raises `ValueError` for an unsupported format. The values are the camera's own: most use 16 to 235 in YUV
+    formats and 0 to 255 in JPEG.
     """
     flat = raw.reshape(-1)
     size = width * height
-    if fourcc in _PLANAR:
+    if fourcc in _PLANAR_FORMATS:
         return flat[:size].reshape(height, width).copy() if flat.size >= size else None
     if fourcc in _PACKED_LUMA_OFFSET:
         if flat.size < 2 * size:
             return None
         return np.ascontiguousarray(flat[: 2 * size].reshape(height, width, 2)[:, :, _PACKED_LUMA_OFFSET[fourcc]])
-    if fourcc in _JPEG:
+    if fourcc in _JPEG_FORMATS:
         if flat.size == 0:
             return None
-        picture = cv2.imdecode(flat, cv2.IMREAD_GRAYSCALE)
-        return None if picture is None or picture.shape != (height, width) else np.asarray(picture, np.uint8)
-    message = f"no luma known in {fourcc}"
+        image = cv2.imdecode(flat, cv2.IMREAD_GRAYSCALE)
+        return None if image is None or image.shape != (height, width) else np.asarray(image, np.uint8)
+    message = f"the luma of the pixel format {fourcc} cannot be extracted"
     raise ValueError(message)
 
 
-def fourcc_text(code: float) -> str:
-    """Spell the number that OpenCV gives for a pixel format: 1448695129.0 is "YUYV"."""
+def fourcc_name(code: float) -> str:
+    """Return the name of a pixel format from the number that OpenCV gives: 1448695129.0 is "YUYV"."""
     number = int(code) & 0xFFFFFFFF
     return number.to_bytes(4, "little").decode("latin-1")
 
 
 class V4l2Source:
-    """A camera at /dev/videoN; live.
+    """A V4L2 camera at `device`, a path such as /dev/video0; live.
 
-    Luma is taken straight out of the buffer where the camera has a format that allows it, unless
-    colour is asked for.
+    Luma is extracted straight from the buffer where the camera has a format that allows it, unless colour is requested.
+    `open_capture` opens the device.
     """
 
     live = True
 
-    def __init__(self, uri: str, device: str, options: SourceOptions) -> None:
+    def __init__(
+        self,
+        uri: str,
+        device: str,
+        options: SourceOptions,
+        open_capture: Callable[[str, int], cv2.VideoCapture] = cv2.VideoCapture,
+    ) -> None:
         self.uri = uri
         self._device = Path(device)
         self._options = options
+        self._open_capture = open_capture
         self._capture: cv2.VideoCapture | None = None
         self._raw_fourcc: str | None = None
         self._number = 0
         self._clock = LiveClock()
 
     def open(self) -> None:
-        """Open the device and choose its format."""
+        """Open the device and choose its pixel format."""
         silence_opencv()
         self._check_device()
-        capture = cv2.VideoCapture(str(self._device), cv2.CAP_V4L2)
+        capture = self._open_capture(str(self._device), cv2.CAP_V4L2)
         if not capture.isOpened():
             capture.release()
             message = (
                 f"The camera {self._device} cannot be opened: it needs to be a video capture device that no other"
-                ' program holds, and the user needs to be in the group "video"'
+                ' program uses, and the user needs to be in the group "video"'
             )
             raise SourceError(message)
         self._raw_fourcc = self._choose_format(capture)
         self._capture = capture
 
     def read(self) -> Frame | None:
-        """Wait for the next frame; raises `SourceLostError` where none comes."""
+        """Wait for the next frame; raises `SourceLostError` where the camera gives none."""
         if self._capture is None:
             message = "read() of a camera that is not open"
             raise RuntimeError(message)
-        for _ in range(_BAD_FRAMES_IN_A_ROW):
-            decoded, picture = self._capture.read()
-            if not decoded or picture is None:
+        for _ in range(_MAX_BROKEN_FRAMES):
+            decoded, image = self._capture.read()
+            if not decoded or image is None:
                 message = f"The camera {self._device} gives no frame any more"
                 raise SourceLostError(message)
-            frame = self._frame(np.asarray(picture, np.uint8))
+            frame = self._frame(np.asarray(image, np.uint8))
             if frame is not None:
                 self._number += 1
                 return frame
@@ -113,37 +121,38 @@ class V4l2Source:
         try:
             is_device = stat.S_ISCHR(self._device.stat().st_mode)
         except OSError as error:
-            there = sorted(str(path) for path in Path("/dev").glob("video[0-9]*"))
-            message = f"There is no camera at {self._device}: this machine has {', '.join(there) or 'none'}"
+            present = sorted(str(path) for path in Path("/dev").glob("video[0-9]*"))
+            message = f"There is no camera at {self._device}: this machine has {', '.join(present) or 'none'}"
             raise SourceError(message) from error
         if not is_device:
             message = f"{self._device} is not a camera: it needs to be a device such as /dev/video0"
             raise SourceError(message)
 
     def _choose_format(self, capture: cv2.VideoCapture) -> str | None:
-        """Set what was asked for; returns the raw format, or None where OpenCV converts to BGR."""
-        small = self._options.width * self._options.height <= _SMALL_PIXELS
+        """Request format, size and rate; returns the raw format, or None where OpenCV converts to BGR."""
+        source = self._options.config
+        small = source.width * source.height <= _UNCOMPRESSED_MAX_PIXELS
         wanted = ("GREY", "YUYV", "NV12", "YU12", "MJPG") if small else ("MJPG", "NV12", "YU12", "YUYV", "GREY")
         for fourcc in wanted:
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*fourcc))
-            if fourcc_text(capture.get(cv2.CAP_PROP_FOURCC)) == fourcc:
+            if fourcc_name(capture.get(cv2.CAP_PROP_FOURCC)) == fourcc:
                 break
-        capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._options.width)
-        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._options.height)
-        if self._options.fps:
-            capture.set(cv2.CAP_PROP_FPS, self._options.fps)
-        given = fourcc_text(capture.get(cv2.CAP_PROP_FOURCC))
-        known = given in _PLANAR or given in _PACKED_LUMA_OFFSET or given in _JPEG
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, source.width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, source.height)
+        if source.fps:
+            capture.set(cv2.CAP_PROP_FPS, source.fps)
+        given = fourcc_name(capture.get(cv2.CAP_PROP_FOURCC))
+        known = given in _PLANAR_FORMATS or given in _PACKED_LUMA_OFFSET or given in _JPEG_FORMATS
         if self._options.colour or not known or not capture.set(cv2.CAP_PROP_CONVERT_RGB, 0):
             return None
         return given
 
-    def _frame(self, picture: NDArray[np.uint8]) -> Frame | None:
+    def _frame(self, image: NDArray[np.uint8]) -> Frame | None:
         seconds = self._clock.seconds()
         if self._raw_fourcc is None:
-            return frame_from_bgr(self._number, seconds, picture, self._options)
-        assert self._capture is not None  # noqa: S101 - read() checked it; this tells the type checker
+            return frame_from_bgr(self._number, seconds, image, self._options)
+        assert self._capture is not None  # noqa: S101 - for the type checker; read() checked it
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        luma = luma_of(self._raw_fourcc, picture, width, height)
+        luma = extract_luma(self._raw_fourcc, image, width, height)
         return None if luma is None else make_frame(self._number, seconds, luma, self._options)

@@ -1,1 +1,1 @@
-"""The scripted actor: a source of frames that needs no camera."""
+"""The scripted source: a drawn actor shows emotions on a schedule, without a camera."""

@@ -1,4 +1,4 @@
-"""The camera that ships with the package: an actor with no identity plays a script."""
+"""A source that needs no camera: an actor without an identity plays a script."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from edge.types import Frame
 
 
 class ScriptedSource:
-    """640x480 at the script's own rate; finite (unless it loops), so no frame is dropped.
+    """Frames of 640x480 pixels at the script's rate; finite (unless the script loops), so no frame is dropped.
 
-    Width, height and fps of the options do not apply. `strip_path` is replaced in tests.
+    Width, height and fps of the options do not apply. `strip_path` is the image of the actor's faces.
     """
 
     live = False
@@ -21,27 +21,27 @@ class ScriptedSource:
         self.script = script
         self._options = options
         self._strip_path = strip_path
-        self._stage: Renderer | None = None
+        self._renderer: Renderer | None = None
         self._number = 0
 
     def open(self) -> None:
-        """Build the stage."""
-        self._stage = Renderer(self.script.seed, self._strip_path)
+        """Prepare the renderer."""
+        self._renderer = Renderer(self.script.seed, self._strip_path)
 
     def read(self) -> Frame | None:
-        """Draw the next frame; None at the end of the script."""
-        if self._stage is None:
+        """Draw the next frame; returns None at the end of the script."""
+        if self._renderer is None:
             message = "read() of a scripted source that is not open"
             raise RuntimeError(message)
         script, number = self.script, self._number
         if number >= script.frames and not script.loop:
             return None
-        in_run = number % script.frames / script.fps
-        pose = pose_at(script, in_run, again=number >= script.frames)
-        luma = self._stage.draw(pose, number, script.fps)
+        run_seconds = number % script.frames / script.fps
+        pose = pose_at(script, run_seconds, repeated=number >= script.frames)
+        luma = self._renderer.draw(pose, number, script.fps)
         self._number += 1
         return frame_from_bgr(number, number / script.fps, luma, self._options)
 
     def close(self) -> None:
-        """Let the stage go."""
-        self._stage = None
+        """Release the renderer."""
+        self._renderer = None

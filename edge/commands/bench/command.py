@@ -12,7 +12,7 @@ from typing import Final, TextIO
 import cv2
 from msgspec import structs
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.commands.bench.compare import compare
 from edge.commands.bench.machine import conditions, facts, processors
@@ -143,7 +143,7 @@ def _one(config: Config, limit: Limit, sink: Sink, progress: _Progress, watch: _
         "plain": PlainLoopVariant(config, classifier),
         "floor": NetworkOnlyVariant(classifier),
     }
-    options = SourceOptions.from_config(config.source, colour=classifier.wants_colour)
+    options = SourceOptions(config.source, colour=classifier.wants_colour)
     whole = f" of {limit.frames}" if limit.frames is not None else ""
     named = f"{config.model.threads} thread" + "s" * (config.model.threads > 1)
 
@@ -152,7 +152,7 @@ def _one(config: Config, limit: Limit, sink: Sink, progress: _Progress, watch: _
         progress(f"bench: {named}, {frames}{whole} frames, {seconds:.0f} s")
 
     return measure(
-        lambda: make_source(config.source.uri, options),
+        lambda: create_source(config.source.uri, options),
         contenders,
         config.model.threads,
         limit,

@@ -1,21 +1,23 @@
-"""What holds for every source, whatever is behind it."""
+"""Behaviour that all sources have in common."""
 
 import itertools
+import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from edge.capture.backends.picamera import PicameraSource
 from edge.capture.backends.v4l2 import V4l2Source
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.scripted.script import parse_script
 from edge.capture.scripted.source import ScriptedSource
 from edge.capture.source import SourceOptions
+from edge.config.schema import SourceConfig
 from support.fake_picamera2 import FakeWorld
-from support.sources import HEIGHT, WIDTH, FakeVideoCapture, numbered_picture, write_images, write_strip, write_video
+from support.sources import HEIGHT, WIDTH, FakeV4l2Driver, numbered_picture, write_images, write_strip, write_video
 
 
 @dataclass
@@ -26,7 +28,7 @@ class Backend:
 
 
 @pytest.fixture(params=["picamera", "v4l2 raw", "v4l2 converted", "video", "images", "scripted"])
-def backend(request, tmp_path, monkeypatch):
+def backend(request, tmp_path):
     if request.param == "picamera":
 
         def load():
@@ -34,24 +36,24 @@ def backend(request, tmp_path, monkeypatch):
 
         return Backend(lambda options: PicameraSource("picamera:0", 0, options, load), (WIDTH, HEIGHT), None)
     if request.param.startswith("v4l2"):
-        monkeypatch.setattr(FakeVideoCapture, "formats", ("YUYV",) if request.param.endswith("raw") else ())
-        monkeypatch.setattr("edge.capture.backends.v4l2.cv2.VideoCapture", FakeVideoCapture)
-        monkeypatch.setattr("edge.capture.backends.v4l2.stat.S_ISCHR", lambda _mode: True)
-        device = tmp_path / "video0"
-        device.touch()
-        return Backend(lambda options: V4l2Source("0", str(device), options), (WIDTH, HEIGHT), None)
+        driver = FakeV4l2Driver(("YUYV",) if request.param.endswith("raw") else ())
+        return Backend(lambda options: V4l2Source("0", os.devnull, options, driver.open), (WIDTH, HEIGHT), None)
     if request.param == "video":
         path = write_video(tmp_path / "clip.avi", frames=5)
-        return Backend(lambda options: make_source(str(path), options), (WIDTH, HEIGHT), 5)
+        return Backend(lambda options: create_source(str(path), options), (WIDTH, HEIGHT), 5)
     if request.param == "images":
         folder = write_images(tmp_path / "pictures")
-        return Backend(lambda options: make_source(str(folder), options), (WIDTH, HEIGHT), 3)
+        return Backend(lambda options: create_source(str(folder), options), (WIDTH, HEIGHT), 3)
     strip = write_strip(tmp_path / "strip.png")
     script = parse_script("scripted:happy=0.5?fps=10")
     return Backend(lambda options: ScriptedSource(script, options, strip), (640, 480), 5)
 
 
-OPTIONS = SourceOptions(width=WIDTH, height=HEIGHT, stall_seconds=1.0)
+def options(*, colour=False, **config):
+    return SourceOptions(SourceConfig(**{"width": WIDTH, "height": HEIGHT, "stall_seconds": 1.0, **config}), colour)
+
+
+OPTIONS = options()
 
 
 def frames_of(source, count=3):
@@ -65,7 +67,7 @@ def frames_of(source, count=3):
         source.close()
 
 
-def test_frames_are_what_records_promise(backend):
+def test_frames_have_consecutive_numbers_times_and_contiguous_luma(backend):
     before = time.monotonic(), time.time()
     frames = frames_of(backend.make(OPTIONS))
     after = time.monotonic(), time.time()
@@ -81,7 +83,7 @@ def test_frames_are_what_records_promise(backend):
         assert before[1] - 1 <= frame.captured_unix <= after[1] + 1
 
 
-def test_frames_keep_their_pixels_after_the_next(backend):
+def test_frame_keeps_its_pixels_after_the_next_read(backend):
     source = backend.make(OPTIONS)
     source.open()
     first = source.read()
@@ -91,26 +93,26 @@ def test_frames_keep_their_pixels_after_the_next(backend):
     source.close()
 
 
-def test_colour_only_when_asked(backend):
-    frames = frames_of(backend.make(replace(OPTIONS, colour=True)))
+def test_colour_frames_have_bgr_that_matches_the_luma(backend):
+    frames = frames_of(backend.make(options(colour=True)))
     for frame in frames:
         assert frame.bgr.shape == (*backend.size[::-1], 3)
         assert frame.bgr.dtype == np.uint8
         assert frame.bgr.flags.c_contiguous
-        # All the sources of this suite are grey, so colour and luma show the same.
+        # All sources of these tests are grey, so that colour and luma show the same.
         assert np.abs(frame.bgr.astype(int).mean(axis=2) - frame.luma).mean() < 20
 
 
-def test_turned_and_mirrored(backend):
+def test_frames_are_rotated_then_mirrored(backend):
     plain = frames_of(backend.make(OPTIONS), 1)[0]
-    turned = frames_of(backend.make(replace(OPTIONS, rotate=90, flip="horizontal")), 1)[0]
+    turned = frames_of(backend.make(options(rotate=90, flip="horizontal")), 1)[0]
     expected = np.rot90(plain.luma, -1)[:, ::-1]
     assert turned.luma.shape == expected.shape
     assert np.array_equal(turned.luma, expected)
     assert turned.luma.flags.c_contiguous
 
 
-def test_finite_sources_end_and_stay_ended(backend):
+def test_finite_source_ends_and_stays_ended(backend):
     source = backend.make(OPTIONS)
     assert source.live is (backend.frames is None)
     if source.live:
@@ -124,7 +126,7 @@ def test_finite_sources_end_and_stay_ended(backend):
     source.close()
 
 
-def test_order_of_calls(backend):
+def test_read_needs_an_open_source_and_close_may_be_repeated(backend):
     source = backend.make(OPTIONS)
     source.close()
     with pytest.raises(RuntimeError, match="not open"):
@@ -137,5 +139,5 @@ def test_order_of_calls(backend):
         source.read()
 
 
-def test_opened_again_as_a_new_source(backend):
+def test_new_source_can_be_opened_after_the_old_one(backend):
     assert len(frames_of(backend.make(OPTIONS))) == len(frames_of(backend.make(OPTIONS))) == 3

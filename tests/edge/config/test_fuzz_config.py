@@ -12,7 +12,7 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.loader import load, to_toml
 from edge.config.schema import Config
@@ -236,7 +236,7 @@ def test_any_configuration_is_used_or_refused(
         attempt(lambda: secret_note(config.mqtt), refusals)
         attempt(lambda: outbox_file(config.mqtt, config.device.id, secrets), refusals)
         attempt(lambda: read_token(config.preview, secrets), refusals)
-        attempt(lambda: make_source(config.source.uri, SourceOptions.from_config(config.source)), refusals)
+        attempt(lambda: create_source(config.source.uri, SourceOptions(config.source)), refusals)
         told += str(diff_configs(Config(), config))
         told += msgspec.json.encode(redacted_config(config)).decode()
         attempt(lambda: check_next_start(config, ["model.name", "mqtt.url", "preview.host"]), refusals)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import BudgetConfig, Config, EventsConfig, ModelConfig, SourceConfig, TrackerConfig
 from edge.daemon.check import check_next_start
@@ -147,7 +147,7 @@ def test_another_budget_is_kept_from_the_level_in_force_on():
 
 def test_a_stream_goes_on_with_another_detector():
     """The same face under the same number, found by new rules; nobody comes or goes."""
-    source = make_source("scripted:happy=8?seed=5", SourceOptions())
+    source = create_source("scripted:happy=8?seed=5", SourceOptions())
     source.open()
     config = Config()
     line = Pipeline(config, Detector(config.detector), Classifier.from_config(config.model))

@@ -8,7 +8,7 @@ from itertools import pairwise
 import cv2
 import pytest
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions, make_frame
 from edge.config.schema import BudgetConfig, Config
 from edge.daemon.daemon import Daemon
@@ -18,7 +18,7 @@ from edge.levels import LADDER
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
 from edge.vision.pipeline import Pipeline
-from support.sources import CameraByHand, numbered_picture
+from support.sources import ManualCamera, numbered_picture
 
 LIMIT = 40.0
 
@@ -104,7 +104,7 @@ def test_a_late_frame_is_dropped_and_counted_but_never_all_of_them():
 
 @pytest.fixture(scope="module")
 def frames():
-    source = make_source("scripted:happy=3,none=0.5,sad=2?seed=3", SourceOptions())
+    source = create_source("scripted:happy=3,none=0.5,sad=2?seed=3", SourceOptions())
     source.open()
     taken = list(iter(source.read, None))
     source.close()
@@ -149,7 +149,7 @@ def test_recorded_timings_give_the_same_events_again(frames):
     assert (told, levels) == replayed(frames, timings)
 
 
-class OldNews(CameraByHand):
+class OldNews(ManualCamera):
     """A camera whose driver hands out frames a second after they were taken, and stops the daemon in the end."""
 
     frames = 30
@@ -173,7 +173,7 @@ class OldNews(CameraByHand):
 
 def test_a_cameras_old_frames_are_dropped_and_every_frame_is_accounted_for(monkeypatch):
     camera = OldNews()
-    monkeypatch.setattr("edge.daemon.daemon.make_source", lambda *_: camera)
+    monkeypatch.setattr("edge.daemon.daemon.create_source", lambda *_: camera)
     config = Config(budget=BudgetConfig(latency_ms=500.0, priority="normal"))
     camera.daemon = daemon = Daemon(config, fast=False, max_frames=None, stdout=io.StringIO())
     assert daemon.run() == 0

@@ -34,7 +34,7 @@ def test_the_program_says_how_much_each_line_matters():
     assert all(line[:3] in {"<3>", "<4>", "<6>"} for line in lines), lines
     lines, code = ran(*COMMAND, "run", "--source", "/no/such/file.mp4")
     assert code == 1
-    assert lines[-1].startswith('<3>emotion-edge: The source "/no/such/file.mp4" is not there')
+    assert lines[-1].startswith('<3>emotion-edge: The source "/no/such/file.mp4" does not exist')
 
 
 def test_who_reads_it_elsewhere_sees_no_numbers():

@@ -1,4 +1,4 @@
-"""picamera.py over the fake, and the fake's own strictness."""
+"""The picamera source on the fake of picamera2, and the strictness of that fake."""
 
 import sys
 import types
@@ -8,12 +8,14 @@ import pytest
 
 from edge.capture.backends.picamera import PicameraSource, i420_to_bgr, load_driver, nv12_to_bgr
 from edge.capture.capture import Capture
+from edge.capture.reconnect import ReconnectPolicy
 from edge.capture.source import SourceOptions
+from edge.config.schema import SourceConfig
 from edge.errors import SourceError, SourceLostError
 from support.fake_picamera2 import FakePicamera2, FakeRequest, FakeWorld
 from support.sources import FixedBackoff, numbered_picture
 
-OPTIONS = SourceOptions(width=160, height=120, stall_seconds=0.3)
+OPTIONS = SourceOptions(SourceConfig(width=160, height=120, stall_seconds=0.3))
 
 
 @pytest.fixture
@@ -25,17 +27,17 @@ def source_in(world, options=OPTIONS, number=0):
     return PicameraSource(f"picamera:{number}", number, options, lambda: world.driver)
 
 
-def test_luma_without_the_padding_of_the_rows(world):
+def test_luma_has_no_row_padding_and_buffers_are_returned(world):
     source = source_in(world)
     source.open()
     # 160 is no multiple of 64: the rows are padded to 192.
-    assert source._camera.stream_configuration("lores")["stride"] == 192
-    for number in range(20):  # more than there are buffers: each is given back
+    assert world.cameras_opened[-1].stream_configuration("lores")["stride"] == 192
+    for number in range(20):  # more frames than buffers: each buffer is returned
         assert np.array_equal(source.read().luma, numbered_picture(number, 160, 120))
     source.close()
 
 
-def test_colour_from_the_planes():
+def test_i420_planes_become_bgr():
     # One red half: Y, U, V of (255, 0, 0) in full-range BT.601 are 76, 85, 255; OpenCV reads them as limited range.
     width, height, stride = 6, 4, 64
     planes = np.full((height * 3 // 2, stride), 0xA5, np.uint8)
@@ -48,9 +50,9 @@ def test_colour_from_the_planes():
     assert np.abs(bgr.astype(int) - (0, 0, 255)).max() <= 3
 
 
-def test_a_camera_that_gives_nothing_but_nv12():
+def test_camera_with_only_nv12_is_used():
     world = FakeWorld(lambda number: numbered_picture(number, 160, 120), only_format="NV12")
-    source = source_in(world, SourceOptions(width=160, height=120, colour=True))
+    source = source_in(world, SourceOptions(SourceConfig(width=160, height=120), colour=True))
     source.open()
     frame = source.read()
     assert np.array_equal(frame.luma, numbered_picture(0, 160, 120))
@@ -58,27 +60,27 @@ def test_a_camera_that_gives_nothing_but_nv12():
     source.close()
 
 
-def test_a_camera_that_gives_neither_format_is_refused_and_given_back():
+def test_camera_with_neither_format_is_refused_and_released():
     world = FakeWorld(lambda number: numbered_picture(number, 160, 120), only_format="YUYV")
-    with pytest.raises(SourceError, match=r"\(it gives YUYV, and neither YUV420 nor NV12\)"):
+    with pytest.raises(SourceError, match=r"\(it gives YUYV, but neither YUV420 nor NV12\)"):
         source_in(world).open()
     assert not world.in_use
 
 
-def test_an_old_library_that_does_not_know_the_format_is_one_sentence(world, monkeypatch):
+def test_picamera2_that_cannot_convert_the_format_is_a_loss_with_its_reason(world, monkeypatch):
     def refuse(*_):
         raise RuntimeError("Format NV12 not supported")
 
     source = source_in(world)
     source.open()
     monkeypatch.setattr(FakeRequest, "make_array", refuse)
-    with pytest.raises(SourceLostError, match=r"picamera:0 gives pictures .* \(Format NV12 not supported\)"):
+    with pytest.raises(SourceLostError, match=r"picamera:0 gives frames .* \(Format NV12 not supported\)"):
         source.read()
     source.close()
 
 
-def test_colour_from_two_planes():
-    # As above: one colour, red, its U and V side by side.
+def test_nv12_planes_become_bgr():
+    # One colour, red, as above; U and V alternate.
     width, height = 6, 4
     planes = np.full((height * 3 // 2, width + 2), 0xA5, np.uint8)
     planes[:height, :width] = 81
@@ -89,8 +91,8 @@ def test_colour_from_two_planes():
     assert np.abs(bgr.astype(int) - (0, 0, 255)).max() <= 3
 
 
-def test_heights_whose_planes_end_in_the_middle_of_a_row(world):
-    source = source_in(world, SourceOptions(width=98, height=66, colour=True))
+def test_colour_of_heights_whose_planes_end_in_the_middle_of_a_row(world):
+    source = source_in(world, SourceOptions(SourceConfig(width=98, height=66), colour=True))
     source.open()
     frame = source.read()
     assert frame.luma.shape == (66, 98)
@@ -98,34 +100,34 @@ def test_heights_whose_planes_end_in_the_middle_of_a_row(world):
     source.close()
 
 
-def test_odd_sizes_become_even(world):
-    source = source_in(world, SourceOptions(width=161, height=121))
+def test_odd_sizes_are_reduced_to_even_ones(world):
+    source = source_in(world, SourceOptions(SourceConfig(width=161, height=121)))
     source.open()
     assert source.read().luma.shape == (120, 160)
     source.close()
 
 
-def test_frame_rate_becomes_a_frame_duration(world):
-    source = source_in(world, SourceOptions(fps=12.5))
+def test_fps_sets_the_frame_duration(world):
+    source = source_in(world, SourceOptions(SourceConfig(fps=12.5)))
     source.open()
-    assert source._camera._config["controls"] == {"FrameDurationLimits": (80_000, 80_000)}
+    assert world.cameras_opened[-1].camera_config["controls"] == {"FrameDurationLimits": (80_000, 80_000)}
     source.close()
 
 
-def test_a_usb_camera_has_no_frame_duration(world, monkeypatch):
+def test_fps_is_ignored_by_a_camera_without_that_control(world, monkeypatch):
     monkeypatch.setattr(FakePicamera2, "camera_controls", {})
-    source = source_in(world, SourceOptions(fps=12.5))
+    source = source_in(world, SourceOptions(SourceConfig(fps=12.5)))
     source.open()
     assert source.read() is not None
     source.close()
 
 
-def test_no_such_camera(world):
+def test_missing_camera_number_is_refused(world):
     with pytest.raises(SourceError, match=r"picamera:1 cannot be opened \(No camera number 1.*--list-cameras"):
         source_in(world, number=1).open()
 
 
-def test_a_camera_in_use_and_free_again(world):
+def test_camera_in_use_is_refused_until_it_is_released(world):
     first, second = source_in(world), source_in(world)
     first.open()
     with pytest.raises(SourceError, match=r"Device or resource busy.*no other program"):
@@ -135,7 +137,7 @@ def test_a_camera_in_use_and_free_again(world):
     second.close()
 
 
-def test_a_camera_that_refuses_its_configuration_is_given_back(world, monkeypatch):
+def test_camera_that_refuses_its_configuration_is_released(world, monkeypatch):
     def refuse(_self, _config):
         message = "Invalid camera configuration"
         raise RuntimeError(message)
@@ -146,7 +148,7 @@ def test_a_camera_that_refuses_its_configuration_is_given_back(world, monkeypatc
     assert not world.in_use
 
 
-def test_a_stall_is_noticed_and_the_camera_can_be_closed(world):
+def test_stalled_camera_is_lost_and_can_be_closed(world):
     source = source_in(world)
     source.open()
     assert source.read() is not None
@@ -157,8 +159,8 @@ def test_a_stall_is_noticed_and_the_camera_can_be_closed(world):
     assert not world.in_use
 
 
-def test_capture_gets_a_stalled_and_a_vanished_camera_back(world):
-    capture = Capture(lambda: source_in(world), fast=False, stall_seconds=0.3, backoff=FixedBackoff(0.02))
+def test_capture_reopens_a_camera_that_stalled_and_vanished(world):
+    capture = Capture(lambda: source_in(world), fast=False, policy=ReconnectPolicy(0.3), backoff=FixedBackoff(0.02))
     capture.start()
     try:
         assert capture.next(5.0) is not None
@@ -181,7 +183,7 @@ def test_capture_gets_a_stalled_and_a_vanished_camera_back(world):
     assert not world.in_use
 
 
-def test_missing_broken_or_old_library(monkeypatch):
+def test_missing_or_old_picamera2_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(SourceError, match=r"python3-picamera2.*--system-site-packages"):
         load_driver()
@@ -194,8 +196,8 @@ def test_missing_broken_or_old_library(monkeypatch):
     assert load_driver() is FakePicamera2
 
 
-class TestTheFakeIsStrict:
-    """It refuses what the real class refuses."""
+class TestFakeStrictness:
+    """The fake refuses what the real class refuses."""
 
     @pytest.fixture
     def camera(self, world):
@@ -204,7 +206,7 @@ class TestTheFakeIsStrict:
         camera.cancel_all_and_flush()
         camera.close()
 
-    def test_streams(self, camera):
+    def test_unknown_stream_keys_are_refused(self, camera):
         with pytest.raises(ValueError, match="Bad key 'fps'"):
             camera.create_preview_configuration(main={"fps": 3})
         with pytest.raises(RuntimeError, match="Display stream lores was not defined"):
@@ -221,11 +223,11 @@ class TestTheFakeIsStrict:
             ({"controls": {"FrameRates": 3}}, "FrameRates is not advertised"),
         ],
     )
-    def test_configurations(self, camera, streams, message):
+    def test_invalid_configurations_are_refused(self, camera, streams, message):
         with pytest.raises(RuntimeError, match=message):
             camera.configure(camera.create_preview_configuration(**streams))
 
-    def test_order(self, world, camera):
+    def test_wrong_order_of_calls_is_refused(self, world, camera):
         with pytest.raises(KeyError):
             camera.stream_configuration("main")
         camera.configure()
@@ -251,7 +253,7 @@ class TestTheFakeIsStrict:
         with pytest.raises(RuntimeError, match="not opened"):
             camera.start()
 
-    def test_requests_that_are_kept_run_out(self, camera):
+    def test_requests_that_are_not_released_exhaust_the_buffers(self, camera):
         camera.start()
         kept = [camera.capture_request() for _ in range(4)]
         with pytest.raises(RuntimeError, match="no buffer left"):
@@ -259,7 +261,7 @@ class TestTheFakeIsStrict:
         kept[0].release()
         camera.capture_request()
 
-    def test_closing_behind_a_capture_that_timed_out(self, world, camera):
+    def test_close_before_cancelling_a_capture_that_timed_out_is_refused(self, world, camera):
         camera.start()
         world.flowing.clear()
         with pytest.raises(TimeoutError):

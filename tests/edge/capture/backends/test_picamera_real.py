@@ -1,4 +1,4 @@
-"""Reads the real picamera2 package, unpacked and never imported, for what we use and imitate of it."""
+"""Compares what is used and faked of picamera2 with the real package, which is parsed and never imported."""
 
 import ast
 import subprocess
@@ -11,23 +11,23 @@ import pytest
 from edge.capture.backends import picamera
 from support import fake_picamera2
 
-IMITATED = "0.3.38"
+FAKED = "0.3.38"
 OLDEST = "0.3.22"
-"""The first that was seen to have captures that time out; `load_driver` names it."""
+"""The first version known to have captures that time out; `load_driver` names it."""
 
 ROLES = {"camera": ("picamera2.py", "Picamera2"), "request": ("request.py", "CompletedRequest")}
 FAKES = {"FakePicamera2": ROLES["camera"], "FakeRequest": ROLES["request"]}
 FAKES_OWN = {"stream_config_or_none"}
 
 
-@pytest.fixture(scope="module", params=[OLDEST, IMITATED])
+@pytest.fixture(scope="module", params=[OLDEST, FAKED])
 def version(request):
     return request.param
 
 
 @pytest.fixture(scope="module")
 def package(version, request):
-    """Return the folder of picamera2's Python files, kept between runs in pytest's cache."""
+    """Return the folder of picamera2's Python files, kept in pytest's cache between runs."""
     folder = Path(request.config.cache.mkdir(f"picamera2-{version}"))
     if not (folder / "picamera2" / "picamera2.py").exists():
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
@@ -42,7 +42,7 @@ def package(version, request):
 
 
 def methods_of(tree, name):
-    """Return a class's functions by name; of overloads the last, which is the one that runs."""
+    """Return a class's functions by name; of overloads the last, which is the one in effect."""
     (found,) = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name)
     return {node.name: node for node in found.body if isinstance(node, ast.FunctionDef)}
 
@@ -72,7 +72,7 @@ def uses(tree):
             yield node.value.id, node.attr, calls.get(id(node))
 
 
-def test_what_is_used_is_there(package):
+def test_every_method_used_exists_and_accepts_the_arguments(package):
     seen = set()
     for variable, attribute, call in uses(parsed(picamera)):
         methods = real(package, ROLES[variable])
@@ -89,12 +89,12 @@ def test_what_is_used_is_there(package):
         needed = len(known) - len(function.args.defaults)
         given = len(call.args) + sum(keyword.arg in known[:needed] for keyword in call.keywords)
         assert given >= needed, f"{variable}.{attribute}"
-    # The reading above found what there is to find.
+    # The search above found the uses.
     assert {"camera.capture_request", "camera.camera_controls", "camera.close", "request.make_array"} <= seen
     assert len(seen) >= 9
 
 
-def test_what_is_relied_on_is_so(package):
+def test_behaviour_that_the_source_relies_on_is_in_the_package(package):
     source = (package / "picamera2.py").read_text(encoding="utf-8")
     methods = real(package, ROLES["camera"])
     # The camera's number comes first.
@@ -122,8 +122,8 @@ def test_what_is_relied_on_is_so(package):
     assert "stream_config['stride'] =" in ast.unparse(methods["_update_stream_config"])
 
 
-def test_the_fake_is_no_richer_than_the_real_one(package, version):
-    if version != IMITATED:
+def test_fake_has_only_methods_of_the_real_class_with_its_signatures(package, version):
+    if version != FAKED:
         return
     for name, role in FAKES.items():
         originals = real(package, role)
@@ -131,20 +131,20 @@ def test_the_fake_is_no_richer_than_the_real_one(package, version):
             if (method.startswith("_") and method != "__init__") or method in FAKES_OWN:
                 continue
             if name == "FakeRequest" and method == "__init__":
-                continue  # made by the camera, never by us
+                continue  # created by the camera only
             assert method in originals, f"{name}.{method}"
             original = originals[method]
             assert is_property(function) == is_property(original), f"{name}.{method}"
             assert arguments_of(function) == arguments_of(original), f"{name}.{method}"
             assert len(function.args.defaults) == len(original.args.defaults), f"{name}.{method}"
             for ours, theirs in zip(function.args.defaults, original.args.defaults, strict=True):
-                # The real one has mutable and libcamera defaults where the fake has None.
+                # The real class has mutable and libcamera defaults where the fake has None.
                 if isinstance(theirs, ast.Constant) and ast.unparse(ours) != "None":
                     assert ast.unparse(ours) == ast.unparse(theirs), f"{name}.{method}"
 
 
-def test_the_fake_knows_the_same_formats_and_keys(package, version):
-    if version != IMITATED:
+def test_fake_has_the_formats_and_keys_of_the_real_class(package, version):
+    if version != FAKED:
         return
     formats = ast.parse((package / "formats.py").read_text(encoding="utf-8"))
     sets = {
@@ -152,7 +152,7 @@ def test_the_fake_knows_the_same_formats_and_keys(package, version):
         for node in formats.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Set)
     }
-    assert sets["YUV_FORMATS"] == fake_picamera2._YUV_FORMATS
-    assert sets["RGB_FORMATS"] == fake_picamera2._RGB_FORMATS
+    assert sets["YUV_FORMATS"] == fake_picamera2.YUV_FORMATS
+    assert sets["RGB_FORMATS"] == fake_picamera2.RGB_FORMATS
     keys = ast.unparse(real(package, ROLES["camera"])["_make_initial_stream_config"])
-    assert str(fake_picamera2._STREAM_KEYS) in keys
+    assert str(fake_picamera2.STREAM_KEYS) in keys

@@ -1,3 +1,6 @@
+import itertools
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -5,17 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from edge.capture.backends.v4l2 import V4l2Source, fourcc_text, luma_of
+from edge.capture.backends.v4l2 import V4l2Source, extract_luma, fourcc_name
 from edge.capture.source import SourceOptions
+from edge.config.schema import SourceConfig
 from edge.errors import SourceError, SourceLostError
-from support.sources import HEIGHT, WIDTH, FakeVideoCapture, numbered_picture
+from support.sources import HEIGHT, WIDTH, FakeV4l2Driver, numbered_picture
 
 SIZES = st.tuples(st.integers(1, 12), st.integers(1, 12)).map(lambda halves: (2 * halves[0], 2 * halves[1]))
 LUMAS = SIZES.flatmap(lambda size: st_numpy.arrays(np.uint8, size))
 
 
 def packed(fourcc, luma, other=0x80):
-    """Put luma into a buffer of the format, with bytes that must not be taken for it."""
+    """Put luma into a buffer of the format, among bytes that must not be taken for luma."""
     filler = np.full_like(luma, other)
     if fourcc in {"YUYV", "YVYU"}:
         return np.dstack([luma, filler])
@@ -28,12 +32,12 @@ def packed(fourcc, luma, other=0x80):
 
 @pytest.mark.parametrize("fourcc", ["YUYV", "YVYU", "UYVY", "VYUY", "GREY", "NV12", "NV21", "YU12", "YV12"])
 @given(luma=LUMAS, tail=st.binary(max_size=8), flat=st.booleans())
-def test_luma_comes_out_as_it_went_in(fourcc, luma, tail, flat):
+def test_luma_is_extracted_unchanged_from_each_format(fourcc, luma, tail, flat):
     raw = packed(fourcc, luma)
     if flat or tail:
         raw = np.concatenate([raw.reshape(-1), np.frombuffer(tail, np.uint8)])
     height, width = luma.shape
-    result = luma_of(fourcc, raw, width, height)
+    result = extract_luma(fourcc, raw, width, height)
     assert np.array_equal(result, luma)
     assert result.flags.c_contiguous
     assert not np.shares_memory(result, raw)
@@ -41,49 +45,40 @@ def test_luma_comes_out_as_it_went_in(fourcc, luma, tail, flat):
 
 @pytest.mark.parametrize("fourcc", ["YUYV", "UYVY", "GREY", "NV12", "YU12", "MJPG"])
 @given(st.data())
-def test_a_buffer_cut_off_is_no_frame(fourcc, data):
+def test_truncated_buffer_gives_no_frame(fourcc, data):
     luma = np.arange(96, dtype=np.uint8).reshape(8, 12)
     needed = 96 * (2 if fourcc in {"YUYV", "UYVY"} else 1)
     raw = np.zeros(data.draw(st.integers(0, needed - 1)), np.uint8)
-    assert luma_of(fourcc, raw, luma.shape[1], luma.shape[0]) is None
+    assert extract_luma(fourcc, raw, luma.shape[1], luma.shape[0]) is None
 
 
 def test_jpeg_is_decoded_to_grey():
     picture = numbered_picture(5)
     raw = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))[1].reshape(1, -1)
-    luma = luma_of("MJPG", raw, WIDTH, HEIGHT)
+    luma = extract_luma("MJPG", raw, WIDTH, HEIGHT)
     assert np.abs(luma.astype(int) - picture).mean() < 3
-    # Drivers hand over the whole buffer, of which the picture fills the beginning.
+    # Drivers return the whole buffer; the image fills only its beginning.
     padded = np.concatenate([raw.reshape(-1), np.zeros(1000, np.uint8)])
-    assert np.array_equal(luma_of("MJPG", padded, WIDTH, HEIGHT), luma)
-    assert luma_of("MJPG", raw, WIDTH * 2, HEIGHT) is None
+    assert np.array_equal(extract_luma("MJPG", padded, WIDTH, HEIGHT), luma)
+    assert extract_luma("MJPG", raw, WIDTH * 2, HEIGHT) is None
 
 
-def test_an_unknown_format_is_our_own_mistake():
+def test_unsupported_format_is_a_programming_error():
     with pytest.raises(ValueError, match="H264"):
-        luma_of("H264", np.zeros(100, np.uint8), 2, 2)
+        extract_luma("H264", np.zeros(100, np.uint8), 2, 2)
 
 
-def test_formats_are_spelled():
-    assert fourcc_text(float(cv2.VideoWriter.fourcc(*"YUYV"))) == "YUYV"
-    assert fourcc_text(-1) == "\xff\xff\xff\xff"
+def test_fourcc_code_is_converted_to_its_name():
+    assert fourcc_name(float(cv2.VideoWriter.fourcc(*"YUYV"))) == "YUYV"
+    assert fourcc_name(-1) == "\xff\xff\xff\xff"
 
 
-@pytest.fixture
-def camera(tmp_path, monkeypatch):
-    """Make a source over a fake device with the given formats; its `_capture` is the fake."""
-    monkeypatch.setattr("edge.capture.backends.v4l2.cv2.VideoCapture", FakeVideoCapture)
-    monkeypatch.setattr("edge.capture.backends.v4l2.stat.S_ISCHR", lambda _mode: True)
-    device = tmp_path / "video0"
-    device.touch()
-
-    def make(formats, **options):
-        monkeypatch.setattr(FakeVideoCapture, "formats", formats)
-        source = V4l2Source("0", str(device), SourceOptions(**{"width": WIDTH, "height": HEIGHT, **options}))
-        source.open()
-        return source
-
-    return make
+def opened(driver, *, colour=False, **config):
+    """Open a source on a device of this driver; another character device stands for /dev/video0."""
+    options = SourceOptions(SourceConfig(**{"width": WIDTH, "height": HEIGHT, **config}), colour)
+    source = V4l2Source("0", os.devnull, options, driver.open)
+    source.open()
+    return source
 
 
 @pytest.mark.parametrize(
@@ -100,9 +95,10 @@ def camera(tmp_path, monkeypatch):
         (("H264",), {}, "H264", False),
     ],
 )
-def test_the_format_that_gives_luma_cheapest(camera, formats, options, chosen, raw):
-    source = camera(formats, fps=15, **options)
-    capture = source._capture
+def test_format_with_the_cheapest_luma_is_chosen(formats, options, chosen, raw):
+    driver = FakeV4l2Driver(formats)
+    opened(driver, fps=15, **options)
+    capture = driver.capture
     assert capture.fourcc == chosen
     assert capture.backend == cv2.CAP_V4L2
     assert capture.properties[cv2.CAP_PROP_CONVERT_RGB] == (0 if raw else 1)
@@ -110,38 +106,37 @@ def test_the_format_that_gives_luma_cheapest(camera, formats, options, chosen, r
 
 
 @pytest.mark.parametrize("formats", [("YUYV",), ("MJPG",), ()])
-def test_frames_show_what_the_camera_saw(camera, formats):
-    source = camera(formats)
+def test_frames_are_numbered_and_show_the_cameras_image(formats):
+    source = opened(FakeV4l2Driver(formats))
     for number in range(3):
         frame = source.read()
         assert frame.number == number
         assert np.abs(frame.luma.astype(int) - numbered_picture(number)).mean() < 3
 
 
-def test_a_broken_frame_is_passed_over(camera, monkeypatch):
-    source = camera(("MJPG",))
-    good = FakeVideoCapture.read
-    answers = iter([(True, np.zeros((1, 100), np.uint8)), (True, np.zeros((1, 0), np.uint8)), None])
-    monkeypatch.setattr(FakeVideoCapture, "read", lambda self: next(answers) or good(self))
-    assert source.read().number == 0
+def test_broken_frames_are_skipped():
+    broken = [np.zeros((1, 100), np.uint8), np.zeros((1, 0), np.uint8)]
+    source = opened(FakeV4l2Driver(("MJPG",), broken_buffers=broken))
+    frame = source.read()
+    assert frame.number == 0
+    assert np.abs(frame.luma.astype(int) - numbered_picture(0)).mean() < 3
 
 
-def test_nothing_but_broken_frames_is_a_lost_camera(camera, monkeypatch):
-    source = camera(("MJPG",))
-    monkeypatch.setattr(FakeVideoCapture, "read", lambda _self: (True, np.zeros((1, 100), np.uint8)))
+def test_camera_with_only_broken_frames_is_lost():
+    source = opened(FakeV4l2Driver(("MJPG",), broken_buffers=itertools.repeat(np.zeros((1, 100), np.uint8))))
     with pytest.raises(SourceLostError, match="broken frames"):
         source.read()
 
 
-def test_unplugged(camera):
-    source = camera(("YUYV",))
+def test_unplugged_camera_is_lost():
+    driver = FakeV4l2Driver(("YUYV",))
+    source = opened(driver)
     assert source.read() is not None
-    source._capture.gone = True
+    driver.capture.gone = True
     with pytest.raises(SourceLostError, match="gives no frame any more"):
         source.read()
 
 
-def test_in_use(camera, monkeypatch):
-    monkeypatch.setattr(FakeVideoCapture, "opens", False)
-    with pytest.raises(SourceError, match=r'no other program holds.*group "video"'):
-        camera(("YUYV",))
+def test_camera_in_use_is_refused():
+    with pytest.raises(SourceError, match=r'no other program uses.*group "video"'):
+        opened(FakeV4l2Driver(("YUYV",), opens=False))

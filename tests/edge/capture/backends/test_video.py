@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.capture.backends.video import VideoFileSource, looks_like_text
-from edge.capture.open import make_source
+from edge.capture.backends.video import Timeline, VideoFileSource, looks_like_text
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
+from edge.config.schema import SourceConfig
 from edge.errors import SourceError, SourceLostError
 from support.footage import footage
 from support.sources import numbered_picture, write_video
 
 
-def played(path):
-    source = make_source(str(path), SourceOptions())
+def read_all(path):
+    source = create_source(str(path), SourceOptions())
     source.open()
     frames = []
     while (frame := source.read()) is not None:
@@ -28,45 +29,44 @@ def played(path):
     return frames
 
 
-def test_every_frame_at_its_time(tmp_path):
-    frames = played(write_video(tmp_path / "clip.avi", frames=12, fps=8))
+def test_every_frame_comes_at_its_time_stamp(tmp_path):
+    frames = read_all(write_video(tmp_path / "clip.avi", frames=12, fps=8))
     assert [frame.number for frame in frames] == list(range(12))
     assert [frame.seconds for frame in frames] == pytest.approx([number / 8 for number in range(12)])
     for frame in frames:
         assert np.abs(frame.luma.astype(int) - numbered_picture(frame.number)).mean() < 4
 
 
-def test_a_file_cut_off_ends_where_its_frames_end(tmp_path):
+def test_file_that_is_cut_off_ends_after_its_last_whole_frame(tmp_path):
     whole = write_video(tmp_path / "whole.avi", frames=40)
     cut = tmp_path / "cut.avi"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    frames = played(cut)
+    frames = read_all(cut)
     assert 5 < len(frames) < 40
-    for frame, original in zip(frames[:-1], played(whole), strict=False):
+    for frame, original in zip(frames[:-1], read_all(whole), strict=False):
         assert np.array_equal(frame.luma, original.luma)
 
 
-def test_a_header_without_frames(tmp_path):
+def test_file_without_frames_is_refused(tmp_path):
     whole = write_video(tmp_path / "whole.avi", frames=4).read_bytes()
     header = tmp_path / "header.avi"
     header.write_bytes(whole[: whole.index(b"movi") + 4])
     with pytest.raises(SourceError, match=r"header\.avi"):
-        make_source(str(header), SourceOptions()).open()
+        create_source(str(header), SourceOptions()).open()
 
 
 @given(st.lists(st.one_of(st.floats(-10, 1000), st.just(math.nan), st.just(math.inf)), min_size=1, max_size=30))
-def test_time_never_goes_backwards_whatever_the_stamps(stamps):
-    source = VideoFileSource("x.mp4", SourceOptions())
+def test_time_always_increases_whatever_the_stamps(stamps):
+    timeline = Timeline(step_seconds=0.04)
     last = -1.0
-    for number, stamp in enumerate(stamps):
-        source._number = number
-        seconds = source._seconds(stamp)
+    for stamp in stamps:
+        seconds = timeline.seconds(stamp)
         assert math.isfinite(seconds)
         assert seconds > last
         last = seconds
 
 
-def test_text_is_told_from_video(tmp_path):
+def test_text_is_distinguished_from_video(tmp_path):
     assert looks_like_text("plain, äöü\n".encode())
     assert looks_like_text(b"\x1b[31mred")
     assert not looks_like_text(write_video(tmp_path / "clip.avi").read_bytes()[:4096])
@@ -74,8 +74,8 @@ def test_text_is_told_from_video(tmp_path):
 
 
 @pytest.mark.footage
-def test_footage_has_its_own_pace():
-    source = make_source(str(footage("head-pose-face-detection-male.mp4")), SourceOptions())
+def test_footage_keeps_the_rate_of_its_file():
+    source = create_source(str(footage("head-pose-face-detection-male.mp4")), SourceOptions())
     source.open()
     frames = [source.read() for _ in range(20)]
     source.close()
@@ -85,8 +85,8 @@ def test_footage_has_its_own_pace():
 
 @pytest.fixture
 def server(tmp_path):
-    """Serves tmp_path; /silent answers and then says nothing; /motion is what cheap cameras send."""
-    quiet = threading.Event()
+    """Serve tmp_path. /silent accepts and sends nothing; /motion sends Motion JPEG as cheap cameras do."""
+    done = threading.Event()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments):
@@ -101,9 +101,9 @@ def server(tmp_path):
                     picture = cv2.imencode(".jpg", numbered_picture(number % 20))[1].tobytes()
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
                     self.wfile.write(head.encode() + picture + b"\r\n")
-                quiet.wait(10)
+                done.wait(10)
             elif self.path == "/silent":
-                quiet.wait(10)
+                done.wait(10)
             else:
                 super().do_GET()
 
@@ -115,13 +115,13 @@ def server(tmp_path):
         thread = threading.Thread(target=running.serve_forever, args=(0.05,))
         thread.start()
         yield f"http://me:secret@127.0.0.1:{running.server_port}"
-        quiet.set()
+        done.set()
         running.shutdown()
         thread.join()
 
 
-def test_a_camera_over_http_is_live_and_then_lost(server):
-    source = make_source(f"{server}/motion", SourceOptions(stall_seconds=1.0))
+def test_http_camera_is_live_and_lost_when_it_stops_sending(server):
+    source = create_source(f"{server}/motion", SourceOptions(SourceConfig(stall_seconds=1.0)))
     assert source.live
     assert "secret" not in source.uri
     source.open()
@@ -135,24 +135,24 @@ def test_a_camera_over_http_is_live_and_then_lost(server):
     assert all(later.seconds >= earlier.seconds for earlier, later in itertools.pairwise(frames))
 
 
-def test_a_stream_that_ends_is_lost(server, tmp_path):
+def test_stream_that_ends_is_lost(server, tmp_path):
     write_video(tmp_path / "clip.avi", frames=3)
-    source = make_source(f"{server}/clip.avi", SourceOptions(stall_seconds=2.0))
+    source = create_source(f"{server}/clip.avi", SourceOptions(SourceConfig(stall_seconds=2.0)))
     source.open()
     for _ in range(3):
         assert source.read() is not None
-    with pytest.raises(SourceLostError, match="ended or fell silent"):
+    with pytest.raises(SourceLostError, match="ended or gave no frame in time"):
         source.read()
     source.close()
 
 
-def test_a_silent_server_is_given_up(server):
+def test_opening_a_silent_server_fails_in_time(server):
     with pytest.raises(SourceError, match="No video stream at"):
-        make_source(f"{server}/silent", SourceOptions(stall_seconds=0.6)).open()
+        create_source(f"{server}/silent", SourceOptions(SourceConfig(stall_seconds=0.6))).open()
 
 
-def test_home_is_found(tmp_path, monkeypatch):
+def test_tilde_is_the_home_directory(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     write_video(tmp_path / "clip.avi", frames=2)
-    assert isinstance(make_source("~/clip.avi", SourceOptions()), VideoFileSource)
-    assert len(played(Path("~/clip.avi"))) == 2
+    assert isinstance(create_source("~/clip.avi", SourceOptions()), VideoFileSource)
+    assert len(read_all(Path("~/clip.avi"))) == 2

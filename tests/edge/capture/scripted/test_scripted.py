@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.scripted.renderer import ACTOR_PNG, Pose, Renderer, pose_at
-from edge.capture.scripted.script import EMOTIONS, MORPH_SECONDS, NOBODY, Segment, parse_script
+from edge.capture.scripted.script import EMOTIONS, MORPH_SECONDS, NO_ACTOR, Segment, parse_script
 from edge.capture.scripted.source import ScriptedSource
 from edge.capture.source import SourceOptions
 from edge.errors import SourceError
@@ -22,7 +22,7 @@ def strip(tmp_path_factory):
     return write_strip(tmp_path_factory.mktemp("actor") / "strip.png")
 
 
-def played(uri, strip, count=None):
+def read_frames(uri, strip, count=None):
     source = ScriptedSource(parse_script(uri), SourceOptions(), strip)
     source.open()
     frames = []
@@ -32,25 +32,25 @@ def played(uri, strip, count=None):
     return frames
 
 
-def test_a_script_is_read():
+def test_script_is_parsed():
     script = parse_script("scripted:neutral=3,happy=4.5,none=.5?seed=7&fps=10&loop=1")
     assert script.segments == (Segment("neutral", 0, 3), Segment("happy", 3, 7.5), Segment("none", 7.5, 8))
     assert (script.seed, script.fps, script.loop, script.frames) == (7, 10, True, 80)
 
 
-def test_the_default_is_worth_watching():
+def test_default_script_shows_six_changes_in_about_twenty_seconds():
     script = parse_script("scripted:")
     emotions = [segment.emotion for segment in script.segments]
-    assert emotions[-1] == NOBODY
+    assert emotions[-1] == NO_ACTOR
     assert 18 <= script.duration_seconds <= 24
     assert len(emotions) - 2 >= 6
-    assert len(set(emotions) - {NOBODY}) >= 5
+    assert len(set(emotions) - {NO_ACTOR}) >= 5
     assert all(earlier != later for earlier, later in itertools.pairwise(emotions))
     assert (script.fps, script.loop) == (15, False)
 
 
 @pytest.mark.parametrize(
-    ("uri", "named", "right"),
+    ("uri", "named", "expected"),
     [
         ("scripted:joy=3", '"joy"', "angry, disgust"),
         ("scripted:Happy=3", '"Happy"', "happy"),
@@ -74,19 +74,19 @@ def test_the_default_is_worth_watching():
         ("scripted:happy=3?fps=5&fps=6", '"fps" twice', "once"),
     ],
 )
-def test_a_bad_script_gets_one_sentence(uri, named, right):
+def test_error_in_a_script_is_one_sentence(uri, named, expected):
     with pytest.raises(SourceError) as caught:
-        make_source(uri, SourceOptions())
+        create_source(uri, SourceOptions())
     assert named in str(caught.value)
-    assert right in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-PARTS = st.lists(st.tuples(st.sampled_from((*EMOTIONS, NOBODY)), st.integers(1, 4000)), min_size=1, max_size=9)
+PARTS = st.lists(st.tuples(st.sampled_from((*EMOTIONS, NO_ACTOR)), st.integers(1, 4000)), min_size=1, max_size=9)
 
 
 @given(PARTS, st.integers(0, 2**32 - 1), st.integers(1, 120), st.booleans())
-def test_what_is_written_is_read(parts, seed, fps, loop):
+def test_any_valid_script_is_parsed_to_its_segments(parts, seed, fps, loop):
     body = ",".join(f"{emotion}={hundredths / 100}" for emotion, hundredths in parts)
     script = parse_script(f"scripted:{body}?seed={seed}&fps={fps}&loop={loop:d}")
     assert [segment.emotion for segment in script.segments] == [emotion for emotion, _ in parts]
@@ -100,25 +100,25 @@ def test_what_is_written_is_read(parts, seed, fps, loop):
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_script_or_one_sentence(text):
+def test_any_text_is_parsed_or_refused_with_source_error(text):
     with contextlib.suppress(SourceError):
         assert parse_script("scripted:" + text).duration_seconds > 0
 
 
 @given(PARTS, st.floats(0, 400))
-def test_poses(parts, seconds):
+def test_pose_is_in_range_and_settles_after_the_morph(parts, seconds):
     script = parse_script("scripted:" + ",".join(f"{emotion}={hundredths / 100}" for emotion, hundredths in parts))
     segment = script.segments[script.index_at(seconds)]
     pose = pose_at(script, seconds)
     assert 0 <= pose.mix <= 256
     assert 0 <= pose.opacity <= 256
     if seconds >= segment.start_seconds + MORPH_SECONDS:
-        assert pose.opacity == (0 if segment.emotion == NOBODY else 256)
-        if segment.emotion != NOBODY:
+        assert pose.opacity == (0 if segment.emotion == NO_ACTOR else 256)
+        if segment.emotion != NO_ACTOR:
             assert (pose.emotion, pose.mix) == (segment.emotion, 256)
 
 
-def test_changes_are_smooth():
+def test_emotions_and_presence_change_smoothly():
     script = parse_script("scripted:neutral=1,happy=1,none=1,sad=1")
     assert pose_at(script, 0) == Pose("neutral", "neutral", 0, 256)
     assert pose_at(script, 1) == Pose("neutral", "happy", 0, 256)
@@ -126,44 +126,44 @@ def test_changes_are_smooth():
     assert pose_at(script, 2) == Pose("happy", "happy", 256, 256)
     assert pose_at(script, 2 + MORPH_SECONDS / 2).opacity == 128
     assert pose_at(script, 3) == Pose("sad", "sad", 256, 0)
-    assert pose_at(script, 0, again=True) == Pose("sad", "neutral", 0, 256)
+    assert pose_at(script, 0, repeated=True) == Pose("sad", "neutral", 0, 256)
 
 
 SUMS = [874600395, 3856043194, 1206549951, 2206770703, 4231418617, 290375953, 3834210548, 1116724490]
 
 
-def test_the_same_pixels_everywhere(strip):
-    """The sums were made once: another processor, numpy or OpenCV must not change them."""
-    sums = [zlib.crc32(frame.luma) for frame in played("scripted:fear=0.4,happy=0.6,none=0.6?fps=5&seed=3", strip)]
+def test_pixels_are_the_same_everywhere(strip):
+    """The sums were computed once: another processor, numpy or OpenCV must give the same."""
+    sums = [zlib.crc32(frame.luma) for frame in read_frames("scripted:fear=0.4,happy=0.6,none=0.6?fps=5&seed=3", strip)]
     assert sums == SUMS
 
 
-def test_seeds_differ_and_repeat(strip):
-    first, again, other = (played(f"scripted:happy=1?seed={seed}", strip, 2) for seed in (1, 1, 2))
+def test_seed_determines_the_pixels(strip):
+    first, again, other = (read_frames(f"scripted:happy=1?seed={seed}", strip, 2) for seed in (1, 1, 2))
     assert np.array_equal(first[1].luma, again[1].luma)
     assert (first[1].luma != other[1].luma).mean() > 0.5
 
 
-def test_noise_is_that_of_a_sensor(strip):
-    one, two = (frame.luma.astype(int) for frame in played("scripted:none=1", strip, 2))
+def test_noise_has_the_strength_of_a_sensors(strip):
+    one, two = (frame.luma.astype(int) for frame in read_frames("scripted:none=1", strip, 2))
     assert 3 < (two - one).std() < 6
     assert abs((two - one).mean()) < 0.1
 
 
-def test_length_and_times(strip):
-    frames = played("scripted:happy=0.5,none=0.5?fps=10", strip)
+def test_frames_have_the_scripts_rate_and_length(strip):
+    frames = read_frames("scripted:happy=0.5,none=0.5?fps=10", strip)
     assert [frame.number for frame in frames] == list(range(10))
     assert [frame.seconds for frame in frames] == pytest.approx([number / 10 for number in range(10)])
 
 
-def test_a_loop_goes_on(strip):
-    frames = played("scripted:happy=0.2,none=0.2?fps=10&loop=1", strip, 11)
+def test_loop_continues_after_the_last_segment(strip):
+    frames = read_frames("scripted:happy=0.2,none=0.2?fps=10&loop=1", strip, 11)
     assert [frame.number for frame in frames] == list(range(11))
     assert frames[-1].seconds == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no picture", "small"])
-def test_a_missing_or_damaged_actor_is_named(tmp_path, content):
+@pytest.mark.parametrize("content", [None, b"", b"not an image", "small"])
+def test_error_names_the_missing_or_damaged_actor_image(tmp_path, content):
     path = tmp_path / "actor.png"
     if content == "small":
         cv2.imwrite(str(path), np.zeros((48, 48), np.uint8))
@@ -186,12 +186,12 @@ def faces_in(cascade, luma):
     return cascade.detectMultiScale(luma, 1.1, 5, minSize=(80, 80))
 
 
-def test_a_cascade_finds_the_actor_and_nobody_else(cascade):
+def test_cascade_finds_the_actor_and_no_other_face(cascade):
     if not ACTOR_PNG.exists():
         pytest.skip(f"{ACTOR_PNG.name} is made by emotion-convert and is not there yet")
     body = ",".join(f"{emotion}=1" for emotion in EMOTIONS)
     script = parse_script(f"scripted:{body},none=1?fps=4")
-    for frame in played(script.uri, ACTOR_PNG):
+    for frame in read_frames(script.uri, ACTOR_PNG):
         found = faces_in(cascade, frame.luma)
         pose = pose_at(script, frame.seconds)
         if pose.opacity == 0:
@@ -204,6 +204,6 @@ def test_a_cascade_finds_the_actor_and_nobody_else(cascade):
 
 
 @pytest.mark.parametrize("seed", range(1, 9))
-def test_no_wall_looks_like_a_face(cascade, strip, seed):
-    (frame,) = played(f"scripted:none=1?seed={seed}", strip, 1)
+def test_cascade_finds_no_face_in_the_background(cascade, strip, seed):
+    (frame,) = read_frames(f"scripted:none=1?seed={seed}", strip, 1)
     assert len(faces_in(cascade, frame.luma)) == 0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.commands.bench import machine as facts
 from edge.commands.bench import measure
@@ -211,7 +211,7 @@ def test_all_see_the_same_frames_in_blocks_and_take_turns():
     log, done = [], []
     contenders = {name: Counting(log, name) for name in ("line", "plain", "floor")}
     run_, size = measure.measure(
-        lambda: make_source("scripted:none=6", SourceOptions()),
+        lambda: create_source("scripted:none=6", SourceOptions()),
         contenders,
         1,
         Limit(frames=35),
@@ -229,7 +229,7 @@ def test_a_source_that_ends_early_counts_what_there_was():
     contenders = {name: Counting([], name) for name in ("line", "plain", "floor")}
 
     def frames_of(uri, limit):
-        return measure.measure(lambda: make_source(uri, SourceOptions()), contenders, 1, limit, lambda *_: None)[
+        return measure.measure(lambda: create_source(uri, SourceOptions()), contenders, 1, limit, lambda *_: None)[
             0
         ].frames
 

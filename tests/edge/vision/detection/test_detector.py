@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import DetectorConfig
 from edge.types import Box
@@ -16,7 +16,7 @@ from support.footage import footage
 
 
 def actor(script="happy=1"):
-    source = make_source(f"scripted:{script}?seed=3", SourceOptions())
+    source = create_source(f"scripted:{script}?seed=3", SourceOptions())
     source.open()
     frame = source.read()
     source.close()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import DetectorConfig, TrackerConfig
 from edge.levels import LADDER
@@ -31,7 +31,7 @@ ACTOR_WIDTH = 190
 
 
 def pictures(script):
-    source = make_source(f"scripted:{script}?seed=3", SourceOptions())
+    source = create_source(f"scripted:{script}?seed=3", SourceOptions())
     source.open()
     taken = [frame.luma for frame in iter(source.read, None)]
     source.close()

@@ -1,17 +1,16 @@
-"""Each source that cannot be used gets one sentence, and nothing else is written."""
-
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
+from edge.config.schema import SourceConfig
 from edge.errors import SourceError
 from support.sources import write_images, write_video
 
-OPTIONS = SourceOptions(stall_seconds=0.6)
+OPTIONS = SourceOptions(SourceConfig(stall_seconds=0.6))
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def folder(tmp_path, monkeypatch):
     Path("empty.mp4").touch()
     Path("empty.png").touch()
     Path("text.mp4").write_text("hello\n" * 100)
-    # FFmpeg would play this one, as terminal art.
+    # FFmpeg would play this file, as terminal art.
     Path("text.txt").write_text("hello\n" * 1000)
     Path("latin.txt").write_bytes("déjà vu\n".encode("latin-1") * 1000)
     Path("text.png").write_text("hello\n" * 100)
@@ -35,7 +34,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("uri", "names", "right"),
+    ("uri", "names", "expected"),
     [
         ("missing.mp4", "missing.mp4", "existing file"),
         ("missing/folder/", "missing/folder/", "existing file"),
@@ -71,34 +70,36 @@ def folder(tmp_path, monkeypatch):
     ],
 )
 @pytest.mark.usefixtures("folder")
-def test_one_sentence(uri, names, right, monkeypatch):
+def test_error_is_one_sentence_with_the_name_and_what_is_expected(uri, names, expected, monkeypatch):
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(SourceError) as caught:
-        make_source(uri, OPTIONS).open()
+        create_source(uri, OPTIONS).open()
     message = str(caught.value)
     assert names in message
-    assert right in message
+    assert expected in message
     assert "\n" not in message
     assert "secret" not in message
 
 
-def test_a_file_that_is_no_camera(folder):
+def test_file_or_device_that_is_not_a_camera_is_refused(folder):
     with pytest.raises(SourceError, match=r"not a camera.*/dev/video0"):
-        make_source(f"v4l2:{folder / 'text.png'}", OPTIONS).open()
+        create_source(f"v4l2:{folder / 'text.png'}", OPTIONS).open()
     # A device, but no camera.
     with pytest.raises(SourceError, match=r"/dev/null cannot be opened"):
-        make_source("v4l2:/dev/null", OPTIONS).open()
+        create_source("v4l2:/dev/null", OPTIONS).open()
 
 
-def test_opencv_and_ffmpeg_keep_silent(folder):
+def test_opencv_and_ffmpeg_write_nothing_to_stderr(folder):
     code = """
 import sys
 from edge.errors import SourceError
-from edge.capture.open import make_source
+from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
+from edge.config.schema import SourceConfig
+options = SourceOptions(SourceConfig(stall_seconds=0.6))
 for uri in sys.argv[1:]:
     try:
-        make_source(uri, SourceOptions(stall_seconds=0.6)).open()
+        create_source(uri, options).open()
     except SourceError as error:
         print(error)
 """
@@ -109,12 +110,12 @@ for uri in sys.argv[1:]:
 
 
 @pytest.mark.usefixtures("folder")
-def test_names_that_look_like_something_else():
+def test_files_whose_names_look_like_another_kind_of_source():
     write_images(Path("pictures"), ("a,b.png", "a[1].png"))
     write_video(Path("clip.avi"), 2).rename("3")
     Path("clip:1").write_bytes(Path("3").read_bytes())
     for uri in ("pictures/a,b.png", "pictures/a[1].png", "./3", "clip:1"):
-        source = make_source(uri, OPTIONS)
+        source = create_source(uri, OPTIONS)
         source.open()
         assert source.read() is not None
         source.close()
