@@ -1,8 +1,9 @@
-"""What runs inside the emulator: one contender on the frames of a source, with a mark before and after each.
+"""Runs one variant of the benchmark inside the emulator, with a mark before and after each frame.
 
     python work.py line|plain|floor SOURCE FRAMES
 
-Prints the number of faces found in each counted frame as JSON; the marks go to standard error (count.c).
+Prints the number of faces found in each counted frame as JSON. A mark is a call of `getppid`, which `count.c`
+reports on standard error.
 """
 
 import json
@@ -17,21 +18,21 @@ from edge.capture.source import SourceOptions
 from edge.commands.bench.measure import WARM_UP_FRAMES
 from edge.commands.bench.variants import NetworkOnlyVariant, PipelineVariant, PlainLoopVariant, Variant
 from edge.config.schema import Config
-from edge.sinks.base import JsonLinesSink
+from edge.sinks.jsonlines import JsonLinesSink
 from edge.vision.classification.classifier import Classifier
 
 
 def main(name: str, uri: str, frames: int) -> None:
-    """Warm up as the benchmark does, then count."""
+    """Warm up as the benchmark does, then run and mark the counted frames."""
     cv2.setNumThreads(1)
     config = Config()
     classifier = Classifier.from_config(config.model)
-    contender: Variant
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+    variant: Variant
+    with Path(os.devnull).open("w", encoding="utf-8") as devnull:
         if name == "line":
-            contender = PipelineVariant(config, classifier, JsonLinesSink(nowhere))
+            variant = PipelineVariant(config, classifier, JsonLinesSink(devnull))
         else:
-            contender = PlainLoopVariant(config, classifier) if name == "plain" else NetworkOnlyVariant(classifier)
+            variant = PlainLoopVariant(config, classifier) if name == "plain" else NetworkOnlyVariant(classifier)
         source = create_source(uri, SourceOptions(config.source, colour=classifier.wants_colour))
         source.open()
         faces = []
@@ -40,12 +41,12 @@ def main(name: str, uri: str, frames: int) -> None:
             if frame is None:
                 break
             if number < WARM_UP_FRAMES:
-                contender.work(frame)
+                variant.work(frame)
                 continue
             os.getppid()
-            done = contender.work(frame)
+            work = variant.work(frame)
             os.getppid()
-            faces.append(done.faces)
+            faces.append(work.faces)
     sys.stdout.write(json.dumps(faces) + "\n")
 
 
