@@ -20,7 +20,7 @@ from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.messages.payloads import encode
 from edge.mqtt.outbox.store import Store
-from edge.mqtt.publisher import MqttSink
+from edge.mqtt.sink import MqttSink
 from support.faults import Network, Witness, check
 from support.mqtt import TIMEOUT_SECONDS, event, wait_until
 from support.program import run, start
@@ -131,7 +131,7 @@ import random, sys, time
 from msgspec import json, structs
 from edge.config.schema import MqttConfig
 from edge.messages.payloads import EventPayload
-from edge.mqtt.publisher import MqttSink
+from edge.mqtt.sink import MqttSink
 from edge.mqtt.outbox.store import Store
 
 url, folder, boot_id, seed, settings, event = sys.argv[1:]

@@ -31,9 +31,9 @@ PROCESS = """
 import sys, threading, time
 from msgspec import json, structs
 from edge.config.schema import MqttConfig
-from edge.mqtt.dialler import Connector
+from edge.mqtt.connection import Connector
 from edge.messages.payloads import EventPayload
-from edge.mqtt.publisher import MqttSink
+from edge.mqtt.sink import MqttSink
 
 url, folder, first, count, event = sys.argv[1:]
 event = json.decode(event, type=EventPayload)

@@ -8,7 +8,7 @@ import pytest
 
 from support.http_camera import PASSWORD, USER, HttpCamera
 from support.mqtt import wait_until
-from support.mqtt5 import Five
+from support.mqtt5 import Requester
 from support.program import kill, start
 
 ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
@@ -83,8 +83,8 @@ def test_health_config_and_what_is_no_request(running):
 
 def test_with_mqtt_5_the_asker_is_answered_where_it_wants(running, broker):
     program = running()
-    five = Five(broker.port)
-    five.ask("emotion-edge/cam/request/health", b'{"transaction":"5"}', "answers/response/mine", b"\0\xff")
+    five = Requester(broker.port)
+    five.request("emotion-edge/cam/request/health", b'{"transaction":"5"}', "answers/response/mine", b"\0\xff")
     wait_until(lambda: five.seen)
     topic, payload, correlation = five.seen[0]
     assert (topic, correlation) == ("answers/response/mine", b"\0\xff")
@@ -95,7 +95,7 @@ def test_with_mqtt_5_the_asker_is_answered_where_it_wants(running, broker):
         ("answers/response/mine", payload),
     ]
     # Not even for a retained topic of our own: that would be a stranger's word in our name.
-    five.ask("emotion-edge/cam/request/pause", b"", "emotion-edge/cam/state", b"1")
+    five.request("emotion-edge/cam/request/pause", b"", "emotion-edge/cam/state", b"1")
     program.subscriber.wait(lambda: len(program.subscriber.of("response")) == 3)
     assert "the response topic" in program.subscriber.of("response")[2].json["error"]
     assert program.ask("health")[1]["health"]["paused"] is False

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import structs
 
 import edge.mqtt.connection
+import edge.mqtt.types
 import edge.vision.pipeline
 from edge.cli import main
 from edge.messages.payload_builder import PayloadBuilder
@@ -54,7 +55,7 @@ def event(self, decided):
 def publish(self, message):
     """Leak raw rows behind a payload."""
     if message.topic.endswith("/health"):
-        message = edge.mqtt.connection.Message(
+        message = edge.mqtt.types.OutgoingMessage(
             message.topic, message.payload + last[len(last) // 2].tobytes(), 0, retain=True
         )
     return _publish(self, message)

@@ -127,7 +127,7 @@ def test_any_request_is_answered_or_dropped(words: Words, message: ReceivedMessa
     desk = RequestHandler(RequestsConfig(), TOPICS, PauseFile(None))
     sensor = Sensor()
     box = SendQueue(lambda: None)
-    desk.received(message, box.post)
+    desk.received(message, box.publish)
     desk.attend(sensor, CONFIG)
     posted: list[OutgoingMessage] = []
     while (post := box.take()) is not None:
