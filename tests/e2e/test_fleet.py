@@ -181,7 +181,7 @@ def test_broker_restart_spreads_reconnections_and_loses_no_event(broker: Private
     attempts = [moment for report in reports for moment in report["attempts"] if moment > stopped_at]
     peak, expected = peak_per_second(attempts), peak_of_the_waits_alone()
     measured = (
-        f"{SENSORS} sensors, {len(attempts)} attempts in {max(attempts) - stopped_at:.1f} s, at most {peak} in one second "
+        f"{SENSORS} sensors, {len(attempts)} attempts in {max(attempts) - stopped_at:.1f} s, at most {peak} a second "
         f"({expected} by the waits alone); all reconnected {max(moments.values()) - began:.1f} s after the broker"
     )
     assert expected <= MAX_SHARE * SENSORS, "the waits themselves are too similar"
