@@ -10,7 +10,7 @@ from typing import Final
 
 from edge.messages.topics import STOPPED, Kind, Topics
 from edge.mqtt.connection import Connection
-from edge.mqtt.handlers import HandlerDispatcher
+from edge.mqtt.dispatcher import HandlerDispatcher
 from edge.mqtt.outbox.outbox import Outbox
 from edge.mqtt.outbox.retained import RetainedPayloads
 from edge.mqtt.types import ConnectionLostError, OutgoingMessage, PublishAck

@@ -13,8 +13,9 @@ from edge.errors import BrokerError
 from edge.logs.outage import OutageLog
 from edge.mqtt.broker_log import BrokerAcceptance, ConnectionLog
 from edge.mqtt.connection import Connector
+from edge.mqtt.dispatcher import HandlerDispatcher, SubscriptionPolicy
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.handlers import HandlerDispatcher, MessageHandler, SubscriptionPolicy
+from edge.mqtt.handlers import MessageHandler
 from edge.mqtt.publish_loop import STOPPED_ACK_SECONDS, PublishLoop, SensorOutput, ShutdownDeadline
 from edge.mqtt.types import ConnectionLostError
 from edge.pacing import Backoff

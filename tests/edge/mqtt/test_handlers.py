@@ -17,7 +17,8 @@ from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.messages.topics import is_name, matches
 from edge.mqtt.connection import Connection, Connector
-from edge.mqtt.handlers import MessageHandler, Publish, SendQueue, SubscriptionPolicy
+from edge.mqtt.dispatcher import SubscriptionPolicy
+from edge.mqtt.handlers import MessageHandler, Publish, SendQueue
 from edge.mqtt.settings import broker_settings
 from edge.mqtt.sink import MqttSink
 from edge.mqtt.types import ConnectionLostError, OutgoingMessage, ReceivedMessage, SubscribeAck

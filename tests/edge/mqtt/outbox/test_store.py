@@ -12,12 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edge.messages.payloads import encode
 from edge.mqtt.outbox.store import Store, StoreBusyError, StoreError
-from edge.mqtt.outbox.stored_event import NotAnEventError, StoredEvent
 from support.mqtt import event
 
 MakeStore = Callable[..., Store]
@@ -261,18 +258,3 @@ def test_removed_file_is_an_error_and_can_be_created_again(file: Path, make_stor
     assert store.open() == []
     store.write(json(1), ())
     assert seqs(store) == [1]
-
-
-def test_stored_event_is_replayed_unchanged_but_for_latency_and_mark() -> None:
-    stored = StoredEvent(b'{"boot_id":"b","seq":7,"later":[1.50],"time":"2026-01-31T08:15:00.250Z","latency_ms":1}')
-    assert stored.replay_payload(1_769_847_301.5) == (
-        b'{"boot_id":"b","seq":7,"later":[1.5],"time":"2026-01-31T08:15:00.250Z","latency_ms":1250.0,"replayed":true}'
-    )
-    # By a clock that was set back the event is not late.
-    assert b'"latency_ms":0.0' in stored.replay_payload(0.0)
-
-
-@given(st.binary(max_size=60) | st.just(b"[" * 100_000) | st.just(b'{"boot_id":"x","seq":1,"time":"2026-01-31"}'))
-def test_bytes_that_are_no_event_are_rejected(content: bytes) -> None:
-    with pytest.raises(NotAnEventError):
-        StoredEvent(content)
