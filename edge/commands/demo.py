@@ -21,11 +21,10 @@ from edge.errors import EXIT_INTERRUPTED, BrokerError, EdgeError
 from edge.messages.payloads import EventPayload
 from edge.messages.text import clock
 from edge.messages.topics import STATUS_WORDS, STOPPED, subscription
-from edge.mqtt.connection import Connection
-from edge.mqtt.dialler import Connector
+from edge.mqtt.connection import Connection, Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.settings import broker_settings
-from edge.mqtt.types import ConnectionGoneError, ReceivedMessage
+from edge.mqtt.types import ConnectionLostError, ReceivedMessage
 
 _SCRIPT: Final = "scripted:"
 _LAST_WORDS_SECONDS: Final = 5.0
@@ -102,7 +101,7 @@ def _with_broker(url: str, source: str, tally: Tally, say: Callable[[str], None]
                 _end(daemon)
     except ConnectFailedError as error:
         raise BrokerError(str(error)) from error
-    except ConnectionGoneError as error:
+    except ConnectionLostError as error:
         raise BrokerError(f"the connection to the private broker is gone: {error}") from error
     return daemon.returncode
 

@@ -15,7 +15,7 @@ from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.errors import BrokerError, CascadeError, EdgeError
 from edge.messages.payload_builder import PayloadBuilder
-from edge.mqtt.dialler import Connector
+from edge.mqtt.connection import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.outbox.inspect import describe_outbox
 from edge.mqtt.settings import broker_settings

@@ -10,11 +10,10 @@ from edge.config.schema import Config
 from edge.errors import BrokerError, ConfigError
 from edge.homeassistant.discovery import config_topic, discovery, is_ours, removal
 from edge.messages.topics import Topics
-from edge.mqtt.connection import Connection
-from edge.mqtt.dialler import Connector
+from edge.mqtt.connection import Connection, Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.settings import broker_settings
-from edge.mqtt.types import ConnectionGoneError
+from edge.mqtt.types import ConnectionLostError
 from edge.system import board
 
 _RETAINED_SECONDS: Final = 2.0
@@ -61,8 +60,8 @@ def remove(config: Config, stream: TextIO) -> int:
             connection.close()
     except ConnectFailedError as error:
         raise BrokerError(str(error)) from error
-    except ConnectionGoneError as error:
-        raise BrokerError(f"the connection to the broker at {dialler.access.broker} is gone: {error}") from error
+    except ConnectionLostError as error:
+        raise BrokerError(f"the connection to the broker at {dialler.settings.broker} is gone: {error}") from error
     stream.write(f"removed: {topic}\n" if found is not None else f"nothing to remove: {topic} is empty\n")
     if config.homeassistant.enabled:
         stream.write("homeassistant.enabled is true: the sensor announces itself again when it connects\n")
@@ -85,7 +84,7 @@ def _clear(connection: Connection, topic: str) -> None:
     mid = connection.publish(removal(topic))
     deadline = time.monotonic() + _ANSWER_SECONDS
     while (left := deadline - time.monotonic()) > 0:
-        for answer in connection.take_answers():
+        for answer in connection.take_publish_acks():
             if answer.mid == mid:
                 if answer.refusal is not None:
                     raise BrokerError(f"the broker refuses messages to {topic}: {answer.refusal}")

@@ -15,11 +15,10 @@ from edge.errors import BrokerError, ConfigError
 from edge.messages.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, Payload, StatePayload
 from edge.messages.text import clock, describe, describe_health, describe_state, printable
 from edge.messages.topics import STATUS_WORDS, Kind, parse_topic, subscription
-from edge.mqtt.connection import Connection
-from edge.mqtt.dialler import Connector
+from edge.mqtt.connection import Connection, Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.settings import broker_settings, reconnect_backoff
-from edge.mqtt.types import ConnectionGoneError, ReceivedMessage
+from edge.mqtt.types import ConnectionLostError, ReceivedMessage
 from edge.pacing import Backoff
 
 _KINDS: Final[tuple[Kind, ...]] = ("status", "state", "event", "health")
@@ -107,7 +106,7 @@ def json_line(base: str, message: ReceivedMessage) -> str | None:
 
 
 def subscribe(dialler: Connector, filters: list[str]) -> Connection:
-    """Connect and subscribe. Raises BrokerError for a refusal, ConnectFailedError, ConnectionGoneError."""
+    """Connect and subscribe. Raises BrokerError for a refusal, ConnectFailedError, ConnectionLostError."""
     connection = dialler.connect()
     try:
         refusal = connection.subscribe(filters)
@@ -116,16 +115,16 @@ def subscribe(dialler: Connector, filters: list[str]) -> Connection:
         raise
     if refusal is not None:
         connection.close()
-        msg = f"the broker at {dialler.access.broker} refuses the subscription to {', '.join(filters)}: {refusal}"
+        msg = f"the broker at {dialler.settings.broker} refuses the subscription to {', '.join(filters)}: {refusal}"
         raise BrokerError(msg)
     return connection
 
 
 def receive(connection: Connection, timeout_seconds: float) -> Iterator[ReceivedMessage]:
-    """Give what comes within one `poll`, also what came right before the end (ConnectionGoneError)."""
+    """Give what comes within one `poll`, also what came right before the end (ConnectionLostError)."""
     try:
         connection.poll(timeout_seconds)
-    except ConnectionGoneError:
+    except ConnectionLostError:
         yield from connection.take_received()
         raise
     yield from connection.take_received()
@@ -236,7 +235,7 @@ def _messages(
         except ConnectFailedError as error:
             if not accepted:
                 raise BrokerError(str(error)) from error
-        except ConnectionGoneError as error:
+        except ConnectionLostError as error:
             if not accepted:
                 raise BrokerError(f"the connection to the broker is gone: {error}") from error
             backoff.attempt_ended(time.monotonic() - began)

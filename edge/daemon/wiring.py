@@ -13,13 +13,13 @@ def make_sink(
     mqtt: MqttConfig,
     device: str,
     stdout: TextIO,
-    correspondents: Sequence[MessageHandler],
+    handlers: Sequence[MessageHandler],
     published: PublishedCallback | None,
 ) -> Sink:
-    """Build the sink that `mqtt` asks for; `correspondents` share its connection, `published` hears of each event."""
+    """Build the sink that `mqtt` asks for; `handlers` share its connection, `published` gets each published event."""
     if not mqtt.url:
         return JsonLinesSink(stdout, published)
-    # Who has no broker waits for neither paho nor TLS at the start.
-    from edge.mqtt.publisher import MqttSink  # noqa: PLC0415
+    # Without a broker the start does not wait for the import of paho and TLS.
+    from edge.mqtt.sink import MqttSink  # noqa: PLC0415
 
-    return MqttSink(mqtt, device, correspondents, published)
+    return MqttSink(mqtt, device, handlers, published)

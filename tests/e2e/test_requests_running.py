@@ -8,7 +8,7 @@ import pytest
 
 from support.http_camera import PASSWORD, USER, HttpCamera
 from support.mqtt import wait_until
-from support.mqtt5 import Five
+from support.mqtt5 import Requester
 from support.program import kill, start
 
 ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
@@ -83,8 +83,8 @@ def test_valid_and_invalid_requests_are_answered(running):
 
 def test_mqtt_5_request_is_answered_on_its_response_topic(running, broker):
     program = running()
-    five = Five(broker.port)
-    five.ask("emotion-edge/cam/request/health", b'{"transaction":"5"}', "answers/response/mine", b"\0\xff")
+    five = Requester(broker.port)
+    five.request("emotion-edge/cam/request/health", b'{"transaction":"5"}', "answers/response/mine", b"\0\xff")
     wait_until(lambda: five.seen)
     topic, payload, correlation = five.seen[0]
     assert (topic, correlation) == ("answers/response/mine", b"\0\xff")
@@ -95,7 +95,7 @@ def test_mqtt_5_request_is_answered_on_its_response_topic(running, broker):
         ("answers/response/mine", payload),
     ]
     # A retained topic of the sensor is refused: the response would replace its state.
-    five.ask("emotion-edge/cam/request/pause", b"", "emotion-edge/cam/state", b"1")
+    five.request("emotion-edge/cam/request/pause", b"", "emotion-edge/cam/state", b"1")
     program.subscriber.wait(lambda: len(program.subscriber.of("response")) == 3)
     assert "the response topic" in program.subscriber.of("response")[2].json["error"]
     assert program.request("health")[1]["health"]["paused"] is False

@@ -176,7 +176,7 @@ def _sink(mqtt: MqttConfig) -> Iterator[Sink]:
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
             yield JsonLinesSink(nowhere)
         return
-    from edge.mqtt.publisher import MqttSink  # noqa: PLC0415 - not needed without a broker
+    from edge.mqtt.sink import MqttSink  # noqa: PLC0415 - not needed without a broker
 
     publisher = MqttSink(mqtt, f"bench-{secrets.token_hex(4)}")
     publisher.start()

@@ -129,7 +129,7 @@ def test_any_request_is_answered_or_dropped(words: Words, message: ReceivedMessa
     handler = RequestHandler(RequestsConfig(), TOPICS, PauseFile(None))
     sensor = Sensor()
     send_queue = SendQueue(lambda: None)
-    handler.received(message, send_queue.post)
+    handler.received(message, send_queue.publish)
     handler.process_pending(sensor, CONFIG)
     published: list[OutgoingMessage] = []
     while (one := send_queue.take()) is not None:
