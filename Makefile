@@ -21,10 +21,11 @@ fuzz: .venv-litert/.ready   ## 10,000 configurations and 10,000 requests (FUZZ_E
 test-device: .venv-litert/.ready   ## the installed service on an emulated device (SUITE=trixie)
 	@sh scripts/test-device $(SUITE)
 
-lint: .venv-litert/.ready   ## style and types only
+lint: .venv-litert/.ready   ## style, types and layers only
 	@.venv-litert/bin/ruff check .
 	@.venv-litert/bin/ruff format --check .
 	@.venv-litert/bin/mypy
+	@.venv-litert/bin/lint-imports --no-logo --no-cache
 
 bench: .venv/.ready   ## time each stage on this machine (ARGS="--source 0 --json mine.json")
 	@.venv/bin/python -m edge.cli bench $(ARGS)

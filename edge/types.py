@@ -1,6 +1,10 @@
-"""What the stages hand to each other. Plain data: no behaviour beyond geometry, no clock, no I/O."""
+"""Defines the records that pass between the packages: frames, boxes, detections, faces, events.
+
+Plain data: no behaviour beyond geometry and counters, no clock, no input or output.
+"""
 
 import enum
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNKNOWN = "unknown"
-"""Stands for a label wherever confidence is below the threshold."""
+"""Label of a face whose best probability is below the threshold."""
 
 SourceState = Literal["opening", "ok", "paused", "stalled", "lost", "ended"]
-"""State of a source: `stalled` and `lost` last until the next opening gives a frame."""
+"""State of a source. `stalled` and `lost` last until the reopened source gives a frame."""
 
 Luma = NDArray[np.uint8]
 """Grey picture, uint8 (height, width)."""
@@ -21,12 +25,13 @@ Luma = NDArray[np.uint8]
 class Frame:
     """One picture with its times.
 
-    `number` counts the frames that the source gave, from 0, over reopenings too. `seconds` is the
-    time in the source since its first frame, and the only clock of the line after capture: a file's
-    own time stamps, or the time since start for a camera; it never goes backwards.
-    `captured_monotonic` (`time.monotonic()`) and `captured_unix` (`time.time()`) say when this
-    process got the frame: the first for `latency_ms`, the second for the events' `time`.
-    `bgr` is uint8 (height, width, 3) only where somebody asked for colour.
+    `number`: counts the frames of the source from 0, across reopenings.
+    `seconds`: time in the source since its first frame: the time stamps of a file, or the time since the
+    start for a camera. It never goes backwards, and it is the only clock of the pipeline.
+    `luma`: uint8 (height, width).
+    `captured_monotonic`: `time.monotonic()` when this process received the frame, for `latency_ms`.
+    `captured_unix`: `time.time()` at the same moment, for the `time` of events.
+    `bgr`: uint8 (height, width, 3), or None where the source was opened without colour.
     """
 
     number: int
@@ -39,7 +44,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels of the full frame; `x`, `y` is the top left corner."""
+    """A rectangle in pixels of the full frame. `x`, `y`: its top left corner."""
 
     x: float
     y: float
@@ -52,7 +57,7 @@ class Box:
         return self.x + self.width / 2, self.y + self.height / 2
 
     def iou(self, other: "Box") -> float:
-        """Intersection over union, 0 to 1."""
+        """Return the intersection over union, 0 to 1."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         if width <= 0 or height <= 0:
@@ -60,63 +65,91 @@ class Box:
         shared = width * height
         return shared / (self.width * self.height + other.width * other.height - shared)
 
-    def holds(self, point: tuple[float, float]) -> bool:
-        """Tell whether a point (x, y) lies in it."""
+    def contains(self, point: tuple[float, float]) -> bool:
+        """Return whether a point (x, y) lies inside or on the border."""
         return self.x <= point[0] <= self.x + self.width and self.y <= point[1] <= self.y + self.height
 
-    def may_be(self, other: "Box") -> bool:
-        """Tell whether the centre of either box lies in the other: mostly the same face, at another size."""
-        return self.holds(other.centre) or other.holds(self.centre)
+    def may_match(self, other: "Box") -> bool:
+        """Return whether the centre of either box lies in the other: usually one face, found at two sizes."""
+        return self.contains(other.centre) or other.contains(self.centre)
 
     def scaled(self, factor: float) -> "Box":
-        """Multiply every coordinate, as for a frame that was resized."""
+        """Return the box for a frame that was resized by a factor."""
         return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What the cascade found.
+    """A face found by the search cascade.
 
-    `hits`: overlapping windows that the search merged into it. `agreed`: the second cascade sees a
-    face there too; None where it was not asked. Only agreed detections begin a track; any may continue
-    one, because a face that is known to be there turns and blurs, and a phantom is one from its first
-    frame. `serial`: the track that it was searched for, 0 where it was not.
+    `neighbours`: overlapping windows of the cascade that were merged into the box. `verified`: whether
+    the second cascade found a face there too; None where verification was not run. Only verified
+    detections start a track. Any detection may continue one, because a tracked face turns and blurs,
+    while a phantom (a false positive that stays in one place) is one from its first frame.
+    `searched_id`: `Track.id` of the track that was searched for, 0 for a search of the frame.
     """
 
     box: Box
-    hits: int
+    neighbours: int
     verified: bool | None
-    serial: int = 0
+    searched_id: int = 0
+
+
+@dataclass(slots=True)
+class Verification:
+    """Results of the second cascade for one track.
+
+    `attempts`, `passes`: how often verification was run, and how often it passed. `last_seconds`,
+    `last_pass_seconds`: frame times of the last attempt and of the last pass, -inf before the first.
+    """
+
+    attempts: int = 0
+    passes: int = 0
+    last_seconds: float = -math.inf
+    last_pass_seconds: float = -math.inf
+
+    def record(self, *, passed: bool, seconds: float) -> None:
+        """Add the result of an attempt on the frame of that time."""
+        self.attempts += 1
+        self.last_seconds = seconds
+        if passed:
+            self.passes += 1
+            self.last_pass_seconds = seconds
+
+    @property
+    def last_failed(self) -> bool:
+        """Whether the last attempt failed; False before the first."""
+        return self.last_seconds > self.last_pass_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class TrackPrediction:
-    """A track as the search needs it.
+    """A track as the detector needs it for the next frame.
 
-    `box`: where the face is expected in this frame. `latest`: where it was found last. `speed`: sides of
-    the face that it is expected to have moved since. `missed`: frames since, 0 where it was found in the
-    last one; `new`: sighted only once. `confirmed`: announced. `asked_seconds`: when the second cascade
-    was last asked about it; `doubted`: that answer was no.
+    `id`: `Track.id`. `box`: predicted for this frame. `speed`: predicted movement since the last
+    detection, in sides of the face. `misses`: frames since the last detection, 0 where the last frame
+    had one. `new`: detected only once. `confirmed`: announced. `verification`: the track's own record,
+    not a copy.
     """
 
-    serial: int
+    id: int
     box: Box
-    latest: Box
     speed: float
-    missed: int
+    misses: int
     new: bool
     confirmed: bool
-    asked_seconds: float
-    doubted: bool
+    verification: Verification
 
 
 @dataclass(frozen=True, slots=True)
 class TrackedFace:
-    """A confirmed face as it is now, smoothed over time.
+    """A confirmed face in the current frame, smoothed over time.
 
-    `probabilities` float32 (labels,), calibrated and smoothed; `label`: what is announced;
-    `confidence`: smoothed probability of `label`, or of the best label where it is `unknown`. `prediction`:
-    float32 (labels,), the network's last word on it, calibrated and not smoothed; None where it has none.
+    `track_id`: number under which the face is published, from 1.
+    `label`: the announced label. `confidence`: smoothed probability of `label`, or of the best label
+    where it is `unknown`. `probabilities`: float32 (labels,), calibrated and smoothed.
+    `prediction`: float32 (labels,), the last output of the network for this face, calibrated but not
+    smoothed; None where there is none.
     """
 
     track_id: int
@@ -128,7 +161,7 @@ class TrackedFace:
 
 
 class EventKind(enum.StrEnum):
-    """What can be said about a face."""
+    """Kinds of events about a face."""
 
     FACE_APPEARED = "face_appeared"
     EMOTION_CHANGED = "emotion_changed"
@@ -137,10 +170,10 @@ class EventKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a face, before it has a number or an address.
+    """A change of a face, before it gets an identifier and a topic.
 
-    `previous` is the label announced before (None where there was none). `frame` is the frame on
-    which it was decided.
+    `previous`: the label announced before, None where there was none. `frame`: the frame on which the
+    event was decided.
     """
 
     kind: EventKind
@@ -151,13 +184,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What one frame led to.
+    """Result of the pipeline for one frame.
 
-    `stage_ms`: time spent, by stage name ("detect", "classify", "track"). `readings`: faces that the network read.
+    `stage_ms`: time spent by stage ("detect", "classify", "track"), milliseconds. `faces_classified`: faces
+    on which the network ran.
     """
 
     frame: Frame
     faces: tuple[TrackedFace, ...]
     events: tuple[Event, ...]
     stage_ms: dict[str, float] = field(default_factory=dict)
-    predictions: int = 0
+    faces_classified: int = 0

@@ -1,10 +1,10 @@
-"""Tries the announcement on Home Assistant itself; not part of `make test`, see docs/testing.md.
+"""Tests discovery with Home Assistant itself; not part of `make test`, see docs/testing.md.
 
     PYTHON scripts/home_assistant_trial.py PORT
 
-PYTHON has Home Assistant installed. On 127.0.0.1:PORT is a broker, and on it the sensor "hall", which plays a
+PYTHON has Home Assistant installed. A broker runs on 127.0.0.1:PORT, and the sensor "hall" publishes to it from a
 script in a loop. Home Assistant's core, its MQTT integration and the automations of docs/home-assistant.md run in
-this process; the exit code is 1 where something is not as the documentation says.
+this process. The exit code is 1 if something is not as documented.
 """
 
 import asyncio
@@ -26,25 +26,25 @@ from homeassistant.helpers import device_registry, entity_registry
 from homeassistant.setup import async_setup_component
 
 GUIDE = (Path(__file__).parent.parent / "docs" / "home-assistant.md").read_text(encoding="utf-8")
-PARTS = ("homeassistant", "persistent_notification", "http", "input_boolean", "automation", DOMAIN)
-PATIENCE_SECONDS = 60.0
+COMPONENTS = ("homeassistant", "persistent_notification", "http", "input_boolean", "automation", DOMAIN)
+TIMEOUT_SECONDS = 60.0
 LONG_AGO = "2026-01-01T00:00:00+00:00"
 
 
-class Complaints(logging.Handler):
-    """Keeps what the MQTT integration warns about."""
+class WarningCollector(logging.Handler):
+    """Collects the warnings of the MQTT integration."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
+        """Store the record's line."""
         self.lines.append(f"{record.name}: {record.getMessage()}")
 
 
 def write_entry(folder: Path, port: int) -> None:
-    """Leave what a person would have clicked together: the MQTT integration with this broker."""
+    """Write the configuration entry of the MQTT integration with this broker, as the user interface would."""
     entry = {
         "created_at": LONG_AGO,
         "data": {"broker": "127.0.0.1", "port": port},
@@ -71,13 +71,13 @@ def write_entry(folder: Path, port: int) -> None:
 
 
 def free_port() -> int:
-    """Port on the loopback that nobody uses."""
+    """Return a free port on the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
 async def start(folder: Path, lamp: Callable[[core.ServiceCall], Awaitable[None]]) -> core.HomeAssistant:
-    """Start the core with what the automations need, and a lamp that only listens."""
+    """Start the core with what the automations need. `lamp` handles the services of the light."""
     hass = core.HomeAssistant(str(folder))
     loader.async_setup(hass)
     hass.config.skip_pip = True
@@ -94,28 +94,28 @@ async def start(folder: Path, lamp: Callable[[core.ServiceCall], Awaitable[None]
     hass.auth = await auth.auth_manager_from_config(hass, [{"type": "homeassistant"}], [])
     for service in ("turn_on", "turn_off"):
         hass.services.async_register("light", service, lamp)
-    for part in PARTS:
-        if not await async_setup_component(hass, part, config):
-            sys.exit(f"Home Assistant's {part} cannot be set up")
+    for component in COMPONENTS:
+        if not await async_setup_component(hass, component, config):
+            sys.exit(f"Home Assistant's {component} cannot be set up")
     await hass.async_start()
     return hass
 
 
 async def until(what: str, condition: Callable[[], object]) -> None:
-    """Wait for something that must come."""
-    for _ in range(round(PATIENCE_SECONDS / 0.1)):
+    """Wait for a condition; exit if it does not become true in time."""
+    for _ in range(round(TIMEOUT_SECONDS / 0.1)):
         if condition():
             print(f"ok: {what}")
             return
         await asyncio.sleep(0.1)
-    sys.exit(f"this never came: {what}")
+    sys.exit(f"not within {TIMEOUT_SECONDS:g} s: {what}")
 
 
 async def trial(port: int) -> None:
-    """Go through what the documentation promises."""
-    complaints, calls, seen = Complaints(), [], set()
-    logging.getLogger("homeassistant.components.mqtt").addHandler(complaints)
-    # What Home Assistant says of its own parts, started here in another way than its own.
+    """Check what the documentation promises, step by step."""
+    warnings, calls, seen = WarningCollector(), [], set()
+    logging.getLogger("homeassistant.components.mqtt").addHandler(warnings)
+    # Home Assistant warns about its own components, because they are not started in its usual way here.
     logging.getLogger("homeassistant.helpers.frame").setLevel(logging.CRITICAL)
     documented = set(re.findall(r"^\| `([a-z_]+\.\w+)` \|", GUIDE, re.MULTILINE))
 
@@ -145,12 +145,12 @@ async def trial(port: int) -> None:
         await hass.services.async_call("input_boolean", "turn_on", guests, blocking=True)
         await until("guests pause the sensor", lambda: (state("paused"), state("present")) == ("on", "unknown"))
         await hass.services.async_call("input_boolean", "turn_off", guests, blocking=True)
-        await until("then it looks again", lambda: (state("paused"), state("present")) == ("off", "on"))
+        await until("then capture resumes", lambda: (state("paused"), state("present")) == ("off", "on"))
         for one in sorted(documented):
             print(f"{one}: {hass.states.get(one).state}")
         await hass.async_stop(force=True)
-    if complaints.lines:
-        sys.exit("Home Assistant complains:\n" + "\n".join(complaints.lines))
+    if warnings.lines:
+        sys.exit("Home Assistant warns:\n" + "\n".join(warnings.lines))
 
 
 if __name__ == "__main__":

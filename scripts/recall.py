@@ -1,9 +1,10 @@
-"""Compare what the scheduled search finds with what searching each frame whole finds, file by file.
+"""Compares the scheduled search with a search of each whole frame, file by file.
 
-Reference: media/faces.json beside the checkout (EMOTION_EDGE_DATA), boxes of 24 pixels and more, IoU 0.3. A
-face counts as found in a frame where a track, or what the frame's own search found, lies on it; for the whole
-search (scale 1.1, 5 neighbours, 30 pixels) what it finds in the frame. Both also give the boxes per frame that
-lie on no reference box of any size. Processor time is that of the search alone, without the network.
+Reference: media/faces.json beside the checkout (EMOTION_EDGE_DATA), boxes of 24 pixels and more, IoU 0.3. With the
+scheduled search a face counts as found in a frame where a track or a detection of that frame lies on it; with the
+search of the whole frame (scale 1.1, 5 neighbours, 30 pixels) where a box of that search does. For both the number
+of boxes per frame that lie on no reference box of any size is given. Processor time is that of the search alone,
+without the network.
 """
 
 import argparse
@@ -25,31 +26,31 @@ from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_ca
 from edge.vision.detection.detector import Detector
 from edge.vision.tracker import Tracker
 
-SMALLEST_PX = 24
-SAME_FACE = 0.3
+MIN_FACE_PX = 24
+MIN_IOU = 0.3
 FPS = 12.5
-PLAIN_SCALE, PLAIN_NEIGHBOURS, PLAIN_SMALLEST_PX = 1.1, 5, 30
+PLAIN_SCALE, PLAIN_NEIGHBOURS, PLAIN_MIN_PX = 1.1, 5, 30
 
 
 @dataclass
 class Count:
-    """Faces found, boxes on no face, and milliseconds of processor time per frame."""
+    """Faces found, boxes on no face, and processor time per frame, milliseconds."""
 
     found: int = 0
-    strangers: int = 0
+    false_positives: int = 0
     spent_ms: list[float] = field(default_factory=list)
 
-    def take(self, boxes: list[Box], reference: list[Box], began: float) -> None:
-        """Count one frame."""
+    def add(self, boxes: list[Box], reference: list[Box], began: float) -> None:
+        """Add one frame; `began`: `time.process_time()` before its search."""
         self.spent_ms.append(1000 * (time.process_time() - began))
-        wanted = [face for face in reference if face.width >= SMALLEST_PX]
-        self.found += sum(any(box.iou(face) >= SAME_FACE for box in boxes) for face in wanted)
-        self.strangers += sum(not any(box.iou(face) >= SAME_FACE for face in reference) for box in boxes)
+        wanted = [face for face in reference if face.width >= MIN_FACE_PX]
+        self.found += sum(any(box.iou(face) >= MIN_IOU for box in boxes) for face in wanted)
+        self.false_positives += sum(not any(box.iou(face) >= MIN_IOU for face in reference) for box in boxes)
 
 
 @dataclass
 class Result:
-    """One file: its frames, its reference faces, and what each search made of them."""
+    """One file: its frames, its reference faces, and the counts of both searches."""
 
     name: str
     frames: int
@@ -59,17 +60,20 @@ class Result:
 
 
 def grey_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Decode a file: uint8 (height, width) per frame."""
+    """Decode a video file; yields uint8 (height, width) per frame."""
     capture = cv2.VideoCapture(str(path))
     while True:
-        there, picture = capture.read()
-        if not there:
+        decoded, picture = capture.read()
+        if not decoded:
             return
         yield np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
 
 
 def compare(path: Path, reference: list[list[list[float]]], level: Level = LADDER[0]) -> Result:
-    """Search a file both ways, frame by frame; `reference`: x, y, width, height, score per face and frame."""
+    """Search a file both ways.
+
+    `reference`: for each frame a list of faces, each x, y, width, height, score.
+    """
     config = Config()
     plain = load_cascade(cascade_path("", SEARCH_CASCADE), "detector.cascade")
     detector, tracker = Detector(config.detector), Tracker(config.tracker)
@@ -77,23 +81,23 @@ def compare(path: Path, reference: list[list[list[float]]], level: Level = LADDE
     faces = 0
     for number, luma in enumerate(grey_frames(path)):
         expected = [Box(*box[:4]) for box in reference[number]]
-        faces += sum(face.width >= SMALLEST_PX for face in expected)
+        faces += sum(face.width >= MIN_FACE_PX for face in expected)
         began, seconds = time.process_time(), number / FPS
-        found = detector.search(luma, seconds, tracker.followed(seconds), level)
-        tracks, _ = tracker.update(found, seconds)
-        # What was found is where its track is, too: one box each.
-        seen = [track.seen for track in tracks]
-        loose = [one.box for one in found if not any(one is other for other in seen)]
-        scheduled_count.take([track.box for track in tracks] + loose, expected, began)
+        detections = detector.search(luma, seconds, tracker.predict(seconds), level)
+        tracks, _ = tracker.update(detections, seconds)
+        # A detection that belongs to a track counts as the track's box only.
+        matched = [track.detection for track in tracks]
+        unmatched = [one.box for one in detections if not any(one is other for other in matched)]
+        scheduled_count.add([track.box for track in tracks] + unmatched, expected, began)
         began = time.process_time()
-        smallest = (PLAIN_SMALLEST_PX, PLAIN_SMALLEST_PX)
+        smallest = (PLAIN_MIN_PX, PLAIN_MIN_PX)
         boxes = plain.detectMultiScale(luma, PLAIN_SCALE, PLAIN_NEIGHBOURS, minSize=smallest)
-        plain_count.take([Box(*(float(value) for value in box)) for box in boxes], expected, began)
+        plain_count.add([Box(*(float(value) for value in box)) for box in boxes], expected, began)
     return Result(path.name, len(plain_count.spent_ms), faces, scheduled_count, plain_count)
 
 
 def main() -> None:
-    """Print a line for each file."""
+    """Print one line per file."""
     parser = argparse.ArgumentParser(description=__doc__)
     default = os.environ.get("EMOTION_EDGE_DATA", str(Path(__file__).parents[1] / ".." / "shared"))
     parser.add_argument(
@@ -106,13 +110,13 @@ def main() -> None:
     cv2.setNumThreads(1)  # as the daemon does
     media = arguments.data / "media"
     level = next(one for one in LADDER if one.name == arguments.level)
-    print(f"{'found of faces; boxes on none; ms a frame':46}{'scheduled':>26}{'each frame whole':>26}")
+    print(f"{'found of faces; boxes on no face; ms per frame':46}{'scheduled':>26}{'whole frames':>26}")
     for name, reference in json.loads((media / "faces.json").read_text(encoding="utf-8")).items():
         result = compare(media / name, reference, level)
-        columns = [
-            f"{count.found:4}/{result.faces:<4}{count.strangers / result.frames:6.2f}{np.mean(count.spent_ms):8.2f}"
-            for count in (result.scheduled, result.plain)
-        ]
+        columns = []
+        for count in (result.scheduled, result.plain):
+            per_frame = count.false_positives / result.frames
+            columns.append(f"{count.found:4}/{result.faces:<4}{per_frame:6.2f}{np.mean(count.spent_ms):8.2f}")
         print(f"{name:46}" + "".join(f"{column:>26}" for column in columns), flush=True)
 
 

@@ -23,11 +23,10 @@ from edge.errors import EXIT_INTERRUPTED, BrokerError, EdgeError
 from edge.messages.payloads import EventPayload
 from edge.messages.text import clock
 from edge.messages.topics import STATUS_WORDS, STOPPED, subscription
-from edge.mqtt.connection import Connection
-from edge.mqtt.dialler import Connector
+from edge.mqtt.connection import Connection, Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.settings import broker_settings
-from edge.mqtt.types import ConnectionGoneError, ReceivedMessage
+from edge.mqtt.types import ConnectionLostError, ReceivedMessage
 
 _SCRIPT: Final = "scripted:"
 _LAST_MESSAGES_SECONDS: Final = 5.0
@@ -94,7 +93,7 @@ def _with_broker(url: str, source: str, summary: EventSummary, stream: TextIO) -
                 _end(daemon)
     except ConnectFailedError as error:
         raise BrokerError(str(error)) from error
-    except ConnectionGoneError as error:
+    except ConnectionLostError as error:
         raise BrokerError(f"the connection to the private broker is lost: {error}") from error
     return daemon.returncode
 

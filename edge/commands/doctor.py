@@ -18,7 +18,7 @@ from edge.commands.common import add_broker_option, add_common_options, add_sour
 from edge.config.schema import Config
 from edge.errors import BrokerError, CascadeError, EdgeError
 from edge.messages.payload_builder import PayloadBuilder
-from edge.mqtt.dialler import Connector
+from edge.mqtt.connection import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.outbox.inspect import describe_outbox
 from edge.mqtt.settings import broker_settings

@@ -13,11 +13,10 @@ from edge.config.schema import Config
 from edge.errors import BrokerError, ConfigError
 from edge.homeassistant.discovery import config_topic, discovery, is_ours, removal
 from edge.messages.topics import Topics
-from edge.mqtt.connection import Connection
-from edge.mqtt.dialler import Connector
+from edge.mqtt.connection import Connection, Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.settings import broker_settings
-from edge.mqtt.types import ConnectionGoneError
+from edge.mqtt.types import ConnectionLostError
 from edge.system import board
 
 _RETAINED_SECONDS: Final = 2.0
@@ -81,8 +80,8 @@ def remove(config: Config, stream: TextIO) -> None:
             connection.close()
     except ConnectFailedError as error:
         raise BrokerError(str(error)) from error
-    except ConnectionGoneError as error:
-        raise BrokerError(f"the connection to the broker at {connector.access.broker} is lost: {error}") from error
+    except ConnectionLostError as error:
+        raise BrokerError(f"the connection to the broker at {connector.settings.broker} is lost: {error}") from error
     stream.write(f"removed: {topic}\n" if found is not None else f"nothing to remove: {topic} is empty\n")
     if config.homeassistant.enabled:
         stream.write("homeassistant.enabled is true: the sensor announces itself again when it connects\n")
@@ -104,10 +103,10 @@ def _clear(connection: Connection, topic: str) -> None:
     mid = connection.publish(removal(topic))
     deadline = time.monotonic() + _ACKNOWLEDGEMENT_SECONDS
     while (left := deadline - time.monotonic()) > 0:
-        for answer in connection.take_answers():
-            if answer.mid == mid:
-                if answer.refusal is not None:
-                    raise BrokerError(f"the broker refuses messages to {topic}: {answer.refusal}")
+        for ack in connection.take_publish_acks():
+            if ack.mid == mid:
+                if ack.refusal is not None:
+                    raise BrokerError(f"the broker refuses messages to {topic}: {ack.refusal}")
                 return
         connection.poll(left)
     raise BrokerError(f"the broker did not acknowledge a message to {topic} within {_ACKNOWLEDGEMENT_SECONDS:g} s")

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from edge.errors import BrokerError
-from edge.mqtt.connection import Connection
-from edge.mqtt.dialler import Connector
+from edge.mqtt.connection import Connection, Connector
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.types import ConnectionGoneError, ReceivedMessage
+from edge.mqtt.types import ConnectionLostError, ReceivedMessage
 from edge.pacing import Backoff
 
 _STOP_CHECK_SECONDS: Final = 0.2
@@ -16,7 +15,7 @@ _STOP_CHECK_SECONDS: Final = 0.2
 
 
 def subscribe(connector: Connector, filters: list[str]) -> Connection:
-    """Connect and subscribe. Raises BrokerError for a refusal, ConnectFailedError, ConnectionGoneError."""
+    """Connect and subscribe. Raises BrokerError for a refusal, ConnectFailedError, ConnectionLostError."""
     connection = connector.connect()
     try:
         refusal = connection.subscribe(filters)
@@ -26,16 +25,16 @@ def subscribe(connector: Connector, filters: list[str]) -> Connection:
     if refusal is not None:
         connection.close()
         raise BrokerError(
-            f"the broker at {connector.access.broker} refuses the subscription to {', '.join(filters)}: {refusal}"
+            f"the broker at {connector.settings.broker} refuses the subscription to {', '.join(filters)}: {refusal}"
         )
     return connection
 
 
 def receive(connection: Connection, timeout_seconds: float) -> Iterator[ReceivedMessage]:
-    """Yield the messages of one `poll`, also those that came right before the end (ConnectionGoneError)."""
+    """Yield the messages of one `poll`, also those that came right before the end (ConnectionLostError)."""
     try:
         connection.poll(timeout_seconds)
-    except ConnectionGoneError:
+    except ConnectionLostError:
         yield from connection.take_received()
         raise
     yield from connection.take_received()
@@ -65,7 +64,7 @@ def receive_reconnecting(
         except ConnectFailedError as error:
             if not connected_once:
                 raise BrokerError(str(error)) from error
-        except ConnectionGoneError as error:
+        except ConnectionLostError as error:
             if not connected_once:
                 raise BrokerError(f"the connection to the broker is lost: {error}") from error
             backoff.attempt_ended(time.monotonic() - began)

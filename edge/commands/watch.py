@@ -20,7 +20,7 @@ from edge.errors import ConfigError
 from edge.messages.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, Payload, StatePayload
 from edge.messages.text import clock, describe, describe_health, describe_state, printable
 from edge.messages.topics import STATUS_WORDS, Kind, parse_topic, subscription
-from edge.mqtt.dialler import Connector
+from edge.mqtt.connection import Connector
 from edge.mqtt.settings import broker_settings, reconnect_backoff
 from edge.mqtt.types import ReceivedMessage
 

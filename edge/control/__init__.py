@@ -1,1 +1,1 @@
-"""Remote control over MQTT: requests, responses, and the persisted pause."""
+"""Remote control over MQTT: requests, responses, and the stored pause."""

@@ -1,13 +1,13 @@
-"""The desk where requests are taken from the broker, and answered between two frames.
+"""Receives requests from the broker, executes them between two frames, and publishes the responses.
 
-The publisher's thread checks them and puts them down, the line's does what they ask. Neither waits for
-the other, and a flood costs frames nothing but the time to drop it.
+The publisher's thread checks a request and puts it into a queue, the pipeline's thread executes it. Neither waits for
+the other, and a flood of requests costs the pipeline only the time to drop them.
 """
 
 import logging
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -27,104 +27,117 @@ from edge.redact import redacted
 _LOG: Final = logging.getLogger(__name__)
 
 _BURST_SECONDS: Final = 2.0
-"""So many seconds' worth of requests may come at once: a dashboard that opens asks for everything."""
-_MOST_WAITING: Final = 32
-"""Requests put down and not done yet; there are that many only where the line stands still."""
-_FLOOD_ANSWER_SECONDS: Final = 5.0
-"""How often it is answered that there are too many."""
+"""Seconds' worth of requests that may arrive at once: a dashboard that opens sends one of each."""
+_MAX_PENDING: Final = 32
+"""Requests that wait for the pipeline's thread; there are this many only while it is blocked."""
+_FLOOD_RESPONSE_SECONDS: Final = 5.0
+"""Interval of responses to requests beyond the limit; the others are dropped without one."""
 _FLOOD_LOG_SECONDS: Final = 3600.0
 _HIDDEN: Final = ("user", "password", "token", "secret", "key_file")
 """A key with one of these in its name says who we are or where a secret lies, which is no stranger's business."""
 
 
 class Sensor(Protocol):
-    """What requests are about. Used by the line's thread alone."""
+    """The sensor as requests see and change it. Used by the pipeline's thread alone."""
 
     @property
     def paused(self) -> bool:
-        """Whether it does not look."""
+        """Whether capture is paused."""
 
-    def set_paused(self, paused: bool) -> None:  # noqa: FBT001 - what else could it be
-        """Stop to look, or look again. Raises EdgeError where that cannot be."""
+    def set_paused(self, paused: bool) -> None:  # noqa: FBT001 - the name says what it is
+        """Pause or resume capture. Raises EdgeError if that is not possible."""
 
     def report(self) -> HealthPayload:
-        """How it is doing, now or a moment ago."""
+        """Return the sensor's health, at most a second old."""
 
 
 class RequestHandler:
-    """A correspondent that takes requests to the device of `topics`. `mark` outlives the process.
+    """Handles requests to the device of `topics`, as a `MessageHandler`.
 
-    One that is not enabled hears nothing.
+    `pause_file`: where a pause is stored. `clock`: as `time.monotonic`. If requests are disabled in the configuration,
+    it subscribes to nothing.
     """
 
-    def __init__(self, config: RequestsConfig, topics: Topics, mark: PauseFile) -> None:
-        self.mark = mark
+    def __init__(
+        self,
+        config: RequestsConfig,
+        topics: Topics,
+        pause_file: PauseFile,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.pause_file = pause_file
         self._topics = topics
         self._enabled = config.enabled
-        self._rate = config.per_second
-        self._pacer = TokenBucket(config.per_second, max(1, round(_BURST_SECONDS * config.per_second)))
-        self._waiting: queue.Queue[tuple[Request, list[ResponseTarget], Publish]] = queue.Queue(_MOST_WAITING)
-        self._retained_told = False
+        self._per_second = config.per_second
+        self._clock = clock
+        self._limit = TokenBucket(config.per_second, max(1, round(_BURST_SECONDS * config.per_second)), clock)
+        self._pending: queue.Queue[tuple[Request, list[ResponseTarget], Publish]] = queue.Queue(_MAX_PENDING)
+        self._retained_logged = False
         self._dropped = 0
-        self._flood_answered: float | None = None
-        self._flood_logged: float | None = None
+        self._flood_answered_at: float | None = None
+        self._flood_logged_at: float | None = None
 
     @property
     def filters(self) -> Sequence[str]:
-        """Every request to this sensor."""
+        """Topic filter of all requests to this sensor; none if requests are disabled."""
         return (self._topics.requests,) if self._enabled else ()
 
-    def connected(self, post: Publish) -> None:
-        """Nothing to say as long as nobody asks."""
+    def connected(self, publish: Publish) -> None:
+        """Do nothing: this handler publishes responses only."""
 
-    def received(self, message: ReceivedMessage, post: Publish) -> None:
-        """Check a request and put it down, or say why not."""
+    def received(self, message: ReceivedMessage, publish: Publish) -> None:
+        """Check a request and queue it for `process_pending`, or publish why it is refused."""
         if message.retained:
-            # It was meant for whoever was there when it was sent, maybe years ago.
-            if not self._retained_told:
-                self._retained_told = True
-                _LOG.warning("a request that the broker retains on %r is ignored: it is of the past", message.topic)
+            # It was sent to the sensor as it was then, maybe years ago.
+            if not self._retained_logged:
+                self._retained_logged = True
+                _LOG.warning("retained request on %r ignored: publish requests without the retain flag", message.topic)
             return
-        if not self._pacer.take():
-            self._drop(message, post)
+        if not self._limit.take():
+            self._drop(message, publish)
             return
-        to = response_targets(self._topics, message)
+        targets = response_targets(self._topics, message)
         try:
             request = parse_request(self._topics, message)
-            self._put(request, to, post)
+            self._enqueue(request, targets, publish)
         except RefusedError as error:
-            _LOG.debug("refused a request on %r: %s", message.topic, error)
-            _answer(to, post, _refusal(str(error), error.transaction))
+            _LOG.debug("request on %r refused: %s", message.topic, error)
+            _publish_response(targets, publish, _refusal(str(error), error.transaction))
 
-    def attend(self, sensor: Sensor, config: Config) -> None:
-        """Do what waits, in the line's thread; `config` is in force."""
+    def process_pending(self, sensor: Sensor, config: Config) -> None:
+        """Execute the queued requests and publish their responses. Call it in the pipeline's thread.
+
+        `config`: the configuration that is in force.
+        """
         while True:
             try:
-                request, to, post = self._waiting.get_nowait()
+                request, targets, publish = self._pending.get_nowait()
             except queue.Empty:
                 return
             try:
-                response = self._do(request, sensor, config)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with an answer, frames go on
-                _LOG.exception("a request to %s failed", request.name)
-                response = _refusal(f"the sensor failed over it ({type(error).__name__})", request.transaction)
-            _answer(to, post, response)
+                response = self._execute(request, sensor, config)
+            except Exception as error:  # noqa: BLE001 - a failed request must not end the pipeline
+                _LOG.exception("request %s failed", request.name)
+                response = _refusal(f"the request failed in the sensor ({type(error).__name__})", request.transaction)
+            _publish_response(targets, publish, response)
 
-    def _put(self, request: Request, to: list[ResponseTarget], post: Publish) -> None:
+    def _enqueue(self, request: Request, targets: list[ResponseTarget], publish: Publish) -> None:
         try:
-            self._waiting.put_nowait((request, to, post))
+            self._pending.put_nowait((request, targets, publish))
         except queue.Full:
-            raise RefusedError("the sensor is busy, and many requests wait already", request.transaction) from None
+            sentence = f"the sensor is busy: {_MAX_PENDING} requests are waiting already"
+            raise RefusedError(sentence, request.transaction) from None
 
-    def _do(self, request: Request, sensor: Sensor, config: Config) -> ResponsePayload:
+    def _execute(self, request: Request, sensor: Sensor, config: Config) -> ResponsePayload:
         if request.paused is not None:
-            # Remembered before it looks again, and only once it does not.
+            # The file is removed before capture resumes and written after it is paused: it never says "paused" of a
+            # sensor that was not.
             if not request.paused:
-                self.mark.set(paused=False)
+                self.pause_file.set(paused=False)
             sensor.set_paused(request.paused)
             if sensor.paused is not request.paused:
-                return _refusal("the source has ended: there is nothing left to look at", request.transaction)
-            self.mark.set(paused=request.paused)
+                return _refusal("the source has ended and cannot be paused", request.transaction)
+            self.pause_file.set(paused=request.paused)
         return ResponsePayload(
             time=timestamp(time.time()),
             status="ok",
@@ -135,34 +148,35 @@ class RequestHandler:
             config=redacted_config(config) if request.name == "config" else None,
         )
 
-    def _drop(self, message: ReceivedMessage, post: Publish) -> None:
-        """One too many: most of a flood is not even answered."""
+    def _drop(self, message: ReceivedMessage, publish: Publish) -> None:
+        """Drop a request beyond the limit; answer and log it if the last answer and log line are old enough."""
         self._dropped += 1
-        now = time.monotonic()
-        if self._flood_answered is None or now - self._flood_answered >= _FLOOD_ANSWER_SECONDS:
-            self._flood_answered = now
+        now = self._clock()
+        if self._flood_answered_at is None or now - self._flood_answered_at >= _FLOOD_RESPONSE_SECONDS:
+            self._flood_answered_at = now
             sentence = (
-                f"too many requests: {self._rate:g} per second are answered, and {self._dropped} were dropped so far"
+                f"too many requests: at most {self._per_second:g} per second are answered; "
+                f"{self._dropped} dropped so far"
             )
-            _answer(response_targets(self._topics, message), post, _refusal(sentence, None))
-        if self._flood_logged is None or now - self._flood_logged >= _FLOOD_LOG_SECONDS:
-            self._flood_logged = now
+            _publish_response(response_targets(self._topics, message), publish, _refusal(sentence, None))
+        if self._flood_logged_at is None or now - self._flood_logged_at >= _FLOOD_LOG_SECONDS:
+            self._flood_logged_at = now
             _LOG.warning(
-                "more than %g requests per second on %s: %d dropped so far, and the rest will be",
-                self._rate,
+                "request limit %g/s exceeded on %s; %d dropped so far; logged hourly at most",
+                self._per_second,
                 message.topic,
                 self._dropped,
             )
 
 
 def create_request_handler(config: Config, device: str) -> RequestHandler:
-    """Build the desk of `device`. Raises ConfigError for a folder of the outbox that cannot be one.
+    """Return the request handler of `device`. Raises ConfigError if `mqtt.outbox_directory` cannot be used.
 
-    Where nobody can be heard, no pause is remembered either: it could not be taken back.
+    Without a broker, or with requests disabled, a stored pause is ignored: no request could end it.
     """
-    heard = bool(config.mqtt.url) and config.requests.enabled
-    mark = PauseFile(pause_file(config.mqtt, device) if heard else None)
-    return RequestHandler(config.requests, Topics(config.mqtt.base_topic, device), mark)
+    reachable = bool(config.mqtt.url) and config.requests.enabled
+    file = pause_file(config.mqtt, device) if reachable else None
+    return RequestHandler(config.requests, Topics(config.mqtt.base_topic, device), PauseFile(file))
 
 
 def redacted_config(config: Config) -> dict[str, dict[str, Any]]:
@@ -189,7 +203,7 @@ def _refusal(sentence: str, transaction: str | None) -> ResponsePayload:
     )
 
 
-def _answer(to: list[ResponseTarget], post: Publish, response: ResponsePayload) -> None:
+def _publish_response(targets: list[ResponseTarget], publish: Publish, response: ResponsePayload) -> None:
     payload = encode(response)
-    for address in to:
-        post(OutgoingMessage(address.topic, payload, 1, retain=False, correlation=address.correlation))
+    for target in targets:
+        publish(OutgoingMessage(target.topic, payload, 1, retain=False, correlation=target.correlation))

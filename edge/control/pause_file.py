@@ -1,4 +1,4 @@
-"""Remembers that the sensor was asked not to look, over restarts and power cuts."""
+"""Stores on disk that capture is paused, so that a pause outlives restarts and power cuts."""
 
 import logging
 from pathlib import Path
@@ -10,9 +10,9 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class PauseFile:
-    """A file that is there while the sensor is paused; with None it is not remembered.
+    """A file that exists while capture is paused. With None nothing is stored.
 
-    Who asked a sensor not to look means it until they say otherwise, and not until somebody pulls the plug.
+    A pause protects the people in view. It must last until a request ends it, and not until the next power cut.
     """
 
     def __init__(self, file: Path | None) -> None:
@@ -20,16 +20,16 @@ class PauseFile:
 
     @property
     def file(self) -> Path | None:
-        """Where it is."""
+        """Path of the file."""
         return self._file
 
     @property
     def is_set(self) -> bool:
-        """Whether it was paused when it ended."""
+        """Whether the file exists: capture was paused when the sensor last stopped."""
         return self._file is not None and self._file.exists()
 
-    def set(self, paused: bool) -> None:  # noqa: FBT001 - what else could it be
-        """Remember whether it is paused; on disk when this returns. A disk that fails costs a line in the log."""
+    def set(self, paused: bool) -> None:  # noqa: FBT001 - the name says what it is
+        """Create or remove the file; the change is on disk when this returns. A failing disk is logged, not raised."""
         if self._file is None or self.is_set is paused:
             return
         try:
@@ -40,5 +40,5 @@ class PauseFile:
                 self._file.unlink(missing_ok=True)
             sync_folder(self._file.parent)
         except OSError as error:
-            what = "looks again" if paused else "is paused"
-            _LOG.warning("%s cannot be changed (%s): after a restart the sensor %s", self._file, error.strerror, what)
+            state = "is not paused" if paused else "is paused"
+            _LOG.warning("%s cannot be changed (%s): after a restart the sensor %s", self._file, error.strerror, state)

@@ -1,6 +1,6 @@
-"""What can be asked of a sensor, and where the answer goes. Pure.
+"""Parses requests and determines the topics of their responses. Pure functions.
 
-A request comes from anybody who may publish on the broker, so all of it is bounded and checked here.
+Any client that may publish on the broker can send a request, so every part of it is checked and bounded here.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,20 @@ from edge.mqtt.types import ReceivedMessage
 Name = Literal["pause", "resume", "health", "config"]
 NAMES: Final[tuple[Name, ...]] = get_args(Name)
 UNKNOWN: Final = "unknown"
-"""Last part of the topic of the answer to anything else: topics are nothing for strangers to make."""
+"""Last level of the response topic for any other name: a client must not make the sensor create topics."""
 
-MOST_BYTES: Final = 4096
-"""Longest payload. A request needs some hundred; longer ones are refused before they are looked at."""
-MOST_TRANSACTION: Final = 128
-"""Longest transaction, in characters: a UUID has 36."""
-_MOST_TOPIC_BYTES: Final = 256
-_MOST_CORRELATION_BYTES: Final = 256
-_SHOWN: Final = 40
+MAX_PAYLOAD_BYTES: Final = 4096
+"""Longest payload. A request needs about a hundred bytes; longer ones are refused before they are parsed."""
+MAX_TRANSACTION_LENGTH: Final = 128
+"""Longest transaction, characters: a UUID has 36."""
+_MAX_TOPIC_BYTES: Final = 256
+_MAX_CORRELATION_BYTES: Final = 256
+_MAX_SHOWN_LENGTH: Final = 40
+"""Characters of a received value that an error message repeats."""
 
 
 class RefusedError(Exception):
-    """The request is not met; the message is one sentence. `transaction`: as the request had it, if legible."""
+    """A request is refused; the message is one sentence. `transaction`: that of the request, if it could be read."""
 
     def __init__(self, sentence: str, transaction: str | None = None) -> None:
         super().__init__(sentence)
@@ -35,7 +36,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Something to do. `paused`: what is to become of the sensor, for `pause` and `resume`."""
+    """A valid request. `paused`: the requested state, for `pause` and `resume`; None for the others."""
 
     name: Name
     transaction: str | None
@@ -44,27 +45,27 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ResponseTarget:
-    """Where an answer goes. `correlation`: what the asker knows it by; MQTT 5 only."""
+    """Where a response is published. `correlation`: the correlation data of the request; MQTT 5 only."""
 
     topic: str
     correlation: bytes | None = None
 
 
 def parse_request(topics: Topics, message: ReceivedMessage) -> Request:
-    """Take a request apart. Raises RefusedError."""
-    if len(message.payload) > MOST_BYTES:
-        raise RefusedError(f"the payload has {len(message.payload)} bytes, but may have at most {MOST_BYTES}")
+    """Parse and check a request. Raises RefusedError."""
+    if len(message.payload) > MAX_PAYLOAD_BYTES:
+        raise RefusedError(f"the payload has {len(message.payload)} bytes, but may have at most {MAX_PAYLOAD_BYTES}")
     fields = _fields(message.payload)
     transaction = _transaction(fields)
-    _check_address(topics, message, transaction)
-    asked = _last(message.topic)
-    name = next((one for one in NAMES if one == asked), None)
+    _check_response_target(topics, message, transaction)
+    requested = _last_level(message.topic)
+    name = next((one for one in NAMES if one == requested), None)
     if name is None:
-        raise RefusedError(f"{_shown(asked)} is no request; known are {', '.join(NAMES)}", transaction)
+        raise RefusedError(f"unknown request {_shown(requested)}; known: {', '.join(NAMES)}", transaction)
     known = ("transaction", "paused") if name == "pause" else ("transaction",)
     for key in fields:
         if key not in known:
-            raise RefusedError(f"{_shown(key)} is no key of this request; known: {', '.join(known)}", transaction)
+            raise RefusedError(f"unknown key {_shown(key)} in this request; known: {', '.join(known)}", transaction)
     paused = fields.get("paused", True)
     if not isinstance(paused, bool):
         raise RefusedError(f"paused is {_shown(paused)}, but must be true or false", transaction)
@@ -72,11 +73,14 @@ def parse_request(topics: Topics, message: ReceivedMessage) -> Request:
 
 
 def response_targets(topics: Topics, message: ReceivedMessage) -> list[ResponseTarget]:
-    """Where to answer: on our own topic always, and where an asker with MQTT 5 wants it, if that may be."""
-    name = _last(message.topic)
+    """Return where to publish the response.
+
+    Always the sensor's own response topic, and also the response topic of an MQTT 5 request, if that is allowed.
+    """
+    name = _last_level(message.topic)
     own = ResponseTarget(topics.response(name if name in NAMES else UNKNOWN))
     try:
-        _check_address(topics, message, None)
+        _check_response_target(topics, message, None)
     except RefusedError:
         return [own]
     wanted = message.response_topic
@@ -85,30 +89,29 @@ def response_targets(topics: Topics, message: ReceivedMessage) -> list[ResponseT
     return [own, ResponseTarget(wanted, message.correlation)]
 
 
-def _check_address(topics: Topics, message: ReceivedMessage, transaction: str | None) -> None:
-    """Refuse what could not be answered as its asker wants it. Raises RefusedError."""
-    if message.correlation is not None and len(message.correlation) > _MOST_CORRELATION_BYTES:
+def _check_response_target(topics: Topics, message: ReceivedMessage, transaction: str | None) -> None:
+    """Raise RefusedError if the response cannot be published as the request wants it."""
+    if message.correlation is not None and len(message.correlation) > _MAX_CORRELATION_BYTES:
         raise RefusedError(
-            f"the correlation data has {len(message.correlation)} bytes, but may have at most "
-            f"{_MOST_CORRELATION_BYTES}",
+            f"the correlation data has {len(message.correlation)} bytes, but may have at most {_MAX_CORRELATION_BYTES}",
             transaction,
         )
     wanted = message.response_topic
-    if wanted is not None and not _may_answer_on(topics, wanted):
+    if wanted is not None and not _is_allowed(topics, wanted):
         raise RefusedError(
-            f"the response topic {_shown(wanted)} is not used: it must be a topic of at most {_MOST_TOPIC_BYTES} "
-            f"bytes, and outside {topics.base}/ but for this sensor's responses",
+            f"the response topic {_shown(wanted)} is not allowed: it must be a topic of at most {_MAX_TOPIC_BYTES} "
+            f"bytes, outside of {topics.base}/ or below {topics.response('')}",
             transaction,
         )
 
 
-def _may_answer_on(topics: Topics, topic: str) -> bool:
-    """Whether a stranger may send an answer there.
+def _is_allowed(topics: Topics, topic: str) -> bool:
+    """Tell whether a client may choose this response topic.
 
-    What sensors say of themselves, and what they are asked, is not for strangers to write in our name. The
-    rest is the broker's to allow: it knows what this sensor may publish to.
+    A client must not make this sensor publish on the topics of sensors and of requests to them. For all other topics
+    the broker's access rules decide.
     """
-    if not is_name(topic) or len(topic.encode()) > _MOST_TOPIC_BYTES:
+    if not is_name(topic) or len(topic.encode()) > _MAX_TOPIC_BYTES:
         return False
     return not f"{topic}/".startswith(f"{topics.base}/") or topic.startswith(topics.response(""))
 
@@ -119,7 +122,7 @@ def _fields(payload: bytes) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RefusedError(f"the payload is no JSON: {error}") from None
+        raise RefusedError(f"the payload is not JSON: {error}") from None
     except RecursionError:
         raise RefusedError("the payload is nested too deeply") from None
     if not isinstance(fields, dict):
@@ -132,16 +135,18 @@ def _transaction(fields: dict[str, Any]) -> str | None:
         return None
     transaction = fields["transaction"]
     if not isinstance(transaction, str):
-        raise RefusedError(f"transaction is {_shown(transaction)}, but must be a text")
-    if len(transaction) > MOST_TRANSACTION:
-        raise RefusedError(f"transaction has {len(transaction)} characters, but may have at most {MOST_TRANSACTION}")
+        raise RefusedError(f"transaction is {_shown(transaction)}, but must be a string")
+    if len(transaction) > MAX_TRANSACTION_LENGTH:
+        raise RefusedError(
+            f"transaction has {len(transaction)} characters, but may have at most {MAX_TRANSACTION_LENGTH}"
+        )
     return transaction
 
 
-def _last(topic: str) -> str:
+def _last_level(topic: str) -> str:
     return topic.rpartition("/")[2]
 
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+    return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[: _MAX_SHOWN_LENGTH - 3]}..."

@@ -73,10 +73,11 @@ class Daemon:
 
         Raises EdgeError where the source or the broker cannot be used, and any error of a stage.
         """
-        if self._requests.mark.is_set:
+        if self._requests.pause_file.is_set:
             self._capture.pause()
             log.warning(
-                "capture is paused, as before the restart (%s): a resume request starts it", self._requests.mark.file
+                "capture is paused, as before the restart (%s): a resume request starts it",
+                self._requests.pause_file.file,
             )
         self._capture.start()
         live = self._capture.live
@@ -112,7 +113,7 @@ class Daemon:
         while not self._stop.is_set():
             if self._reloader.take():
                 self._reload()
-            self._requests.attend(self, self._config)
+            self._requests.process_pending(self, self._config)
             frame = self._capture.next(_POLL_SECONDS)
             self._update_watchdog()
             if frame is not None:
@@ -190,7 +191,7 @@ class Daemon:
                 )
                 logged = True
             self._update_watchdog()
-            self._requests.attend(self, self._config)
+            self._requests.process_pending(self, self._config)
             self._stop.wait(0.02)
 
     def _update_watchdog(self) -> None:

@@ -7,7 +7,7 @@ from edge.homeassistant.announcer import DiscoveryAnnouncer
 from edge.levels import Level
 from edge.messages.payload_builder import STATE_SECONDS, PayloadBuilder
 from edge.messages.payloads import HealthPayload, InfoPayload
-from edge.preview.factory import NullPreview
+from edge.preview.interface import NullPreview
 from edge.sinks.base import Sink, SinkStatus
 from edge.types import Event, Frame, StepResult, TrackedFace
 
@@ -39,7 +39,7 @@ class Outputs:
     def publish_info(self, info: InfoPayload) -> None:
         """Publish what this sensor is."""
         self._sink.info(info)
-        self._preview.introduce(info)
+        self._preview.set_info(info)
         if self._announcer is not None:
             self._announcer.describe(info)
 
@@ -47,7 +47,7 @@ class Outputs:
         """Publish events in their order."""
         for event in events:
             payload = self._payloads.event(event)
-            self._preview.decided(payload)
+            self._preview.event_decided(payload)
             self._sink.event(payload, event.frame.captured_monotonic)
 
     def show_frame(self, result: StepResult, latency_ms: float, level: Level) -> None:

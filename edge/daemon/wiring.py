@@ -81,7 +81,7 @@ def build_components(
     preview = create_preview(config, preview_health)
     requests = create_request_handler(config, device)
     handlers = [handler for handler in (announcer, requests) if handler is not None]
-    sink = create_sink(config.mqtt, device, stdout, handlers, preview.published)
+    sink = create_sink(config.mqtt, device, stdout, handlers, preview.event_published)
     outputs = Outputs(sink, preview, announcer, payloads)
 
     options = SourceOptions(config.source, colour=classifier.wants_colour)
@@ -122,6 +122,6 @@ def create_sink(
     if not mqtt.url:
         return JsonLinesSink(stdout, published)
     # Without a broker the start does not wait for paho and TLS to load.
-    from edge.mqtt.publisher import MqttSink  # noqa: PLC0415
+    from edge.mqtt.sink import MqttSink  # noqa: PLC0415
 
     return MqttSink(mqtt, device, handlers, published)

@@ -1,1 +1,1 @@
-"""Home Assistant discovery: the device message, its entities, and its announcement."""
+"""Home Assistant discovery: the discovery message, its entities, and when it is published or removed."""

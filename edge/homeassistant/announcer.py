@@ -1,4 +1,4 @@
-"""Announces the sensor to Home Assistant, on the sensor's own connection, and takes that back when turned off."""
+"""Publishes the discovery message to Home Assistant, and removes it after discovery was disabled or moved."""
 
 import logging
 import random
@@ -17,19 +17,20 @@ from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 _LOG: Final = logging.getLogger(__name__)
 
 _BIRTH: Final = b"online"
-"""What Home Assistant says when it has started, unless somebody changed it: QoS 0, and not retained."""
+"""Home Assistant's birth message, published when it has started: by default with QoS 0 and not retained."""
 
-MOST_DELAY_SECONDS: Final = 3.0
-"""Longest wait before an answer to that, drawn anew each time: all sensors of a house hear it in the same
-instant, and Home Assistant is busy starting. Nothing is urgent, for it has had the retained message by then.
-After a connection there is no wait, because the reconnections of many sensors are spread already."""
+MAX_DELAY_SECONDS: Final = 3.0
+"""Longest delay of the announcement after a birth message, drawn anew each time. All sensors of a house receive the
+birth message in the same instant, while Home Assistant is busy starting, and it has the retained announcement already.
+After a connection there is no delay, because the reconnections of many sensors are spread already."""
 
 
 class DiscoveryAnnouncer:
-    """A correspondent. `announced` remembers what is to be taken back; `commands`: requests are listened to.
+    """Publishes and removes the discovery message of one sensor, as a `MessageHandler`.
 
-    `config` turned off, or with another prefix than before: the old message is removed, and forgotten once the
-    broker has shown that it is gone.
+    `announced`: the topics of earlier announcements. Those that `config` no longer asks for, because discovery is
+    disabled or has another prefix, are cleared, and removed from `announced` once the broker has echoed the empty
+    message. `commands`: the sensor accepts requests. `rng`: draws the delays.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class DiscoveryAnnouncer:
         self._commands = commands
         self._rng = rng or random.Random()
         self._message: OutgoingMessage | None = None
-        self._post: Publish | None = None
+        self._publish: Publish | None = None
         self._stale = announced.topics
         if config.enabled:
             topic = config_topic(config.discovery_prefix, topics.device)
@@ -56,49 +57,50 @@ class DiscoveryAnnouncer:
 
     @property
     def filters(self) -> Sequence[str]:
-        """Where Home Assistant says that it has started, and each topic that is to become empty."""
+        """Topic of the birth message, and each topic that is to be cleared."""
         return [*([self._config.status_topic] if self._config.enabled else []), *sorted(self._stale)]
 
     def describe(self, info: InfoPayload) -> None:
-        """Announce what the sensor is from here on. From any thread."""
+        """Set the description of the sensor and announce it. Thread-safe."""
         if not self._config.enabled:
             return
         message = discovery(self._config.discovery_prefix, self._topics, info, commands=self._commands)
         if message == self._message:
             return
-        # In this order, and the other way round in `connected`: one of the two threads sees what the other did.
+        # First the message, then the connection, and the other way round in `connected`: whatever the interleaving, at
+        # least one of the two threads sees what the other has set, and publishes.
         self._message = message
-        if self._post is not None:
-            self._post(message)
+        if self._publish is not None:
+            self._publish(message)
 
-    def connected(self, post: Publish) -> None:
-        """Announce the sensor, and take back what is stale."""
-        self._post = post
+    def connected(self, publish: Publish) -> None:
+        """Clear stale topics, and announce the sensor."""
+        self._publish = publish
         for topic in sorted(self._stale):
-            post(removal(topic))
+            publish(removal(topic))
         if self._message is not None:
-            post(self._message)
+            publish(self._message)
 
-    def received(self, message: ReceivedMessage, post: Publish) -> None:
-        """Home Assistant has started, or a stale topic is empty."""
+    def received(self, message: ReceivedMessage, publish: Publish) -> None:
+        """Announce the sensor after a birth message; forget a stale topic that is empty."""
         if message.retained:
             return
         if message.topic in self._stale and not message.payload:
             self._stale -= {message.topic}
             self._announced.remove(message.topic)
-            _LOG.info("this sensor is no longer announced on %s", message.topic)
+            _LOG.info("Home Assistant announcement on %s removed", message.topic)
         elif message.topic == self._config.status_topic and message.payload == _BIRTH and self._message is not None:
-            post(self._message, self._rng.uniform(0.0, MOST_DELAY_SECONDS))
+            publish(self._message, self._rng.uniform(0.0, MAX_DELAY_SECONDS))
 
 
 def create_announcer(config: Config, device: str) -> DiscoveryAnnouncer | None:
-    """Build the correspondent of `device`; None where it has nothing to announce and nothing to take back.
+    """Return the announcer of `device`; None if it has nothing to announce and nothing to remove.
 
-    Raises ConfigError for a folder of the outbox that cannot be one.
+    Raises ConfigError if `mqtt.outbox_directory` cannot be used.
     """
-    ending = config_topic("", device)
+    suffix = config_topic("", device)
     announced = AnnouncedTopics(
-        announced_file(config.mqtt, device), lambda topic: is_name(topic) and topic.endswith(ending)
+        announced_file(config.mqtt, device), lambda topic: is_name(topic) and topic.endswith(suffix)
     )
     if not config.homeassistant.enabled and not announced.topics:
         return None

@@ -1,8 +1,8 @@
-"""The message that makes Home Assistant know this sensor, and the one that makes it forget. Pure.
+"""Builds the discovery message that adds this sensor to Home Assistant, and the one that removes it. Pure functions.
 
-It follows Home Assistant's device-based discovery (2024.11 and later): one retained message describes
-the device and all its entities. Keys are written in full, so that a person can read what
-`emotion-edge homeassistant show` prints.
+They follow Home Assistant's device-based discovery (2024.11 and later): one retained message describes the device and
+all its entities. Keys have their full names, not Home Assistant's abbreviations, so that the output of
+`emotion-edge homeassistant show` is readable.
 """
 
 import re
@@ -16,19 +16,19 @@ from edge.messages.topics import Topics
 from edge.mqtt.types import OutgoingMessage
 
 _ORIGIN: Final = "emotion-edge"
-"""Who made a message; by this we know our own again."""
+"""Name of the origin in every discovery message: `is_ours` recognises messages of this program by it."""
 
 
 def config_topic(prefix: str, device: str) -> str:
-    """Topic of the discovery message of `device`."""
+    """Return the topic of the discovery message of `device`."""
     return f"{prefix}/device/{_object_id(device)}/config"
 
 
 def discovery(prefix: str, topics: Topics, info: InfoPayload, *, commands: bool = True) -> OutgoingMessage:
-    """Describe this sensor to Home Assistant. `commands`: whether it listens to requests."""
-    entities = {key: _identified(key, component, info.device) for key, component in components(topics, info).items()}
+    """Return the discovery message. `commands`: whether the sensor accepts requests; without, there is no switch."""
+    entities = {key: _with_ids(key, component, info.device) for key, component in components(topics, info).items()}
     if not commands:
-        # Its platform alone takes an entity away that was announced before.
+        # A component of nothing but its platform removes an entity that was announced before.
         entities |= {key: {"platform": one["platform"]} for key, one in entities.items() if "command_topic" in one}
     payload = {
         "device": {
@@ -46,12 +46,12 @@ def discovery(prefix: str, topics: Topics, info: InfoPayload, *, commands: bool 
 
 
 def removal(topic: str) -> OutgoingMessage:
-    """Take the sensor and its entities out of Home Assistant, and the message above out of the broker."""
+    """Return the message that removes the device from Home Assistant and the retained message from the broker."""
     return OutgoingMessage(topic, b"", 1, retain=True)
 
 
 def is_ours(payload: bytes) -> bool:
-    """Whether `payload` is a discovery message of this program, of whatever version."""
+    """Tell whether `payload` is a discovery message of this program, of any version."""
     try:
         return bool(msgspec.json.decode(payload)["origin"]["name"] == _ORIGIN)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError):
@@ -62,10 +62,11 @@ def _object_id(device: str) -> str:
     return f"{_ORIGIN}-{device}"
 
 
-def _identified(key: str, component: dict[str, Any], device: str) -> dict[str, Any]:
-    """Add ids made of the device's id and `key` alone: names may change, and a history must not be lost then.
+def _with_ids(key: str, component: dict[str, Any], device: str) -> dict[str, Any]:
+    """Add the ids and the quality of service to a component.
 
-    The quality of service is said per component, because Home Assistant hands that of the device on to none.
+    Ids are made of the device's id and `key` alone, because names may change and the history must not be lost then.
+    The quality of service stands in every component, because Home Assistant does not pass on that of the device.
     """
     unique = f"{_object_id(device)}-{key}"
     slug = re.sub("[^a-z0-9]+", "_", unique.lower())

@@ -1,6 +1,6 @@
-"""What Home Assistant makes of our topics: its entities, each with the template that reads a payload. Pure.
+"""Defines the entities that Home Assistant shows, each with the template that reads a payload. Pure functions.
 
-Where a template gives None, Home Assistant shows "unknown": its word for a value that is not there.
+For a template that renders as None, Home Assistant shows "unknown".
 """
 
 from typing import Any, Final
@@ -8,13 +8,12 @@ from typing import Any, Final
 from edge.levels import LADDER
 from edge.messages.payloads import InfoPayload
 from edge.messages.topics import ONLINE, Topics
+from edge.types import UNKNOWN
 
 NOBODY: Final = "nobody"
-"""What the emotion shows where nobody is in view."""
+"""State of the entity `emotion` while no face is in view."""
 
-UNKNOWN: Final = "unknown"
-"""Our word for a face that the model is not sure about; Home Assistant shows it as its own unknown."""
-
+# A face below the confidence threshold (`unknown`) is in view, and its emotion is unknown to Home Assistant as well.
 _EMOTION: Final = (
     "{% set emotion = value_json.emotion %}"
     f"{{{{ None if value_json.paused or emotion == '{UNKNOWN}' else '{NOBODY}' if emotion is none else emotion }}}}"
@@ -36,7 +35,7 @@ _PROBLEM_DETAILS: Final = (
     " 'within_budget': value_json.within_budget, 'outbox_problem': value_json.outbox_problem,"
     " 'events_lost': value_json.outbox_dropped, 'throttled': value_json.throttled} | to_json }}"
 )
-# Nothing for an event that had to wait: it is history, and an automation would take it for news.
+# Empty for an event that was delivered late: an automation would take it for a current one.
 _EVENT: Final = (
     "{% if not value_json.replayed %}"
     "{{ {'event_type': value_json.type, 'emotion': value_json.emotion, 'previous': value_json.previous,"
@@ -44,26 +43,29 @@ _EVENT: Final = (
     " 'time': value_json.time} | to_json }}"
     "{% endif %}"
 )
-# Home Assistant knows one word for "not available", and both `stopped` and `offline` mean that.
+# Home Assistant has one payload for "not available"; both `stopped` and `offline` mean that.
 _CONNECTED: Final = f"{{{{ 'online' if value == '{ONLINE}' else 'offline' }}}}"
-_SEEING: Final = "{{ 'online' if value_json.source in ['ok', 'paused', 'ended'] else 'offline' }}"
+_CAPTURING: Final = "{{ 'online' if value_json.source in ['ok', 'paused', 'ended'] else 'offline' }}"
 
 
 def availability(topics: Topics) -> list[dict[str, Any]]:
-    """When entities have a value at all: as long as the sensor is connected."""
+    """Return the condition under which entities are available: the sensor is connected."""
     return [{"topic": topics.status, "value_template": _CONNECTED}]
 
 
 def components(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
     """Return the entities by key, without their ids."""
-    return _in_view(topics, info) | _happening(topics) | _condition(topics)
+    return _faces(topics, info) | _event_and_switch(topics) | _diagnostics(topics)
 
 
-def _in_view(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
-    """Who is there. While the camera is away nobody knows that, and "nobody" would be wrong."""
+def _faces(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
+    """Return the entities of the faces in view.
+
+    They are unavailable while the camera is lost: it is not known then who is there, and `nobody` would be wrong.
+    """
     common = {
         "state_topic": topics.state,
-        "availability": [*availability(topics), {"topic": topics.health, "value_template": _SEEING}],
+        "availability": [*availability(topics), {"topic": topics.health, "value_template": _CAPTURING}],
         "availability_mode": "all",
     }
     return {
@@ -73,7 +75,7 @@ def _in_view(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
             "name": "Emotion",
             "icon": "mdi:emoticon-outline",
             "device_class": "enum",
-            # Home Assistant strips what a template gives.
+            # Home Assistant strips white space from a rendered template.
             "options": list(dict.fromkeys([*(label.strip() for label in info.model.labels), NOBODY])),
             "value_template": _EMOTION,
         },
@@ -104,7 +106,7 @@ def _in_view(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
     }
 
 
-def _happening(topics: Topics) -> dict[str, dict[str, Any]]:
+def _event_and_switch(topics: Topics) -> dict[str, dict[str, Any]]:
     return {
         "event": {
             "platform": "event",
@@ -122,7 +124,7 @@ def _happening(topics: Topics) -> dict[str, dict[str, Any]]:
             "value_template": _PAUSED,
             "state_on": "ON",
             "state_off": "OFF",
-            # A switch has one topic for both of its commands.
+            # A switch has one command topic for both states.
             "command_topic": f"{topics.base}/{topics.device}/request/pause",
             "payload_on": '{"paused": true}',
             "payload_off": '{"paused": false}',
@@ -130,8 +132,8 @@ def _happening(topics: Topics) -> dict[str, dict[str, Any]]:
     }
 
 
-def _condition(topics: Topics) -> dict[str, dict[str, Any]]:
-    """How the sensor is doing."""
+def _diagnostics(topics: Topics) -> dict[str, dict[str, Any]]:
+    """Return the diagnostic entities, about the sensor itself."""
     common = {"state_topic": topics.health, "entity_category": "diagnostic"}
     number = common | {"platform": "sensor", "state_class": "measurement"}
     return {

@@ -1,38 +1,78 @@
-"""What the broker says to us, as far as it concerns more than one message."""
+"""Tracks whether the broker accepts this sensor, and logs connections and outages without repeating itself."""
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from edge.errors import BrokerError
-from edge.logs.outage import LogDeduplicator
+from edge.logs.outage import LogDeduplicator, OutageLog, OutageNotice, format_duration
 from edge.messages.topics import Kind
 
 _LOG: Final = logging.getLogger(__name__)
 
+_MESSAGES: Final = {
+    OutageNotice.GONE: "{reason}; events wait in the outbox meanwhile",
+    OutageNotice.REASON: "{reason}; events wait in the outbox meanwhile",
+    OutageNotice.STILL: "no connection for {duration}: {reason}; {waiting} event(s) wait",
+    OutageNotice.UNSTEADY: (
+        "the connection to the broker is unstable: {reason}; its recovery is logged once a connection lasts"
+    ),
+}
+
 
 class BrokerAcceptance:
-    """Whether the broker wants us: it does once it has acknowledged `online`.
+    """Whether the broker accepts this sensor: it does once it has acknowledged the status `online`.
 
-    `known` is set as soon as that is decided, or there is no broker to decide it.
+    `decided` is set once that is known, or once there is no broker that could decide it.
     """
 
     def __init__(self) -> None:
-        self.known = threading.Event()
+        self.decided = threading.Event()
         self.accepted = False
-        """Once and for all: a broker that refuses us later may think better of it."""
+        """Never reset: a broker that accepted this sensor and refuses it later may accept it again."""
         self._refusals = LogDeduplicator()
 
-    def answered(self, kind: Kind, refusal: str | None) -> None:
-        """Take its word on a message of ours: None where it has taken it, else a sentence.
+    def acknowledged(self, kind: Kind, refusal: str | None) -> None:
+        """Handle the acknowledgement of a message of `kind`; `refusal` is a sentence, None where it was accepted.
 
-        Raises BrokerError where it refuses the status of a sensor that it has never accepted.
+        Raises BrokerError where the broker refuses the status of a sensor that it has never accepted.
         """
         if kind == "status" and refusal is None:
             self.accepted = True
-            self.known.set()
+            self.decided.set()
         elif kind == "status" and not self.accepted:
             raise BrokerError(str(refusal))
         if refusal is not None and self._refusals.new(refusal, time.monotonic()):
             _LOG.error("%s", refusal)
+
+
+class ConnectionLog:
+    """Logs when the connection to the broker is made and lost. `waiting` returns the number of events that wait."""
+
+    def __init__(self, waiting: Callable[[], int], outage: OutageLog | None = None) -> None:
+        self._waiting = waiting
+        self._outage = outage or OutageLog()
+        self._reason = ""  # the last one that was given to the outage log
+        self._ever_connected = False
+
+    def disconnected(self, reason: str, *, permanent: bool) -> None:
+        """Log that there is no connection because of `reason`.
+
+        During an outage only a `permanent` reason counts as a new one; others change with each attempt.
+        """
+        if permanent or not self._outage.told:
+            self._reason = reason
+        notice = self._outage.failed(self._reason, time.monotonic())
+        if notice is not None:
+            duration = format_duration(self._outage.seconds)
+            _LOG.warning("%s", _MESSAGES[notice].format(reason=reason, duration=duration, waiting=self._waiting()))
+
+    def connected(self, name: str) -> None:
+        """Log that there is a connection, at first and after an outage; to be called as long as it lasts."""
+        back = self._outage.lives(time.monotonic()) is not None
+        if back or not self._ever_connected:
+            after = f" after {format_duration(self._outage.seconds)}" if back else ""
+            _LOG.info("connected to %s%s", name, after)
+        self._ever_connected = True

@@ -1,11 +1,11 @@
-"""One connection to a broker, from TCP to DISCONNECT. The only file that imports paho.
+"""Opens and runs one connection to a broker, from TCP to DISCONNECT. The only module that imports paho.
 
-A `Connection` lives once and is never connected again: paho's own reconnection has no jitter, keeps
-unacknowledged messages in memory, and sends them again in its own time. With one paho client per
-connection there is nothing to send again but what the outbox decides, so no event is ever given to
-the same client twice, and an outbox on disk can later treat a restart like any other lost connection.
+A `Connection` is opened once and never reconnects: paho's own reconnection has no jitter, keeps unacknowledged
+messages in memory, and sends them again at a time of its own choice. With one paho client per connection only the
+outbox decides what is sent again: no event is given to the same client twice, and a restart of the process is handled
+like any other lost connection.
 
-paho runs here without a thread of its own: whoever owns the connection calls `poll`.
+paho runs here without a thread of its own: the owner of the connection calls `poll`.
 """
 
 import contextlib
@@ -23,10 +23,16 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.mqtt.errors import ConnectFailedError, cut_off, refused, unreachable
+from edge.mqtt.errors import (
+    ConnectFailedError,
+    closed_before_connack,
+    connack_timed_out,
+    connection_refused,
+    transport_failed,
+)
 from edge.mqtt.settings import BrokerSettings
 from edge.mqtt.types import (
-    ConnectionGoneError,
+    ConnectionLostError,
     OutgoingMessage,
     ProtocolVersion,
     PublishAck,
@@ -36,24 +42,20 @@ from edge.mqtt.types import (
 
 _LOG: Final = logging.getLogger(__name__)
 
-CONNECT_SECONDS: Final = 5.0
-"""Patience for TCP and TLS, and again for the broker's answer. A reachable broker takes milliseconds,
-one behind a bad mobile link a second or two."""
-
 _POLL_SECONDS: Final = 1.0
-"""Longest sleep in `poll`: the keepalive, five seconds at least, is looked after at every wake-up."""
+"""Longest wait in `poll`: each call also serves the keepalive, which is five seconds at least."""
 
 
 class Connection:
-    """A connection through `access`, to be opened once. Not thread-safe: one thread opens, polls, publishes.
+    """A connection with `settings`, to be opened once. Not thread-safe: one thread opens, polls and publishes.
 
-    `will` is what the broker publishes when the connection ends without `close`. `largest_bytes`: a longer
-    message is not even sent to us by a broker that speaks MQTT 5; with the older version nothing keeps it back.
+    `will`: message that the broker publishes when the connection ends without `close`. `largest_bytes`: a broker with
+    MQTT 5 does not send this client a longer packet (Maximum Packet Size); with MQTT 3.1.1 there is no such limit.
     """
 
     def __init__(
         self,
-        access: BrokerSettings,
+        settings: BrokerSettings,
         client_id: str,
         will: OutgoingMessage | None,
         protocol: ProtocolVersion,
@@ -62,39 +64,39 @@ class Connection:
     ) -> None:
         self.protocol = protocol
         self.receive_maximum = 65_535
-        """Messages of QoS 1 that the broker takes without having acknowledged them."""
+        """Messages of QoS 1 that the broker takes before it has acknowledged the first of them."""
         self.packet_maximum = 268_435_455
-        """Longest packet, in bytes, that the broker takes; it ends the connection over a longer one."""
+        """Longest packet in bytes that the broker accepts; it ends the connection over a longer one."""
         self._largest_bytes = largest_bytes
-        self._access = access
+        self._settings = settings
         self._connack: ReasonCode | None = None
-        self._ended: str | None = None
+        self._lost_reason: str | None = None
         self._last_error = ""
         self._speaks_mqtt = True
-        self._answers: list[PublishAck] = []
+        self._publish_acks: list[PublishAck] = []
         self._received: list[ReceivedMessage] = []
-        self._subscribed: list[SubscribeAck] = []
+        self._subscribe_acks: list[SubscribeAck] = []
         five = protocol is ProtocolVersion.MQTT_5
         self._paho = Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
-            # No session outlives a connection: what was not acknowledged is kept here, in the outbox.
+            # No session outlives a connection: the outbox keeps what was not acknowledged.
             # (With MQTT 5 a first connection is always a clean start.)
             clean_session=None if five else True,
             protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
         )
-        self._paho.connect_timeout = CONNECT_SECONDS
+        self._paho.connect_timeout = settings.connect_seconds
         self._paho.on_connect = self._on_connect
         self._paho.on_disconnect = self._on_disconnect
         self._paho.on_publish = self._on_publish
         self._paho.on_message = self._on_message
         self._paho.on_subscribe = self._on_subscribe
         self._paho.on_log = self._on_log
-        if access.username is not None:
-            self._paho.username_pw_set(access.username, access.password)
-        if access.tls is not None:
-            self._paho.tls_set_context(access.tls)
+        if settings.username is not None:
+            self._paho.username_pw_set(settings.username, settings.password)
+        if settings.tls is not None:
+            self._paho.tls_set_context(settings.tls)
         if will is not None:
             self._paho.will_set(will.topic, will.payload, will.qos, will.retain)
 
@@ -103,42 +105,41 @@ class Connection:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Drop the connection where it is still there; only `close` says good-bye."""
+        """Close the socket where it is still open, without DISCONNECT; only `close` sends one."""
         sock = self._paho.socket()
         if sock is not None:
             sock.close()
 
     def open(self, wake: socket.socket | None = None, abort: Callable[[], bool] = lambda: False) -> None:
-        """Connect and wait for the broker's word, some seconds at most.
+        """Connect, and wait for CONNACK at most `settings.connect_seconds`.
 
-        Raises ConnectFailedError. What arrives on `wake` interrupts the wait once `abort()` is true.
+        Raises ConnectFailedError. A byte on `wake` interrupts the wait; it ends once `abort()` is true.
         """
-        broker = self._access.broker
+        broker = self._settings.broker
         try:
             self._paho.connect(
-                broker.host, broker.port, self._access.keepalive_seconds, properties=self._connect_properties()
+                broker.host, broker.port, self._settings.keepalive_seconds, properties=self._connect_properties()
             )
         except OSError as error:
-            raise unreachable(self._access, error) from error
-        deadline = time.monotonic() + CONNECT_SECONDS
+            raise transport_failed(self._settings, error) from error
+        deadline = time.monotonic() + self._settings.connect_seconds
         while self._connack is None:
             left = deadline - time.monotonic()
             if left <= 0 or abort():
-                msg = f"the broker at {broker} took the connection and then said nothing"
-                raise ConnectFailedError(msg, permanent=False)
+                raise connack_timed_out(self._settings)
             try:
                 self.poll(left, wake)
-            except ConnectionGoneError:
+            except ConnectionLostError:
                 break
         self._check_connack()
 
     def poll(self, timeout_seconds: float = _POLL_SECONDS, wake: socket.socket | None = None) -> None:
-        """Send and receive what there is to, waiting for it at most `timeout_seconds` (and never over one).
+        """Send and receive what is pending; wait for network activity at most `timeout_seconds` (and one second).
 
-        Returns early once something happened or a byte came on `wake` (non-blocking; emptied here).
-        Raises ConnectionGoneError.
+        Returns early on activity, or when a byte arrived on `wake` (non-blocking; emptied here).
+        Raises ConnectionLostError.
         """
-        sock = self._alive()
+        sock = self._live_socket()
         decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
         poller = select.poll()
         poller.register(sock, select.POLLIN | (select.POLLOUT if self._paho.want_write() else 0))
@@ -157,83 +158,84 @@ class Connection:
             if flags & select.POLLOUT:
                 self._paho.loop_write()
             self._paho.loop_misc()
-        except Exception as error:  # noqa: BLE001 - older paho raises whatever its parser trips over
+        except Exception as error:  # noqa: BLE001 - older versions of paho raise any error from their parser
             self._speaks_mqtt = False
-            self._ended = f"it sent something that is no MQTT ({error})"
-        self._alive()
+            self._lost_reason = f"the broker sent data that is not MQTT ({error})"
+        self._live_socket()
 
     def publish(self, message: OutgoingMessage) -> int:
-        """Hand `message` to the connection; return its id, which an `PublishAck` will bear for QoS 1.
+        """Hand `message` to the connection; return its message id, which the `PublishAck` has for QoS 1.
 
-        Raises ConnectionGoneError; whether the message left is then unknown.
+        Raises ConnectionLostError; whether the message was sent is then unknown.
         """
-        self._alive()
+        self._live_socket()
         properties = None
         if message.correlation is not None and self.protocol is ProtocolVersion.MQTT_5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.CorrelationData = message.correlation
         info = self._paho.publish(message.topic, message.payload, message.qos, message.retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise ConnectionGoneError(self._ended or "it could not be written to")
+            raise ConnectionLostError(self._lost_reason or "writing failed")
         return info.mid
 
     def subscribe(self, filters: list[str]) -> str | None:
-        """Subscribe with QoS 1 and wait for the answer; return the broker's refusal, None where it agrees.
+        """Subscribe with QoS 1 and wait for SUBACK; return the broker's reason to refuse, None where it granted all.
 
-        Raises ConnectionGoneError, also where no answer comes.
+        Raises ConnectionLostError, also where no SUBACK arrives within `settings.connect_seconds`.
         """
-        mid = self.ask_subscription(filters)
-        deadline = time.monotonic() + CONNECT_SECONDS
-        while not (answers := [answer for answer in self.take_subscribed() if answer.mid == mid]):
+        mid = self.send_subscribe(filters)
+        deadline = time.monotonic() + self._settings.connect_seconds
+        while not (acks := [ack for ack in self.take_subscribe_acks() if ack.mid == mid]):
             left = deadline - time.monotonic()
             if left <= 0:
-                msg = "it did not answer a subscription"
-                raise ConnectionGoneError(msg)
+                msg = "the broker did not acknowledge a subscription"
+                raise ConnectionLostError(msg)
             self.poll(left)
-        return next((refusal for refusal in answers[0].refusals if refusal is not None), None)
+        return next((refusal for refusal in acks[0].refusals if refusal is not None), None)
 
-    def ask_subscription(self, filters: list[str]) -> int:
-        """Ask for a subscription with QoS 1, without waiting; return the id that the answer will bear.
+    def send_subscribe(self, filters: list[str]) -> int:
+        """Subscribe with QoS 1 without waiting; return the message id, which the `SubscribeAck` has.
 
-        Raises ConnectionGoneError.
+        Raises ConnectionLostError.
         """
-        self._alive()
+        self._live_socket()
         _, mid = self._paho.subscribe([(name, 1) for name in filters])
         if mid is None:
-            raise ConnectionGoneError(self._ended or "it could not be written to")
+            raise ConnectionLostError(self._lost_reason or "writing failed")
         return mid
 
-    def take_subscribed(self) -> list[SubscribeAck]:
-        """What the broker has answered to subscriptions since the last call."""
-        subscribed, self._subscribed = self._subscribed, []
-        return subscribed
+    def take_subscribe_acks(self) -> list[SubscribeAck]:
+        """Return the acknowledgements of subscriptions since the last call."""
+        acks, self._subscribe_acks = self._subscribe_acks, []
+        return acks
 
-    def take_answers(self) -> list[PublishAck]:
-        """What the broker has answered since the last call."""
-        answers, self._answers = self._answers, []
-        return answers
+    def take_publish_acks(self) -> list[PublishAck]:
+        """Return the acknowledgements of published messages since the last call."""
+        acks, self._publish_acks = self._publish_acks, []
+        return acks
 
     def take_received(self) -> list[ReceivedMessage]:
-        """What came on subscriptions since the last call, in order."""
+        """Return the messages that arrived on subscriptions since the last call, in order."""
         received, self._received = self._received, []
         return received
 
     def close(self) -> None:
-        """Say good-bye, so that the will stays unpublished, and close."""
+        """Send DISCONNECT, so that the broker does not publish the will, and close."""
         if self._paho.socket() is None:
             return
         self._paho.disconnect()
-        # What the socket does not take at once (a full buffer) gets one more chance.
+        # What the socket does not take at once (a full buffer) gets one more attempt.
         for _ in range(2):
             try:
                 self.poll(0.5)
-            except ConnectionGoneError:
+            except ConnectionLostError:
                 return
 
-    def _alive(self) -> Any:  # noqa: ANN401 - paho's type of a socket is no public name
+    def _live_socket(self) -> Any:  # noqa: ANN401 - paho's type of a socket is no public name
+        """Return paho's socket. Raises ConnectionLostError where the connection has ended."""
         sock = self._paho.socket()
-        if sock is None or self._ended is not None:
-            raise ConnectionGoneError(self._ended or "it closed the connection")
+        if sock is None or self._lost_reason is not None:
+            raise ConnectionLostError(self._lost_reason or "closed by the broker")
         return sock
 
     def _connect_properties(self) -> Properties | None:
@@ -246,9 +248,9 @@ class Connection:
     def _check_connack(self) -> None:
         code = self._connack
         if code is None:
-            raise cut_off(self._access, self._last_error, speaks_mqtt=self._speaks_mqtt)
+            raise closed_before_connack(self._settings, self._last_error, speaks_mqtt=self._speaks_mqtt)
         if code.is_failure:
-            raise refused(self._access, self.protocol, code.value, code.getName())
+            raise connection_refused(self._settings, self.protocol, code.value, code.getName())
 
     def _on_connect(
         self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
@@ -261,21 +263,21 @@ class Connection:
         self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
         if flags.is_disconnect_packet_from_server:
-            self._ended = f"it ended the connection: {code.getName()}"
+            self._lost_reason = f"closed by the broker ({code.getName()})"
         else:
-            self._ended = self._last_error or "the connection broke off"
+            self._lost_reason = self._last_error or "ended without DISCONNECT"
 
     def _on_publish(
         self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties | None
     ) -> None:
-        self._answers.append(PublishAck(mid, code.getName() if code.is_failure else None))
+        self._publish_acks.append(PublishAck(mid, code.getName() if code.is_failure else None))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            return  # no topic of ours, whatever a broker let through
-        properties = message.properties  # None with the older version of MQTT
+            return  # matches none of our filters, although the broker let it through
+        properties = message.properties  # None with MQTT 3.1.1
         received = ReceivedMessage(
             topic,
             bytes(message.payload),
@@ -290,10 +292,61 @@ class Connection:
         self, _client: Client, _data: object, mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
         refusals = tuple(code.getName() if code.is_failure else None for code in codes)
-        self._subscribed.append(SubscribeAck(mid, refusals))
+        self._subscribe_acks.append(SubscribeAck(mid, refusals))
 
     def _on_log(self, _client: Client, _data: object, level: int, text: str) -> None:
-        # paho swallows the socket's error and only logs it; the person at the terminal wants to know.
+        # paho swallows the socket's error and only logs it; the error messages of this package need it.
         if level == LogLevel.MQTT_LOG_ERR:
             self._last_error = text.partition(": ")[2] or text
         _LOG.debug("%s", text)
+
+
+class Connector:
+    """Opens connections with the newest version of MQTT that the broker supports.
+
+    The parameters are those of `Connection`.
+    """
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        client_id: str,
+        will: OutgoingMessage | None = None,
+        *,
+        largest_bytes: int | None = None,
+    ) -> None:
+        self.settings = settings
+        self._client_id = client_id
+        self._will = will
+        self._largest_bytes = largest_bytes
+
+    def connect(self, wake: socket.socket | None = None, abort: Callable[[], bool] = lambda: False) -> Connection:
+        """Return an open connection; `wake` and `abort` as in `Connection.open`.
+
+        Raises ConnectFailedError with the reason of the last version tried. Each call starts with the newest version
+        again: the broker may have been updated since.
+        """
+        *newer, last = ProtocolVersion
+        for protocol in newer:
+            try:
+                return self._open(protocol, wake, abort)
+            except ConnectFailedError as error:
+                if not error.protocol_refused:
+                    raise
+                _LOG.debug("%s", error)
+        return self._open(last, wake, abort)
+
+    def _open(self, protocol: ProtocolVersion, wake: socket.socket | None, abort: Callable[[], bool]) -> Connection:
+        connection = Connection(
+            self.settings,
+            self._client_id,
+            self._will,
+            protocol,
+            largest_bytes=self._largest_bytes,
+        )
+        try:
+            connection.open(wake, abort)
+        except BaseException:
+            connection.__exit__()
+            raise
+        return connection

@@ -1,4 +1,4 @@
-"""Why a connection did not come about, in one sentence for the person who set it up."""
+"""Explains, in one sentence for the person who set up the sensor, why no connection to the broker was made."""
 
 import socket
 import ssl
@@ -8,16 +8,19 @@ from edge.mqtt.settings import BrokerSettings
 from edge.mqtt.types import ProtocolVersion
 
 _UNSUPPORTED_PROTOCOL: Final = 0x84
-_MAY_PASS: Final = frozenset({0x80, 0x83, 0x88, 0x89, 0x97, 0x9F})
-"""Refusals that waiting may cure: unspecified, implementation specific, server unavailable, server
-busy, quota exceeded, connection rate exceeded. All others speak of who or what we are."""
+_AUTHENTICATION: Final = frozenset({0x86, 0x87})
+"""Reason codes for bad user name or password, and not authorized."""
+_TRANSIENT: Final = frozenset({0x80, 0x83, 0x88, 0x89, 0x97, 0x9F})
+"""Reason codes that may be gone at the next attempt: unspecified error, implementation specific error, server
+unavailable, server busy, quota exceeded, connection rate exceeded. All others concern this client's identity, rights
+or protocol."""
 
 
 class ConnectFailedError(Exception):
-    """No connection came about; the message is one sentence.
+    """No connection was made; the message is one sentence.
 
-    `permanent`: trying again without changing something gives the same answer. `protocol_refused`: the
-    broker does not speak this version of MQTT (or seems not to).
+    `permanent`: another attempt fails in the same way until a person changes something. `protocol_refused`: the
+    broker does not support this version of MQTT, or behaves like one that does not.
     """
 
     def __init__(self, sentence: str, *, permanent: bool, protocol_refused: bool = False) -> None:
@@ -26,57 +29,84 @@ class ConnectFailedError(Exception):
         self.protocol_refused = protocol_refused
 
 
-def unreachable(access: BrokerSettings, error: OSError) -> ConnectFailedError:
-    """Sentence for a connection that broke off before a word of MQTT."""
-    broker = access.broker
+def transport_failed(settings: BrokerSettings, error: OSError) -> ConnectFailedError:
+    """Explain a connection that failed before MQTT began: name resolution, TCP or TLS."""
+    broker = settings.broker
     match error:
         case socket.gaierror():
-            return ConnectFailedError(
-                f"the broker's host {broker.host!r} in mqtt.url cannot be found ({error.strerror})", permanent=True
+            msg = (
+                f"the broker's host {broker.host!r} in mqtt.url cannot be found ({error.strerror}): check the name and "
+                "the network's name resolution"
             )
+            return ConnectFailedError(msg, permanent=True)
         case ssl.SSLCertVerificationError():
             msg = (
-                f"the certificate of the broker at {broker} cannot be trusted ({error.verify_message}): "
-                "mqtt.ca_file must hold the authority that signed it, and mqtt.url the name it was made for"
+                f"the certificate of the broker at {broker} cannot be trusted ({error.verify_message}): mqtt.ca_file "
+                "must hold the certificate of the authority that signed it, and mqtt.url must name the host that it "
+                "was issued for"
             )
             return ConnectFailedError(msg, permanent=True)
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError():
-            # A broker that is starting or ending does this, and one that expects no TLS.
-            doubt = "; if that port is without TLS, mqtt.url must start with mqtt://" if access.tls else ""
-            return ConnectFailedError(f"the broker at {broker} broke off the handshake{doubt}", permanent=False)
+            # A broker that is starting or stopping does this, and one that expects no TLS.
+            if settings.tls is None:
+                return ConnectFailedError(f"the broker at {broker} closed the connection at once", permanent=False)
+            msg = (
+                f"the broker at {broker} closed the connection during the TLS handshake; if this port is without TLS, "
+                "mqtt.url must start with mqtt://"
+            )
+            return ConnectFailedError(msg, permanent=False)
         case ssl.SSLError():
-            msg = f"TLS with the broker at {broker} fails ({error.reason or error}): is this an mqtts:// port?"
+            msg = (
+                f"TLS with the broker at {broker} failed ({error.reason or error}): check that this port expects TLS; "
+                "if it does not, mqtt.url must start with mqtt://"
+            )
             return ConnectFailedError(msg, permanent=True)
         case TimeoutError():
-            return ConnectFailedError(f"the broker at {broker} does not answer", permanent=False)
+            msg = f"the broker at {broker} does not answer: check that it is up and that no firewall blocks the port"
+            return ConnectFailedError(msg, permanent=False)
         case _:
             reason = error.strerror or str(error)
             return ConnectFailedError(f"the broker at {broker} cannot be reached ({reason})", permanent=False)
 
 
-def refused(access: BrokerSettings, protocol: ProtocolVersion, code: int, reason: str) -> ConnectFailedError:
-    """Sentence for a broker that answers with the reason `code`, in words `reason`."""
-    broker = access.broker
+def connack_timed_out(settings: BrokerSettings) -> ConnectFailedError:
+    """Explain a server that accepted the TCP connection but sent no CONNACK in time."""
+    msg = f"the broker at {settings.broker} accepted the TCP connection but did not answer the MQTT connection request"
+    return ConnectFailedError(msg, permanent=False)
+
+
+def connection_refused(
+    settings: BrokerSettings, protocol: ProtocolVersion, code: int, reason: str
+) -> ConnectFailedError:
+    """Explain a CONNACK with the reason code `code`, whose name is `reason`."""
+    broker = settings.broker
     if code == _UNSUPPORTED_PROTOCOL:
-        msg = f"the broker at {broker} does not speak {protocol.value}"
+        msg = f"the broker at {broker} does not support {protocol.value}"
         return ConnectFailedError(msg, permanent=True, protocol_refused=True)
-    who = f" as user {access.username!r}" if access.username else " without a user name"
-    msg = f"the broker at {broker} refuses the connection{who}: {reason}"
-    return ConnectFailedError(msg, permanent=code not in _MAY_PASS)
+    user = f" as user {settings.username!r}" if settings.username else " without a user name"
+    hint = ": check mqtt.username and the password" if code in _AUTHENTICATION else ""
+    msg = f"the broker at {broker} refuses the connection{user}: {reason}{hint}"
+    return ConnectFailedError(msg, permanent=code not in _TRANSIENT)
 
 
-def cut_off(access: BrokerSettings, reason: str, *, speaks_mqtt: bool) -> ConnectFailedError:
-    """Sentence for a connection that was taken, and ended before the broker's answer to CONNECT."""
-    broker = access.broker
-    if access.tls is not None and "ALERT" in reason:
-        # With TLS 1.3 the server looks at our certificate only after our side of the handshake is done.
-        msg = f"the broker at {broker} does not accept mqtt.cert_file ({reason}): it wants a certificate that it trusts"
+def closed_before_connack(settings: BrokerSettings, reason: str, *, speaks_mqtt: bool) -> ConnectFailedError:
+    """Explain a connection that the server accepted and closed without a CONNACK. `reason`: the last socket error."""
+    broker = settings.broker
+    if settings.tls is not None and "ALERT" in reason:
+        # With TLS 1.3 the server checks our certificate only after our side of the handshake is done.
+        msg = (
+            f"the broker at {broker} does not accept mqtt.cert_file ({reason}): it requires a client certificate that "
+            "it trusts"
+        )
         return ConnectFailedError(msg, permanent=True)
     if not speaks_mqtt:
-        # paho does not tell a broker that refuses MQTT 3.1.1 from one that talks gibberish.
-        msg = f"what answers at {broker} is no MQTT broker, or one that speaks neither MQTT 5 nor 3.1.1: see mqtt.url"
+        # paho reports the same error for a broker that refuses MQTT 3.1.1 and for a server of another protocol.
+        msg = (
+            f"the server at {broker} is no MQTT broker, or supports neither MQTT 5 nor 3.1.1: check host and port in "
+            "mqtt.url"
+        )
         return ConnectFailedError(msg, permanent=True)
-    hint = "" if access.tls else "; if that port wants TLS, mqtt.url must start with mqtts://"
+    hint = "" if settings.tls else "; if this port requires TLS, mqtt.url must start with mqtts://"
     msg = f"the broker at {broker} closed the connection without an answer{hint}"
-    # Brokers of before MQTT 5 do this too, so the older version is worth a try.
+    # Brokers from before MQTT 5 do this too, so the older version is worth an attempt.
     return ConnectFailedError(msg, permanent=False, protocol_refused=True)

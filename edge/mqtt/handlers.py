@@ -1,9 +1,8 @@
-"""Who speaks and listens on the sensor's connection besides the sensor: requests, discovery.
+"""Defines the interface for other parts of the sensor (requests, discovery) to subscribe and publish.
 
-A `MessageHandler` is handed to the sink before that starts (`attach`). All that it says comes after the
-sensor's own word: nothing before the broker has acknowledged `online`, and a post waits as long as
-something retained does. One that fails, or whose subscription the broker refuses, costs a line in the
-log and nothing else.
+A `MessageHandler` is given to the sink's constructor and shares the sensor's connection. Its messages come after the
+sensor's own: none is sent before the broker has acknowledged `online`, nor while a retained payload of the sensor
+waits. A handler that fails, or whose subscription the broker refuses, costs a line in the log and nothing else.
 """
 
 import heapq
@@ -17,38 +16,38 @@ from typing import Final, Protocol
 from edge.messages.topics import is_name
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 
-_MOST_POSTED: Final = 64
-"""Messages that may wait. Discovery posts some, requests are answered a few per second."""
+_MAX_QUEUED: Final = 64
+"""Messages that may wait in a `SendQueue`. Discovery publishes a few, requests are answered a few per second."""
 
 
 class Publish(Protocol):
-    """Posts a message; safe from any thread, and never waits."""
+    """Queues a message for publishing; safe from any thread, never blocks."""
 
     def __call__(self, message: OutgoingMessage, delay_seconds: float = 0.0) -> bool:
-        """Send `message` after `delay_seconds`; False where it is lost: the connection is gone, or too much waits.
+        """Publish `message` after `delay_seconds`; False where it is dropped: connection lost, or queue full.
 
-        Raises ValueError where the topic is none that can be published to.
+        Raises ValueError for a topic that cannot be published to.
         """
 
 
 class MessageHandler(Protocol):
-    """Somebody who listens and speaks on the sensor's connection.
+    """Subscribes and publishes on the sensor's connection.
 
-    Its methods are called by the publisher's thread, and must not wait for anything: events wait meanwhile.
+    The publisher's thread calls its methods. They must not block: events wait meanwhile.
     """
 
     @property
     def filters(self) -> Sequence[str]:
-        """Topic filters to subscribe to, at each connection; may be none."""
+        """Topic filters to subscribe to at each connection; may be empty."""
 
-    def connected(self, post: Publish) -> None:
-        """There is a connection, on which `online` is acknowledged; `post` is of use as long as it lasts.
+    def connected(self, publish: Publish) -> None:
+        """Handle a new connection on which `online` is acknowledged; `publish` works as long as it lasts.
 
-        What was posted on an earlier one and not sent by then is lost: say it again where it matters.
+        What was published on an earlier connection and not sent before its end is lost: publish it again if needed.
         """
 
-    def received(self, message: ReceivedMessage, post: Publish) -> None:
-        """A message came on one of `filters`."""
+    def received(self, message: ReceivedMessage, publish: Publish) -> None:
+        """Handle a message that matches one of `filters`."""
 
 
 class SendQueue:
@@ -61,8 +60,8 @@ class SendQueue:
         self._numbers = itertools.count()  # equal times leave in the order in which they came
         self._open = True
 
-    def post(self, message: OutgoingMessage, delay_seconds: float = 0.0) -> bool:
-        """See `Publish`. A message that is retained takes the place of one for the same topic that still waits."""
+    def publish(self, message: OutgoingMessage, delay_seconds: float = 0.0) -> bool:
+        """Add a message; see `Publish`. A retained one replaces a retained one that still waits for the same topic."""
         if not is_name(message.topic):
             msg = f"{message.topic!r} is no topic that can be published to"
             raise ValueError(msg)
@@ -70,29 +69,30 @@ class SendQueue:
             if not self._open:
                 return False
             if message.retain:
-                kept = [entry for entry in self._waiting if not entry[2].retain or entry[2].topic != message.topic]
-                self._waiting = kept
+                self._waiting = [
+                    entry for entry in self._waiting if not entry[2].retain or entry[2].topic != message.topic
+                ]
                 heapq.heapify(self._waiting)
-            if len(self._waiting) >= _MOST_POSTED:
+            if len(self._waiting) >= _MAX_QUEUED:
                 return False
             heapq.heappush(self._waiting, (time.monotonic() + delay_seconds, next(self._numbers), message))
         self._wake()
         return True
 
     def seconds_to_next(self) -> float:
-        """How long until a message may go: 0 where one may, infinite where none waits."""
+        """Return the seconds until a message may be sent: 0 where one may now, infinite where none waits."""
         with self._lock:
             return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else math.inf
 
     def take(self) -> OutgoingMessage | None:
-        """The next message whose time has come."""
+        """Remove and return the next message whose time has come; None where there is none."""
         with self._lock:
             if not self._waiting or self._waiting[0][0] > time.monotonic():
                 return None
             return heapq.heappop(self._waiting)[2]
 
     def close(self) -> int:
-        """Take nothing more; return how many messages were waiting."""
+        """Accept no more messages; return how many were waiting."""
         with self._lock:
             self._open = False
             count = len(self._waiting)

@@ -1,4 +1,4 @@
-"""What passes over a connection to a broker."""
+"""Defines the messages and acknowledgements that pass over a connection to a broker."""
 
 import enum
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Literal
 
 
 class ProtocolVersion(enum.Enum):
-    """Versions that we speak, best first."""
+    """The supported versions of MQTT, in the order in which they are tried."""
 
     MQTT_5 = "MQTT 5"
     MQTT_311 = "MQTT 3.1.1"
@@ -14,7 +14,7 @@ class ProtocolVersion(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """Something to publish. `correlation` tells an asker which question it answers; MQTT 5 only."""
+    """A message to publish. `correlation`: correlation data of the request that it answers; sent with MQTT 5 only."""
 
     topic: str
     payload: bytes
@@ -25,10 +25,11 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """Something that came on a subscription.
+    """A message that arrived on a subscription.
 
-    `retained`: it was there before we subscribed. `duplicate`: the broker says that it may have sent it before.
-    `response_topic` and `correlation`: where its sender wants an answer, and what it knows it by; MQTT 5 only.
+    `retained`: the broker had stored it before the subscription. `duplicate`: the broker set the DUP flag, so it
+    may have delivered the message before. `response_topic` and `correlation`: response topic and correlation data of
+    a request; None with MQTT 3.1.1, or where the sender wants no response.
     """
 
     topic: str
@@ -41,7 +42,7 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True)
 class PublishAck:
-    """What the broker said to message `mid`. `refusal`: its reason, None where it took the message."""
+    """The broker's PUBACK for message `mid`. `refusal`: the broker's reason; None where it accepted the message."""
 
     mid: int
     refusal: str | None
@@ -49,11 +50,14 @@ class PublishAck:
 
 @dataclass(frozen=True, slots=True)
 class SubscribeAck:
-    """What the broker said to subscription `mid`: for each filter its reason to refuse, None where it agrees."""
+    """The broker's SUBACK for subscription `mid`.
+
+    `refusals`: for each topic filter the broker's reason; None where it granted the subscription.
+    """
 
     mid: int
     refusals: tuple[str | None, ...]
 
 
-class ConnectionGoneError(Exception):
-    """The connection ended without our doing; the message says how."""
+class ConnectionLostError(Exception):
+    """The connection ended, and not through `Connection.close`; the message is the cause."""

@@ -1,1 +1,1 @@
-"""The page that shows what the sensor sees. Imported only where it is asked for (docs/preview.md)."""
+"""The preview page: shows the live picture, faces and events in a browser. Loaded only if enabled (docs/preview.md)."""

@@ -1,4 +1,4 @@
-"""Who may look: the address, the names and the token. What a start without them is refused for."""
+"""Decides who may open the page: checks address, host names and token of the configuration."""
 
 import hashlib
 import hmac
@@ -19,53 +19,56 @@ from edge.redact import named_file
 TOKEN_VARIABLE: Final = "EMOTION_EDGE_PREVIEW_TOKEN"  # noqa: S105 - the name of the variable
 CREDENTIAL_NAME: Final = "preview-token"
 
-_SHORTEST: Final = 16
-"""Characters. At a thousand guesses a second, half of all tokens of 16 hexadecimal digits take 300 million years,
-so that nobody who has the right one need ever be locked out by those who guess."""
-_LONGEST: Final = 256
-_MAKE_ONE: Final = "make one with: openssl rand -hex 16"
+_MIN_TOKEN_LENGTH: Final = 16
+"""Characters. At a thousand guesses a second it takes 300 million years to try half of all tokens of 16 hexadecimal
+digits. Wrong guesses are therefore not throttled, which would lock out the owner as well."""
+_MAX_TOKEN_LENGTH: Final = 256
+_HOW_TO_MAKE: Final = "make one with: openssl rand -hex 16"
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewAccess:
-    """`token` None: everybody who reaches the address may look. `names`: host names besides IP addresses."""
+    """Who may open the page.
+
+    `names`: host names of this machine, lower case, allowed besides IP addresses. `token`: what a request must
+    carry; None: everyone who reaches the address may open the page.
+    """
 
     names: frozenset[str]
     token: str | None = field(default=None, repr=False)
 
-    def knows_host(self, host: str) -> bool:
+    def allows_host(self, host: str) -> bool:
         """Tell whether a Host header's value names this machine.
 
-        A page from elsewhere that has its own name point here (DNS rebinding) names itself; it cannot
-        make a browser send an address in place of its name.
+        This stops DNS rebinding: a foreign page whose own name resolves to this machine sends that name, and cannot
+        make a browser send an address instead.
         """
         match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?", host)
         if match is None:
             return False
         name = match[1].strip("[]").lower().removesuffix(".")
-        return is_address(name) or name in self.names
+        return _is_ip_address(name) or name in self.names
 
     def is_token(self, offered: str) -> bool:
-        """Compare in a time that does not tell how much of it is right."""
+        """Tell whether this is the token. The time that it takes does not depend on how much of it is right."""
         return self.token is not None and hmac.compare_digest(_digest(offered), _digest(self.token))
 
     @property
     def cookie(self) -> str:
-        """What a browser keeps instead of the token: made of it, and good for nothing but this page."""
+        """Cookie value that a browser keeps instead of the token: derived from it, valid for this page alone."""
         return hmac.new((self.token or "").encode(), b"emotion-edge preview cookie", hashlib.sha256).hexdigest()
 
     def is_cookie(self, offered: str) -> bool:
-        """Compare a cookie as `is_token` does a token."""
+        """Tell whether this is the cookie, as `is_token` does."""
         return self.token is not None and hmac.compare_digest(_digest(offered), _digest(self.cookie))
 
 
 def _digest(text: str) -> bytes:
-    # compare_digest returns early where lengths differ, and takes no text beyond ASCII.
+    # compare_digest returns early if the lengths differ, and accepts no text beyond ASCII.
     return hashlib.sha256(text.encode(errors="surrogateescape")).digest()
 
 
-def is_address(name: str) -> bool:
-    """Tell whether this is an IP address."""
+def _is_ip_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -74,60 +77,66 @@ def is_address(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine itself reaches that address."""
-    return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
+    """Tell whether an address can be reached from this machine alone."""
+    return host == "localhost" or (_is_ip_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def preview_access(preview: PreviewConfig, environ: Mapping[str, str] = os.environ) -> PreviewAccess:
-    """Return who may look. Raises ConfigError where an address is open to others and there is no token."""
+    """Return who may open the page.
+
+    Raises ConfigError if other machines can reach the address and there is no token, if a name of `preview.names`
+    is not a host name, and as `read_token` does.
+    """
     token = read_token(preview, environ)
     if token is None and not is_loopback(preview.host):
         raise ConfigError(
-            f"preview.host is {preview.host!r}, which others can reach, and there is no token: put one into the file "
-            f"that preview.token_file names, into ${TOKEN_VARIABLE} or into the credential {CREDENTIAL_NAME} "
-            f"({_MAKE_ONE}), or leave preview.host at 127.0.0.1"
+            f"preview.host is {preview.host!r}, which other machines can reach, and there is no token: put one into "
+            f"the file that preview.token_file names, into ${TOKEN_VARIABLE} or into the credential {CREDENTIAL_NAME} "
+            f"({_HOW_TO_MAKE}), or leave preview.host at 127.0.0.1"
         )
     machine = socket.gethostname().lower()
     short = machine.partition(".")[0]
-    named = {name.strip().lower().removesuffix(".") for name in preview.names.split(",")}
-    for name in named - {""}:
+    configured = {name.strip().lower().removesuffix(".") for name in preview.names.split(",")}
+    for name in configured - {""}:
         if not re.fullmatch(r"[a-z0-9._-]{1,253}", name):
             raise ConfigError(
                 f"preview.names holds {name!r}, but must be host names separated by commas, without port and scheme"
             )
-    return PreviewAccess(frozenset({"localhost", machine, short, f"{short}.local"} | named) - {""}, token)
+    return PreviewAccess(frozenset({"localhost", machine, short, f"{short}.local"} | configured) - {""}, token)
 
 
 def read_token(preview: PreviewConfig, environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the token: from the file, else the environment, else the service manager's credentials; None without.
+    """Return the token: from the file, else the environment, else the service manager's credentials; None if unset.
 
-    Raises ConfigError for a file that is missing or unreadable and for a token that is too short or too long.
+    Raises ConfigError for a file that is missing or unreadable, and for a token that is too short, too long or not
+    printable ASCII.
     """
     folder = environ.get("CREDENTIALS_DIRECTORY")
     credential = Path(folder, CREDENTIAL_NAME) if folder else None
     if preview.token_file:
         origin = named_file("preview.token_file", preview.token_file)
-        token = _content(Path(preview.token_file), origin)
+        token = _read_file(Path(preview.token_file), origin)
     elif environ.get(TOKEN_VARIABLE):
         origin, token = f"${TOKEN_VARIABLE}", environ[TOKEN_VARIABLE]
     elif credential is not None and is_there(credential, f"credential {CREDENTIAL_NAME}"):
         origin = f"credential {CREDENTIAL_NAME}"
-        token = _content(credential, origin)
+        token = _read_file(credential, origin)
     else:
         return None
     token = token.strip()
-    if not _SHORTEST <= len(token) <= _LONGEST or not token.isascii() or not token.isprintable():
+    if not _MIN_TOKEN_LENGTH <= len(token) <= _MAX_TOKEN_LENGTH or not token.isascii() or not token.isprintable():
         raise ConfigError(
-            f"{origin} holds {len(token)} characters, but the token must be {_SHORTEST} to {_LONGEST} printable ASCII "
-            f"characters: {_MAKE_ONE}"
+            f"{origin} holds {len(token)} characters, but the token must be {_MIN_TOKEN_LENGTH} to "
+            f"{_MAX_TOKEN_LENGTH} printable ASCII characters: {_HOW_TO_MAKE}"
         )
     return token
 
 
-def _content(file: Path, origin: str) -> str:
+def _read_file(file: Path, origin: str) -> str:
     try:
         with file.open(encoding="utf-8", errors="replace") as stream:
-            return stream.read(2 * _LONGEST)
+            # Enough to tell that a token is too long.
+            return stream.read(2 * _MAX_TOKEN_LENGTH)
     except OSError as error:
         raise ConfigError(
             f"{origin} cannot be read ({error.strerror}): it must be a file that holds the token"

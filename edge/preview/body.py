@@ -1,4 +1,4 @@
-"""How much is taken from outside, and how often."""
+"""Reads request bodies within limits of size and time."""
 
 import asyncio
 from typing import Final
@@ -6,13 +6,13 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 
 _BODY_SECONDS: Final = 60.0
-"""16 MB over a slow radio link."""
+"""Time for a body to arrive: enough for 16 MB over a slow radio link."""
 _DRAIN_SECONDS: Final = 5.0
 _DRAIN_BYTES: Final = 64_000_000
 
 
 class BodyRefusedError(Exception):
-    """A request's body is not taken; `status` as in HTTP."""
+    """A request's body is not accepted. `status`: the HTTP status; the message is one sentence for a person."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -20,7 +20,7 @@ class BodyRefusedError(Exception):
 
 
 async def check_length(request: Request, limit: int) -> None:
-    """Raise BodyRefusedError where the request says that its body is longer than `limit` bytes."""
+    """Raise BodyRefusedError if the request declares a body of more than `limit` bytes."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         if int(declared) <= _DRAIN_BYTES:
@@ -29,13 +29,13 @@ async def check_length(request: Request, limit: int) -> None:
 
 
 def _too_long(limit: int) -> BodyRefusedError:
-    return BodyRefusedError(413, f"Not read: at most {limit / 1e6:g} million bytes are taken.")
+    return BodyRefusedError(413, f"Not read: at most {limit / 1e6:g} million bytes are accepted.")
 
 
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body, at most `limit` bytes.
 
-    Raises BodyRefusedError for one that is longer, or slower than a minute, or whose sender went away.
+    Raises BodyRefusedError if it is longer, if it takes more than a minute, or if the client disconnects.
     """
     await check_length(request, limit)
     parts: list[bytes] = []
@@ -51,7 +51,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     except TimeoutError:
         raise BodyRefusedError(408, "Not read: the picture took more than a minute to arrive.") from None
     except ClientDisconnect:
-        raise BodyRefusedError(400, "The sender went away.") from None
+        raise BodyRefusedError(400, "The client disconnected.") from None
     if size > limit:
         await drain(request)
         raise _too_long(limit)
@@ -59,7 +59,10 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def drain(request: Request) -> None:
-    """Throw away what is still coming, within limits: a browser hears an answer only once it has sent all."""
+    """Receive the rest of a body and discard it, within limits.
+
+    A browser reads an answer only after it has sent the whole request.
+    """
     size = 0
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):

@@ -1,68 +1,41 @@
-"""Builds the page where it is asked for, and says what is missing where it cannot be."""
+"""Builds the preview that the configuration asks for; imports the server only if the page is enabled."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.latency.stats import FrameStats
-from edge.levels import Level
-from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload
-from edge.sinks.base import PublishedCallback
-from edge.types import StepResult
+from edge.messages.payloads import HealthPayload
+from edge.preview.interface import HealthProvider, NullPreview
 
 if TYPE_CHECKING:
     from edge.preview.server import PreviewServer
 
-HealthNow = Callable[[FrameStats], HealthPayload]
-"""How the sensor is now, with that meter's frames per second and latencies. Called from the page's thread."""
 
+def create_preview(config: Config, health: HealthProvider) -> NullPreview:
+    """Return the preview for a configuration, not started: a server, or a `NullPreview` if the page is off.
 
-class NullPreview:
-    """What the daemon knows of the page; as it stands here, nobody asked for one, and nothing is done.
-
-    Calls come from the pipeline's thread and wait for nobody.
+    Raises ConfigError if a package of the page is not installed, if the address, token or names cannot be used,
+    and any EdgeError of loading the cascades and the model.
     """
-
-    published: PublishedCallback | None = None
-    """Hears of each event that was handed over, where somebody wants to know."""
-
-    def start(self, *, live: bool) -> None:
-        """Begin; `live`: the source is a camera."""
-
-    def stop(self) -> None:
-        """End; without effect where it does not run."""
-
-    def introduce(self, info: InfoPayload) -> None:
-        """Say what this sensor is; the last word counts."""
-
-    def show(self, result: StepResult, latency_ms: float, level: Level) -> None:
-        """Take a frame that was processed at a level."""
-
-    def blank(self) -> None:
-        """Show nothing until the next frame: the source is away, or the sensor looks at nothing."""
-
-    def decided(self, payload: EventPayload) -> None:
-        """Take an event that is about to be published."""
-
-
-def create_preview(config: Config, health: HealthNow) -> NullPreview:
-    """Return the page's server, not started; one that does nothing where it is not asked for. Raises EdgeError."""
-    return _server(config, health) if config.preview.enabled else NullPreview()
+    return _create_server(config, health) if config.preview.enabled else NullPreview()
 
 
 def try_preview(config: Config) -> str:
-    """Build all of the page and let it go again; returns where it would be. Raises EdgeError."""
+    """Build the complete preview server and release it again; returns its URL and who may open it.
 
-    def not_running(_: FrameStats) -> HealthPayload:
-        raise RuntimeError("a page that is only tried was asked for the sensor's health")
+    Raises as `create_preview` does.
+    """
 
-    page = _server(config, not_running)
-    page.stop()
-    return page.describe()
+    def no_health(_: FrameStats) -> HealthPayload:
+        raise RuntimeError("a preview server that was never started requested the sensor's health")
+
+    server = _create_server(config, no_health)
+    server.stop()
+    return server.describe()
 
 
-def _server(config: Config, health: HealthNow) -> "PreviewServer":
+def _create_server(config: Config, health: HealthProvider) -> "PreviewServer":
     try:
         from edge.preview.server import PreviewServer  # noqa: PLC0415 - needs packages that not every device has
     except ModuleNotFoundError as error:

@@ -1,6 +1,7 @@
-"""Whether the sensor does its work, for a probe that asks from outside."""
+"""Decides what `/healthz` answers: whether frames go through the pipeline, or why none do."""
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from edge.capture.reconnect import STALL_MARGIN_SECONDS
@@ -8,27 +9,31 @@ from edge.messages.payloads import HealthPayload
 from edge.preview.feed import Feed
 
 _FILE_SECONDS: Final = 60.0
-"""Pictures may be shown as slowly as one in many seconds."""
+"""Limit without a frame for sources that are no cameras: a folder of pictures may show one in many seconds."""
 
 
 class HealthProbe:
-    """Says whether frames go through the line, or why none do."""
+    """Answers health probes.
 
-    def __init__(self, window: Feed, *, stall_seconds: float) -> None:
-        self._window = window
+    `stall_seconds`: time without a frame after which a camera counts as stalled. `live`: the source is a camera.
+    `clock`: as `time.monotonic`.
+    """
+
+    def __init__(self, feed: Feed, *, stall_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._feed = feed
         self._stall_seconds = stall_seconds
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = clock()
         self.live = True
 
-    def answer(self, health: HealthPayload) -> tuple[int, dict[str, Any]]:
-        """Return an HTTP status, and what to say.
+    def check(self, health: HealthPayload) -> tuple[int, dict[str, Any]]:
+        """Return an HTTP status and the content of the JSON answer.
 
-        200: a frame went through lately; the source is known to be away, and is being opened again; the
-        sensor was paused; the source has ended. 503: the source gives frames, as far as is known, and
-        none goes through.
+        200: a frame went through within the limit, or there is a known reason why none did: the source is being
+        reopened, capture is paused, the source has ended. 503: frames should arrive, and none goes through.
         """
-        recent = self._window.recent
-        silent = time.monotonic() - (recent[-1].monotonic if recent else self._began)
+        timings = self._feed.timings
+        silent_seconds = self._clock() - (timings[-1].monotonic if timings else self._began)
         limit = self._stall_seconds + STALL_MARGIN_SECONDS if self.live else _FILE_SECONDS
         status, reason = "ok", None
         if health.paused:
@@ -37,13 +42,13 @@ class HealthProbe:
             status, reason = "reconnecting", health.source_error
         elif health.source == "ended":
             status = "ended"
-        elif silent > limit:
-            status, reason = "stuck", f"no frame has gone through for {silent:.0f} s"
-        said = {
+        elif silent_seconds > limit:
+            status, reason = "stuck", f"no frame has gone through for {silent_seconds:.0f} s"
+        content = {
             "status": status,
             "reason": reason,
-            "seconds_since_frame": round(silent, 1) if recent else None,
+            "seconds_since_frame": round(silent_seconds, 1) if timings else None,
             "source": health.source,
             "broker": health.broker,
         }
-        return (503 if status == "stuck" else 200), said
+        return (503 if status == "stuck" else 200), content

@@ -1,4 +1,4 @@
-"""Stands before every request: right host, no other site's page behind it, the token where one is set."""
+"""Refuses requests with a foreign host name, from another site's page, or without the token; adds security headers."""
 
 import re
 from typing import Final
@@ -15,7 +15,7 @@ from edge.preview.auth import PreviewAccess
 COOKIE: Final = "emotion-edge-preview"
 
 OPEN_PATHS: Final = frozenset({"/login", "/login.js", "/style.css", "/icon.svg"})
-"""What a browser needs to ask for the token."""
+"""Paths that need no token: the login form and its files."""
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -25,7 +25,7 @@ _HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not no-referrer: with that a browser sends our own form with the Origin null.
+    # Not no-referrer: with that a browser submits the login form with "Origin: null".
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -35,14 +35,14 @@ _HEADERS: Final = {
 
 
 class SecurityMiddleware:
-    """ASGI middleware. What it refuses never reaches the application."""
+    """ASGI middleware in front of the application. A refused request never reaches the application."""
 
     def __init__(self, app: ASGIApp, access: PreviewAccess) -> None:
         self._app = app
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse the request or pass it on; every answer gets the security headers."""
+        """Refuse the request or pass it on; every response gets the security headers."""
         if scope["type"] != "http":
             return
 
@@ -58,7 +58,7 @@ class SecurityMiddleware:
         try:
             await (refusal or self._app)(scope, receive, send_with_headers)
         except LocalProtocolError:
-            # What came after the header was no HTTP: the server has said so by itself, and closes the connection.
+            # The data after the header were not HTTP: the server itself has answered, and closes the connection.
             while (await receive())["type"] != "http.disconnect":
                 pass
 
@@ -66,26 +66,26 @@ class SecurityMiddleware:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1:
-            return _plain(400, "A request needs one Host header.")
-        if not self._access.knows_host(hosts[0]):
+            return _plain(400, "A request needs exactly one Host header.")
+        if not self._access.allows_host(hosts[0]):
             return _plain(
-                421, "This is not the name of this sensor: set preview.names to the names that it is reached under."
+                421, "This host name is not known to the sensor: add it to preview.names in its configuration."
             )
         origin = headers.get("origin")
         if origin is not None and not _same_site(origin, hosts[0]):
-            return _plain(403, "Another site's page may not ask for this.")
+            return _plain(403, "Requests from pages of other sites are refused.")
         navigates = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site") in {"cross-site", "same-site"} and not navigates:
-            return _plain(403, "Another site's page may not ask for this.")
-        if self._access.token is None or scope["path"] in OPEN_PATHS or self._admits(headers):
+            return _plain(403, "Requests from pages of other sites are refused.")
+        if self._access.token is None or scope["path"] in OPEN_PATHS or self._is_authenticated(headers):
             return None
         if scope["path"] == "/" and scope["method"] in {"GET", "HEAD"}:
             return RedirectResponse("/login", 303)
-        refusal = _plain(401, "This needs the token: open /login, or send it as Authorization: Bearer TOKEN.")
+        refusal = _plain(401, "The token is required: open /login, or send the header Authorization: Bearer TOKEN.")
         refusal.headers["WWW-Authenticate"] = 'Bearer realm="emotion-edge"'
         return refusal
 
-    def _admits(self, headers: Headers) -> bool:
+    def _is_authenticated(self, headers: Headers) -> bool:
         scheme, _, offered = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._access.is_token(offered.strip()):
             return True
@@ -97,11 +97,11 @@ class SecurityMiddleware:
 
 
 def _same_site(origin: str, host: str) -> bool:
-    """Tell whether an Origin names the host that the request was sent to; its scheme is a proxy's business."""
+    """Tell whether an Origin header names the host of the request. The scheme may differ: a proxy may provide TLS."""
     match = re.fullmatch(r"https?://([^/?#@\s]+)", origin)
     if match is None:
         return False
-    # A default port is left out of one and perhaps not of the other.
+    # One of the two may contain the default port while the other omits it.
     default = 443 if origin.startswith("https") else 80
     try:
         ours, theirs = (

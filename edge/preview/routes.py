@@ -1,4 +1,4 @@
-"""What can be asked for over HTTP."""
+"""Defines the HTTP routes: page, login, stream, pictures on demand, `/healthz`, `/metrics`."""
 
 import asyncio
 import contextlib
@@ -30,52 +30,58 @@ from edge.preview.metrics import Metrics
 from edge.preview.middleware import COOKIE, SecurityMiddleware
 from edge.preview.stream import Stream
 
-_TYPES: Final = {
+_MEDIA_TYPES: Final = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
 _COOKIE_SECONDS: Final = 180 * 86_400
+"""Half a year."""
 _LOGIN_BYTES: Final = 4_096
 _PICTURES_PER_SECOND, _PICTURES_AT_ONCE = 1.0, 5
-"""Reading one takes a tenth of a second to one; a person with a phone is slower."""
-_WAITING: Final = 2
-"""Pictures in memory: one that is read, one that arrives."""
-_WRONG: Final = '<p class="wrong" role="alert">That is not the token.</p>'
-_WRONG_MARK: Final = "<!-- wrong -->"
+"""Inspecting a picture takes 0.1 to 1 second; a person with a phone is slower than this limit."""
+_MAX_PENDING: Final = 2
+"""Pictures in memory: one that is being inspected, one that is arriving."""
+_LOGIN_ERROR: Final = '<p class="wrong" role="alert">That is not the token.</p>'
+_LOGIN_ERROR_PLACE: Final = "<!-- wrong -->"
 
 
 @dataclass(frozen=True, slots=True)
 class RouteDependencies:
-    """What the answers are made of. `worker` runs `on_demand`, one picture at a time."""
+    """The objects that the routes use.
+
+    `health` returns the sensor's health now. `worker` runs `inspector`, one picture at a time. `picture_limit`: how
+    often a picture is inspected; None: 5 at once, 1 per second in the long run.
+    """
 
     config: PreviewConfig
     access: PreviewAccess
-    window: Feed
+    feed: Feed
     stream: Stream
     probe: HealthProbe
-    on_demand: StillInspector
+    inspector: StillInspector
     health: Callable[[], HealthPayload]
     worker: Executor
+    picture_limit: TokenBucket | None = None
 
 
 class Routes:
-    """Every answer that the page's server gives, but for what the guard refuses."""
+    """Handlers of all routes. `SecurityMiddleware` stands in front of them."""
 
     def __init__(self, parts: RouteDependencies) -> None:
-        self._config, self._access, self._window = parts.config, parts.access, parts.window
-        self._stream, self._probe, self._on_demand = parts.stream, parts.probe, parts.on_demand
+        self._config, self._access, self._feed = parts.config, parts.access, parts.feed
+        self._stream, self._probe, self._inspector = parts.stream, parts.probe, parts.inspector
         self._health, self._worker = parts.health, parts.worker
-        self._metrics = Metrics(parts.window, parts.stream, parts.health)
-        self._rate = TokenBucket(_PICTURES_PER_SECOND, _PICTURES_AT_ONCE)
-        self._waiting = 0
-        self._turn = asyncio.Lock()
+        self._metrics = Metrics(parts.feed, parts.stream, parts.health)
+        self._picture_limit = parts.picture_limit or TokenBucket(_PICTURES_PER_SECOND, _PICTURES_AT_ONCE)
+        self._pending = 0
+        self._inspecting = asyncio.Lock()
         self._files = {entry.name: entry.read_bytes() for entry in (files(__package__) / "static").iterdir()}
 
     def app(self) -> ASGIApp:
-        """Return the application, guarded."""
-        names = [name for name in self._files if name.rpartition(".")[2] in _TYPES and name != "login.html"]
+        """Return the ASGI application, behind the security middleware."""
+        names = [name for name in self._files if name.rpartition(".")[2] in _MEDIA_TYPES and name != "login.html"]
         app = Starlette(
             routes=[
                 Route("/", self.page),
@@ -91,11 +97,11 @@ class Routes:
         return SecurityMiddleware(app, self._access)
 
     async def page(self, request: Request) -> Response:
-        """Give the page."""
+        """Serve the page."""
         return self._static(request, "index.html")
 
     async def file(self, request: Request) -> Response:
-        """Give a part of the page; the routes name them all."""
+        """Serve a file of the page. Each of them has a route, so no other path reaches this."""
         return self._static(request, request.url.path.removeprefix("/"))
 
     def _static(self, request: Request, name: str) -> Response:
@@ -104,99 +110,101 @@ class Routes:
         headers = {"Cache-Control": "no-cache", "ETag": tag}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
-        return Response(content, media_type=_TYPES[name.rpartition(".")[2]], headers=headers)
+        return Response(content, media_type=_MEDIA_TYPES[name.rpartition(".")[2]], headers=headers)
 
     async def login(self, request: Request) -> Response:
-        """Ask for the token, and exchange it for a cookie."""
+        """Serve the login form; exchange the token for a cookie."""
         if self._access.token is None:
             return RedirectResponse("/", 303)
         page = self._files["login.html"].decode()
         if request.method != "POST":
-            return Response(page, media_type=_TYPES["html"])
+            return Response(page, media_type=_MEDIA_TYPES["html"])
         try:
             fields = parse_qs((await read_body(request, _LOGIN_BYTES)).decode(errors="replace"), max_num_fields=8)
         except (BodyRefusedError, ValueError):
-            return PlainTextResponse("A form with one field, token, is expected.\n", 400)
+            return PlainTextResponse("A form with the field token is expected.\n", 400)
         if not self._access.is_token(fields.get("token", [""])[0].strip()):
-            return Response(page.replace(_WRONG_MARK, _WRONG), 401, media_type=_TYPES["html"])
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(
+            return Response(page.replace(_LOGIN_ERROR_PLACE, _LOGIN_ERROR), 401, media_type=_MEDIA_TYPES["html"])
+        redirect = RedirectResponse("/", 303)
+        redirect.set_cookie(
             COOKIE,
             self._access.cookie,
             max_age=_COOKIE_SECONDS,
             httponly=True,
             samesite="strict",
-            # Behind a proxy that speaks TLS the browser says so.
+            # Behind a proxy with TLS the browser sends an origin with https.
             secure=request.headers.get("origin", "").startswith("https:"),
         )
-        return answer
+        return redirect
 
     async def stream(self, _: Request) -> Response:
-        """Give what there is to see, record by record, as long as somebody watches."""
+        """Serve the stream of records, until the client disconnects or the server stops."""
         if self._stream.full:
-            return PlainTextResponse(f"{self._stream.watchers} pages watch already.\n", 503)
-        return _Records(self._stream)
+            return PlainTextResponse(
+                f"{self._stream.watchers} pages are open: preview.max_watchers allows no more.\n", 503
+            )
+        return _StreamResponse(self._stream)
 
     async def upload(self, request: Request) -> Response:
-        """Read the picture that is the request's body."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not kind.startswith("image/") and kind != "application/octet-stream":
+        """Inspect the picture in the request's body."""
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not media_type.startswith("image/") and media_type != "application/octet-stream":
             await drain(request)
-            return _sentence(415, "Not read: a picture is expected, with its type (image/jpeg) as Content-Type.")
-        return await self._read(request)
+            return _error(415, "Not read: a picture is expected, with its type as Content-Type, such as image/jpeg.")
+        return await self._inspect(request)
 
     async def current(self, request: Request) -> Response:
-        """Read the frame that the line processed last."""
-        shown = self._window.latest
-        if shown is None:
-            return _sentence(409, "There is no frame now: the camera is away, or the sensor is paused.")
-        return await self._read(request, lambda _: self._on_demand.frame(shown.frame), 0)
+        """Inspect the frame that the pipeline processed last."""
+        latest = self._feed.latest
+        if latest is None:
+            return _error(409, "There is no current frame: the camera is lost, or capture is paused.")
+        return await self._inspect(request, lambda _: self._inspector.inspect_frame(latest.frame), 0)
 
-    async def _read(
-        self, request: Request, read: Callable[[bytes], bytes] | None = None, limit: int | None = None
+    async def _inspect(
+        self, request: Request, inspect: Callable[[bytes], bytes] | None = None, limit: int | None = None
     ) -> Response:
         limit = self._config.max_upload_mb * 1_000_000 if limit is None else limit
         try:
             await check_length(request, limit)
         except BodyRefusedError as error:
-            return _sentence(error.status, str(error))
-        if self._waiting >= _WAITING or not self._rate.take():
+            return _error(error.status, str(error))
+        if self._pending >= _MAX_PENDING or not self._picture_limit.take():
             await drain(request)
-            busy = _sentence(429, "Other pictures are being read: try again in a second.")
+            busy = _error(429, "Other pictures are being inspected: try again in a second.")
             busy.headers["Retry-After"] = "1"
             return busy
-        self._waiting += 1
+        self._pending += 1
         try:
             body = await read_body(request, limit)
-            async with self._turn:
+            async with self._inspecting:
                 loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(self._worker, read or self._on_demand.upload, body)
+                answer = await loop.run_in_executor(self._worker, inspect or self._inspector.inspect_upload, body)
         except (BodyRefusedError, PictureRefusedError) as error:
-            return _sentence(error.status, str(error))
+            return _error(error.status, str(error))
         finally:
-            self._waiting -= 1
+            self._pending -= 1
         return Response(answer, media_type=MEDIA_TYPE)
 
     async def healthz(self, _: Request) -> Response:
-        """Tell a probe whether frames go through."""
-        status, said = self._probe.answer(self._health())
-        return Response(msgspec.json.encode(said), status, media_type="application/json")
+        """Answer a health probe."""
+        status, content = self._probe.check(self._health())
+        return Response(msgspec.json.encode(content), status, media_type="application/json")
 
     async def metrics(self, request: Request) -> Response:
-        """Tell Prometheus."""
+        """Serve the metrics to Prometheus."""
         body, content_type = self._metrics.exposition(request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": content_type})
 
 
-def _sentence(status: int, sentence: str) -> Response:
+def _error(status: int, sentence: str) -> Response:
     return Response(msgspec.json.encode({"error": sentence}), status, media_type="application/json")
 
 
-class _Records(Response):
-    """Writes what the stream gives. How far a connection is behind shows in how long `send` takes."""
+class _StreamResponse(Response):
+    """Sends the records of the stream. `send` returns late on a slow connection, which then skips pictures."""
 
     def __init__(self, stream: Stream) -> None:
-        # A proxy must pass each record on as it comes.
+        # A proxy must forward each record at once.
         super().__init__(headers={"X-Accel-Buffering": "no"}, media_type=MEDIA_TYPE)
         del self.headers["content-length"]
         self._stream = stream
@@ -206,18 +214,18 @@ class _Records(Response):
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
-        gone = asyncio.ensure_future(_disconnected(receive))
+        disconnected = asyncio.ensure_future(_wait_for_disconnect(receive))
         try:
             async with contextlib.aclosing(self._stream.watch()) as records:
                 async for record in records:
-                    if gone.done():
+                    if disconnected.done():
                         return
                     await send({"type": "http.response.body", "body": record, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
-            gone.cancel()
+            disconnected.cancel()
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The page's server: a thread with an event loop of its own, a thread for pictures, a socket."""
+"""Runs the preview page: an HTTP server on one socket, in a thread with an event loop of its own."""
 
 import asyncio
 import contextlib
@@ -17,66 +17,84 @@ from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.levels import LADDER, Level
 from edge.messages.payloads import EventPayload, InfoPayload
+from edge.pacing import TokenBucket
 from edge.preview.auth import preview_access
-from edge.preview.factory import HealthNow, NullPreview
 from edge.preview.feed import Feed
 from edge.preview.healthz import HealthProbe
 from edge.preview.inspect import StillInspector
+from edge.preview.interface import HealthProvider, NullPreview
 from edge.preview.routes import RouteDependencies, Routes
 from edge.preview.stream import Stream
 from edge.types import StepResult
 
 log = logging.getLogger(__name__)
 
-_CONNECTIONS: Final = 64
-"""At once; further ones are told 503."""
-_STUCK_MS: Final = 30_000
-"""A connection whose other end takes nothing for so long is cut by the kernel."""
+_MAX_CONNECTIONS: Final = 64
+"""Open at once; further ones are answered with 503."""
+_SEND_TIMEOUT_MS: Final = 30_000
+"""The kernel closes a connection whose peer acknowledges no data for this long."""
 _SEND_BUFFER_BYTES: Final = 131_072
-"""Asked of the kernel, which doubles it: about six pictures that a slow watcher is behind."""
+"""Requested from the kernel, which doubles it: about six pictures by which a slow watcher lags."""
 _HEADER_BYTES: Final = 16_384
 _KEEP_ALIVE_SECONDS: Final = 10
-_HEADER_SECONDS, _SWEEP_SECONDS = 20.0, 5.0
-"""How long a connection may take to ask for something, and how often that is looked at."""
-_GOODBYE_SECONDS: Final = 1
+_IDLE_SECONDS: Final = 20.0
+"""A connection without a complete request is closed after this time."""
+_IDLE_CHECK_SECONDS: Final = 5.0
+_SHUTDOWN_SECONDS: Final = 1
 _JOIN_SECONDS: Final = 5.0
 
 
 class PreviewServer(NullPreview):
-    """The page, served. Built before anything starts."""
+    """The preview while the page is on.
 
-    def __init__(self, config: Config, health: HealthNow) -> None:
-        """Bind the address and load a detector and a classifier. Raises EdgeError where something is wrong."""
+    Construction binds the address and loads everything, so that a configuration that cannot be used is refused before
+    the daemon starts. `picture_limit`: as of `RouteDependencies`. `idle_seconds`: how long a connection may stay
+    without a complete request; `idle_check_seconds`: how often this is checked.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        health: HealthProvider,
+        *,
+        picture_limit: TokenBucket | None = None,
+        idle_seconds: float = _IDLE_SECONDS,
+        idle_check_seconds: float = _IDLE_CHECK_SECONDS,
+    ) -> None:
+        """Bind the address; load a detector and a classifier. Raises EdgeError if one of them cannot be used."""
         preview = config.preview
-        self.window = Feed()
-        self.published = self.window.published
-        allowed = preview_access(preview)
-        self._guarded = allowed.token is not None
-        self._socket = _bound(preview.host, preview.port)
-        self._address = self._socket.getsockname()[:2]
+        self._idle_seconds, self._idle_check_seconds = idle_seconds, idle_check_seconds
+        self.feed = Feed(time.monotonic())
+        self.event_published = self.feed.event_published
+        access = preview_access(preview)
+        self._token_required = access.token is not None
+        self._socket = listen(preview.host, preview.port)
+        self._host, self._port = self._socket.getsockname()[:2]
         try:
-            on_demand = StillInspector(config)
+            inspector = StillInspector(config)
         except BaseException:
             self._socket.close()
             raise
-        self._worker = ThreadPoolExecutor(1, "preview-picture", initializer=_step_back)
+        self._worker = ThreadPoolExecutor(1, "preview-picture", initializer=_use_normal_priority)
         self._encoder = ThreadPoolExecutor(1, "preview-encoder")
-        self._stream = Stream(preview, self.window, lambda: health(self.window), self._encoder)
-        self._probe = HealthProbe(self.window, stall_seconds=config.source.stall_seconds)
-        parts = RouteDependencies(
-            config=preview,
-            access=allowed,
-            window=self.window,
-            stream=self._stream,
-            probe=self._probe,
-            on_demand=on_demand,
-            health=lambda: health(self.window),
-            worker=self._worker,
+        self.stream = Stream(preview, self.feed, lambda: health(self.feed), self._encoder)
+        self._probe = HealthProbe(self.feed, stall_seconds=config.source.stall_seconds)
+        routes = Routes(
+            RouteDependencies(
+                config=preview,
+                access=access,
+                feed=self.feed,
+                stream=self.stream,
+                probe=self._probe,
+                inspector=inspector,
+                health=lambda: health(self.feed),
+                worker=self._worker,
+                picture_limit=picture_limit,
+            )
         )
-        self._pages = Routes(parts)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                self._pages.app(),
+                routes.app(),
                 loop="asyncio",
                 http="h11",
                 ws="none",
@@ -86,100 +104,110 @@ class PreviewServer(NullPreview):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=_CONNECTIONS,
+                limit_concurrency=_MAX_CONNECTIONS,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=_GOODBYE_SECONDS,
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
                 h11_max_incomplete_event_size=_HEADER_BYTES,
             )
         )
-        # What is wrong with a request is the sender's business, and would fill the log.
+        # Invalid requests are no problem of the sensor, and their warnings would fill the log.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
 
+    @property
+    def port(self) -> int:
+        """Port that the page is served on; a free one if `preview.port` is 0."""
+        return int(self._port)
+
+    @property
+    def running(self) -> bool:
+        """Whether the server's thread is alive."""
+        return self._thread.is_alive()
+
     def describe(self) -> str:
-        """Say where the page is, and for whom."""
-        host, port = self._address
-        url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-        whom = "whoever has the token" if self._guarded else "this machine alone"
-        return f"{url}, for {whom}"
+        """Return the URL of the page, and who may open it."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        who = "anyone with the token" if self._token_required else "this machine alone"
+        return f"http://{host}:{self.port}/, for {who}"
 
     def start(self, *, live: bool) -> None:
-        """Serve, from a thread of its own; `live`: the source is a camera."""
+        """Start the server's thread. `live`: the source is a camera, not a file."""
         self._probe.live = live
         self._thread.start()
-        log.info("showing what the sensor sees at %s", self.describe())
+        log.info("preview page served at %s", self.describe())
 
     def stop(self) -> None:
-        """End it; watchers are told. Without effect where it does not run."""
+        """End the streams and stop the server. Has no effect if it was not started."""
         self._server.should_exit = True
         if self._thread.is_alive():
-            with contextlib.suppress(RuntimeError):  # its loop ended meanwhile
+            with contextlib.suppress(RuntimeError):  # the loop has just ended by itself
                 if self._loop is not None:
-                    self._loop.call_soon_threadsafe(self._end, self._loop)
+                    self._loop.call_soon_threadsafe(self._shut_down, self._loop)
             self._thread.join(_JOIN_SECONDS)
         self._socket.close()
         for executor in (self._worker, self._encoder):
             executor.shutdown(wait=False, cancel_futures=True)
 
-    def introduce(self, info: InfoPayload) -> None:
-        """Say what this sensor is; the last word counts."""
-        self._stream.info = info
+    def set_info(self, info: InfoPayload) -> None:
+        """Replace the description of the sensor."""
+        self.stream.info = info
 
     def show(self, result: StepResult, latency_ms: float, level: Level) -> None:
-        """Take a frame that was processed at a level."""
-        self.window.show(time.monotonic(), result, latency_ms, LADDER.index(level))
+        """Show a processed frame."""
+        self.feed.show(time.monotonic(), result, latency_ms, LADDER.index(level))
 
     def blank(self) -> None:
-        """Show nothing until the next frame."""
-        self.window.blank()
+        """Remove the picture until the next frame."""
+        self.feed.blank()
 
-    def decided(self, payload: EventPayload) -> None:
-        """Take an event that is about to be published."""
-        self.window.decided(payload)
+    def event_decided(self, payload: EventPayload) -> None:
+        """Show an event that is about to be published."""
+        self.feed.event_decided(payload)
 
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
         except Exception:
-            # The sensor's work goes on: nothing of it depends on who watches.
-            log.exception("the page is gone until the next start")
+            # The sensor goes on: nothing in it depends on the page.
+            log.exception("the preview page has failed and stays off until the next start; the sensor goes on")
 
-    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._stream.end()
-        loop.call_later(2 * _GOODBYE_SECONDS, self._cut)
+    def _shut_down(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.stream.end()
+        loop.call_later(2 * _SHUTDOWN_SECONDS, self._abort_connections)
 
-    async def _sweep(self) -> None:
-        """Close connections that neither ask nor listen: the server itself waits for a request's header for ever."""
+    async def _close_idle_connections(self) -> None:
+        """Close connections without a complete request: uvicorn itself waits for a request's header without limit."""
         idle_since: dict[object, float] = {}
-        while not self._stream.ended:
-            await asyncio.sleep(_SWEEP_SECONDS)
+        while not self.stream.ended:
+            await asyncio.sleep(self._idle_check_seconds)
             now = time.monotonic()
             connections = [one for one in self._server.server_state.connections if isinstance(one, H11Protocol)]
             idle = [one for one in connections if one.cycle is None or one.cycle.response_complete]
             idle_since = {one: idle_since.get(one, now) for one in idle}
             for one in idle:
-                if now - idle_since[one] > _HEADER_SECONDS:
+                if now - idle_since[one] > self._idle_seconds:
                     one.transport.close()
 
-    def _cut(self) -> None:
-        """Cut whoever does not take the good-bye: from Python 3.12 on the end waits for every connection."""
+    def _abort_connections(self) -> None:
+        """Abort connections that are still open: from Python 3.12 on the server's end waits for every one of them."""
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        turns = asyncio.create_task(self._stream.run())
-        sweep = asyncio.create_task(self._sweep())
+        updates = asyncio.create_task(self.stream.run())
+        idle_check = asyncio.create_task(self._close_idle_connections())
         try:
             await self._server.serve(sockets=[self._socket])
         finally:
-            self._stream.end()
-            sweep.cancel()
-            await turns
+            self.stream.end()
+            idle_check.cancel()
+            await updates
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening TCP socket with the page's limits; its connections inherit them. Raises ConfigError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
@@ -191,12 +219,12 @@ def _bound(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit these three from the one that listens.
+        # Connections inherit these three.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK_MS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SEND_TIMEOUT_MS)
         listener.bind(address)
-        listener.listen(_CONNECTIONS)
+        listener.listen(_MAX_CONNECTIONS)
     except OSError as error:
         listener.close()
         raise ConfigError(
@@ -206,10 +234,11 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _step_back() -> None:
-    """Give the calling thread the ordinary priority: a picture on demand may take a second, and can wait.
+def _use_normal_priority() -> None:
+    """Give the calling thread the ordinary scheduling policy: a picture on demand may take a second, and can wait.
 
-    It holds no lock of the interpreter while it does, so that nobody with a higher one waits for it.
+    While it works in OpenCV and in the network it does not hold the interpreter's lock, so that no thread of higher
+    priority waits for it.
     """
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

@@ -1,8 +1,8 @@
-"""What watchers get: each picture encoded once for all of them, at a rate that the budget allows.
+"""Streams pictures, faces and events to open pages: each picture is encoded once, at a rate that the budget allows.
 
-Nobody watching, nothing is done. A watcher whose connection is slow is given the newest picture once
-the one before has gone out: it loses pictures, and nobody waits for it. Events are not lost: what a
-watcher has not been told comes with its next record.
+While no page watches, nothing is encoded. A watcher with a slow connection gets the newest picture once the previous
+one has gone out: it loses pictures, and delays no other watcher. It loses no event: the next record contains every
+event that changed since its last one.
 """
 
 import asyncio
@@ -20,129 +20,135 @@ from edge.config.schema import PreviewConfig
 from edge.messages.payloads import HealthPayload, InfoPayload
 from edge.preview.feed import EventRecord, Feed
 from edge.preview.framing import pack
-from edge.preview.inspect import encoded, reduced
+from edge.preview.inspect import encode_jpeg, shrink
 from edge.types import StepResult, TrackedFace
 
-_QUALITY: Final = 75
+_JPEG_QUALITY: Final = 75
 _HEALTH_SECONDS: Final = 1.0
-"""How often a record says how the sensor is, and at least comes at all: the page takes four seconds of silence
-for a lost connection."""
+"""Interval of health in the stream, and so the longest time between two records: the page takes four seconds without
+a record for a lost connection."""
+_MIN_PAUSE_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class StreamUpdate:
-    """What there is to say at one time, to whoever is ready for it.
+    """The news at one time, for every watcher that is ready for them.
 
-    `events`: version of the window's events at that time. `memo` holds records already packed, by the
-    (events, monotonic) of the turn that their watcher knew last: most know the same.
+    `monotonic`: when it was made. `events_version`: version of the feed's events at that time. `content`: the part of
+    the record that is the same for all watchers. `packed`: finished records by what their watcher knows already, as
+    (events_version, monotonic) of the update that it received last; this is the same for most watchers.
     """
 
     number: int = 0
-    events: int = 0
+    events_version: int = 0
     monotonic: float = 0.0
     content: dict[str, Any] = field(default_factory=dict)
     picture: bytes | None = None
-    memo: dict[tuple[int, float], bytes] = field(default_factory=dict)
+    packed: dict[tuple[int, float], bytes] = field(default_factory=dict)
 
 
 class Stream:
-    """Lives in the event loop of the page's thread. `health` says how the sensor is at the moment."""
+    """Makes the records of the stream. All of it runs in the event loop of the server's thread.
+
+    `health` returns the sensor's health now. `encoder` runs the JPEG encoding.
+    """
 
     def __init__(
         self,
         config: PreviewConfig,
-        window: Feed,
+        feed: Feed,
         health: Callable[[], HealthPayload],
         encoder: Executor,
     ) -> None:
         self._config = config
-        self._window = window
+        self._feed = feed
         self._health = health
         self._encoder = encoder
-        self._turn = StreamUpdate()
-        self._next = asyncio.Event()
-        self._wanted = asyncio.Event()
+        self._update = StreamUpdate()
+        self._updated = asyncio.Event()
+        self._watched = asyncio.Event()
         self._health_due = 0.0
-        self._shown: tuple[int, float] | None = None
+        self._sent_frame: tuple[int, float] | None = None
         self.info: InfoPayload | None = None
         self.watchers = 0
-        self.pictures = 0
-        """Encoded since the start."""
+        self.pictures_encoded = 0
         self.ended = False
 
     def end(self) -> None:
-        """Say good-bye to all watchers."""
+        """End the stream of every watcher."""
         self.ended = True
-        self._wanted.set()
-        self._next.set()
+        self._watched.set()
+        self._updated.set()
 
     async def run(self) -> None:
-        """Make a turn whenever it is time for one, as long as somebody watches."""
+        """Make updates at the current rate while there are watchers; returns after `end`."""
         while not self.ended:
             if not self.watchers:
-                self._wanted.clear()
-                self._health_due, self._shown = 0.0, None
-                await self._wanted.wait()
+                self._watched.clear()
+                self._health_due, self._sent_frame = 0.0, None
+                await self._watched.wait()
                 continue
             began = time.monotonic()
-            await self._make_turn()
-            # At least a pause as long as the work: one that cannot keep up must not fill a processor.
-            now = time.monotonic()
-            await asyncio.sleep(max(self._interval_seconds() - (now - began), now - began, 0.01))
+            await self._make_update()
+            # The pause is at least as long as the work, so that a slow encoder does not occupy a whole processor core.
+            spent_seconds = time.monotonic() - began
+            await asyncio.sleep(max(self.interval_seconds - spent_seconds, spent_seconds, _MIN_PAUSE_SECONDS))
 
-    def _interval_seconds(self) -> float:
-        recent = self._window.recent
-        level = recent[-1].level if recent else 0
+    @property
+    def interval_seconds(self) -> float:
+        """Seconds between two pictures: 1 / `preview.fps` at the first degradation level, twice that at the second."""
+        timings = self._feed.timings
+        level = timings[-1].level if timings else 0
         return (1 + level) / self._config.fps
 
-    async def _make_turn(self) -> None:
+    async def _make_update(self) -> None:
         now = time.monotonic()
         content: dict[str, Any] = {}
         picture = None
         if now >= self._health_due:
             self._health_due = now + _HEALTH_SECONDS
             content["health"] = self._health()
-        result = self._window.latest
-        mark = None if result is None else (result.frame.number, result.frame.captured_monotonic)
-        if result is not None and mark != self._shown:
+        result = self._feed.latest
+        frame_key = None if result is None else (result.frame.number, result.frame.captured_monotonic)
+        if result is not None and frame_key != self._sent_frame:
             picture = await asyncio.get_running_loop().run_in_executor(self._encoder, self._encode, result)
-            self.pictures += 1
-            content["frame"] = _described(result)
-        elif mark != self._shown:
+            self.pictures_encoded += 1
+            content["frame"] = _frame_content(result)
+        elif frame_key != self._sent_frame:
             content["blank"] = True
-        self._shown = mark
-        if content or self._window.events_version != self._turn.events:
-            self._turn = StreamUpdate(self._turn.number + 1, self._window.events_version, now, content, picture)
-            self._next.set()
-            self._next = asyncio.Event()
+        self._sent_frame = frame_key
+        if content or self._feed.events_version != self._update.events_version:
+            self._update = StreamUpdate(self._update.number + 1, self._feed.events_version, now, content, picture)
+            self._updated.set()
+            self._updated = asyncio.Event()
 
     def _encode(self, result: StepResult) -> bytes:
         frame = result.frame
-        shown = frame.luma if frame.bgr is None else frame.bgr
-        height, width = shown.shape[:2]
-        longer = max(height, width) * min(1.0, self._config.width_px / width)
-        return encoded(reduced(shown, max(1, round(longer))), _QUALITY)
+        picture = frame.luma if frame.bgr is None else frame.bgr
+        height, width = picture.shape[:2]
+        longer_px = max(height, width) * min(1.0, self._config.width_px / width)
+        return encode_jpeg(shrink(picture, max(1, round(longer_px))), _JPEG_QUALITY)
 
     @property
     def full(self) -> bool:
-        """Whether no further watcher is taken now."""
+        """Whether the number of watchers has reached `preview.max_watchers`."""
         return self.watchers >= self._config.max_watchers
 
     async def watch(self) -> AsyncGenerator[bytes]:
-        """Give packed records until the end."""
+        """Yield packed records to one watcher: everything so far, then updates, until the stream ends."""
         self.watchers += 1
         try:
-            self._wanted.set()
-            # What the last turn showed may be an hour old: nobody may have watched since.
-            turn, known = self._turn, (self._window.events_version, time.monotonic())
+            self._watched.set()
+            # The last update may be an hour old, if there was no watcher since: it is not sent.
+            update, known = self._update, (self._feed.events_version, time.monotonic())
             yield pack(self._hello())
             while not self.ended:
-                if self._turn.number == turn.number:
-                    await self._next.wait()
+                if self._update.number == update.number:
+                    await self._updated.wait()
                     continue
-                turn = self._turn
-                yield self._record(turn, known)
-                known = (turn.events, turn.monotonic)
+                update = self._update
+                yield self._record(update, known)
+                known = (update.events_version, update.monotonic)
             yield pack({"bye": True})
         finally:
             self.watchers -= 1
@@ -152,52 +158,52 @@ class Stream:
         return {
             "hello": {
                 "info": self.info,
-                "history": [[round(one.unix, 2), one.faces] for one in list(self._window.history)],
+                "history": [[round(one.captured_unix, 2), one.faces] for one in list(self._feed.history)],
                 "max_upload_mb": preview.max_upload_mb,
                 "max_picture_megapixels": preview.max_picture_megapixels,
             },
             "now": round(time.time(), 3),
             "health": self._health(),
-            "events": [_told(one) for one in self._window.events()],
-            "moments": self._moments(0.0, time.monotonic()),
+            "events": [_event_content(one) for one in self._feed.events()],
+            "moments": self._timings(0.0, time.monotonic()),
         }
 
-    def _record(self, turn: StreamUpdate, known: tuple[int, float]) -> bytes:
-        if known not in turn.memo:
+    def _record(self, update: StreamUpdate, known: tuple[int, float]) -> bytes:
+        if known not in update.packed:
             version, since = known
-            moments = self._moments(since, turn.monotonic)
-            content = {**turn.content, "now": round(time.time(), 3), "moments": moments}
-            events = self._window.events(version)
+            timings = self._timings(since, update.monotonic)
+            content = {**update.content, "now": round(time.time(), 3), "moments": timings}
+            events = self._feed.events(version)
             if events:
-                content["events"] = [_told(one) for one in events]
-            turn.memo[known] = pack(content, [] if turn.picture is None else [turn.picture])
-        return turn.memo[known]
+                content["events"] = [_event_content(one) for one in events]
+            update.packed[known] = pack(content, [] if update.picture is None else [update.picture])
+        return update.packed[known]
 
-    def _moments(self, after: float, until: float) -> list[list[float]]:
-        """Return time, latency and level of the frames between two times (monotonic, seconds)."""
+    def _timings(self, after: float, until: float) -> list[list[float]]:
+        """Return capture time, latency and level of the frames between two times (monotonic, seconds)."""
         return [
-            [round(moment.unix, 3), round(moment.latency_ms, 1), moment.level]
-            for moment in list(self._window.recent)
-            if after < moment.monotonic <= until
+            [round(timing.captured_unix, 3), round(timing.latency_ms, 1), timing.level]
+            for timing in list(self._feed.timings)
+            if after < timing.monotonic <= until
         ]
 
 
-def _told(told: EventRecord) -> dict[str, Any]:
-    return {"published": told.published, "payload": msgspec.Raw(told.payload)}
+def _event_content(event: EventRecord) -> dict[str, Any]:
+    return {"published": event.published, "payload": msgspec.Raw(event.payload)}
 
 
-def _described(result: StepResult) -> dict[str, Any]:
+def _frame_content(result: StepResult) -> dict[str, Any]:
     height, width = result.frame.luma.shape
     return {
         "number": result.frame.number,
         "unix": round(result.frame.captured_unix, 3),
         "width": width,
         "height": height,
-        "faces": [_face(face, width, height) for face in result.faces],
+        "faces": [_face_content(face, width, height) for face in result.faces],
     }
 
 
-def _face(face: TrackedFace, width: int, height: int) -> dict[str, Any]:
+def _face_content(face: TrackedFace, width: int, height: int) -> dict[str, Any]:
     box = face.box
     return {
         "track": face.track_id,

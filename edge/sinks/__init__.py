@@ -1,1 +1,1 @@
-"""Sinks: where the results of the pipeline go."""
+"""Sinks: deliver the results of the pipeline."""

@@ -12,16 +12,17 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class JsonLinesSink:
-    """One line of JSON per event on `stream`, flushed at once: what `run` does where no broker is set.
+    """Writes each event as one line of JSON to `stream`, flushed at once: what `run` does without a broker.
 
-    Only events: whoever pipes them into a program wants one kind of line, and `info`, `state` and
-    `health` are there for a broker to retain. When the reader goes away (`emotion-edge run | head`)
-    the sink has ended, which is no failure; any other error of the stream (a full disk) is one.
-    Writing waits where the reader of a pipe does: there is nobody else to deliver to.
+    Only events: a program that reads them from a pipe gets one kind of line, and `info`, `state` and `health` are for
+    a broker to retain. When the reader closes the pipe (`emotion-edge run | head`) the sink has ended, which is no
+    failure; any other error of the stream (a full disk) is one. Writing blocks while the reader of a pipe does not
+    read: there is no other destination.
+
+    `published` is called with each line that was written, without its newline.
     """
 
     def __init__(self, stream: TextIO, published: PublishedCallback | None = None) -> None:
-        """`published` is called with each line that was written, without its end."""
         self._stream = stream
         self._published = published
         self._lock = threading.Lock()
@@ -34,7 +35,7 @@ class JsonLinesSink:
         return SinkStatus(outbox_dropped=self._dropped, failure=self._failure, ended=self._ended)
 
     def start(self) -> None:
-        """Nothing to begin."""
+        """Do nothing: the stream is open."""
 
     def event(self, payload: EventPayload, captured_monotonic: float) -> None:
         """Write the event as one line."""
@@ -50,7 +51,7 @@ class JsonLinesSink:
                 self._dropped += 1
                 self._ended = True
                 discard_stream(self._stream)
-                _LOG.info("nobody reads the events any more")
+                _LOG.info("the reader of the events has closed the stream; the sensor ends")
             except OSError as error:
                 self._dropped += 1
                 self._failure = error
@@ -60,16 +61,16 @@ class JsonLinesSink:
                     self._published(line)
 
     def info(self, payload: InfoPayload) -> None:
-        """Leave it out."""
+        """Ignore the payload."""
 
     def state(self, payload: StatePayload) -> None:
-        """Leave it out."""
+        """Ignore the payload."""
 
     def health(self, payload: HealthPayload) -> None:
-        """Leave it out."""
+        """Ignore the payload."""
 
     def drained(self) -> bool:
-        """Each line is flushed as it is written."""
+        """Return True: each line is flushed as it is written."""
         return True
 
     def close(self, drain_seconds: float) -> bool:

@@ -1,1 +1,1 @@
-"""From a frame to faces and events: pure computation, without I/O."""
+"""Turns frames into faces and events: detection, tracking, classification, label filter. No input or output."""

@@ -1,4 +1,7 @@
-"""Decides what a face shows and when that has changed. Reads no clock."""
+"""Filters the expression of one face over time: smoothed probabilities, and a label that does not flicker.
+
+Reads no clock: time is the time of the frames.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,54 +13,73 @@ from edge.config.schema import EventsConfig
 from edge.types import UNKNOWN
 
 
-class ExpressionFilter:
-    """What one face shows: probabilities smoothed over time, and a label that does not flicker.
+def best_label(probabilities: NDArray[np.float32], labels: Sequence[str], unknown_below: float) -> str:
+    """Return the most probable label, or `unknown` where its probability is below the threshold."""
+    best = int(probabilities.argmax())
+    return labels[best] if probabilities[best] >= unknown_below else UNKNOWN
 
-    The label changes only after another has led it by `margin` for `dwell_seconds` without a break, so
-    that two changes, or the first label and a change, are at least `dwell_seconds` apart. Only readings
-    count: while a face is not found, time does not speak for whatever was read last. Where the best
-    smoothed probability is below `unknown_below`, the candidate is `unknown`.
+
+def unknown_threshold(config: EventsConfig, manifest_threshold: float) -> float:
+    """Return the threshold for `unknown`: the configured one, else the manifest's."""
+    return manifest_threshold if config.unknown_below is None else config.unknown_below
+
+
+class ExpressionFilter:
+    """Smooths the predictions for one face, and decides when its label changes.
+
+    The label changes after another label has led it by `margin` for `dwell_seconds` without a break. So two
+    changes, or the first label and a change, are at least `dwell_seconds` apart. Only predictions count: while
+    a face is not found, the time since the last prediction proves nothing. Where the best smoothed
+    probability is below `unknown_below`, the leading label is `unknown`.
     """
 
     def __init__(self, labels: Sequence[str], config: EventsConfig, unknown_below: float) -> None:
-        """`unknown_below`: the manifest's threshold, which `config.unknown_below` overrides."""
+        """Create a filter without predictions, labelled `unknown`.
+
+        `labels`: in output order. `unknown_below`: threshold of the manifest, which `config.unknown_below`
+        overrides.
+        """
         self._labels = tuple(labels)
         self._config = config
-        self._manifest_unknown_below = unknown_below
+        self._manifest_threshold = unknown_below
         self._probabilities: NDArray[np.float32] | None = None
         self._seconds = 0.0
         self._candidate: str | None = None
-        self._since = 0.0
+        self._candidate_since = 0.0
         self.label = UNKNOWN
-        self.reading: NDArray[np.float32] | None = None
-        """The last one, float32 (labels,), as it came."""
+        """The current label."""
+        self.prediction: NDArray[np.float32] | None = None
+        """The last prediction, float32 (labels,), not smoothed."""
 
     def configure(self, config: EventsConfig) -> None:
-        """Decide by other rules from the next reading on."""
+        """Apply another configuration from the next prediction on."""
         self._config = config
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """Smoothed, float32 (labels,); uniform before the first reading."""
+        """Smoothed probabilities, float32 (labels,); uniform before the first prediction."""
         if self._probabilities is None:
             return np.full(len(self._labels), 1 / len(self._labels), dtype=np.float32)
         return self._probabilities
 
     @property
     def confidence(self) -> float:
-        """Smoothed probability of the label, or of the best one where it is unknown."""
+        """Smoothed probability of the label, or of the best label where it is unknown."""
         if self.label == UNKNOWN:
             return float(self.probabilities.max())
         return float(self.probabilities[self._labels.index(self.label)])
 
     @property
-    def in_doubt(self) -> bool:
-        """Whether another label leads, though not for long enough yet."""
+    def change_pending(self) -> bool:
+        """Whether another label leads, but not for `dwell_seconds` yet."""
         return self._candidate is not None
 
-    def read(self, probabilities: NDArray[np.float32], seconds: float) -> None:
-        """Take a reading, float32 (labels,), at a frame's time."""
-        self.reading = probabilities
+    def add_prediction(self, probabilities: NDArray[np.float32], seconds: float) -> None:
+        """Smooth a prediction, float32 (labels,), into the probabilities; `seconds`: time of the frame.
+
+        First-order low-pass filter with the time constant `smoothing_seconds`.
+        """
+        self.prediction = probabilities
         if self._probabilities is None or self._config.smoothing_seconds == 0:
             self._probabilities = probabilities
         else:
@@ -66,33 +88,30 @@ class ExpressionFilter:
             self._probabilities = mixed.astype(np.float32)
         self._seconds = seconds
 
-    def settle(self) -> None:
-        """Take the label that leads now, without waiting: for a face that is about to be announced."""
-        self.label = self._leader()
+    def initialise(self) -> None:
+        """Set the label to the leading one at once, for a face that is about to be announced."""
+        self.label = self._leading_label()
         self._candidate = None
 
-    def decide(self) -> str | None:
-        """Return the label given up where the last reading has changed it, else None."""
-        leader = self._leader()
+    def update(self) -> str | None:
+        """Apply the last prediction to the label; returns the previous label where it changed, else None."""
+        leader = self._leading_label()
         if leader == self.label or not self._leads(leader):
             self._candidate = None
             return None
         if leader != self._candidate:
-            self._candidate, self._since = leader, self._seconds
-        if self._seconds - self._since < self._config.dwell_seconds:
+            self._candidate, self._candidate_since = leader, self._seconds
+        if self._seconds - self._candidate_since < self._config.dwell_seconds:
             return None
         previous, self.label, self._candidate = self.label, leader, None
         return previous
 
-    def _leader(self) -> str:
-        best = int(self.probabilities.argmax())
-        limit = self._config.unknown_below
-        if limit is None:
-            limit = self._manifest_unknown_below
-        return self._labels[best] if self.probabilities[best] >= limit else UNKNOWN
+    def _leading_label(self) -> str:
+        threshold = unknown_threshold(self._config, self._manifest_threshold)
+        return best_label(self.probabilities, self._labels, threshold)
 
     def _leads(self, leader: str) -> bool:
-        """Tell whether the leader is ahead of the label by the margin; unknown has nothing to be ahead of."""
+        """Return whether the leader is ahead of the label by the margin; `unknown` needs no margin."""
         if UNKNOWN in (leader, self.label):
             return True
         ahead = self.probabilities[self._labels.index(leader)] - self.probabilities[self._labels.index(self.label)]

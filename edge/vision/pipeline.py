@@ -1,4 +1,7 @@
-"""The line after capture: one frame in, faces and events out. No I/O, and no clock but the frames'."""
+"""Runs the vision pipeline: one frame in, faces and events out.
+
+No input or output. Decisions depend on the times of the frames only.
+"""
 
 import time
 from collections.abc import Callable
@@ -11,15 +14,14 @@ from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.scheduler import InferenceCandidate, InferenceScheduler
 from edge.vision.detection.detector import Detector
 from edge.vision.expression import ExpressionFilter
-from edge.vision.track import Track
-from edge.vision.tracker import Tracker
+from edge.vision.tracker import Track, Tracker
 
 
 class Pipeline:
-    """Detector, classifier, tracker and event rules for one stream of frames.
+    """Runs detector, tracker, classifier and event rules on one stream of frames.
 
-    The same frames, configuration and levels give the same events, whatever the machine's speed. `level` may
-    be set between two frames.
+    The same frames, configuration and levels give the same events, whatever the speed of the machine. `level`
+    may be set between two frames.
     """
 
     def __init__(
@@ -30,116 +32,122 @@ class Pipeline:
         *,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`timer`, in seconds, measures the stages; nothing is decided by it."""
+        """`timer`: clock in seconds that measures the stages. No decision depends on it."""
         self._config = config
         self._detector = detector
         self._classifier = classifier
         self._tracker = Tracker(config.tracker)
+        self._scheduler = InferenceScheduler(config.events.dwell_seconds)
         self._expressions: dict[int, ExpressionFilter] = {}
+        """By `Track.id`."""
         self._announced: dict[int, TrackedFace] = {}
-        self._turns = InferenceScheduler(config.events.dwell_seconds)
+        """By `track_id`: each announced face as of its last frame."""
         self.level: Level = LADDER[0]
         self._timer = timer
         self._last_frame: Frame | None = None
 
     def configure(self, config: Config, detector: Detector | None = None) -> None:
-        """Go on by another configuration, between two frames; with another detector where one is given.
+        """Apply another configuration, and another detector where one is given, from the next frame on.
 
-        Who is in view stays in view: tracks, and what is known of each face, are kept.
+        Tracks, labels and announced faces are kept.
         """
         self._config = config
         self._detector = detector or self._detector
         self._tracker.configure(config.tracker)
-        self._turns.dwell_seconds = config.events.dwell_seconds
+        self._scheduler.dwell_seconds = config.events.dwell_seconds
         for expression in self._expressions.values():
             expression.configure(config.events)
 
     def step(self, frame: Frame) -> StepResult:
         """Process one frame. Frames must come in the order of their `seconds`."""
         marks = [self._timer()]
-        followed = self._tracker.followed(frame.seconds)
-        detections = self._detector.search(frame.luma, frame.seconds, followed, self.level)
+        predictions = self._tracker.predict(frame.seconds)
+        detections = self._detector.search(frame.luma, frame.seconds, predictions, self.level)
         marks.append(self._timer())
         tracks, lost = self._tracker.update(detections, frame.seconds)
-        events = self._leave(lost, frame)
+        events = self._announce_left(lost, frame)
         marks.append(self._timer())
-        predictions = self._read(tracks, frame)
+        faces_classified = self._classify(tracks, frame)
         marks.append(self._timer())
         faces = []
         for track in tracks:
             if track.confirmed:
-                face, event = self._decide(track, frame)
+                face, event = self._update_face(track, frame)
                 faces.append(face)
                 events += [event] if event else []
         marks.append(self._timer())
-        self._forget(tracks)
+        self._retain(tracks)
         self._last_frame = frame
         spent = [1000 * (after - before) for before, after in pairwise(marks)]
         stage_ms = {"detect": spent[0], "classify": spent[2], "track": spent[1] + spent[3]}
-        return StepResult(frame, tuple(faces), tuple(events), stage_ms, predictions)
+        return StepResult(frame, tuple(faces), tuple(events), stage_ms, faces_classified)
 
     def finish(self) -> list[Event]:
-        """Let every face leave, as of the last frame: the source has ended, or gives no more frames."""
+        """End the stream: the source has ended, or gives no frames for now.
+
+        Returns `face_left` for every announced face, as of the last frame.
+        """
         if self._last_frame is None:
             return []
-        events = self._leave(self._tracker.clear(), self._last_frame)
-        self._forget([])
-        self._detector.restart()
+        events = self._announce_left(self._tracker.clear(), self._last_frame)
+        self._retain([])
+        self._detector.reset()
         return events
 
-    def _read(self, tracks: list[Track], frame: Frame) -> int:
-        """Run the network on those faces of this frame whose turn it is; returns how many."""
-        seen = [(track, track.seen.box) for track in tracks if track.seen is not None]
-        most = min(self._config.model.max_faces, self.level.max_faces or self._config.model.max_faces)
-        faces = [InferenceCandidate(track.serial, box.width, self._is_urgent(track)) for track, box in seen]
-        chosen = self._turns.choose(faces, frame.seconds, most)
-        read = [(track, box) for track, box in seen if track.serial in chosen]
-        predictions = self._classifier.classify(frame, [box for _, box in read])
-        for (track, _), probabilities in zip(read, predictions, strict=True):
-            self._expression(track).read(probabilities, frame.seconds)
-        return len(read)
+    def _classify(self, tracks: list[Track], frame: Frame) -> int:
+        """Classify the faces that the scheduler selects; returns how many."""
+        detected = [(track, track.detection.box) for track in tracks if track.detection is not None]
+        limit = min(self._config.model.max_faces, self.level.max_faces or self._config.model.max_faces)
+        candidates = [InferenceCandidate(track.id, box.width, self._is_urgent(track)) for track, box in detected]
+        selected_ids = self._scheduler.select(candidates, frame.seconds, limit)
+        selected = [(track, box) for track, box in detected if track.id in selected_ids]
+        predictions = self._classifier.classify(frame, [box for _, box in selected])
+        for (track, _), probabilities in zip(selected, predictions, strict=True):
+            self._expression(track).add_prediction(probabilities, frame.seconds)
+        return len(selected)
 
     def _is_urgent(self, track: Track) -> bool:
-        """Tell whether a face is about to be announced, or may have changed."""
+        """Return whether a face is about to be announced, or a change of its label is pending."""
         if not track.confirmed:
             return False
-        return track.number not in self._announced or self._expression(track).in_doubt
+        return track.track_id not in self._announced or self._expression(track).change_pending
 
     def _expression(self, track: Track) -> ExpressionFilter:
-        if track.serial not in self._expressions:
+        if track.id not in self._expressions:
             manifest = self._classifier.manifest
             unknown_below = manifest.thresholds.unknown_below
-            self._expressions[track.serial] = ExpressionFilter(manifest.labels, self._config.events, unknown_below)
-        return self._expressions[track.serial]
+            self._expressions[track.id] = ExpressionFilter(manifest.labels, self._config.events, unknown_below)
+        return self._expressions[track.id]
 
-    def _decide(self, track: Track, frame: Frame) -> tuple[TrackedFace, Event | None]:
+    def _update_face(self, track: Track, frame: Frame) -> tuple[TrackedFace, Event | None]:
         expression = self._expression(track)
-        appeared = track.number not in self._announced
+        appeared = track.track_id not in self._announced
         previous = None
         if appeared:
-            expression.settle()
+            expression.initialise()
         else:
-            previous = expression.decide()
+            previous = expression.update()
         face = TrackedFace(
-            track.number,
+            track.track_id,
             track.box,
             expression.label,
             expression.confidence,
             expression.probabilities,
-            expression.reading,
+            expression.prediction,
         )
-        self._announced[track.number] = face
+        self._announced[track.track_id] = face
         if appeared:
             return face, Event(EventKind.FACE_APPEARED, face, None, frame)
         if previous is not None:
             return face, Event(EventKind.EMOTION_CHANGED, face, previous, frame)
         return face, None
 
-    def _leave(self, lost: list[Track], frame: Frame) -> list[Event]:
-        return [Event(EventKind.FACE_LEFT, self._announced.pop(track.number), None, frame) for track in lost]
+    def _announce_left(self, lost: list[Track], frame: Frame) -> list[Event]:
+        return [Event(EventKind.FACE_LEFT, self._announced.pop(track.track_id), None, frame) for track in lost]
 
-    def _forget(self, tracks: list[Track]) -> None:
-        alive = {track.serial for track in tracks}
-        if self._expressions.keys() - alive:
-            self._expressions = {key: value for key, value in self._expressions.items() if key in alive}
-        self._turns.forget(alive)
+    def _retain(self, tracks: list[Track]) -> None:
+        """Forget the state of all tracks but these."""
+        ids = {track.id for track in tracks}
+        if self._expressions.keys() - ids:
+            self._expressions = {key: value for key, value in self._expressions.items() if key in ids}
+        self._scheduler.retain(ids)

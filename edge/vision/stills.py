@@ -1,24 +1,41 @@
-"""Classifies the faces of single pictures, which have no frames before or after them."""
+"""Classifies the faces of single pictures, which have no frames before or after them.
+
+Streams go through `edge.vision.pipeline` instead, which tracks faces and smooths their labels.
+"""
 
 from collections.abc import Sequence
 
 from edge.config.schema import Config
-from edge.types import UNKNOWN, Detection, Frame, TrackedFace
+from edge.types import Detection, Frame, TrackedFace
 from edge.vision.classification.classifier import Classifier
+from edge.vision.expression import best_label, unknown_threshold
 
 
 def classify_faces(
     frame: Frame, detections: Sequence[Detection], classifier: Classifier, config: Config
 ) -> list[TrackedFace]:
-    """Read every face of a picture on which both cascades agree, in the order of the detections, from 1."""
-    threshold = config.events.unknown_below
-    if threshold is None:
-        threshold = classifier.manifest.thresholds.unknown_below
-    boxes = [found.box for found in detections if found.verified][: config.model.max_faces]
-    faces = []
-    for number, (box, probabilities) in enumerate(zip(boxes, classifier.classify(frame, boxes), strict=True), start=1):
-        best = int(probabilities.argmax())
-        confidence = float(probabilities[best])
-        label = classifier.labels[best] if confidence >= threshold else UNKNOWN
-        faces.append(TrackedFace(number, box, label, confidence, probabilities))
-    return faces
+    """Classify the faces of a picture that passed verification.
+
+    `frame`: must carry `bgr` where the model needs colour. `detections`: as `Detector.detect` returns them,
+    largest first. Of those that passed verification the first `model.max_faces` are classified.
+
+    Returns the faces in the order of the detections, with `track_id` from 1. Their probabilities are
+    calibrated and not smoothed. The label is `unknown` below `events.unknown_below`, or below the threshold
+    of the manifest where that key is not set.
+
+    Raises ModelError where the model needs colour and the frame has none.
+    """
+    threshold = unknown_threshold(config.events, classifier.manifest.thresholds.unknown_below)
+    verified = [detection.box for detection in detections if detection.verified]
+    boxes = verified[: config.model.max_faces]
+    predictions = classifier.classify(frame, boxes)
+    return [
+        TrackedFace(
+            track_id,
+            box,
+            label=best_label(probabilities, classifier.labels, threshold),
+            confidence=float(probabilities.max()),
+            probabilities=probabilities,
+        )
+        for track_id, (box, probabilities) in enumerate(zip(boxes, predictions, strict=True), start=1)
+    ]

@@ -1,141 +1,230 @@
-"""Follows faces from frame to frame. Reads no clock: time is the time of the frames."""
+"""Tracks faces from frame to frame: matches detections to tracks, confirms new tracks, removes lost ones.
+
+Reads no clock: time is the time of the frames.
+"""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from edge.config.schema import TrackerConfig
-from edge.types import Box, Detection, TrackPrediction
-from edge.vision.track import Track
+from edge.types import Box, Detection, TrackPrediction, Verification
 
+_COAST_SECONDS: Final = 0.25
+"""A track without detections is predicted to move on for at most this long: people stop and turn."""
+_VELOCITY_WEIGHT: Final = 0.5
+"""Weight of the newest movement in the velocity: a box jitters by some 3 % of its side."""
 _MIN_IOU: Final = 0.2
 _MAX_SHIFT: Final = 0.6
-"""In sides of the face: how far a face may jump between two sightings and still be itself. Walking past
-at 12 frames a second moves it by about a third."""
-_MAX_GROWTH: Final = 1.6
+"""Largest distance between prediction and detection, in sides of the face, where they do not overlap. A
+person who walks past at 12 frames a second moves by about a third of a side per frame."""
+MAX_SIZE_RATIO: Final = 1.6
+"""Largest ratio between the widths of prediction and detection; above it they are different faces."""
 _TENTATIVE_LOST_SECONDS: Final = 0.5
-"""A face that is not confirmed yet is forgotten sooner than one that is: phantoms flicker."""
-_MIN_AGREED_SHARE: Final = 0.25
-"""Share of the questions about a new face to which the second cascade must say yes; true faces: 0.75 to 1
-on the footage, phantoms: at most 0.1."""
-_ENOUGH_QUESTIONS: Final = 10
-"""A new face to which it has said no too often by then is given up: asking costs 2 ms a time."""
-_DOUBTED_SECONDS: Final = 10.0
-"""A face is given up when the second cascade, asked again and again, has not agreed for so long: what is
-followed then is more likely a phantom in the place where a face was. People turn and tilt their heads for
-less."""
+"""A track that is not confirmed yet is removed after this time without a detection: phantoms flicker."""
+_MIN_PASS_SHARE: Final = 0.25
+"""Share of verifications that a new track must pass. On the footage true faces pass 0.75 to 1 of them,
+phantoms at most 0.1."""
+_MAX_TENTATIVE_ATTEMPTS: Final = 10
+"""A new track below `_MIN_PASS_SHARE` after this many verifications is removed: each costs 2 ms."""
+_MAX_UNVERIFIED_SECONDS: Final = 10.0
+"""A confirmed track is removed when verification has failed for this long: the detections are then more
+likely a phantom in the place where a face was. People turn and tilt their heads for less time."""
+
+
+@dataclass(slots=True)
+class Track:
+    """One face over time.
+
+    `id`: counts all tracks from 1. `track_id`: counts confirmed tracks from 1, and is published; 0 until
+    the track is confirmed. Neither is used twice.
+    `box`: smoothed. `detected_box`: box of the last detection. `detection`: the detection of the current
+    frame, None where there is none.
+    `first_seconds`, `last_seconds`: frame times of the first and the last detection.
+    `hits`: frames with a detection. `misses`: frames since the last detection.
+    `velocity`: of the centre, pixels per second.
+    """
+
+    id: int
+    box: Box
+    detected_box: Box
+    first_seconds: float
+    last_seconds: float
+    track_id: int = 0
+    hits: int = 0
+    misses: int = 0
+    velocity: tuple[float, float] = (0.0, 0.0)
+    detection: Detection | None = None
+    verification: Verification = field(default_factory=Verification)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the face may be announced."""
+        return self.track_id > 0
+
+    def predicted_box(self, seconds: float) -> Box:
+        """Return the box predicted for a frame of that time, with the size of the last detection."""
+        coasting = min(seconds - self.last_seconds, _COAST_SECONDS)
+        last, (velocity_x, velocity_y) = self.detected_box, self.velocity
+        return Box(last.x + velocity_x * coasting, last.y + velocity_y * coasting, last.width, last.height)
+
+    def predict(self, seconds: float) -> TrackPrediction:
+        """Return the prediction for a frame of that time."""
+        box = self.predicted_box(seconds)
+        return TrackPrediction(
+            id=self.id,
+            box=box,
+            speed=math.dist(box.centre, self.detected_box.centre) / self.detected_box.width,
+            misses=self.misses,
+            new=self.hits < 2,  # noqa: PLR2004 - one detection gives no velocity
+            confirmed=self.confirmed,
+            verification=self.verification,
+        )
+
+    def update(self, detection: Detection, seconds: float, smoothing_seconds: float) -> None:
+        """Add the detection of a frame; `smoothing_seconds`: time constant of `box`."""
+        elapsed = seconds - self.last_seconds
+        weight = 1.0
+        if self.hits and smoothing_seconds > 0:
+            weight = 1 - math.exp(-elapsed / smoothing_seconds)
+        if elapsed > 0:
+            share = _VELOCITY_WEIGHT if self.hits > 1 else 1.0
+            (x, y), (last_x, last_y) = detection.box.centre, self.detected_box.centre
+            velocity_x, velocity_y = self.velocity
+            self.velocity = (
+                velocity_x + share * ((x - last_x) / elapsed - velocity_x),
+                velocity_y + share * ((y - last_y) / elapsed - velocity_y),
+            )
+        self.box = _interpolated(self.box, detection.box, weight)
+        self.detection, self.detected_box = detection, detection.box
+        self.last_seconds = seconds
+        self.hits += 1
+        self.misses = 0
+        if detection.verified is not None:
+            self.verification.record(passed=detection.verified, seconds=seconds)
 
 
 class Tracker:
-    """Matches detections to tracks, confirms new ones, lets lost ones go."""
+    """Holds the tracks of one stream of frames."""
 
     def __init__(self, config: TrackerConfig) -> None:
         self._config = config
         self._tracks: list[Track] = []
-        self._begun = 0
-        self._confirmed = 0
+        self._last_id = 0
+        self._last_track_id = 0
 
     def configure(self, config: TrackerConfig) -> None:
-        """Follow by other rules from the next frame on; faces that are announced stay so."""
+        """Apply another configuration from the next frame on; confirmed tracks stay confirmed."""
         self._config = config
 
-    def update(self, detections: Sequence[Detection], seconds: float) -> tuple[list[Track], list[Track]]:
-        """Take one frame's detections at its time.
+    def predict(self, seconds: float) -> list[TrackPrediction]:
+        """Return a prediction of each track for the frame of that time, which `update` gets next."""
+        return [track.predict(seconds) for track in self._tracks]
 
-        Returns the live tracks, confirmed ones first in the order of their numbers, and the confirmed
-        tracks that have just been lost. Time must not go backwards between calls.
+    def update(self, detections: Sequence[Detection], seconds: float) -> tuple[list[Track], list[Track]]:
+        """Match the detections of a frame to the tracks; `seconds`: the frame's time.
+
+        Returns the live tracks, confirmed ones first in the order of `track_id`, and the confirmed tracks
+        that this frame removed. Time must not go backwards between calls.
         """
-        lost = self._let_go(seconds)
+        lost = self._remove_lost(seconds)
         for track in self._tracks:
-            track.seen = None
-            track.missed += 1
+            track.detection = None
+            track.misses += 1
         unmatched = list(detections)
-        for track, detection in self._pairs(detections, seconds):
-            self._see(track, detection, seconds)
+        for track, detection in self._match(detections, seconds):
+            self._update_track(track, detection, seconds)
             unmatched.remove(detection)
         for detection in unmatched:
-            if detection.verified and not self._overlaps(detection.box):
-                self._begun += 1
-                track = Track(self._begun, detection.box, detection.box, seconds, seconds)
+            if detection.verified and not self._is_tracked(detection.box):
+                self._last_id += 1
+                track = Track(self._last_id, detection.box, detection.box, seconds, seconds)
                 self._tracks.append(track)
-                self._see(track, detection, seconds)
-        self._tracks.sort(key=lambda track: (not track.confirmed, track.number, track.first_seconds))
+                self._update_track(track, detection, seconds)
+        self._tracks.sort(key=lambda track: (not track.confirmed, track.track_id, track.first_seconds))
         return list(self._tracks), lost
 
-    def followed(self, seconds: float) -> list[TrackPrediction]:
-        """Return what a search of the frame of that time, which comes before `update`, needs to know."""
-        return [track.followed(seconds) for track in self._tracks]
-
     def clear(self) -> list[Track]:
-        """Let every track go; returns the confirmed ones."""
+        """Remove all tracks; returns the confirmed ones."""
         lost = [track for track in self._tracks if track.confirmed]
         self._tracks = []
         return lost
 
-    def _let_go(self, seconds: float) -> list[Track]:
+    def _remove_lost(self, seconds: float) -> list[Track]:
         kept, lost = [], []
         for track in self._tracks:
-            patience = self._config.lost_seconds
+            max_gap = self._config.lost_seconds
             if not track.confirmed:
-                patience = min(patience, _TENTATIVE_LOST_SECONDS)
-            if seconds - track.last_seconds <= patience and not _disbelieved(track):
+                max_gap = min(max_gap, _TENTATIVE_LOST_SECONDS)
+            if seconds - track.last_seconds <= max_gap and not _verification_failed(track):
                 kept.append(track)
             elif track.confirmed:
                 lost.append(track)
         self._tracks = kept
         return lost
 
-    def _pairs(self, detections: Sequence[Detection], seconds: float) -> list[tuple[Track, Detection]]:
-        """Pair greedily, best first; confirmed tracks choose before tentative ones."""
+    def _match(self, detections: Sequence[Detection], seconds: float) -> list[tuple[Track, Detection]]:
+        """Match greedily by score; confirmed tracks come before tentative ones."""
         candidates = [
-            (not track.confirmed, -closeness, index, place)
-            for index, track in enumerate(self._tracks)
-            for place, detection in enumerate(detections)
-            if detection.serial in (0, track.serial) and (closeness := _closeness(track, detection.box, seconds)) > 0
+            (not track.confirmed, -score, track_index, detection_index)
+            for track_index, track in enumerate(self._tracks)
+            for detection_index, detection in enumerate(detections)
+            if detection.searched_id in (0, track.id) and (score := _match_score(track, detection.box, seconds)) > 0
         ]
-        pairs: list[tuple[Track, Detection]] = []
-        tracks_taken: set[int] = set()
-        detections_taken: set[int] = set()
-        for _, _, index, place in sorted(candidates):
-            if index not in tracks_taken and place not in detections_taken:
-                tracks_taken.add(index)
-                detections_taken.add(place)
-                pairs.append((self._tracks[index], detections[place]))
-        return pairs
+        matches: list[tuple[Track, Detection]] = []
+        matched_tracks: set[int] = set()
+        matched_detections: set[int] = set()
+        for _, _, track_index, detection_index in sorted(candidates):
+            if track_index not in matched_tracks and detection_index not in matched_detections:
+                matched_tracks.add(track_index)
+                matched_detections.add(detection_index)
+                matches.append((self._tracks[track_index], detections[detection_index]))
+        return matches
 
-    def _overlaps(self, box: Box) -> bool:
-        """Tell whether a face is followed here already: a cascade may find one face at two sizes."""
-        return any(track.seen is not None and track.seen.box.may_be(box) for track in self._tracks)
+    def _is_tracked(self, box: Box) -> bool:
+        """Return whether a track was detected at this place: a cascade may find one face at two sizes."""
+        return any(track.detection is not None and track.detection.box.may_match(box) for track in self._tracks)
 
-    def _see(self, track: Track, detection: Detection, seconds: float) -> None:
+    def _update_track(self, track: Track, detection: Detection, seconds: float) -> None:
         config = self._config
-        track.see(detection, seconds, config.box_smoothing_seconds)
+        track.update(detection, seconds, config.box_smoothing_seconds)
         if (
             not track.confirmed
-            and track.verified >= config.confirm_hits
-            and track.verified >= _MIN_AGREED_SHARE * track.asked
+            and track.verification.passes >= config.confirm_hits
+            and track.verification.passes >= _MIN_PASS_SHARE * track.verification.attempts
             and seconds - track.first_seconds >= config.confirm_seconds
         ):
-            self._confirmed += 1
-            track.number = self._confirmed
+            self._last_track_id += 1
+            track.track_id = self._last_track_id
 
 
-def _disbelieved(track: Track) -> bool:
+def _verification_failed(track: Track) -> bool:
+    verification = track.verification
     if track.confirmed:
-        return track.asked_seconds - track.verified_seconds > _DOUBTED_SECONDS
-    return track.asked >= _ENOUGH_QUESTIONS and track.verified < _MIN_AGREED_SHARE * track.asked
+        return verification.last_seconds - verification.last_pass_seconds > _MAX_UNVERIFIED_SECONDS
+    if verification.attempts < _MAX_TENTATIVE_ATTEMPTS:
+        return False
+    return verification.passes < _MIN_PASS_SHARE * verification.attempts
 
 
-def _closeness(track: Track, box: Box, seconds: float) -> float:
-    """Score a pairing: 1 + IoU where they overlap, less where the face moved, 0 where it cannot be it."""
-    expected = track.expected(seconds)
-    growth = box.width / expected.width
-    if not 1 / _MAX_GROWTH <= growth <= _MAX_GROWTH:
+def _match_score(track: Track, box: Box, seconds: float) -> float:
+    """Score a match: 1 + IoU where the boxes overlap, below 1 where the face moved, 0 for no match."""
+    predicted = track.predicted_box(seconds)
+    ratio = box.width / predicted.width
+    if not 1 / MAX_SIZE_RATIO <= ratio <= MAX_SIZE_RATIO:
         return 0.0
-    overlap = expected.iou(box)
+    overlap = predicted.iou(box)
     if overlap >= _MIN_IOU:
         return 1 + overlap
-    shift = math.dist(expected.centre, box.centre) / max(expected.width, box.width)
+    shift = math.dist(predicted.centre, box.centre) / max(predicted.width, box.width)
     if shift <= _MAX_SHIFT and seconds > track.last_seconds:
         return 1 - shift
     return 0.0
+
+
+def _interpolated(old: Box, new: Box, weight: float) -> Box:
+    def mix(before: float, after: float) -> float:
+        return before + weight * (after - before)
+
+    return Box(mix(old.x, new.x), mix(old.y, new.y), mix(old.width, new.width), mix(old.height, new.height))

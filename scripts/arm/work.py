@@ -1,8 +1,9 @@
-"""What runs inside the emulator: one variant on the frames of a source, with a mark before and after each.
+"""Runs one variant of the benchmark inside the emulator, with a mark before and after each frame.
 
     python work.py line|plain|floor SOURCE FRAMES
 
-Prints the number of faces found in each counted frame as JSON; the marks go to standard error (count.c).
+Prints the number of faces found in each counted frame as JSON. A mark is a call of `getppid`, which `count.c`
+reports on standard error.
 """
 
 import json
@@ -22,14 +23,14 @@ from edge.vision.classification.classifier import Classifier
 
 
 def main(name: str, uri: str, frames: int) -> None:
-    """Warm up as the benchmark does, then count."""
+    """Warm up as the benchmark does, then run and mark the counted frames."""
     cv2.setNumThreads(1)
     config = Config()
     classifier = Classifier.from_config(config.model)
     variant: Variant
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+    with Path(os.devnull).open("w", encoding="utf-8") as devnull:
         if name == "line":
-            variant = PipelineVariant(config, classifier, JsonLinesSink(nowhere))
+            variant = PipelineVariant(config, classifier, JsonLinesSink(devnull))
         else:
             variant = PlainLoopVariant(config, classifier) if name == "plain" else NetworkOnlyVariant(classifier)
         source = create_source(uri, SourceOptions(config.source, colour=classifier.wants_colour))
@@ -43,9 +44,9 @@ def main(name: str, uri: str, frames: int) -> None:
                 variant.work(frame)
                 continue
             os.getppid()
-            done = variant.work(frame)
+            work = variant.work(frame)
             os.getppid()
-            faces.append(done.faces)
+            faces.append(work.faces)
     sys.stdout.write(json.dumps(faces) + "\n")
 
 

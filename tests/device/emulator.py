@@ -1,4 +1,4 @@
-"""The emulated device: qemu's process, its disk, and a way in."""
+"""The emulated device: the qemu process, its disk, and commands over SSH."""
 
 import subprocess
 import time
@@ -9,28 +9,28 @@ from typing import Final
 from edge.commands.demo_broker import free_port
 
 HOST: Final = "10.0.2.2"
-"""This machine's 127.0.0.1, as qemu's user network shows it to the device."""
+"""Address of this machine's 127.0.0.1 as seen from the device, in qemu's user network."""
 
 _POLL_SECONDS: Final = 2.0
 
 
 class DeviceError(Exception):
-    """Something on the device is not as it must be; the message says what."""
+    """A check on the device failed; the message says what is wrong."""
 
 
 class Emulator:
     """A machine of two Cortex-A72 that boots from `image` (a folder that scripts/make-device made).
 
-    `payload` is a second disk, read-only. What the device writes goes to an overlay in `scratch` and stays
-    there over `start`s: qemu keeps its newest tables in memory until the device flushes, so that a power cut
-    loses what had not been flushed. `patience` multiplies every limit here, which are for an idle machine.
+    `payload` is a second disk, read-only. What the device writes goes to an overlay in `scratch` and stays there over
+    several starts: qemu keeps its newest tables in memory until the device flushes, so that a power cut loses what was
+    not flushed. `timeout_factor` multiplies every time limit, because the limits are for an idle machine.
     """
 
-    def __init__(self, image: Path, payload: Path, scratch: Path, patience: float) -> None:
+    def __init__(self, image: Path, payload: Path, scratch: Path, timeout_factor: float) -> None:
         self._image = image
         self._payload = payload
         self._scratch = scratch
-        self.patience = patience
+        self.timeout_factor = timeout_factor
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self.console = scratch / "console.log"
@@ -40,62 +40,62 @@ class Emulator:
         )
 
     def start(self) -> None:
-        """Switch it on, and return once one can log in."""
+        """Start the device, and return once it accepts logins."""
         self._port = free_port()
         with (self._scratch / "qemu.log").open("ab") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.wait("one can log in", 300, lambda: self.run("true", 20).returncode == 0)
+        self.wait("the device accepts logins", 300, lambda: self.run("true", 20).returncode == 0)
 
     def power_cut(self) -> None:
-        """End it between two instructions."""
-        self._hang_up()
+        """Kill qemu, as a power cut ends a device."""
+        self._disconnect()
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
 
     def power_off(self) -> None:
-        """Shut it down in good order."""
-        self.tell("systemctl poweroff")
-        self._hang_up()
+        """Shut the device down."""
+        self.run_checked("systemctl poweroff")
+        self._disconnect()
         assert self._process is not None
-        self._process.wait(120 * self.patience)
+        self._process.wait(120 * self.timeout_factor)
         self._process = None
 
     def run(self, command: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
-        """Run a shell command on the device as root, for at most `seconds` times the patience."""
+        """Run a shell command on the device as root, for at most `seconds` times `timeout_factor`."""
         return subprocess.run(
             [*self._ssh(), command],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=seconds * self.patience,
+            timeout=seconds * self.timeout_factor,
             check=False,
         )
 
-    def tell(self, command: str, seconds: float = 60) -> str:
-        """Run a command that has to succeed; returns what it prints."""
+    def run_checked(self, command: str, seconds: float = 60) -> str:
+        """Run a command and return its output; raises `DeviceError` where its exit code is not 0."""
         done = self.run(command, seconds)
         if done.returncode:
-            said = (done.stdout + done.stderr).strip()
-            raise DeviceError(f"'{command}' on the device gives {done.returncode}: {said[-2000:]}")
+            output = (done.stdout + done.stderr).strip()
+            raise DeviceError(f"'{command}' on the device exited with {done.returncode}: {output[-2000:]}")
         return done.stdout.strip()
 
     def close(self) -> None:
-        """End it, however it is."""
+        """End the emulator, whatever its state."""
         self.power_cut()
 
     def wait(self, what: str, seconds: float, condition: Callable[[], object]) -> float:
-        """Wait until `condition()`, at most `seconds` times the patience; returns how long it took.
+        """Wait until `condition()`, at most `seconds` times `timeout_factor`; returns how long it took.
 
-        A question that the device does not answer in time is asked again.
+        A command that the device does not complete in time is repeated.
         """
         began = time.monotonic()
-        while not _answered(condition):
+        while not _holds(condition):
             if self._process is not None and self._process.poll() is not None:
                 raise DeviceError(f"the emulator ended while waiting until {what}: see {self._scratch}/qemu.log")
-            if time.monotonic() - began > seconds * self.patience:
-                raise DeviceError(f"waited {time.monotonic() - began:.0f} s in vain until {what}")
+            if time.monotonic() - began > seconds * self.timeout_factor:
+                raise DeviceError(f"timed out after {time.monotonic() - began:.0f} s waiting until {what}")
             time.sleep(_POLL_SECONDS)
         return time.monotonic() - began
 
@@ -110,13 +110,13 @@ class Emulator:
             "StrictHostKeyChecking": "no",
             "UserKnownHostsFile": "/dev/null",
         }
-        spelled = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-        return ["ssh", "-F", "none", "-i", str(self._image / "key"), "-p", str(self._port), *spelled, "root@127.0.0.1"]
+        extra = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+        return ["ssh", "-F", "none", "-i", str(self._image / "key"), "-p", str(self._port), *extra, "root@127.0.0.1"]
 
-    def _hang_up(self) -> None:
-        """End the connection that `ControlPersist` keeps open."""
-        hang_up = [*self._ssh(), "-O", "exit"]
-        subprocess.run(hang_up, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+    def _disconnect(self) -> None:
+        """Close the connection that `ControlPersist` keeps open."""
+        command = [*self._ssh(), "-O", "exit"]
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
 
     def _command(self) -> list[str]:
         return [
@@ -133,7 +133,7 @@ class Emulator:
         ]
 
 
-def _answered(condition: Callable[[], object]) -> bool:
+def _holds(condition: Callable[[], object]) -> bool:
     try:
         return bool(condition())
     except subprocess.TimeoutExpired:

@@ -1,10 +1,10 @@
-"""The check of the source `picamera:`, with the real picamera2 and a libcamera that has a virtual camera."""
+"""Check of the source `picamera:`, with the real picamera2 and libcamera's virtual camera."""
 
 import json
 from typing import Final
 
 from .actor_frames import EMOTIONS
-from .bench import CURRENT, UNIT, Bench, ensure
+from .rig import CURRENT, UNIT, Rig, ensure
 
 _FRAMES: Final = 30
 _SETTINGS: Final = (
@@ -13,17 +13,17 @@ _SETTINGS: Final = (
 _CONFIG: Final = "/usr/share/libcamera/pipeline/virtual"
 
 
-def picamera(bench: Bench) -> str:
-    """picamera2 on libcamera's virtual camera, as source picamera:0."""
-    device = bench.device
-    if not bench.there("/mnt/picamera2"):
-        return "left out: this suite's libcamera has no virtual camera"
-    device.tell(f"mkdir -p {_CONFIG} && cp /mnt/virtual.yaml {_CONFIG}/ && systemctl stop {UNIT}")
+def picamera(rig: Rig) -> str:
+    """The source picamera:0 works with picamera2 on libcamera's virtual camera."""
+    device = rig.device
+    if not rig.exists("/mnt/picamera2"):
+        return "skipped: this suite's libcamera has no virtual camera"
+    device.run_checked(f"mkdir -p {_CONFIG} && cp /mnt/virtual.yaml {_CONFIG}/ && systemctl stop {UNIT}")
     program = f"{CURRENT}/bin/python /mnt/virtual_camera.py /mnt/picamera2"
     run = f"{_SETTINGS} {program} run --source picamera:0 --max-frames {_FRAMES}"
-    said = device.tell(f"{run} 2>/run/picamera.log || tail -n 30 /run/picamera.log", 300)
-    events = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-    ensure(events, f"no event: {said}")
+    output = device.run_checked(f"{run} 2>/run/picamera.log || tail -n 30 /run/picamera.log", 300)
+    events = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    ensure(events, f"no event: {output}")
     ensure(events[0]["type"] == "face_appeared", f"the first event is {events[0]}")
     ensure(EMOTIONS[0] in {event["emotion"] for event in events}, f"no event shows {EMOTIONS[0]}: {events}")
     return f"{len(events)} event(s) of {_FRAMES} frames, {events[0]['emotion']}"

@@ -1,7 +1,7 @@
-"""Runs the checks on the emulated device, one line each. scripts/test-device prepares what it needs.
+"""Runs the checks on the emulated device and prints one line for each. scripts/test-device prepares its inputs.
 
-python -m device.run IMAGE PAYLOAD SCRATCH, with tests on PYTHONPATH. TIMEOUT_FACTOR multiplies every limit
-of time, which are for an idle machine of two processors.
+python -m device.run IMAGE PAYLOAD SCRATCH, with tests on PYTHONPATH. TIMEOUT_FACTOR multiplies every time limit,
+because the limits are for an idle machine of two processors.
 """
 
 import contextlib
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from . import failing, installing, ribbon
-from .bench import UNIT, Bench
 from .emulator import DeviceError, Emulator
-from .outside import Outside
+from .observer import Observer
+from .rig import UNIT, Rig
 
-CHECKS: Final[Sequence[Callable[[Bench], str]]] = (
+CHECKS: Final[Sequence[Callable[[Rig], str]]] = (
     installing.boots,
     installing.plays,
     installing.installs,
@@ -39,46 +39,46 @@ CHECKS: Final[Sequence[Callable[[Bench], str]]] = (
 _TAIL_LINES: Final = 60
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def _show_why(device: Emulator) -> None:
-    """Print the journal's tail, and what the device wrote to its console."""
+def _print_diagnostics(device: Emulator) -> None:
+    """Print the end of the journal and of the device's console."""
     with contextlib.suppress(DeviceError, subprocess.SubprocessError):
-        _say(
-            device.tell(
+        _print(
+            device.run_checked(
                 f"journalctl -q --no-pager -n {_TAIL_LINES} -u {UNIT} -u actor; systemctl status {UNIT} || true"
             )
         )
     if device.console.exists():
-        _say("The end of the console:")
-        _say("\n".join(device.console.read_text(errors="replace").splitlines()[-_TAIL_LINES // 2 :]))
+        _print("The end of the console:")
+        _print("\n".join(device.console.read_text(errors="replace").splitlines()[-_TAIL_LINES // 2 :]))
 
 
 def main(image: Path, payload: Path, scratch: Path) -> int:
-    """Run all checks; returns 0 where all have passed, and ends at the first that has not."""
-    # The emulator must not outlive this process, however it is ended. A shell starts what runs in its background
-    # with SIGINT ignored, which the programs started here would inherit.
+    """Run the checks; returns 0 where all have passed, and 1 at the first that fails."""
+    # The emulator must not outlive this process. A shell starts background processes with SIGINT ignored, and the
+    # programs started here would inherit that.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     device = Emulator(image, payload, scratch, float(os.environ.get("TIMEOUT_FACTOR", "1")))
     began = time.monotonic()
-    with contextlib.closing(device), Outside(scratch) as outside:
-        bench = Bench(device, outside)
+    with contextlib.closing(device), Observer(scratch) as observer:
+        rig = Rig(device, observer)
         for check in CHECKS:
             started = time.monotonic()
             title = (check.__doc__ or check.__name__).rstrip(".")
             try:
-                remark = check(bench)
+                remark = check(rig)
             except (DeviceError, AssertionError, subprocess.SubprocessError) as error:
-                _say(f"FAIL  {time.monotonic() - started:6.0f} s  {title}: {error}")
-                _show_why(device)
+                _print(f"FAIL  {time.monotonic() - started:6.0f} s  {title}: {error}")
+                _print_diagnostics(device)
                 return 1
-            _say(f"ok    {time.monotonic() - started:6.0f} s  {title}: {remark}")
-    _say(f"{len(CHECKS)} passed, 0 failed")
-    _say(f"in {time.monotonic() - began:.0f} s")
+            _print(f"ok    {time.monotonic() - started:6.0f} s  {title}: {remark}")
+    _print(f"{len(CHECKS)} passed, 0 failed")
+    _print(f"in {time.monotonic() - began:.0f} s")
     return 0
 
 

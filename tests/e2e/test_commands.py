@@ -109,7 +109,7 @@ def test_doctor_checks_every_part(broker):
     assert [line.split()[1] for line in lines] == parts
     assert all(line.startswith("ok ") for line in lines)
     assert "happy" in lines[3]
-    assert "which is made at the first start" in lines[6]
+    assert "which is created at the first start" in lines[6]
     assert "priority" in lines[7]
 
 

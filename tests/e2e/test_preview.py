@@ -1,4 +1,4 @@
-"""The page beside the real program: what it refuses to start with, how it ends, and what it withstands."""
+"""The page of the real program: configurations that it refuses, its end, and a thousand hostile requests."""
 
 import http.client
 import itertools
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support.hostile_images import PROPER, Hostile, send
+from support.hostile_images import EXPECTED_STATUSES, HostileRequests, send
 from support.mqtt import wait_until
 from support.preview import TOKEN, Watcher
 from support.program import COMMAND, comparable, environment, events_of, kill, run
@@ -24,7 +24,7 @@ REQUESTS = 1000
 
 
 class Program:
-    """A running program with its page: what it says is read as it comes, so that no pipe fills up."""
+    """A running program with its page. Its output goes to files, so that no pipe fills up."""
 
     def __init__(self, folder: Path, *arguments: object, **changes: str) -> None:
         self._out, self._err = folder / "out", folder / "err"
@@ -65,7 +65,7 @@ class Program:
 
 @pytest.fixture
 def started(tmp_path):
-    """Starts programs that are ended after the test, whatever became of it."""
+    """Start programs; kill them after the test."""
     programs = []
 
     def _start(*arguments, **changes):
@@ -84,47 +84,47 @@ def refused(**changes):
     return result.returncode, result.stderr.splitlines()[-1]
 
 
-def test_missing_packages_are_named(tmp_path):
+def test_missing_package_is_named(tmp_path):
     (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError(name='uvicorn')\n", encoding="utf-8")
-    code, said = refused(PYTHONPATH=str(tmp_path))
+    code, message = refused(PYTHONPATH=str(tmp_path))
     assert code == 2
-    assert "the package uvicorn is not installed: install the extra, pip install 'emotion-edge[preview]'" in said
+    assert "the package uvicorn is not installed: install the extra, pip install 'emotion-edge[preview]'" in message
 
 
-def test_without_the_page_its_packages_are_not_even_imported():
+def test_packages_of_the_page_are_not_imported_while_it_is_off():
     script = "import sys, edge.cli, edge.daemon.daemon; print(sorted({name.split('.')[0] for name in sys.modules}))"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "'edge'" in ran.stdout
     assert not re.findall("uvicorn|starlette|prometheus_client", ran.stdout)
 
 
-def test_an_open_address_without_a_token_is_refused():
-    code, said = refused(EMOTION_EDGE_PREVIEW_HOST="0.0.0.0", **FREE_PORT)  # noqa: S104 - is refused
+def test_open_address_without_a_token_is_refused():
+    code, message = refused(EMOTION_EDGE_PREVIEW_HOST="0.0.0.0", **FREE_PORT)  # noqa: S104 - is refused
     assert code == 2
-    assert "preview.host is '0.0.0.0', which others can reach, and there is no token" in said
+    assert "preview.host is '0.0.0.0', which other machines can reach, and there is no token" in message
 
 
-def test_a_port_in_use_is_one_sentence():
+def test_port_in_use_is_refused_in_one_sentence():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        code, said = refused(EMOTION_EDGE_PREVIEW_PORT=str(port))
+        code, message = refused(EMOTION_EDGE_PREVIEW_PORT=str(port))
     assert code == 2
-    assert f"preview.port {port} at preview.host '127.0.0.1' cannot be used (Address already in use)" in said
+    assert f"preview.port {port} at preview.host '127.0.0.1' cannot be used (Address already in use)" in message
 
 
-def test_doctor_tries_the_page():
+def test_doctor_checks_the_page():
     good = run("doctor", "--source", ENDLESS, EMOTION_EDGE_PREVIEW_ENABLED="true", EMOTION_EDGE_PREVIEW_PORT="0")
     assert re.search(
         r"ok    page         can be served at http://127\.0\.0\.1:\d+/, for this machine alone", good.stdout
     )
     bad = run("doctor", "--source", ENDLESS, EMOTION_EDGE_PREVIEW_ENABLED="true", EMOTION_EDGE_PREVIEW_HOST="::")
     assert bad.returncode == 1
-    assert "FAIL  page         preview.host is '::', which others can reach" in bad.stdout
+    assert "FAIL  page         preview.host is '::', which other machines can reach" in bad.stdout
 
 
-def test_it_ends_cleanly_while_somebody_watches(started):
+def test_program_ends_cleanly_while_pages_are_open(started):
     program = started("--source", ENDLESS)
     watcher = Watcher(program.port).wait(lambda one: len(one.frames) > 2 and one.events)
     stuck = Watcher(program.port, reading=False)
@@ -137,7 +137,7 @@ def test_it_ends_cleanly_while_somebody_watches(started):
     assert [event for event in program.events if event["id"] in shown] == list(shown.values())
 
 
-def test_it_withstands_a_thousand_hostile_requests(started):
+def test_program_withstands_a_thousand_hostile_requests(started):
     program = started(
         "--source",
         ENDLESS,
@@ -146,27 +146,27 @@ def test_it_withstands_a_thousand_hostile_requests(started):
     )
     wait_until(lambda: len(program.events) > 1)
     statuses = Counter()
-    for request in itertools.islice(Hostile(7, program.port, TOKEN).requests(), REQUESTS):
+    for request in itertools.islice(HostileRequests(7, program.port, TOKEN).requests(), REQUESTS):
         status = send(program.port, request)
-        # Who left before all was sent is owed no answer.
-        assert status in PROPER or (status is None and request.cut), request.kind
+        # A sender that left before all was sent gets no answer.
+        assert status in EXPECTED_STATUSES or (status is None and request.cut), request.kind
         statuses[status] += 1
     assert {400, 401, 403, 404, 405, 413, 421} <= set(statuses)
-    # It still sees (a quick machine is through with the requests before there is much to see), and has missed nothing.
+    # It still sees faces (on a quick machine the requests end before there are many events), and has dropped no frame.
     wait_until(lambda: len(program.events) > 3)
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    status, said = program.get("/healthz", **bearer)
-    assert (status, json.loads(said)["status"]) == (200, "ok")
-    _, figures = program.get("/metrics", **bearer)
-    assert "emotion_edge_frames_dropped_total 0.0" in figures
-    frames = int(float(re.search(r"emotion_edge_frames_total ([\d.]+)", figures)[1]))
-    # The sensor alone takes some 150 MB, a picture of 25 million pixels several times 25.
+    status, body = program.get("/healthz", **bearer)
+    assert (status, json.loads(body)["status"]) == (200, "ok")
+    _, metrics = program.get("/metrics", **bearer)
+    assert "emotion_edge_frames_dropped_total 0.0" in metrics
+    frames = int(float(re.search(r"emotion_edge_frames_total ([\d.]+)", metrics)[1]))
+    # The sensor alone takes about 150 MB, a picture of 25 million pixels several times 25 MB.
     assert program.peak_mb() < 450
     assert program.end() == 0
     assert "Traceback" not in program.err
     assert "ERROR" not in program.err
-    # As many events as there were by then, and the same as of a run that nobody troubled.
-    later = frames + 15  # its end makes the faces leave
+    # The events are the same as those of a run without requests.
+    later = frames + 15  # at the end of a run every face leaves
     undisturbed = comparable(events_of("--source", ENDLESS, "--fast", "--max-frames", later))
     expected = [event for event in undisturbed if event["source_seconds"] < frames / 15]
     assert len(expected) > 2

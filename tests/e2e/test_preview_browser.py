@@ -1,7 +1,4 @@
-"""The page in Chromium, as a person has it: the real program, a real broker, a real subscriber beside it.
-
-Not in the lane of the older interpreter: nothing of the page depends on it.
-"""
+"""The page in Chromium: the real program, a real broker, and an independent subscriber to compare with."""
 
 import contextlib
 import os
@@ -26,7 +23,7 @@ pytest.importorskip("playwright", reason="playwright is not installed: pip insta
 from support.browser import PARTS, Scene
 from support.preview import TOKEN, Site, actor, encoded, face, result
 
-# A browser on a machine that is busy with something else is slow; none of this is about speed.
+# A browser on a busy machine is slow; none of these tests is about speed.
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -36,7 +33,7 @@ def scene(tmp_path_factory):
         yield Scene(tmp_path_factory.mktemp("page"), stack)
 
 
-def labels(page):
+def box_labels(page):
     return [text.split()[0] for text in page.locator("#live-boxes .box span").all_inner_texts()]
 
 
@@ -60,7 +57,7 @@ def test_boxes_move_and_labels_follow_the_script(scene):
     assert all(following[one] == other for one, other in changes)
 
 
-def test_each_face_has_its_probabilities(scene):
+def test_each_face_shows_its_probabilities(scene):
     face = scene.page.locator("#faces .face").first
     face.wait_for()
     assert face.locator("dt").all_inner_texts() == ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
@@ -73,7 +70,7 @@ def test_each_face_has_its_probabilities(scene):
     assert best in PARTS
 
 
-def test_the_timeline_grows(scene):
+def test_timeline_grows(scene):
     count = "() => document.querySelectorAll('#timeline .segment').length"
     seen = scene.poll(lambda: scene.page.evaluate(count), lambda seen: len(set(seen)) >= 3)
     assert seen[-1] > seen[0]
@@ -87,16 +84,16 @@ PAYLOADS = """() => [...document.querySelectorAll('#events li')].reverse()
   .filter(li => li.dataset.published === 'true').map(li => JSON.parse(li.querySelector('pre').textContent))"""
 
 
-def test_the_events_are_those_that_a_subscriber_received(scene):
+def test_events_equal_those_that_a_subscriber_received(scene):
     shown = scene.poll(lambda: scene.page.evaluate(PAYLOADS), lambda seen: seen and len(seen[-1]) >= 6)[-1]
     wait_until(lambda: scene.subscriber.seqs and scene.subscriber.seqs[-1] >= shown[-1]["seq"])
     received = [message.json for message in scene.subscriber.of("event")]
-    # From the very first on: the page was opened later, and was told what had been before.
+    # From the first event on: the page was opened later and received the earlier events.
     assert shown == received[: len(shown)]
     assert shown[0]["seq"] == 1
 
 
-def test_a_picture_is_uploaded_and_answered(scene, tmp_path):
+def test_uploaded_picture_is_classified(scene, tmp_path):
     file = tmp_path / "actor.png"
     file.write_bytes(encoded(actor("happy"), ".png"))
     page = scene.page
@@ -105,26 +102,26 @@ def test_a_picture_is_uploaded_and_answered(scene, tmp_path):
     assert re.fullmatch(r"1 face\. 640 . 480 pixels, read in \d+ ms\.", page.inner_text("#picture-text"))
     assert re.fullmatch(r"1: happy \d+\s%", page.inner_text("#answer-boxes .box"))
     crop = page.locator("#answer-faces canvas")
-    assert crop.get_attribute("aria-label") == "Face 1 as the network saw it"
-    # Its pixels are a face, not an empty canvas.
+    assert crop.get_attribute("aria-label") == "Face 1 as the network received it"
+    # The canvas is not empty.
     spread = "(c) => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let a = 255, b = 0; "
     spread += "for (let i = 0; i < d.length; i += 4) { a = Math.min(a, d[i]); b = Math.max(b, d[i]); } return b - a; }"
     assert crop.evaluate(spread) > 100
     assert page.locator("#answer-faces dt.best").inner_text() == "happy"
 
 
-def test_what_is_no_picture_is_said(scene, tmp_path):
+def test_file_that_is_no_picture_is_refused_with_a_sentence(scene, tmp_path):
     file = tmp_path / "letter.jpg"
     file.write_text("Dear sensor,", encoding="utf-8")
     scene.page.set_input_files("#choose", file)
     scene.page.locator("#picture-text.bad").wait_for()
-    assert scene.page.inner_text("#picture-text") == "Not read: this is no picture. Choose a JPEG, PNG or WebP."
+    assert scene.page.inner_text("#picture-text") == "Not read: this is not a picture. Choose a JPEG, PNG or WebP."
     assert scene.page.locator("#answer").is_hidden()
-    # The browser tells of each answer that is an error.
-    scene.complaints[:] = [one for one in scene.complaints if "status of 415" not in one]
+    # The browser logs each response with an error status.
+    scene.console_errors[:] = [one for one in scene.console_errors if "status of 415" not in one]
 
 
-def test_the_current_frame_is_read(scene):
+def test_current_frame_is_classified(scene):
     scene.page.locator("#live-boxes .box").first.wait_for()
     scene.page.click("#current")
     scene.page.locator("#picture-text", has_text="read in").wait_for()
@@ -132,7 +129,7 @@ def test_the_current_frame_is_read(scene):
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
-def test_it_fits_and_follows_the_scheme(scene, size, scheme):
+def test_page_fits_the_screen_and_follows_the_colour_scheme(scene, size, scheme):
     page = scene.open(size, scheme)
     page.locator("#live-boxes .box").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -144,11 +141,11 @@ def test_it_fits_and_follows_the_scheme(scene, size, scheme):
     page.context.close()
 
 
-def test_keyboard_and_screen_reader(scene):
+def test_page_works_with_keyboard_and_screen_reader(scene):
     page = scene.open()
     page.locator("#events li").first.wait_for()
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to who is in view"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the faces in view"
     page.locator("#events summary").first.focus()
     page.keyboard.press("Enter")
     assert page.locator("#events pre").first.is_visible()
@@ -157,7 +154,7 @@ def test_keyboard_and_screen_reader(scene):
     unnamed = """() => [...document.querySelectorAll('canvas, section, [role=img]')]
       .filter(one => !one.ariaLabel && !one.getAttribute('aria-labelledby')).length"""
     assert page.evaluate(unnamed) == 0
-    # What changes ten times a second is no live region; events are, one at a time.
+    # Elements that change ten times a second are no live regions; events are announced, one at a time.
     for selector in ("#faces", "#live-boxes", "#timeline"):
         assert (
             page.evaluate(f"() => document.querySelector('{selector}').closest('[aria-live], [role=status]')") is None
@@ -166,7 +163,7 @@ def test_keyboard_and_screen_reader(scene):
     page.context.close()
 
 
-def test_the_token_is_asked_for_once_and_an_absent_camera_is_said(scene, monkeypatch):
+def test_login_is_needed_once_and_a_lost_camera_is_shown(scene, monkeypatch):
     monkeypatch.setenv("EMOTION_EDGE_PREVIEW_TOKEN", TOKEN)
     site = Site()
     try:
@@ -174,12 +171,12 @@ def test_the_token_is_asked_for_once_and_an_absent_camera_is_said(scene, monkeyp
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{site.port}/")
         page.fill("#token", "not the token at all")
-        page.get_by_role("button", name="Look").click()
+        page.get_by_role("button", name="Sign in").click()
         page.locator(".wrong", has_text="That is not the token.").wait_for()
         page.fill("#token", TOKEN)
-        page.get_by_role("button", name="Look").click()
+        page.get_by_role("button", name="Sign in").click()
         page.locator("#name", has_text="Camera").wait_for()
-        page.goto(f"http://127.0.0.1:{site.port}/login")  # whoever is known is sent on
+        page.goto(f"http://127.0.0.1:{site.port}/login")  # a browser with the cookie is redirected
         page.locator("#name", has_text="Camera").wait_for()
         context.clear_cookies()
         page.goto(f"http://127.0.0.1:{site.port}/login#{TOKEN}")
@@ -188,22 +185,22 @@ def test_the_token_is_asked_for_once_and_an_absent_camera_is_said(scene, monkeyp
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
         assert TOKEN not in page.url
 
-        # What the sensor says of a camera that is away, no matter what made it say so.
+        # A lost camera in the health message.
         site.show(result(1, faces=[face()]))
         page.locator("#live-boxes .box", has_text="happy").wait_for()
         site.health = replace(site.health, source="lost", source_error="The device is gone", temperature_c=81.2)
         site.preview.blank()
-        page.locator("#notices", has_text="The camera is away: The device is gone.").wait_for()
+        page.locator("#notices", has_text="The camera is lost: The device is gone.").wait_for()
         page.locator("#pills", has_text="81 °C").wait_for()
-        page.locator("#nobody", has_text="Who is there is not known now.").wait_for()
-        assert labels(page) == []
+        page.locator("#no-faces", has_text="Not known while there is no live picture.").wait_for()
+        assert box_labels(page) == []
         assert page.locator("#stage").get_attribute("class") == "stage old"
         context.close()
     finally:
         site.close()
 
 
-def test_a_pause_shows_nothing(scene):
+def test_pause_removes_picture_and_boxes(scene):
     page = scene.page
     page.locator("#live-boxes .box").first.wait_for()
     scene.subscriber.publish("emotion-edge/cam/request/pause", b"{}")
@@ -213,29 +210,29 @@ def test_a_pause_shows_nothing(scene):
         page.evaluate("document.getElementById('live-picture').getContext('2d').getImageData(320, 240, 1, 1).data[3]")
         == 0
     )
-    assert labels(page) == []
+    assert box_labels(page) == []
     assert page.locator("#current").is_disabled()
     scene.subscriber.publish("emotion-edge/cam/request/resume", b"{}")
     page.locator("#live-boxes .box").first.wait_for()
     assert page.locator("#notices p").count() == 0
 
 
-def test_the_brokers_absence_is_said_and_its_events_wait(scene):
+def test_lost_broker_is_shown_and_events_wait(scene):
     page = scene.page
     scene.broker.stop()
-    page.locator("#notices", has_text="The broker is away").wait_for()
-    page.locator("#events small", has_text="waits").first.wait_for()
+    page.locator("#notices", has_text="The broker is not connected").wait_for()
+    page.locator("#events small", has_text="waiting").first.wait_for()
     scene.broker.start()
     page.locator("#notices p").first.wait_for(state="detached")
     page.locator("#events small", has_text="sent late").first.wait_for()
 
 
-def test_the_end_is_said_and_the_page_complained_of_nothing(scene):
-    assert scene.complaints == []
+def test_end_is_shown_and_the_console_has_no_errors(scene):
+    assert scene.console_errors == []
     scene.process.send_signal(signal.SIGTERM)
     scene.page.locator(
         "#notices", has_text=re.compile(r"The sensor was stopped|No connection to the sensor")
     ).wait_for()
-    assert labels(scene.page) == []
+    assert box_labels(scene.page) == []
     assert scene.process.wait(60) == 0
     assert "Traceback" not in scene.err

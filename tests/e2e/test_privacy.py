@@ -1,4 +1,4 @@
-"""No picture leaves the sensor: every payload, file and line of a real run is searched for one."""
+"""No picture leaves the sensor: every payload, file and log line of a real run is searched for one."""
 
 import contextlib
 import os
@@ -20,20 +20,20 @@ from support.mqtt import Subscriber, wait_until
 from support.program import environment
 
 SCRIPT = "scripted:happy=1.5,sad=1.5,none=1?seed=5&loop=1"
-MOST_PAYLOAD_BYTES = 16_384
-"""Of all that is published the announcement to Home Assistant is the longest, half of this."""
-_WHILE_SECONDS = 2.0
+MAX_PAYLOAD_BYTES = 16_384
+"""Twice the longest message, which is the announcement to Home Assistant."""
+_PERIOD_SECONDS = 2.0
 
 
 class Evidence:
-    """What a run left behind: contents by place."""
+    """What a run has written: contents by place, and other outlets (files and sockets) that it had open."""
 
     def __init__(self) -> None:
         self.found: defaultdict[str, set[bytes]] = defaultdict(set)
-        self.strangers: set[str] = set()
+        self.other_outlets: set[str] = set()
 
     def files(self, folder: Path) -> None:
-        """Take what is on disk now; the run goes on meanwhile."""
+        """Collect all files below `folder` while the run goes on."""
         for path in folder.rglob("*"):
             try:
                 if path.is_file():
@@ -42,7 +42,7 @@ class Evidence:
                 continue
 
     def outlets(self, pid: int, folder: Path, port: int) -> None:
-        """Note each file that is open for writing outside of `folder`, and each socket but the one to the broker."""
+        """Collect each file open for writing outside of `folder`, and each socket but the one to the broker."""
         inodes = set()
         for number in Path(f"/proc/{pid}/fd").iterdir():
             try:
@@ -51,14 +51,14 @@ class Evidence:
                 continue
             writes = int(flags.split("flags:")[1].split()[0], 8) & (os.O_WRONLY | os.O_RDWR)
             if writes and target.startswith("/") and not target.startswith(("/dev/null", str(folder))):
-                self.strangers.add(target)
+                self.other_outlets.add(target)
             if target.startswith("socket:"):
                 inodes.add(target[len("socket:[") : -1])
         for protocol in ("tcp", "tcp6", "udp", "udp6"):
             for row in Path(f"/proc/{pid}/net/{protocol}").read_text("ascii").splitlines()[1:]:
                 fields = row.split()
                 if fields[9] in inodes and int(fields[2].rpartition(":")[2], 16) != port:
-                    self.strangers.add(f"{protocol} {fields[1]} to {fields[2]}")
+                    self.other_outlets.add(f"{protocol} {fields[1]} to {fields[2]}")
 
     def findings(self, known: frozenset[bytes]) -> dict[str, set[str]]:
         found = {
@@ -68,9 +68,9 @@ class Evidence:
 
 
 def run(tmp_path, broker, program, source, *, frames_of=None):
-    """Run a program on a source, with requests, and with the broker away for a while; return the evidence.
+    """Run a program on a source, with requests, and without the broker for a while.
 
-    Also how it ended, and what its frames can be known by.
+    Returns the evidence, the subscriber, the exit code, and pieces to recognise the frames by.
     """
     folder = tmp_path / "run"
     places = {name: folder / name for name in ("cwd", "state", "home", "tmp")}
@@ -98,30 +98,30 @@ def run(tmp_path, broker, program, source, *, frames_of=None):
         ),
     )
 
-    def look_until(condition):
-        def looked():
+    def collect_until(condition):
+        def collected():
             evidence.files(folder)
             if process.poll() is not None:
                 return True
-            with contextlib.suppress(FileNotFoundError):  # it has just ended
+            with contextlib.suppress(FileNotFoundError):  # the process has just ended
                 evidence.outlets(process.pid, tmp_path, broker.port)
             return condition()
 
-        wait_until(looked)
+        wait_until(collected)
 
     def later(seconds):
         until = time.monotonic() + seconds
         return lambda: time.monotonic() >= until
 
     try:
-        look_until(lambda: subscriber.of("event"))
+        collect_until(lambda: subscriber.of("event"))
         for name in ("health", "config", "reboot", "pause", "resume"):
             subscriber.publish(f"emotion-edge/cam/request/{name}", b"")
-        look_until(later(_WHILE_SECONDS))
+        collect_until(later(_PERIOD_SECONDS))
         broker.stop()
-        look_until(lambda: any(b'"seq":' in one for one in evidence.found["state/"]))
+        collect_until(lambda: any(b'"seq":' in one for one in evidence.found["state/"]))
         broker.start()
-        look_until(later(_WHILE_SECONDS))
+        collect_until(later(_PERIOD_SECONDS))
         process.send_signal(signal.SIGTERM)
         process.wait(60)
     finally:
@@ -136,10 +136,10 @@ def run(tmp_path, broker, program, source, *, frames_of=None):
     for seen in subscriber.seen:
         evidence.found["payloads"].add(seen.payload)
         evidence.found["topics"].add(seen.topic.encode())
-    return evidence, subscriber, process.returncode, known_by(frames_of or source)
+    return evidence, subscriber, process.returncode, pieces_of(frames_of or source)
 
 
-def known_by(uri):
+def pieces_of(uri):
     source = create_source(str(uri), SourceOptions())
     source.open()
     frames = [source.read().luma for _ in range(2 * LEAKED)]
@@ -154,19 +154,19 @@ REAL = (sys.executable, "-m", "edge.cli")
 def test_no_picture_leaves_the_sensor(tmp_path, broker, source):
     uri = SCRIPT if source == "script" else footage("face-demographics-walking-and-pause.mp4")
     evidence, subscriber, code, known = run(tmp_path, broker, REAL, uri)
-    # There was something to search: a run that saw faces, answered, and put what waited on disk.
+    # There was something to search: the run saw faces, answered requests, and stored waiting events on disk.
     assert code == 0
     assert {"face_appeared"} <= {seen.json["type"] for seen in subscriber.of("event")}
     assert len({seen.topic for seen in subscriber.of("response")}) == 5
     assert any(b'"seq":' in one for one in evidence.found["state/"])
     assert len(b"".join(evidence.found["log"])) > 5000
     assert evidence.findings(known) == {}
-    assert max(len(seen.payload) for seen in subscriber.seen) < MOST_PAYLOAD_BYTES
-    assert evidence.strangers == set()
+    assert max(len(seen.payload) for seen in subscriber.seen) < MAX_PAYLOAD_BYTES
+    assert evidence.other_outlets == set()
     assert not evidence.found["cwd/"] | evidence.found["tmp/"] | evidence.found["home/"]
 
 
-def test_a_sensor_that_leaks_is_caught_at_every_place(tmp_path, broker):
+def test_leaking_sensor_is_caught_at_every_place(tmp_path, broker):
     program = (sys.executable, str(ROOT / "tests" / "support" / "leaky_sensor.py"))
     evidence, _, _, known = run(tmp_path, broker, program, SCRIPT)
     findings = evidence.findings(known)
@@ -175,5 +175,5 @@ def test_a_sensor_that_leaks_is_caught_at_every_place(tmp_path, broker):
     assert {"JPEG", "PNG"} <= findings["state/"], "a file beside the outbox, and the events in it"
     assert "rows of a frame" in findings["cwd/"]
     assert "WebP" in findings["tmp/"]
-    assert any(one.startswith("/dev/shm/") for one in evidence.strangers)  # noqa: S108 - found, not used
-    assert any(one.startswith("udp ") for one in evidence.strangers)
+    assert any(one.startswith("/dev/shm/") for one in evidence.other_outlets)  # noqa: S108 - found, not used
+    assert any(one.startswith("udp ") for one in evidence.other_outlets)

@@ -1,4 +1,4 @@
-"""Requests to the real program: over a real broker, with a file and with a camera that is released."""
+"""Requests to the real program over a real broker, with a file and with a camera that is released."""
 
 import json
 import signal
@@ -8,20 +8,20 @@ import pytest
 
 from support.http_camera import PASSWORD, USER, HttpCamera
 from support.mqtt import wait_until
-from support.mqtt5 import Five
+from support.mqtt5 import Requester
 from support.program import kill, start
 
 ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
 SETTINGS = {
     "EMOTION_EDGE_DEVICE_ID": "cam",
     "EMOTION_EDGE_HEALTH_INTERVAL_SECONDS": "1",
-    # A machine that is busy with something else shall not step down, and see less.
+    # A busy machine must not lower the degradation level, which would change the events.
     "EMOTION_EDGE_BUDGET_LATENCY_MS": "10000",
 }
 
 
 class Running:
-    """The program at work, and somebody who asks it."""
+    """The running program, and a client that sends requests to it."""
 
     def __init__(self, broker, subscriber, source, **changes):
         self.subscriber = subscriber
@@ -32,7 +32,7 @@ class Running:
         )
         wait_until(lambda: broker.log().count("request/+ (QoS 1)") > subscribed)
 
-    def ask(self, name, payload=b""):
+    def request(self, name, payload=b""):
         before = len(self.subscriber.of("response"))
         self.subscriber.publish(f"emotion-edge/cam/request/{name}", payload)
         self.subscriber.wait(lambda: len(self.subscriber.of("response")) > before)
@@ -53,7 +53,7 @@ class Running:
 
 @pytest.fixture
 def running(broker, subscribe):
-    """Runs the program, one at a time, with a subscriber."""
+    """Run the program, one at a time, with a subscriber."""
     programs = []
 
     def run(source=ENDLESS, **changes):
@@ -65,26 +65,26 @@ def running(broker, subscribe):
         kill(program.process)
 
 
-def test_health_config_and_what_is_no_request(running):
+def test_valid_and_invalid_requests_are_answered(running):
     program = running()
-    name, response = program.ask("health", b'{"transaction":"7"}')
+    name, response = program.request("health", b'{"transaction":"7"}')
     assert (name, response["status"], response["transaction"]) == ("health", "ok", "7")
     assert response["health"]["source"] in {"opening", "ok"}
-    _, response = program.ask("config")
+    _, response = program.request("config")
     assert response["config"]["source"]["uri"] == ENDLESS
     assert response["config"]["budget"]["latency_ms"] == 10000
     for name, payload in (("reboot", b""), ("health", b"{"), ("pause", b"x" * 5000), ("pause", b'{"paused":"no"}')):
-        answered, response = program.ask(name, payload)
+        answered, response = program.request(name, payload)
         assert answered == (name if name != "reboot" else "unknown")
         assert response["status"] == "error"
         assert response["error"]
     assert program.end() == 0
 
 
-def test_with_mqtt_5_the_asker_is_answered_where_it_wants(running, broker):
+def test_mqtt_5_request_is_answered_on_its_response_topic(running, broker):
     program = running()
-    five = Five(broker.port)
-    five.ask("emotion-edge/cam/request/health", b'{"transaction":"5"}', "answers/response/mine", b"\0\xff")
+    five = Requester(broker.port)
+    five.request("emotion-edge/cam/request/health", b'{"transaction":"5"}', "answers/response/mine", b"\0\xff")
     wait_until(lambda: five.seen)
     topic, payload, correlation = five.seen[0]
     assert (topic, correlation) == ("answers/response/mine", b"\0\xff")
@@ -94,29 +94,29 @@ def test_with_mqtt_5_the_asker_is_answered_where_it_wants(running, broker):
         ("emotion-edge/cam/response/health", payload),
         ("answers/response/mine", payload),
     ]
-    # Not even for a retained topic of our own: that would be a stranger's word in our name.
-    five.ask("emotion-edge/cam/request/pause", b"", "emotion-edge/cam/state", b"1")
+    # A retained topic of the sensor is refused: the response would replace its state.
+    five.request("emotion-edge/cam/request/pause", b"", "emotion-edge/cam/state", b"1")
     program.subscriber.wait(lambda: len(program.subscriber.of("response")) == 3)
     assert "the response topic" in program.subscriber.of("response")[2].json["error"]
-    assert program.ask("health")[1]["health"]["paused"] is False
+    assert program.request("health")[1]["health"]["paused"] is False
     five.close()
     assert program.end() == 0
 
 
-def test_a_pause_lets_everybody_leave_and_a_file_is_held(running):
+def test_pause_makes_every_face_leave_and_stops_a_file(running):
     program = running()
     program.subscriber.wait(lambda: [one for one in program.events() if one["type"] == "face_appeared"])
-    assert program.ask("pause", b'{"paused": true}')[1]["paused"] is True
+    assert program.request("pause", b'{"paused": true}')[1]["paused"] is True
     assert program.events()[-1]["type"] == "face_left"
     state = program.states()[-1]
     assert (state["paused"], state["present"], state["faces"]) == (True, False, [])
-    _, response = program.ask("health")
+    _, response = program.request("health")
     assert (response["health"]["paused"], response["health"]["source"]) == (True, "paused")
     frames, events = response["health"]["frames"], len(program.events())
     time.sleep(1.0)
-    assert program.ask("health")[1]["health"]["frames"] == frames
+    assert program.request("health")[1]["health"]["frames"] == frames
     assert len(program.events()) == events
-    assert program.ask("resume")[1]["paused"] is False
+    assert program.request("resume")[1]["paused"] is False
     program.subscriber.wait(lambda: len(program.events()) > events)
     assert program.events()[-1]["type"] == "face_appeared"
     assert program.states()[-1]["paused"] is False
@@ -131,29 +131,29 @@ def camera():
     served.close()
 
 
-def test_a_pause_releases_the_camera_and_outlives_the_process(running, camera):
+def test_pause_releases_the_camera_and_outlives_the_process(running, camera):
     program = running(camera.uri)
     program.subscriber.wait(lambda: [one for one in program.events() if one["type"] == "face_appeared"])
     assert camera.watchers == 1
-    program.ask("pause")
+    program.request("pause")
     wait_until(lambda: camera.watchers == 0)
-    program.ask("resume")
+    program.request("resume")
     wait_until(lambda: camera.watchers == 1)
     events = len(program.events())
     program.subscriber.wait(lambda: len(program.events()) > events)
-    response = program.ask("config")[1]
+    response = program.request("config")[1]
     assert response["config"]["source"]["uri"].startswith("http://***@127.0.0.1")
-    program.ask("pause")
+    program.request("pause")
     wait_until(lambda: camera.watchers == 0)
-    # Power cut: nothing is said, and nothing tidied up.
+    # As a power cut: nothing is published and nothing cleaned up.
     program.end(signal.SIGKILL)
     watched, log = camera.watched, program.log
     again = running(camera.uri)
-    _, response = again.ask("health")
+    _, response = again.request("health")
     assert (response["health"]["paused"], response["health"]["frames"]) == (True, 0)
     assert again.states()[-1]["paused"] is True
     assert camera.watched == watched, "the camera is not even opened"
-    again.ask("resume")
+    again.request("resume")
     wait_until(lambda: camera.watchers == 1)
     again.subscriber.wait(lambda: again.events()[-1]["type"] == "face_appeared")
     assert again.end() == 0
@@ -164,12 +164,12 @@ def test_a_pause_releases_the_camera_and_outlives_the_process(running, camera):
         assert secret not in log + again.log
 
 
-def test_requests_of_the_past_and_floods_harm_nobody(running, subscribe, broker):
+def test_retained_requests_and_floods_are_ignored(running, subscribe, broker):
     early = subscribe(broker)
     early.publish("emotion-edge/cam/request/pause", b"{}", retain=True)
     program = running()
     program.subscriber.wait(lambda: program.events())
-    assert program.ask("health")[1]["health"]["paused"] is False
+    assert program.request("health")[1]["health"]["paused"] is False
     before = len(program.subscriber.of("response"))
     for number in range(300):
         program.subscriber.publish("emotion-edge/cam/request/health", json.dumps({"transaction": str(number)}).encode())
@@ -179,10 +179,10 @@ def test_requests_of_the_past_and_floods_harm_nobody(running, subscribe, broker)
     assert any("too many requests" in (one["error"] or "") for one in responses)
     assert len(responses) < 100
     assert program.end() == 0
-    assert "is ignored: it is of the past" in program.log
+    assert "request/pause' ignored: publish requests without the retain flag" in program.log
 
 
-def test_who_turned_it_off_is_not_asked(broker, subscribe):
+def test_disabled_requests_are_not_subscribed(broker, subscribe):
     subscriber = subscribe(broker)
     process = start(
         *("run", "--source", ENDLESS, "--mqtt", broker.url), **SETTINGS, EMOTION_EDGE_REQUESTS_ENABLED="false"

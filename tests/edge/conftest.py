@@ -5,17 +5,22 @@ import pytest
 
 from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
-from edge.mqtt.publisher import MqttSink
+from edge.mqtt.handlers import MessageHandler
+from edge.mqtt.settings import Timing
+from edge.mqtt.sink import MqttSink
 
 
 @pytest.fixture
 def make_sink(tmp_path: Path) -> Iterator[Callable[..., MqttSink]]:
-    """Makes sinks, each with an outbox of its own where nothing else is said; stops them after the test."""
+    """Make sinks, each with an outbox folder of its own unless the settings name one; close them after the test."""
     sinks = []
 
-    def make(broker: PrivateBroker, *correspondents: object, **settings: object) -> MqttSink:
+    def make(
+        broker: PrivateBroker, *handlers: MessageHandler, timing: Timing | None = None, **settings: object
+    ) -> MqttSink:
         defaults = {"reconnect_max_seconds": 1.0, "outbox_directory": str(tmp_path / f"outbox-{len(sinks)}")}
-        sink = MqttSink(MqttConfig(url=broker.url, **(defaults | settings)), "cam", correspondents)  # type: ignore[arg-type]
+        mqtt = MqttConfig(url=broker.url, **(defaults | settings))  # type: ignore[arg-type]
+        sink = MqttSink(mqtt, "cam", handlers, timing=timing)
         sinks.append(sink)
         return sink
 

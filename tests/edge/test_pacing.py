@@ -10,12 +10,12 @@ def test_reconnect_waits_grow_to_the_limit_and_spread_a_fleet() -> None:
     fleet = [reconnect_backoff(60.0, random.Random(seed)) for seed in range(500)]
     first = [backoff.next_seconds() for backoff in fleet]
     assert all(0.1 <= seconds <= 5 for seconds in first)
-    # Also one that has only just lost its broker.
+    # The first wait, right after the loss of the broker, is spread too.
     assert max(sum(start <= seconds < start + 1 for seconds in first) for start in range(5)) < 150
     for _ in range(8):
         last = [backoff.next_seconds() for backoff in fleet]
     assert max(last) <= 60
-    # A fleet that comes back over a minute: no second of it sees more than a few percent.
+    # The fleet reconnects over a minute: no second of it sees more than a few percent.
     assert max(sum(second <= seconds < second + 1 for seconds in last) for second in range(60)) < 25
 
 

@@ -1,4 +1,4 @@
-"""A scene for tests of the page: a broker, a subscriber, the real program, and Chromium that looks at it."""
+"""The setting for browser tests of the page: a broker, a subscriber, the real program, and Chromium."""
 
 import contextlib
 import re
@@ -18,7 +18,7 @@ PARTS = ("neutral", "happy", "surprise", "sad")
 SCRIPT = f"scripted:{','.join(f'{part}=2' for part in PARTS)},none=2.5?seed=1&loop=1"
 TIMEOUT_MS = 150_000
 CHROMIUM_OPTIONS = (
-    "--no-sandbox",  # it refuses to run as root with one; it sees nothing but our own page
+    "--no-sandbox",  # with a sandbox it refuses to run as root; it opens only our own page
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
@@ -28,7 +28,7 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844), "test": (1000, 600)}
 
 
 class Scene:
-    """A broker, a subscriber, the program, and a page in a browser that looks at it."""
+    """A broker, a subscriber, the program with its preview page, and that page in a browser."""
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self.broker = stack.enter_context(PrivateBroker())
@@ -58,7 +58,7 @@ class Scene:
         playwright = stack.enter_context(sync_playwright())
         self.browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_OPTIONS))
         stack.callback(self.browser.close)
-        self.complaints: list[str] = []
+        self.console_errors: list[str] = []
         self.page = self.open()
 
     @property
@@ -67,7 +67,7 @@ class Scene:
 
     def open(self, size="test", scheme="light"):
         width, height = SIZES[size]
-        # Boxes that glide are drawn at the screen's rate, which costs more than all else here.
+        # Animated boxes are drawn at the screen's rate, which costs more than everything else here.
         motion = "reduce" if size == "test" else "no-preference"
         context = self.browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion=motion
@@ -75,14 +75,14 @@ class Scene:
         context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
         page.on(
-            "console", lambda message: message.type in {"error", "warning"} and self.complaints.append(message.text)
+            "console", lambda message: message.type in {"error", "warning"} and self.console_errors.append(message.text)
         )
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", lambda error: self.console_errors.append(str(error)))
         page.goto(self.url)
         return page
 
     def poll(self, look, enough):
-        """Look at the page again and again, and return all that was seen once that is enough."""
+        """Call `look` until `enough` accepts the list of its results; returns that list."""
         seen = []
         deadline = time.monotonic() + TIMEOUT_MS / 1000
         while not enough(seen):

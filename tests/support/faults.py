@@ -1,4 +1,4 @@
-"""What the fault runs share: a subscriber that counts, a network that fails on demand, and what must hold."""
+"""Helpers of the fault tests: a counting subscriber, a network that fails on demand, and a check of what arrived."""
 
 import contextlib
 import itertools
@@ -22,16 +22,18 @@ CHUNK_BYTES = 65_536
 
 @dataclass(frozen=True)
 class Arrival:
+    """An event that arrived. `marked`: as replayed, or by the broker's DUP flag."""
+
     boot_id: str
     seq: int
-    marked: bool  # replayed, or the broker's own mark of a message that it sends again
+    marked: bool
 
 
 class Witness:
-    """A subscriber to events with a persistent session. Plain paho, none of our own code.
+    """A subscriber to events with a persistent session. Plain paho, no product code.
 
-    It is away as little as it can be, and can `hold` its acknowledgements: a client whose write fails
-    closes its socket, and with it what the broker had sent before it was killed and nobody had read yet.
+    It reconnects at once, and can `hold` its acknowledgements: a client whose write fails closes its socket, and loses
+    what a broker had sent before it was killed and the client had not read yet.
     """
 
     def __init__(self, port: int) -> None:
@@ -51,7 +53,7 @@ class Witness:
         assert self.connected.wait(TIMEOUT_SECONDS)
 
     def hold(self) -> None:
-        """Write nothing more until there is a new connection; `connected` speaks of that one from here on."""
+        """Write nothing more until there is a new connection; `connected` is cleared until then."""
         with self._lock:
             self._holding = True
         wait_until(lambda: not self._client.want_write())
@@ -69,7 +71,7 @@ class Witness:
     def _on_connect(self, client: Client, *_: object) -> None:
         with self._lock:
             self._holding = False
-            self._unacknowledged.clear()  # of a connection that is gone
+            self._unacknowledged.clear()  # of the lost connection
         client.subscribe("emotion-edge/+/event", 1)
 
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
@@ -85,36 +87,36 @@ class Witness:
 
 
 def check(arrivals: list[Arrival], accepted: dict[str, int]) -> None:
-    """All that must hold: each accepted number of each boot, in order, and what comes again is marked.
+    """Assert that every accepted event of each boot arrived in order, and that duplicates are marked.
 
-    `accepted`: the highest number that each boot had accepted; more may have come.
+    `accepted`: the highest accepted `seq` of each boot, in the order of the boots; more may have arrived.
     """
-    first: dict[str, dict[int, None]] = defaultdict(dict)  # numbers in the order of their first arrival
+    first: dict[str, dict[int, None]] = defaultdict(dict)  # `seq` in the order of first arrival
     for arrival in arrivals:
         seen = first[arrival.boot_id]
         if arrival.seq in seen:
-            assert arrival.marked, f"{arrival} came again without a mark"
+            assert arrival.marked, f"{arrival} arrived again without a mark"
         else:
             seen[arrival.seq] = None
     for boot_id, last in accepted.items():
         numbers = first[boot_id]
         gaps = [pair for pair in itertools.pairwise([0, *numbers]) if pair[1] != pair[0] + 1]
-        assert not gaps, f"boot {boot_id}: {gaps[:5]} of {len(gaps)} gaps or turns"
-        assert len(numbers) >= last, f"boot {boot_id}: {last} accepted, {len(numbers)} came"
-    # Boots come in the order in which they were.
+        assert not gaps, f"boot {boot_id}: {gaps[:5]} of {len(gaps)} gaps or inversions"
+        assert len(numbers) >= last, f"boot {boot_id}: {last} accepted, {len(numbers)} arrived"
+    # The events of an earlier boot arrive first.
     assert [boot for boot in first if boot in accepted] == [boot for boot in accepted if first[boot]]
 
 
 class Network:
-    """A TCP proxy on a port of its own, between a client and the broker's port."""
+    """A TCP proxy between clients and a broker, which fails on demand. `port`: where clients connect."""
 
     def __init__(self, broker_port: int, rng: random.Random) -> None:
         self._broker_port = broker_port
         self._rng = rng
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._swallow = threading.Event()
-        self._slow = threading.Event()
+        self._dropping = threading.Event()
+        self._delaying = threading.Event()
         self._closed = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -122,30 +124,30 @@ class Network:
         self._threads[0].start()
 
     def reset(self) -> None:
-        """Each connection ends at once, with all that was under way on it."""
+        """Reset every connection; what is in transit is lost."""
         with self._lock:
             pairs, self._pairs = self._pairs, []
         for sock in itertools.chain(*pairs):
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                # Wakes the pump; the close in there then sends the reset.
+                # Wakes the thread that forwards; its close then sends the reset.
                 sock.shutdown(socket.SHUT_RD)
 
     def drop(self, seconds: float) -> None:
-        """Nothing comes through in either direction for a while, and is lost for good; then it all ends."""
-        self._swallow.set()
+        """Drop all data in both directions for `seconds`, then reset every connection."""
+        self._dropping.set()
         time.sleep(seconds)
         self.reset()
-        self._swallow.clear()
+        self._dropping.clear()
 
     def delay(self, seconds: float) -> None:
-        """Each packet takes up to 50 ms for a while."""
-        self._slow.set()
+        """Delay each chunk of data by up to 50 ms, for `seconds`."""
+        self._delaying.set()
         time.sleep(seconds)
-        self._slow.clear()
+        self._delaying.clear()
 
     def refuse(self, seconds: float) -> None:
-        """Connections end, and nobody is there for a while."""
+        """Reset every connection, and refuse new ones for `seconds`."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.reset()
@@ -172,13 +174,13 @@ class Network:
             broker = socket.create_connection(("127.0.0.1", self._broker_port))
             with self._lock:
                 self._pairs.append((client, broker))
-            thread = threading.Thread(target=self._pump, args=(client, broker))
+            thread = threading.Thread(target=self._forward, args=(client, broker))
             self._threads.append(thread)
             thread.start()
 
-    def _pump(self, client: socket.socket, broker: socket.socket) -> None:
+    def _forward(self, client: socket.socket, broker: socket.socket) -> None:
         other = {client: broker, broker: client}
-        dead = False  # for good: no network leaves out the middle of a connection and brings the rest
+        dead = False  # for good: no network drops the middle of a connection and delivers the rest
         with client, broker:
             while not self._closed.is_set():
                 readable, _, _ = select.select([client, broker], [], [], 1.0)
@@ -187,9 +189,9 @@ class Network:
                         data = sock.recv(CHUNK_BYTES)
                         if not data:
                             return
-                        if self._slow.is_set():
+                        if self._delaying.is_set():
                             time.sleep(self._rng.uniform(0, 0.05))
-                        dead = dead or self._swallow.is_set()
+                        dead = dead or self._dropping.is_set()
                         if not dead:
                             other[sock].sendall(data)
                     except OSError:

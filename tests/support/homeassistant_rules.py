@@ -1,7 +1,7 @@
-"""Home Assistant's own rules, restated: what a discovery message may hold.
+"""Restates Home Assistant's rules for discovery messages.
 
 Written from Home Assistant 2026.2 (`homeassistant/components/mqtt`: schemas, discovery, entity and the four
-platforms), and stricter in one way: Home Assistant leaves out keys that it does not know, here they are errors.
+platforms), and stricter in one way: Home Assistant ignores unknown keys, here they are errors.
 """
 
 from typing import Annotated, Literal
@@ -33,7 +33,7 @@ SensorClass = Literal[
     "wind_direction", "wind_speed",
 ]  # fmt: skip
 
-# Units and state classes that a device class allows. Only of the classes in use: look up what you add.
+# Units and state classes that a device class allows, of the classes in use only: look up a class before adding it.
 UNITS: dict[str, set[str]] = {
     "enum": set(),
     "duration": {"d", "h", "min", "s", "ms", "μs"},
@@ -47,7 +47,7 @@ STATE_CLASSES: dict[str, set[str]] = {
 
 
 class Rules(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Every key that is not named here is an error."""
+    """Base of all parts of a message: a key that is not a field is an error."""
 
 
 class Availability(Rules, kw_only=True):
@@ -79,7 +79,7 @@ class Origin(Rules, kw_only=True):
 
 
 class Shared(Rules, kw_only=True):
-    """What a component takes over from the device where it says nothing itself."""
+    """Keys that a component inherits from the message if it does not have them."""
 
     # The list form and the form of a single topic exclude each other, also when one comes from the device: so
     # only the list is allowed here.
@@ -115,17 +115,20 @@ class Sensor(Component, tag_field="platform", tag="sensor", kw_only=True):
     last_reset_value_template: Template | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        # Diagnostics that somebody may change do not exist.
-        _demand(self.entity_category != "config", "a sensor cannot be configuration")
-        _demand((self.device_class == "enum") == (self.options is not UNSET), "options, and enum, need each other")
+        # Home Assistant allows no sensor as configuration.
+        _require(self.entity_category != "config", "a sensor cannot be configuration")
+        _require(
+            (self.device_class == "enum") == (self.options is not UNSET),
+            "options and device class enum require each other",
+        )
         if self.options is not UNSET:
-            _demand(len(set(self.options)) == len(self.options), "an option is named twice")
+            _require(len(set(self.options)) == len(self.options), "an option is named twice")
         if self.device_class is not UNSET:
             unit = self.unit_of_measurement
             units = UNITS[self.device_class]
-            _demand(unit in units if units else unit is UNSET, f"unit {unit} for {self.device_class}")
+            _require(unit in units if units else unit is UNSET, f"unit {unit} for {self.device_class}")
             classes = STATE_CLASSES[self.device_class]
-            _demand(self.state_class in {UNSET, *classes}, f"{self.state_class} for {self.device_class}")
+            _require(self.state_class in {UNSET, *classes}, f"{self.state_class} for {self.device_class}")
 
     @property
     def numeric(self) -> bool:
@@ -142,7 +145,7 @@ class BinarySensor(Component, tag_field="platform", tag="binary_sensor", kw_only
     off_delay: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        _demand(self.entity_category != "config", "a binary sensor cannot be configuration")
+        _require(self.entity_category != "config", "a binary sensor cannot be configuration")
 
 
 class Event(Component, tag_field="platform", tag="event", kw_only=True):
@@ -174,14 +177,14 @@ class Discovery(Shared, kw_only=True):
 
 
 def read(topic: str, payload: bytes, prefix: str = "homeassistant") -> dict[str, Entity]:
-    """Check a discovery message and return its entities by key, with what they take over from the device.
+    """Check a discovery message; returns its entities by key, with the keys that they inherit. Raises ValueError.
 
-    A component of nothing but its platform takes away what was announced before.
+    A component of nothing but its platform removes an entity that was announced before.
     """
     start, end = f"{prefix}/device/", "/config"
-    _demand(topic.startswith(start) and topic.endswith(end), topic)
+    _require(topic.startswith(start) and topic.endswith(end), topic)
     name = topic[len(start) : -len(end)]
-    _demand(name.isascii() and name.replace("-", "").replace("_", "").isalnum(), f"{name!r} in {topic}")
+    _require(name.isascii() and name.replace("-", "").replace("_", "").isalnum(), f"{name!r} in {topic}")
     raw = msgspec.json.decode(payload)
     removed = [key for key, one in raw.get("components", {}).items() if one in [{"platform": tag} for tag in PLATFORMS]]
     for key in removed:
@@ -191,16 +194,16 @@ def read(topic: str, payload: bytes, prefix: str = "homeassistant") -> dict[str,
         for key in Shared.__struct_fields__:
             if getattr(entity, key) is UNSET:
                 setattr(entity, key, getattr(message, key))
-        _demand(entity.state_topic is not UNSET, "no state topic")
-        _demand(isinstance(entity, Switch) == (entity.command_topic is not UNSET), "only a switch is commanded")
+        _require(entity.state_topic is not UNSET, "no state topic")
+        _require(isinstance(entity, Switch) == (entity.command_topic is not UNSET), "only a switch has a command topic")
         domain, _, _ = str(entity.default_entity_id).partition(".")
-        _demand(entity.default_entity_id is UNSET or domain == entity.__struct_config__.tag, domain)
+        _require(entity.default_entity_id is UNSET or domain == entity.__struct_config__.tag, domain)
     ids = [entity.unique_id for entity in message.components.values()]
-    _demand(len(set(ids)) == len(ids), "a unique_id is used twice")
+    _require(len(set(ids)) == len(ids), "a unique_id is used twice")
     return message.components
 
 
-def _demand(condition: bool, what: str) -> None:  # noqa: FBT001
-    # msgspec reports a ValueError of a nested type with its place.
+def _require(condition: bool, what: str) -> None:  # noqa: FBT001
+    # msgspec adds the path to a ValueError of a nested type.
     if not condition:
         raise ValueError(what)

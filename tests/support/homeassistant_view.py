@@ -1,4 +1,4 @@
-"""What Home Assistant shows of a sensor: its templates, and what an entity takes of their results.
+"""Restates how Home Assistant renders templates, and which results an entity accepts.
 
 Written from Home Assistant 2026.2, as `homeassistant_rules`.
 """
@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from support.homeassistant_rules import BinarySensor, Entity, Event, Sensor, Switch
 
-# Undefined names are an error here; Home Assistant logs a warning and goes on with nothing.
+# Undefined names are an error here; Home Assistant logs a warning and renders them as empty.
 _JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
 _JINJA.filters["to_json"] = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -25,7 +25,7 @@ def _compiled(template: str) -> jinja2.Template:
 
 
 def render(template: str | UnsetType, payload: bytes) -> str:
-    """What Home Assistant makes of `payload` with `template`: `value`, and `value_json` where it is JSON."""
+    """Render `template` with `payload` as `value`, and as `value_json` if it is JSON."""
     value = payload.decode()
     if template is UNSET:
         return value
@@ -36,26 +36,26 @@ def render(template: str | UnsetType, payload: bytes) -> str:
 
 
 def available(entity: Entity, latest: dict[str, bytes]) -> bool:
-    """Whether `entity` is available after these last messages by topic. A topic without any makes it not."""
+    """Tell whether `entity` is available after these latest messages, by topic. Without a message it is not."""
     assert isinstance(entity.availability, list)
     answers = []
     for one in entity.availability:
-        word = render(one.value_template, latest[one.topic]) if one.topic in latest else one.payload_not_available
-        assert word in (one.payload_available, one.payload_not_available), word
-        answers.append(word == one.payload_available)
-    # "latest" is the default; with one topic it is the same as "all".
+        result = render(one.value_template, latest[one.topic]) if one.topic in latest else one.payload_not_available
+        assert result in (one.payload_available, one.payload_not_available), result
+        answers.append(result == one.payload_available)
+    # The default is "latest", which equals "all" if there is one topic.
     assert len(answers) == 1 or entity.availability_mode == "all"
     return all(answers)
 
 
 class Refused(Exception):  # noqa: N818
-    """Home Assistant would log a warning, and leave the entity as it is."""
+    """Home Assistant would log a warning and leave the entity unchanged."""
 
 
 def take(entity: Entity, payload: bytes) -> Any:
-    """State of `entity` after this message: a value, None for unknown, a dictionary for an event.
+    """Return the state of `entity` after this message: a value, None for unknown, a dictionary for an event.
 
-    An event that is to be ignored gives None. Raises Refused.
+    None as well for an event that is ignored. Raises Refused.
     """
     result = render(entity.value_template, payload)
     match entity:
@@ -77,7 +77,7 @@ def take(entity: Entity, payload: bytes) -> Any:
 
 
 def attributes(entity: Entity, payload: bytes) -> dict[str, Any]:
-    """Attributes of `entity` after this message on its topic for them."""
+    """Return the attributes of `entity` after this message on its attributes topic."""
     content = json.loads(render(entity.json_attributes_template, payload))
     if not isinstance(content, dict):
         raise Refused(f"{content!r} is no object")

@@ -1,4 +1,4 @@
-"""Looks for pictures in bytes: as files, as raw rows, and written down as text."""
+"""Searches bytes for pictures: as files, as raw rows, and encoded as text."""
 
 import base64
 import binascii
@@ -24,15 +24,15 @@ MAGIC = {
 _MAGIC = {name: re.compile(pattern, re.DOTALL) for name, pattern in MAGIC.items()}
 
 NEEDLE_BYTES = 16
-"""Pixels of a row that are looked for. Two rows of two pictures rarely agree in so many, where something is drawn."""
+"""Pixels of the pieces of rows that are searched for. Two pictures rarely share one, except in plain areas."""
 _STEP = 48
-_LEAST_SPREAD = 6  # different values among them: a plain wall is found in zeros as well
+_MIN_VALUES = 6  # different values in a piece: one of a plain area would be found in zeros as well
 
 ENTROPY_BYTES = 1024
-MOST_BITS = 6.3
-"""Bits per byte of what we write: JSON has 4.5 to 5.5, base64 has 6, raw pixels and compressed ones 6.5 to 8."""
-LONGEST_RUN = 256
-"""Characters of base64 or hexadecimal in a row. A SHA-256 has 64."""
+MAX_ENTROPY_BITS = 6.3
+"""Highest bits per byte of the sensor's output: JSON has 4.5 to 5.5, base64 6, raw or compressed pixels 6.5 to 8."""
+MAX_RUN_LENGTH = 256
+"""Characters of base64 or hexadecimal without a break, at most. A SHA-256 has 64."""
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{64,}={0,2}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){32,}")
@@ -41,42 +41,42 @@ _BREAKS = re.compile(rb"(?:\\[rn]|\s)+")
 
 
 def needles(pictures: Iterable[np.ndarray]) -> frozenset[bytes]:
-    """Bits of rows by which a picture (uint8, height x width [x 3]) is known again."""
+    """Return pieces of rows by which pictures, uint8 (height, width[, 3]), are recognised."""
     found: set[bytes] = set()
     for picture in pictures:
         rows = np.ascontiguousarray(picture.reshape(picture.shape[0], -1))
-        bits = np.lib.stride_tricks.sliding_window_view(rows, NEEDLE_BYTES, axis=1)[:, ::_STEP].reshape(
+        pieces = np.lib.stride_tricks.sliding_window_view(rows, NEEDLE_BYTES, axis=1)[:, ::_STEP].reshape(
             -1, NEEDLE_BYTES
         )
-        spread = 1 + np.count_nonzero(np.diff(np.sort(bits, axis=1), axis=1), axis=1)
-        found |= {bit.tobytes() for bit in bits[spread >= _LEAST_SPREAD]}
-    assert found, "nothing to know the pictures by"
+        values = 1 + np.count_nonzero(np.diff(np.sort(pieces, axis=1), axis=1), axis=1)
+        found |= {piece.tobytes() for piece in pieces[values >= _MIN_VALUES]}
+    assert found, "the pictures have no piece to recognise them by"
     return frozenset(found)
 
 
 def entropy_bits(data: bytes) -> float:
-    """Bits per byte."""
+    """Return the entropy in bits per byte."""
     total = len(data)
     return -sum(count / total * log2(count / total) for count in Counter(data).values())
 
 
 def hunt(data: bytes, known: frozenset[bytes]) -> set[str]:
-    """Return what looks like a picture in `data`."""
-    findings = {name for readable in _readings(data) for name in _plain(readable, known)}
+    """Return the names of the signs of a picture in `data`; `known`: the result of `needles`."""
+    findings = {name for decoded in _decodings(data) for name in _signs(decoded, known)}
     findings |= {
         "a long run of base64 or hexadecimal"
         for pattern in (_BASE64, _HEX)
         for run in pattern.findall(data)
-        if len(run) > LONGEST_RUN
+        if len(run) > MAX_RUN_LENGTH
     }
     for start in range(0, len(data), ENTROPY_BYTES // 2):
         window = data[start : start + ENTROPY_BYTES]
-        if len(window) == ENTROPY_BYTES and entropy_bits(window) > MOST_BITS:
+        if len(window) == ENTROPY_BYTES and entropy_bits(window) > MAX_ENTROPY_BITS:
             findings.add("a dense block")
     return findings
 
 
-def _plain(data: bytes, known: frozenset[bytes]) -> Iterator[str]:
+def _signs(data: bytes, known: frozenset[bytes]) -> Iterator[str]:
     for name, pattern in _MAGIC.items():
         if pattern.search(data):
             yield name
@@ -84,8 +84,8 @@ def _plain(data: bytes, known: frozenset[bytes]) -> Iterator[str]:
         yield "rows of a frame"
 
 
-def _readings(data: bytes) -> Iterator[bytes]:
-    """`data`, and what its text may stand for."""
+def _decodings(data: bytes) -> Iterator[bytes]:
+    """Yield `data`, and what its text decodes to."""
     yield data
     joined = _BREAKS.sub(b"", data)
     for text in {data, joined}:

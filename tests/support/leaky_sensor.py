@@ -16,6 +16,7 @@ import edge.mqtt.connection
 import edge.vision.pipeline
 from edge.cli import main
 from edge.messages.payload_builder import PayloadBuilder
+from edge.mqtt.types import OutgoingMessage
 
 LEAKED = 20
 """Number of the frame that leaks."""
@@ -54,9 +55,7 @@ def event(self, decided):
 def publish(self, message):
     """Leak raw rows behind a payload."""
     if message.topic.endswith("/health"):
-        message = edge.mqtt.connection.Message(
-            message.topic, message.payload + last[len(last) // 2].tobytes(), 0, retain=True
-        )
+        message = OutgoingMessage(message.topic, message.payload + last[len(last) // 2].tobytes(), 0, retain=True)
     return _publish(self, message)
 
 

@@ -1,10 +1,13 @@
-"""What tests of the MQTT half share: an independent subscriber, payloads, certificates, waiting."""
+"""Helpers of the MQTT tests: an independent subscriber, payloads, the outbox on disk, certificates, waiting."""
 
 import itertools
+import os
 import shutil
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +32,11 @@ from edge.messages.payloads import (
 )
 from edge.messages.schemas import load
 from edge.mqtt.outbox.store import Store
-from edge.mqtt.publisher import MqttSink
+from edge.mqtt.sink import MqttSink
 from support import homeassistant_rules
 
 TIMEOUT_SECONDS = 60.0
-"""Far beyond what anything here takes, for a machine that is busy with something else."""
+"""Ends a hang: at least ten times what any wait here takes alone."""
 
 OUTBOX = "outbox-cam.sqlite3"
 NOW = "2026-01-31T08:15:00.250Z"
@@ -44,7 +47,7 @@ BOX = BoxShare(x=0.1, y=0.2, width=0.3, height=0.4)
 def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.01)
 
 
@@ -142,19 +145,38 @@ def send(sink: MqttSink, *seqs: int, boot_id: str = "boot") -> None:
         sink.event(event(seq, boot_id=boot_id), time.monotonic())
 
 
-def on_disk(folder: Path, elsewhere: Path) -> list[tuple[str, int]]:
-    """What a process would find in the outbox of `cam` that starts after this one was killed right now."""
-    shutil.rmtree(elsewhere, ignore_errors=True)
-    shutil.copytree(folder, elsewhere)
-    store = Store(elsewhere / OUTBOX)
+def on_disk(folder: Path, copy: Path) -> list[tuple[str, int]]:
+    """Return boot id and `seq` of the events that a restart after a kill at this moment would find on disk.
+
+    Reads a copy: the outbox of `cam` in `folder` may be open. Empty where the files are just being created.
+    """
+    shutil.rmtree(copy, ignore_errors=True)
+    try:
+        shutil.copytree(folder, copy)
+    except (OSError, shutil.Error):
+        return []
+    store = Store(copy / OUTBOX)
     try:
         return [(row.event.boot_id, row.event.seq) for row in store.open()]
     finally:
         store.close()
 
 
+@contextmanager
+def suspended(pid_file: Path) -> Iterator[None]:
+    """Suspend the process of `pid_file`, a broker: its connections stay open, and it acknowledges nothing."""
+    pid = int(pid_file.read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 @dataclass(frozen=True)
 class Seen:
+    """A message that a `Subscriber` received."""
+
     topic: str
     payload: bytes
     retained: bool
@@ -171,9 +193,9 @@ class Seen:
 
 
 class Subscriber:
-    """Sees everything on a broker. Plain paho, none of our own code; comes back by itself.
+    """Receives every message on a broker. Plain paho, no product code; reconnects by itself.
 
-    Everything it sees is checked against the shipped schemas when it is closed.
+    The fixture that makes subscribers checks all that they received against the schemas.
     """
 
     def __init__(self, port: int, *, session: bool = False, **tls: Any) -> None:
@@ -234,7 +256,7 @@ def check_schemas(seen: list[Seen]) -> None:
             if message.payload:
                 homeassistant_rules.read(message.topic, message.payload, prefix)
         elif message.kind == "request":
-            pass  # anybody's
+            pass  # any client may publish it
         elif message.kind == "status":
             assert message.payload in (b"online", b"stopped", b"offline")
         else:
@@ -242,7 +264,7 @@ def check_schemas(seen: list[Seen]) -> None:
 
 
 def assert_run(numbers: list[int], first: int, last: int) -> None:
-    """Each number from `first` to `last`, once and in order. (Of long lists pytest's own diff takes minutes.)"""
+    """Assert that `numbers` are `first` to `last`, each once and in order (pytest's diff of long lists is slow)."""
     assert (numbers[:1], numbers[-1:]) == ([first], [last])
     breaks = [(one, other) for one, other in itertools.pairwise(numbers) if other != one + 1]
     assert not breaks[:10]
@@ -250,7 +272,7 @@ def assert_run(numbers: list[int], first: int, last: int) -> None:
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files: an authority, a server for 127.0.0.1, a client, and an authority nobody trusts."""
+    """PEM files: an authority, a server certificate for 127.0.0.1, a client certificate, and another authority."""
 
     ca: Path
     server_cert: Path

@@ -1,4 +1,4 @@
-"""Somebody who asks with MQTT 5: with a topic for the answer, and data to know it by."""
+"""A client that sends MQTT 5 requests, with a response topic and correlation data."""
 
 import threading
 
@@ -10,8 +10,8 @@ from paho.mqtt.properties import Properties
 from support.mqtt import TIMEOUT_SECONDS
 
 
-class Five:
-    """A plain paho client that speaks MQTT 5."""
+class Requester:
+    """A plain paho client with MQTT 5. `seen`: topic, payload and correlation data of what came below `answers/`."""
 
     def __init__(self, port: int) -> None:
         self.seen: list[tuple[str, bytes, bytes | None]] = []
@@ -26,7 +26,7 @@ class Five:
         self._client.loop_start()
         assert self._ready.wait(TIMEOUT_SECONDS)
 
-    def ask(self, topic: str, payload: bytes, response_topic: str, correlation: bytes) -> None:
+    def request(self, topic: str, payload: bytes, response_topic: str, correlation: bytes) -> None:
         properties = Properties(PacketTypes.PUBLISH)
         properties.ResponseTopic = response_topic
         properties.CorrelationData = correlation

@@ -1,4 +1,4 @@
-"""What tests of the page share: the real server over real sockets, watchers, pictures of the actor."""
+"""Preview server on real sockets, watchers of its stream, and pictures of the actor, for tests."""
 
 import contextlib
 import http.client
@@ -24,11 +24,11 @@ from edge.types import Box, Frame, StepResult, TrackedFace
 from support.mqtt import TIMEOUT_SECONDS, health, info, wait_until
 
 LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-TOKEN = "0123456789abcdef"  # noqa: S105 - of a server that lives for a second
+TOKEN = "0123456789abcdef"  # noqa: S105 - of a server that runs for a second
 
 
 def actor(emotion="happy"):
-    """Return a grey picture, uint8 (480, 640), with one face."""
+    """Return a picture with one face, grey, uint8 (480, 640)."""
     return read_first_frame(f"scripted:{emotion}=1?seed=1", SourceOptions()).luma
 
 
@@ -68,32 +68,42 @@ class Answer:
 
 
 class Site:
-    """A running page on a free port; `health` is what the sensor says of itself."""
+    """A running preview server on a free port.
 
-    def __init__(self, *, live: bool = True, hasty: bool = False, **preview: Any) -> None:
+    `health`: what the sensor reports. `health_calls`: how often it was requested. `limit_pictures`: pictures on demand
+    are limited as in the product. `server`: further options of PreviewServer. Other options are those of [preview].
+    """
+
+    def __init__(
+        self,
+        *,
+        live: bool = True,
+        limit_pictures: bool = False,
+        server: dict[str, Any] | None = None,
+        **preview: Any,
+    ) -> None:
         self.health = health()
-        self.asked = 0
+        self.health_calls = 0
         config = Config(preview=PreviewConfig(enabled=True, **{"port": 0, **preview}))
-        self.preview = PreviewServer(config, self._health)
-        if not hasty:
-            self.preview._pages._rate = TokenBucket(1e6, 1_000_000)
-        self.window = self.preview.window
-        self.preview.introduce(
+        limit = None if limit_pictures else TokenBucket(1e6, 1_000_000)
+        self.preview = PreviewServer(config, self._health, picture_limit=limit, **(server or {}))
+        self.feed = self.preview.feed
+        self.stream = self.preview.stream
+        self.port = self.preview.port
+        self.preview.set_info(
             msgspec.structs.replace(info(), model=msgspec.structs.replace(info().model, labels=LABELS))
         )
         self.preview.start(live=live)
-        self.port = self.preview._socket.getsockname()[1]
-        self.stream = self.preview._stream
 
-    def _health(self, meter):
-        self.asked += 1
-        fps, latency, stages = meter.report(time.monotonic())
+    def _health(self, stats):
+        self.health_calls += 1
+        fps, latency, stages = stats.report(time.monotonic())
         return msgspec.structs.replace(self.health, fps=fps, latency_ms=latency, stage_ms=stages)
 
     def show(self, step):
         self.preview.show(step, 5.0, LADDER[0])
 
-    def ask(self, method, path, body=None, **headers) -> Answer:
+    def request(self, method, path, body=None, **headers) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
         with contextlib.closing(connection):
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -101,25 +111,25 @@ class Site:
             return Answer(answer.status, answer.headers, answer.read())
 
     def get(self, path, **headers) -> Answer:
-        return self.ask("GET", path, **headers)
+        return self.request("GET", path, **headers)
 
     def upload(self, data, kind="image/jpeg", **headers) -> Answer:
-        return self.ask("POST", "/picture", data, Content_Type=kind, **headers)
+        return self.request("POST", "/picture", data, Content_Type=kind, **headers)
 
     def watch(self) -> "Watcher":
         return Watcher(self.port)
 
-    def watch_later(self) -> "Watcher":
-        """Watch without reading anything until told to."""
+    def watch_without_reading(self) -> "Watcher":
+        """Open the stream, and read nothing of it before `start_reading`."""
         return Watcher(self.port, reading=False)
 
     def close(self):
         self.preview.stop()
-        assert not self.preview._thread.is_alive()
+        assert not self.preview.running
 
 
 class Watcher:
-    """Reads the stream as the page does; `records` is what came so far."""
+    """Reads the stream as the page does. `records`: (content, pictures) of each record so far."""
 
     def __init__(self, port: int, *, reading: bool = True) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
@@ -129,9 +139,9 @@ class Watcher:
         self.ended = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         if reading:
-            self.read_on()
+            self.start_reading()
 
-    def read_on(self):
+    def start_reading(self):
         self._thread.start()
 
     def _read(self):
@@ -160,12 +170,12 @@ class Watcher:
         self.connection.close()
 
 
-class Tracebacks(logging.Handler):
-    """Collects what is logged as an error, by whomever."""
+class WarningCollector(logging.Handler):
+    """Collects what is logged at level WARNING and above."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.seen: list[str] = []
+        self.lines: list[str] = []
 
     def emit(self, record):
-        self.seen.append(self.format(record))
+        self.lines.append(self.format(record))

@@ -1,4 +1,4 @@
-"""The search for pictures finds them, however they are written down, and nothing where there is none."""
+"""The search for pictures finds them in every encoding, and finds nothing in the sensor's own messages."""
 
 import base64
 import gzip
@@ -40,13 +40,13 @@ def as_numpy() -> bytes:
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".tiff", ".pgm"])
-@pytest.mark.parametrize("written", [bytes, base64.b64encode, base64.encodebytes, lambda data: data.hex().encode()])
-def test_a_picture_file_is_found_however_it_is_written_down(suffix, written) -> None:
+@pytest.mark.parametrize("encoding", [bytes, base64.b64encode, base64.encodebytes, lambda data: data.hex().encode()])
+def test_picture_file_is_found_in_every_encoding(suffix, encoding) -> None:
     name = {".jpg": "JPEG", ".png": "PNG", ".webp": "WebP", ".bmp": "BMP", ".tiff": "TIFF", ".pgm": "PNM"}[suffix]
-    assert name in hunt(TEXT + b'"' + written(as_file(suffix)) + b'"' + TEXT, KNOWN)
+    assert name in hunt(TEXT + b'"' + encoding(as_file(suffix)) + b'"' + TEXT, KNOWN)
 
 
-def test_a_thumbnail_is_found_by_its_first_bytes_alone() -> None:
+def test_thumbnail_is_found_by_its_first_bytes() -> None:
     small = cv2.imencode(".jpg", cv2.resize(PICTURE, (24, 24)))[1].tobytes()
     assert "JPEG" in hunt(json.dumps({"face": base64.b64encode(small).decode()}).encode(), KNOWN)
 
@@ -66,10 +66,10 @@ def test_a_thumbnail_is_found_by_its_first_bytes_alone() -> None:
         (cv2.resize(PICTURE, (96, 96)).tobytes(), "a dense block"),
     ],
 )
-def test_other_ways_to_write_a_picture_down(data: bytes, finding: str) -> None:
+def test_pixels_are_found_in_other_encodings(data: bytes, finding: str) -> None:
     assert finding in hunt(data, KNOWN)
 
 
-def test_what_the_sensor_says_is_no_picture() -> None:
+def test_messages_of_the_sensor_contain_no_picture() -> None:
     assert hunt(TEXT * 20, KNOWN) == set()
     assert entropy_bits(TEXT) < 5.8

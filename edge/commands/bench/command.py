@@ -236,7 +236,7 @@ def _bench_sink(mqtt: MqttConfig) -> Iterator[Sink]:
         with Path(os.devnull).open("w", encoding="utf-8") as null:
             yield JsonLinesSink(null)
         return
-    from edge.mqtt.publisher import MqttSink  # noqa: PLC0415 - not needed without a broker
+    from edge.mqtt.sink import MqttSink  # noqa: PLC0415 - not needed without a broker
 
     sink = MqttSink(mqtt, f"bench-{secrets.token_hex(4)}")
     sink.start()

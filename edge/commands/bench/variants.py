@@ -49,7 +49,7 @@ class PipelineVariant:
         """Process the frame and publish its events and state."""
         result = self._pipeline.step(frame)
         stage_ms = dict(result.stage_ms)
-        if not result.predictions:
+        if not result.faces_classified:
             stage_ms.pop("classify", None)
         began = time.perf_counter()
         for event in result.events:

@@ -1,4 +1,4 @@
-"""What `doctor` says about the outbox, without changing anything: the sensor may be running."""
+"""Describes the outbox for `doctor`, without changing anything: the sensor may be running."""
 
 import fcntl
 import os
@@ -14,44 +14,44 @@ from edge.mqtt.outbox.store import Store, StoreError
 
 _LOCK_START: Final = 0x40000002
 _LOCK_BYTES: Final = 510
-"""The bytes of a database on which SQLite locks it (SHARED_FIRST and SHARED_SIZE in its os.h)."""
+"""The byte range that SQLite locks in a database file (SHARED_FIRST and SHARED_SIZE in its os.h)."""
 
 _MEGABYTE: Final = 1_000_000
 
 
 def describe_outbox(mqtt: MqttConfig, device: str) -> str:
-    """Say where events of `device` wait, how many do, and what becomes of them.
+    """Return a sentence: where events of `device` wait for the broker, how many, and whether they outlive the process.
 
-    Raises ConfigError where they cannot be kept, with what to do.
+    Raises ConfigError, with what to do, where they cannot be stored.
     """
     if not mqtt.url:
-        return "none: without a broker no event waits"
+        return "none: without a broker (mqtt.url) no event waits"
     file = outbox_file(mqtt, device)
     if file is None:
-        return 'in memory only, as mqtt.outbox_directory = "none" says: what waits is lost with the process'
-    # Not Path.exists, which raises where a folder may not be looked into.
+        return 'in memory only (mqtt.outbox_directory = "none"): events that wait are lost when the process ends'
+    # Not Path.exists, which raises where a folder may not be searched.
     folder = next(path for path in file.parents if os.path.exists(path))  # noqa: PTH110
     try:
         tempfile.TemporaryDirectory(prefix="emotion-edge-doctor-", dir=folder).cleanup()
     except OSError as error:
         msg = (
-            f"{file} cannot be written to ({folder}: {error.strerror}), so events that wait would be lost with the "
-            "process: make the folder writable for the user of the sensor, or set mqtt.outbox_directory to one that is"
+            f"{file} cannot be written to ({folder}: {error.strerror}), so events that wait would be lost when the "
+            "process ends: make the folder writable for the user of the sensor, or set mqtt.outbox_directory to another"
         )
         raise ConfigError(msg) from error
     room = f"{shutil.disk_usage(folder).free / _MEGABYTE:,.0f} MB free"
     if not file.exists():
-        return f"events that wait are kept in {file}, which is made at the first start ({room})"
-    return f"{_content(file)} ({room})"
+        return f"events that wait are stored in {file}, which is created at the first start ({room})"
+    return f"{_describe_content(file)} ({room})"
 
 
-def _content(file: Path) -> str:
+def _describe_content(file: Path) -> str:
     try:
         if _in_use(file):
-            return f"{file} is in use by the sensor that runs; its health says how many events wait"
+            return f"{file} is in use by a running sensor; outbox_depth in its health is the number of events that wait"
         with tempfile.TemporaryDirectory(prefix="emotion-edge-doctor-") as folder:
             copy = Path(folder, file.name)
-            # With what a process that was killed has left beside it.
+            # With the write-ahead log that a killed process has left beside it.
             for suffix in ("", "-wal"):
                 part = file.with_name(file.name + suffix)
                 if part.exists():
@@ -63,11 +63,11 @@ def _content(file: Path) -> str:
                 store.close()
     except (OSError, StoreError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        msg = f"{file} cannot be read ({reason}): try as the user of the sensor, or with sudo"
+        msg = f"{file} cannot be read ({reason}): run doctor as the user of the sensor, or with sudo"
         raise ConfigError(msg) from error
     if store.set_aside:
-        return f"{file} holds something else than events: it is set aside at the next start"
-    return f"{count} event(s) wait in {file}, for the next start"
+        return f"{file} is no outbox: the next start renames it and creates a new one"
+    return f"{count} event(s) wait in {file} for the next start"
 
 
 def _in_use(file: Path) -> bool:

@@ -1,9 +1,10 @@
-"""What is still to be published: events in order, and of everything retained the last word.
+"""Shares the event queue between three threads, and decides when events go to the disk.
 
-The pipeline's thread puts things in, the publisher's takes them out, the keeper's copies to the disk
-what must outlive the process. The lock is here, and nobody waits for a network or a disk under it.
+The pipeline's thread adds events, the publisher's thread sends them, the writer's thread copies to the disk what must
+outlive the process. This module has the lock; no thread waits for a network or a disk while it holds it.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -11,213 +12,195 @@ from typing import Final
 
 from edge.config.schema import MqttConfig
 from edge.messages.payloads import EventPayload, encode
-from edge.messages.topics import ONLINE, Kind
 from edge.mqtt.outbox.queue import DiskWork, EventQueue, StoredRow
 from edge.mqtt.outbox.stored_event import StoredEvent
 from edge.sinks.base import PublishedCallback, stamped
 
-_ON_CONNECT: Final[tuple[Kind, ...]] = ("status", "info", "state", "health")
-"""Order in which a new connection says them: first that we are there, then what we are and see."""
+_LOG: Final = logging.getLogger(__name__)
 
-SAVE_SECONDS: Final = 1.0
-"""An event that the broker has not acknowledged for this long goes to the disk. A broker that is there
-and quick answers within milliseconds, and then nothing is ever written: SD cards wear out."""
+_SAVE_SECONDS: Final = 1.0
+"""Age at which an event that the broker has not acknowledged goes to the disk. A broker that is connected and quick
+answers within milliseconds, and then nothing is ever written: SD cards wear out."""
 
 _DELETE_SECONDS: Final = 1.0
-"""Rows whose event is acknowledged are deleted together, this much later: a commit for each would write
-as much again as the events themselves. A crash meanwhile sends them twice, marked."""
+"""Rows of acknowledged events are deleted together, this much later: a commit for each would write as much again as
+the events themselves. After a crash in between they are sent twice, marked as replayed."""
 
-_LOOK_SECONDS: Final = 60.0
-"""How often ages are looked at while something waits; they are bounded in hours."""
+_EXPIRY_CHECK_SECONDS: Final = 60.0
+"""Interval of the age check while an event waits; the bound of the age is in hours."""
 
-_NOTE_SECONDS: Final = 3600.0
-"""How often the age clock is written while events are on disk: a crash makes them younger by this at most."""
+_CLOCK_SAVE_SECONDS: Final = 3600.0
+"""Interval at which the age clock is saved while events are on disk: a crash makes them younger by this at most."""
 
 
 class Outbox:
-    """Thread-safe. `mqtt` has the bounds of the outbox and its pace; retained payloads are one per kind.
+    """Events that the broker has not acknowledged. Thread-safe.
 
-    `published` hears each event that was handed over.
+    `mqtt` has its bounds and the rate at which a backlog is sent. `published` is called with each payload that was
+    handed to the connection.
     """
 
     def __init__(self, mqtt: MqttConfig, published: PublishedCallback | None = None) -> None:
+        self._mqtt = mqtt
         self._published = published
         self.replay_per_second = mqtt.replay_per_second
         self._lock = threading.Lock()
-        self._for_disk = threading.Condition(self._lock)
-        self._outbox = EventQueue(mqtt.outbox_max_events, mqtt.outbox_max_age_hours * 3600)
-        self._retained: dict[Kind, bytes] = {"status": ONLINE.encode()}
-        self._unsent: list[Kind] = []  # kinds whose last word the connection has not been given
+        self._disk_work_changed = threading.Condition(self._lock)
+        self._queue = EventQueue(mqtt.outbox_max_events, mqtt.outbox_max_age_hours * 3600)
         self._connected = False
         self._finishing = False
         self._overflowed = 0
-        self._overflow_told = False
-        self._doomed_since: float | None = None
-        self._noted_monotonic = time.monotonic()
+        self._overflow_reported = False
+        self._to_delete_since: float | None = None
+        self._clock_saved_monotonic = time.monotonic()
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection that can be published on."""
+        """Whether there is a connection to publish on."""
         return self._connected
 
     @property
     def depth(self) -> int:
-        """Events not acknowledged yet."""
+        """Events that are not acknowledged."""
         with self._lock:
-            return self._outbox.depth
+            return self._queue.depth
 
     @property
     def dropped(self) -> int:
-        """Events that a full outbox let go, or that the broker refused."""
+        """Events that a full outbox dropped, or that the broker refused."""
         with self._lock:
-            return self._outbox.dropped
+            return self._queue.dropped
 
     @property
     def unsaved(self) -> int:
-        """Events neither acknowledged nor on disk."""
+        """Events that are neither acknowledged nor on disk."""
         with self._lock:
-            return self._outbox.unsaved
+            return self._queue.unsaved
 
-    @property
-    def accepted_seq(self) -> int:
-        """Each event of this run up to this number is acknowledged (or dropped) or on disk."""
+    def report_overflow(self) -> None:
+        """Log that the oldest events are dropped, where that has begun: once until the outbox was empty again."""
         with self._lock:
-            return self._outbox.accepted_seq
-
-    def overflow_began(self) -> bool:
-        """Whether the outbox has had to let events go, said once until it was empty again."""
-        with self._lock:
-            if self._outbox.depth == 0:
-                self._overflow_told = False
-            news = self._outbox.overflowed > self._overflowed and not self._overflow_told
-            self._overflowed = self._outbox.overflowed
-            self._overflow_told = self._overflow_told or news
-            return news
+            if self._queue.depth == 0:
+                self._overflow_reported = False
+            news = self._queue.overflowed > self._overflowed and not self._overflow_reported
+            self._overflowed = self._queue.overflowed
+            self._overflow_reported = self._overflow_reported or news
+        if news:
+            _LOG.error(
+                "the outbox is full: more than %d events wait (mqtt.outbox_max_events), or one for over %g hours "
+                "(mqtt.outbox_max_age_hours); the oldest are dropped from now on",
+                self._mqtt.outbox_max_events,
+                self._mqtt.outbox_max_age_hours,
+            )
 
     def add(self, payload: EventPayload, captured_monotonic: float) -> None:
-        """Take an event. Raises ValueError where its `seq` does not grow."""
+        """Add an event. Raises ValueError where its `seq` does not grow."""
         now = time.monotonic()
         with self._lock:
-            self._outbox.expire(now)
-            self._outbox.add(payload, captured_monotonic, now, connected=self._connected)
-            self._for_disk.notify()
-
-    def retain(self, kind: Kind, payload: bytes) -> None:
-        """Take the last word of a kind; one that has not been sent yet is replaced."""
-        with self._lock:
-            self._retained[kind] = payload
-            if kind not in self._unsent:
-                self._unsent.append(kind)
+            self._queue.expire(now)
+            self._queue.add(payload, captured_monotonic, now, connected=self._connected)
+            self._disk_work_changed.notify()
 
     def connection_made(self) -> None:
-        """A connection is there: everything retained is to be said again."""
+        """Record that there is a connection: from here on events are sent as they happen."""
         with self._lock:
             self._connected = True
-            self._outbox.expire(time.monotonic())
-            self._unsent = [kind for kind in _ON_CONNECT if kind in self._retained]
+            self._queue.expire(time.monotonic())
 
     def connection_lost(self) -> None:
-        """The connection is gone: what it did not acknowledge waits for the next, and goes to the disk."""
+        """Record that the connection is lost: what it did not acknowledge waits for the next, and goes to the disk."""
         with self._lock:
             self._connected = False
-            self._outbox.connection_lost()
-            self._for_disk.notify()
+            self._queue.connection_lost()
+            self._disk_work_changed.notify()
 
-    def take_retained(self) -> tuple[Kind, bytes] | None:
-        """The next last word to publish; None where all are out."""
-        with self._lock:
-            if not self._unsent:
-                return None
-            kind = self._unsent.pop(0)
-            return kind, self._retained[kind]
+    def send_next(self, publish: Callable[[bytes], int], may_replay: Callable[[], bool]) -> bool:
+        """Give the next event to `publish`, which returns its message id; False where none may be sent now.
 
-    def hand_next(self, publish: Callable[[bytes], int], may_replay: Callable[[], bool]) -> bool:
-        """Give the next event to `publish`, which returns its message id; False where none may go now.
-
-        `may_replay` is asked where the next is a replayed one. The lock is held meanwhile, or a full
-        outbox could let go of the very event that is being handed over; neither may wait for anything.
+        `may_replay` decides where the next event is a replayed one. Both are called under the lock, or a full outbox
+        could drop the very event that is being sent; neither may block.
         """
         with self._lock:
-            entry = self._outbox.next_waiting()
+            entry = self._queue.next_waiting()
             if entry is None or (entry.replayed and not may_replay()):
                 return False
             if isinstance(entry.event, StoredEvent):
-                payload = entry.event.resent(time.time())
+                payload = entry.event.replay_payload(time.time())
             else:
                 payload = encode(stamped(entry.event, entry.captured_monotonic, replayed=entry.replayed))
-            self._outbox.handed(publish(payload))
+            self._queue.sent(publish(payload))
         if self._published is not None:
             self._published(payload)
         return True
 
-    def settled(self, mid: int, *, accepted: bool) -> bool:
-        """The broker answered for `mid`; False where that is no event."""
+    def acknowledged(self, mid: int, *, accepted: bool) -> bool:
+        """Remove the event with message id `mid`, which the broker accepted or refused; False where there is none."""
         with self._lock:
-            known = self._outbox.settled(mid, accepted=accepted)
-            if self._outbox.doomed:
-                self._for_disk.notify()
+            known = self._queue.acknowledged(mid, accepted=accepted)
+            if self._queue.rows_to_delete:
+                self._disk_work_changed.notify()
             return known
 
     def reconcile(self, rows: Iterable[StoredRow]) -> None:
         """Take over what was found on disk."""
         with self._lock:
-            self._outbox.reconcile(rows)
+            self._queue.reconcile(rows)
 
     def finish(self) -> None:
-        """From now on everything is to go to the disk, and `disk_work` ends once it has."""
+        """Send everything to the disk from now on; `disk_work` ends once it is there."""
         with self._lock:
             self._finishing = True
-            self._for_disk.notify()
+            self._disk_work_changed.notify()
 
     def wait_for_finish(self, seconds: float) -> bool:
-        """Wait until `finish`, at most `seconds`; ages are bounded meanwhile. True once it was called."""
+        """Wait for `finish`, at most `seconds`, and drop events that are too old; True once `finish` was called."""
         with self._lock:
-            self._outbox.expire(time.monotonic())
-            return self._for_disk.wait_for(lambda: self._finishing, seconds)
+            self._queue.expire(time.monotonic())
+            return self._disk_work_changed.wait_for(lambda: self._finishing, seconds)
 
     def disk_work(self, *, wait: bool = True) -> DiskWork | None:
-        """Wait for something that the disk should be told; None once `finish` was called and nothing is left.
+        """Wait for work for the disk and return it; None once `finish` was called and nothing is left.
 
-        Without `wait` None says that there is nothing now.
+        Without `wait` None means that there is no work now.
         """
         with self._lock:
             while True:
                 now = time.monotonic()
-                self._outbox.expire(now)
+                self._queue.expire(now)
                 work = self._work_due(now)
                 if work is not None:
                     return work
                 if self._finishing or not wait:
                     return None
-                self._for_disk.wait(self._seconds_to_work(now))
+                self._disk_work_changed.wait(self._seconds_to_work(now))
 
-    def disk_did(self, work: DiskWork, numbers: list[int]) -> None:
-        """The disk has done `work`; `numbers` are the rows of what was written."""
+    def disk_work_done(self, work: DiskWork, rows: list[int]) -> None:
+        """Record that `work` is on disk; `rows` are the row numbers of the events that were written."""
         with self._lock:
-            self._outbox.done(work, numbers)
-            self._noted_monotonic = time.monotonic()
-            self._doomed_since = None
+            self._queue.disk_work_done(work, rows)
+            self._clock_saved_monotonic = time.monotonic()
+            self._to_delete_since = None
 
     def _work_due(self, now: float) -> DiskWork | None:
         at_once = self._finishing or not self._connected
-        write = self._outbox.unsaved_until(now if at_once else now - SAVE_SECONDS)
-        if self._outbox.doomed and self._doomed_since is None:
-            self._doomed_since = now
-        waited = self._doomed_since is not None and now - self._doomed_since >= _DELETE_SECONDS
-        if write or waited or (self._outbox.doomed and self._finishing):
-            return DiskWork(write, self._outbox.to_delete())
-        if self._outbox.saved and now - self._noted_monotonic >= _NOTE_SECONDS:
+        write = self._queue.unsaved_until(now if at_once else now - _SAVE_SECONDS)
+        if self._queue.rows_to_delete and self._to_delete_since is None:
+            self._to_delete_since = now
+        waited = self._to_delete_since is not None and now - self._to_delete_since >= _DELETE_SECONDS
+        if write or waited or (self._queue.rows_to_delete and self._finishing):
+            return DiskWork(write, self._queue.to_delete())
+        if self._queue.saved and now - self._clock_saved_monotonic >= _CLOCK_SAVE_SECONDS:
             return DiskWork()
         return None
 
     def _seconds_to_work(self, now: float) -> float | None:
-        """How long nothing can be due, unless told; None: for ever."""
+        """Return the seconds until work is due, unless notified before; None: no work will be."""
         moments = []
-        oldest = self._outbox.oldest_unsaved()
+        oldest = self._queue.oldest_unsaved()
         if oldest is not None:
-            moments.append(oldest.taken_monotonic + SAVE_SECONDS)
-        if self._doomed_since is not None:
-            moments.append(self._doomed_since + _DELETE_SECONDS)
-        if self._outbox.next_waiting() is not None:
-            moments.append(now + _LOOK_SECONDS)
+            moments.append(oldest.added_monotonic + _SAVE_SECONDS)
+        if self._to_delete_since is not None:
+            moments.append(self._to_delete_since + _DELETE_SECONDS)
+        if self._queue.next_waiting() is not None:
+            moments.append(now + _EXPIRY_CHECK_SECONDS)
         return max(0.0, min(moments) - now) if moments else None

@@ -1,7 +1,7 @@
-"""Events that the broker has not acknowledged yet, and which of them the disk holds.
+"""Orders the events that the broker has not acknowledged, and tracks which of them are on disk.
 
-The whole of it in memory: no I/O, no clock, no lock of its own. What is on disk is a copy of what is
-here (`edge.mqtt.outbox.writer` sees to it), so a disk that fails costs durability and nothing else.
+In memory only: no I/O, no clock, no lock. The disk holds a copy (`edge.mqtt.outbox.writer`), so a disk that fails
+costs durability and nothing else.
 """
 
 from collections import deque
@@ -14,82 +14,76 @@ from edge.mqtt.outbox.stored_event import StoredEvent
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One event on its way: of this run, or `StoredEvent`, of an earlier one.
+    """One event in the queue: an `EventPayload` of this run, or a `StoredEvent` of an earlier one.
 
-    `taken_monotonic`: when it was taken, on this process' monotonic clock (for one of an earlier run
-    the moment that makes its age come out right). `replayed` turns true as soon as the event could not
-    be sent when it happened. `mid`: the connection's message id while it is handed over. `row`: its
-    number on disk, if it is there. `gone`: acknowledged or dropped.
+    `added_monotonic`: when it was added, on this process's monotonic clock (for an event of an earlier run the moment
+    that gives it the right age). `replayed` becomes true as soon as the event cannot be sent when it happens. `mid`:
+    the message id while it is in flight. `row`: its row on disk, None where it has none. `removed`: acknowledged or
+    dropped.
     """
 
     event: EventPayload | StoredEvent
     captured_monotonic: float
-    taken_monotonic: float
+    added_monotonic: float
     replayed: bool
     mid: int | None = None
     row: int | None = None
-    gone: bool = False
+    removed: bool = False
 
     @property
     def key(self) -> tuple[str, int]:
-        """What makes an event the same event: boot and number."""
+        """Identity of the event: boot id and sequence number."""
         return self.event.boot_id, self.event.seq
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """An event as it was found on disk."""
+    """A row of the outbox file."""
 
     number: int
-    taken_monotonic: float
+    added_monotonic: float
     event: StoredEvent
 
 
 @dataclass(slots=True)
 class DiskWork:
-    """What the disk should be told: events to write, in order, and entries whose row is to go."""
+    """One transaction for the disk: entries to write, in order, and entries whose row is to be deleted."""
 
     write: list[Entry] = field(default_factory=list)
     delete: list[Entry] = field(default_factory=list)
 
 
 class EventQueue:
-    """Events in order: those of earlier runs first, then those of this one by `seq`.
+    """Events in order: those of earlier runs first, then those of this run by `seq`.
 
-    An event waits, is handed to the connection, and is gone once acknowledged. Bounded by `max_events`
-    and `max_age_seconds`: past either the oldest that is not in flight goes, because what a subscriber
-    does next depends on the newest; it is counted in `dropped`. What is in flight stays: the broker
-    may have it already.
+    An event waits, is sent to the connection (in flight), and is removed once acknowledged. The queue is bounded by
+    `max_events` and `max_age_seconds`: beyond either the oldest event that is not in flight is dropped, because what a
+    subscriber does next depends on the newest; it is counted in `dropped`. Events in flight stay: the broker may have
+    them already.
     """
 
     def __init__(self, max_events: int, max_age_seconds: float) -> None:
         self._max_events = max_events
         self._max_age_seconds = max_age_seconds
-        # Handed entries come before waiting ones, and the oldest waiting one is always the next to be
-        # handed over.
+        # Entries in flight come before waiting ones, and the oldest waiting one is always the next to be sent.
         self._in_flight: dict[int, Entry] = {}
         self._waiting: deque[Entry] = deque()
-        self._unsaved: dict[int, Entry] = {}  # by id(), in order; none of them is gone
-        self._doomed: list[Entry] = []  # gone, but still on disk
+        self._unsaved: dict[int, Entry] = {}  # by id(), in order; none of them is removed
+        self._to_delete: list[Entry] = []  # removed, but still on disk
         self._last_seq = 0
         self.dropped = 0
-        """Events that a bound let go, or that the broker refused."""
+        """Events that were dropped at a bound, or refused by the broker."""
         self.overflowed = 0
-        """Those of them that a bound let go."""
+        """The part of `dropped` that was dropped at a bound."""
 
     @property
     def depth(self) -> int:
-        """Events not acknowledged yet."""
+        """Events that are not acknowledged."""
         return len(self._in_flight) + len(self._waiting)
 
     @property
-    def in_flight(self) -> int:
-        """Events handed to the connection and not acknowledged yet."""
-        return len(self._in_flight)
-
-    @property
     def unsaved(self) -> int:
-        """Events neither acknowledged nor on disk."""
+        """Events that are neither acknowledged nor on disk."""
         return len(self._unsaved)
 
     @property
@@ -98,48 +92,42 @@ class EventQueue:
         return self.depth - len(self._unsaved)
 
     @property
-    def doomed(self) -> int:
-        """Events that are gone and still on disk."""
-        return len(self._doomed)
+    def rows_to_delete(self) -> int:
+        """Events that are removed from the queue and still on disk."""
+        return len(self._to_delete)
 
-    @property
-    def accepted_seq(self) -> int:
-        """Each event of this run up to this number is acknowledged (or dropped) or on disk."""
-        first = next(iter(self._unsaved.values()), None)
-        return self._last_seq if first is None else first.event.seq - 1
-
-    def pending_seqs(self) -> list[int]:
-        """Numbers of all events not acknowledged yet, in order."""
-        return [entry.event.seq for entry in self._all()]
+    def entries(self) -> list[Entry]:
+        """Return all events that are not acknowledged, in order."""
+        return [*self._in_flight.values(), *self._waiting]
 
     def add(self, payload: EventPayload, captured_monotonic: float, now_monotonic: float, *, connected: bool) -> None:
-        """Take an event; `connected` says whether there is a connection to send it on.
+        """Add an event; `connected` tells whether there is a connection to send it on.
 
-        Raises ValueError where `seq` does not grow: the numbers are how a subscriber proves that it
-        lost nothing, so a caller that mixes them up has a bug.
+        Raises ValueError where `seq` does not grow: subscribers prove by these numbers that they lost nothing, so a
+        caller that mixes them up has a bug.
         """
         if payload.seq <= self._last_seq:
             msg = f"event {payload.seq} after event {self._last_seq}"
             raise ValueError(msg)
         self._last_seq = payload.seq
-        # Behind replayed events, which leave one by one, it will be late as well.
+        # Behind replayed events, which are sent at a limited rate, it will be late as well.
         late = not connected or (bool(self._waiting) and self._waiting[-1].replayed)
         entry = Entry(payload, captured_monotonic, now_monotonic, replayed=late)
         self._waiting.append(entry)
         self._unsaved[id(entry)] = entry
-        self._keep_within_count()
+        self._limit_count()
 
     def expire(self, now_monotonic: float) -> None:
-        """Let go of what has waited for too long."""
-        while self._waiting and now_monotonic - self._waiting[0].taken_monotonic > self._max_age_seconds:
+        """Drop the waiting events that are older than the bound."""
+        while self._waiting and now_monotonic - self._waiting[0].added_monotonic > self._max_age_seconds:
             self._drop_oldest()
 
     def next_waiting(self) -> Entry | None:
-        """Return the event that goes next; None where all are handed over."""
+        """Return the event to send next; None where none waits."""
         return self._waiting[0] if self._waiting else None
 
-    def handed(self, mid: int) -> None:
-        """The event that `next_waiting` returned is with the connection now, under `mid`."""
+    def sent(self, mid: int) -> None:
+        """Move the event that `next_waiting` returns into flight, with message id `mid`."""
         if mid in self._in_flight:
             msg = f"message id {mid} is in flight already"
             raise ValueError(msg)
@@ -147,22 +135,22 @@ class EventQueue:
         entry.mid = mid
         self._in_flight[mid] = entry
 
-    def settled(self, mid: int, *, accepted: bool) -> bool:
-        """The broker answered for `mid`; False where that is no event of ours.
+    def acknowledged(self, mid: int, *, accepted: bool) -> bool:
+        """Remove the event with message id `mid`; False where there is none in flight.
 
-        One that it refused is gone as well, counted in `dropped`: sending it again gets the same answer.
+        An event that the broker refused is removed as well and counted in `dropped`: it would be refused again.
         """
         entry = self._in_flight.pop(mid, None)
         if entry is None:
             return False
         self.dropped += not accepted
-        self._let_go(entry)
+        self._remove(entry)
         return True
 
     def connection_lost(self) -> None:
-        """The connection ended: what it has not acknowledged waits again, ahead of the rest, for the next.
+        """Move all events in flight back to the head of those that wait.
 
-        All that waits counts as replayed from here on: it reaches its subscribers late, or twice.
+        All waiting events are replayed from here on: they reach their subscribers late, or twice.
         """
         entries = list(self._in_flight.values())
         self._in_flight.clear()
@@ -172,71 +160,68 @@ class EventQueue:
         for entry in self._waiting:
             entry.replayed = True
 
-    def unsaved_until(self, taken_monotonic: float) -> list[Entry]:
-        """Events not on disk that were taken up to that moment, in order."""
+    def unsaved_until(self, added_monotonic: float) -> list[Entry]:
+        """Return the events that are not on disk and were added up to that moment, in order."""
         due = []
         for entry in self._unsaved.values():
-            if entry.taken_monotonic > taken_monotonic:
+            if entry.added_monotonic > added_monotonic:
                 break
             due.append(entry)
         return due
 
     def oldest_unsaved(self) -> Entry | None:
-        """The oldest event that is not on disk."""
+        """Return the oldest event that is not on disk; None where all are."""
         return next(iter(self._unsaved.values()), None)
 
     def to_delete(self) -> list[Entry]:
-        """Entries that are gone and still on disk."""
-        return list(self._doomed)
+        """Return the entries that are removed from the queue and still on disk."""
+        return list(self._to_delete)
 
-    def done(self, work: DiskWork, numbers: Sequence[int]) -> None:
-        """The disk has done `work`; `numbers` are the rows of what was written."""
-        for entry, number in zip(work.write, numbers, strict=True):
-            entry.row = number
+    def disk_work_done(self, work: DiskWork, rows: Sequence[int]) -> None:
+        """Record that `work` is on disk; `rows` are the row numbers of the events that were written."""
+        for entry, row in zip(work.write, rows, strict=True):
+            entry.row = row
             self._unsaved.pop(id(entry), None)
-            if entry.gone:  # while it was being written
-                self._doomed.append(entry)
+            if entry.removed:  # while it was being written
+                self._to_delete.append(entry)
         deleted = {id(entry) for entry in work.delete}
-        self._doomed = [entry for entry in self._doomed if id(entry) not in deleted]
+        self._to_delete = [entry for entry in self._to_delete if id(entry) not in deleted]
 
     def reconcile(self, rows: Iterable[StoredRow]) -> None:
-        """Take over what was found on disk: all of it at the start, and again after the disk had failed.
+        """Take over the content of the disk: all of it at the start, and again after the disk had failed.
 
-        What is here and not there is to be written; what is there and unknown here comes from an earlier
-        run, and goes ahead of everything that waits.
+        An event that is here and not on disk is to be written. One that is on disk and unknown here comes from an
+        earlier run and goes ahead of all that wait.
         """
-        doomed = {(entry.row, *entry.key): entry for entry in self._doomed}
-        known = {entry.key: entry for entry in self._all()}
+        to_delete = {(entry.row, *entry.key): entry for entry in self._to_delete}
+        known = {entry.key: entry for entry in self.entries()}
         for entry in known.values():
             entry.row = None
-        self._doomed = []
+        self._to_delete = []
         earlier = []
         for row in rows:
             key = row.event.boot_id, row.event.seq
-            if (row.number, *key) in doomed:
-                self._doomed.append(doomed[row.number, *key])
+            if (row.number, *key) in to_delete:
+                self._to_delete.append(to_delete[row.number, *key])
             elif key in known:
                 known[key].row = row.number
             else:
-                earlier.append(Entry(row.event, 0.0, row.taken_monotonic, replayed=True, row=row.number))
+                earlier.append(Entry(row.event, 0.0, row.added_monotonic, replayed=True, row=row.number))
         self._waiting.extendleft(reversed(earlier))
-        self._unsaved = {id(entry): entry for entry in self._all() if entry.row is None}
-        self._keep_within_count()
+        self._unsaved = {id(entry): entry for entry in self.entries() if entry.row is None}
+        self._limit_count()
 
-    def _all(self) -> list[Entry]:
-        return [*self._in_flight.values(), *self._waiting]
-
-    def _keep_within_count(self) -> None:
+    def _limit_count(self) -> None:
         while self.depth > self._max_events and self._waiting:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
         self.dropped += 1
         self.overflowed += 1
-        self._let_go(self._waiting.popleft())
+        self._remove(self._waiting.popleft())
 
-    def _let_go(self, entry: Entry) -> None:
-        entry.gone = True
+    def _remove(self, entry: Entry) -> None:
+        entry.removed = True
         self._unsaved.pop(id(entry), None)
         if entry.row is not None:
-            self._doomed.append(entry)
+            self._to_delete.append(entry)

@@ -1,7 +1,7 @@
-"""The outbox file: events in SQLite, in write-ahead mode, each commit forced to the disk.
+"""Stores events in the outbox file: SQLite in write-ahead mode, each commit forced to the disk.
 
-One thread at a time. The connection keeps the file locked for as long as it is open, so a second
-sensor that was given the same file finds that out.
+One thread at a time. The file is locked for as long as it is open, so a second sensor that was given the same file
+detects that.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ from edge.mqtt.outbox.stored_event import NotAnEventError, StoredEvent
 _APPLICATION_ID: Final = 0x656D4F62  # "emOb"
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 1.0
-_ASIDE: Final = 9
-"""Spoilt files kept beside the good one; each further one takes the place of the last."""
+_MAX_SET_ASIDE: Final = 9
+"""Damaged files that are kept beside the new one; each further one replaces the last of them."""
 
 _WAL_BYTES: Final = 1 << 20
-"""What the write-ahead log is cut back to after it was copied: it grows with the longest absence."""
+"""Size to which the write-ahead log is truncated after a checkpoint: it grows with the longest outage."""
 
 _SCHEMA: Final = (
     "BEGIN IMMEDIATE",
@@ -34,126 +34,132 @@ _SCHEMA: Final = (
     "COMMIT",
 )
 
-_SPOILT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_PRIMARY: Final = 0xFF  # the low byte of an extended result code
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PRIMARY_CODE_MASK: Final = 0xFF  # the low byte of an extended result code
 
 
 class StoreError(Exception):
-    """The disk does not do what it should; the message says what, without the file's name."""
+    """The outbox file cannot be used; the message is the reason, without the file's name."""
 
 
 class StoreBusyError(StoreError):
-    """Another process has the file."""
+    """Another process has the file open."""
 
 
-class _SpoiltError(Exception):
-    """The file holds something else than an outbox."""
+class _NotAnOutboxError(Exception):
+    """The file is damaged, or holds something else than an outbox."""
 
 
 class Store:
-    """Events in `file`, which is made where it is absent. Every method but `close` raises StoreError.
+    """Events in `file`, which is created where it does not exist. Every method but `close` raises StoreError.
 
-    Ages are counted by a clock of its own, which runs only while the sensor does and is kept in the
-    file: no wall clock is right at all times on a board that has no battery for one, least of all
-    before the network is there, and an event must not be dropped because of that.
+    Ages are counted by an age clock, which runs only while the sensor does and is stored in the file. The wall clock
+    of a board without a battery is not always right, least of all before the network is up, and no event may be
+    dropped because of that. `monotonic`: the clock in seconds. `connect`: opens a database, as `sqlite3.connect` does.
     """
 
-    def __init__(self, file: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        file: Path,
+        monotonic: Callable[[], float] = time.monotonic,
+        connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
+    ) -> None:
         self.file = file
         self.set_aside: list[str] = []
-        """A sentence for each file that had to make way."""
+        """A sentence for each file that was set aside."""
         self._monotonic = monotonic
+        self._connect = connect
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self._run_seconds = 0.0
         self._opened_monotonic = 0.0
 
     def open(self) -> list[StoredRow]:
-        """Open the file and return what it holds, oldest first; one that is no outbox is set aside.
+        """Open the file and return its events, oldest first; a file that is no outbox is set aside.
 
-        Raises StoreBusyError where another process has it.
+        Raises StoreBusyError where another process has it open.
         """
         self.close()
         try:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"it cannot be made ({error.strerror})") from error
+            raise StoreError(f"the folder cannot be created ({error.strerror})") from error
         try:
             return self._load()
-        except _SpoiltError as error:
-            self._put_aside(str(error))
+        except _NotAnOutboxError as error:
+            self._set_aside(str(error))
         try:
             return self._load()
-        except _SpoiltError as error:
-            raise StoreError(f"it cannot be made anew ({error})") from error
+        except _NotAnOutboxError as error:
+            raise StoreError(f"the file cannot be replaced ({error})") from error
 
     def write(self, events: Iterable[tuple[float, bytes]], delete: Iterable[int]) -> list[int]:
-        """Add events, each with the moment it was taken (monotonic), and delete rows; all of it or nothing.
+        """Insert events, each with the moment it was added (monotonic), and delete rows, in one transaction.
 
-        On return it is on the disk, not just on its way there. Returns the numbers of the new rows.
+        On return the transaction is on the disk (fsync). Returns the numbers of the new rows.
         """
-        connection = self._usable()
+        connection = self._usable_connection()
         try:
             connection.execute("BEGIN IMMEDIATE")
-            # Added before anything is deleted, a row gets a number above all others: that is the order.
-            numbers = [self._insert(connection, taken, json) for taken, json in events]
+            # Inserted before anything is deleted, a row gets a number above all others: that is the order.
+            numbers = [self._insert(connection, added, json) for added, json in events]
             connection.executemany("DELETE FROM events WHERE number = ?", ((number,) for number in delete))
-            if not numbers:  # a new row tells the time as well, and each page that changes costs 4 kB
-                connection.execute("UPDATE clock SET run_seconds = ?", (self._seconds_at(self._monotonic()),))
+            if not numbers:  # a new row has the time as well, and each page that changes costs 4 kB
+                connection.execute("UPDATE clock SET run_seconds = ?", (self._age_clock_at(self._monotonic()),))
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self.close()
-            raise StoreError(f"it cannot be written to ({error})") from error
+            raise StoreError(f"the file cannot be written to ({error})") from error
         return numbers
 
     def close(self) -> None:
-        """Let go of the file; what was written is safe without it."""
+        """Close the file; all that was written is on the disk already."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            # Fails where the log cannot be copied into a full disk: then it stays, and is read next time.
+            # Fails where the checkpoint does not fit on a full disk: then the log stays, and is read next time.
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
 
-    def _insert(self, connection: sqlite3.Connection, taken_monotonic: float, json: bytes) -> int:
-        values = (self._seconds_at(taken_monotonic), json)
+    def _insert(self, connection: sqlite3.Connection, added_monotonic: float, json: bytes) -> int:
+        values = (self._age_clock_at(added_monotonic), json)
         number = connection.execute("INSERT INTO events (taken_seconds, json) VALUES (?, ?)", values).lastrowid
         assert number is not None  # noqa: S101 - an INSERT has one
         return number
 
-    def _seconds_at(self, monotonic: float) -> float:
-        """Reading of the clock that runs only while the sensor does."""
+    def _age_clock_at(self, monotonic: float) -> float:
+        """Return the reading in seconds of the clock that runs only while the sensor does."""
         return self._run_seconds + (monotonic - self._opened_monotonic)
 
-    def _usable(self) -> sqlite3.Connection:
+    def _usable_connection(self) -> sqlite3.Connection:
         if self._connection is None:
-            msg = "it is not open"
+            msg = "the file is not open"
             raise StoreError(msg)
         try:
             same = self.file.stat().st_ino == self._inode
         except OSError:
             same = False
         if not same:
-            # What is written to a file without a name is gone with us.
+            # What is written to a file without a name is lost with this process.
             self.close()
-            msg = "it was removed or replaced"
+            msg = "the file was removed or replaced"
             raise StoreError(msg)
         return self._connection
 
     def _load(self) -> list[StoredRow]:
         if self.file.is_dir():
-            msg = "it is a folder"
-            raise _SpoiltError(msg)
+            msg = "the path is a folder"
+            raise _NotAnOutboxError(msg)
         try:
-            # SQLite would let everybody read it, and who was seen when is nobody's business.
+            # SQLite would make it readable for every user, but it holds when a person was seen.
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             if not os.access(self.file, os.W_OK):
-                msg = "it cannot be written to (no permission, or a disk that is read-only)"
+                msg = "the file cannot be written to (no permission, or a disk that is read-only)"
                 raise StoreError(msg)
-            connection = self._connection = sqlite3.connect(
+            connection = self._connection = self._connect(
                 self.file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            self._check(connection)
+            self._check_or_create(connection)
             self._inode = self.file.stat().st_ino
             self._opened_monotonic = self._monotonic()
             (self._run_seconds,) = connection.execute(
@@ -161,27 +167,27 @@ class Store:
             ).fetchone()
             rows = connection.execute("SELECT number, taken_seconds, json FROM events ORDER BY number").fetchall()
             return [self._row(*row) for row in rows]
-        except _SpoiltError:
+        except _NotAnOutboxError:
             self.close()
             raise
         except (NotAnEventError, TypeError) as error:
             self.close()
-            raise _SpoiltError(f"it holds something that is no event: {error}") from None
+            raise _NotAnOutboxError(f"the file has a row that is no event: {error}") from None
         except sqlite3.Error as error:
             self.close()
-            code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
-            if code in _SPOILT:
-                raise _SpoiltError(str(error)) from None
+            code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE_MASK
+            if code in _DAMAGED:
+                raise _NotAnOutboxError(str(error)) from None
             if code == sqlite3.SQLITE_BUSY:
-                msg = "another process has it open"
+                msg = "another process has opened it"
                 raise StoreBusyError(msg) from None
-            raise StoreError(f"it cannot be opened ({error})") from error
+            raise StoreError(f"the file cannot be opened ({error})") from error
         except OSError as error:
             self.close()
-            raise StoreError(f"it cannot be opened ({error.strerror})") from error
+            raise StoreError(f"the file cannot be opened ({error.strerror})") from error
 
-    def _check(self, connection: sqlite3.Connection) -> None:
-        """See that this is an outbox, or make it one where it is empty."""
+    def _check_or_create(self, connection: sqlite3.Connection) -> None:
+        """Check that the file is an outbox; create the tables where it is empty."""
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -190,25 +196,25 @@ class Store:
             for statement in _SCHEMA:
                 connection.execute(statement)
         elif application != _APPLICATION_ID:
-            msg = "it is a database of something else"
-            raise _SpoiltError(msg)
+            msg = "the file is a database of another program"
+            raise _NotAnOutboxError(msg)
         elif version != _VERSION:
-            raise _SpoiltError(f"it is of version {version}, this program knows version {_VERSION}")
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise _SpoiltError(str(verdict).splitlines()[-1])
+            raise _NotAnOutboxError(f"the file has version {version}, this program supports version {_VERSION}")
+        (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if result != "ok":
+            raise _NotAnOutboxError(str(result).splitlines()[-1])
         connection.execute("PRAGMA journal_mode = WAL")
-        # Not NORMAL, which leaves the last commits to the kernel: a power cut would take them.
+        # Not NORMAL, which leaves the last commits in the kernel: a power cut would lose them.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
 
     def _row(self, number: int, taken_seconds: float, json: bytes) -> StoredRow:
-        taken_monotonic = self._opened_monotonic - (self._run_seconds - taken_seconds)
-        return StoredRow(number, taken_monotonic, StoredEvent(json))
+        added_monotonic = self._opened_monotonic - (self._run_seconds - taken_seconds)
+        return StoredRow(number, added_monotonic, StoredEvent(json))
 
-    def _put_aside(self, reason: str) -> None:
-        """Give the file another name, and with it what belongs to it: somebody may still save something."""
-        names = [self.file.with_name(f"{self.file.name}.bad-{count}") for count in range(1, _ASIDE + 1)]
+    def _set_aside(self, reason: str) -> None:
+        """Rename the file and its logs, so that an expert may still recover events from them."""
+        names = [self.file.with_name(f"{self.file.name}.bad-{count}") for count in range(1, _MAX_SET_ASIDE + 1)]
         target = next((name for name in names if not name.exists()), names[-1])
         try:
             for suffix in ("", "-wal", "-journal"):
@@ -216,5 +222,5 @@ class Store:
                 if part.exists():
                     part.replace(target.with_name(target.name + suffix))
         except OSError as error:
-            raise StoreError(f"it is no outbox ({reason}) and cannot be renamed ({error.strerror})") from error
-        self.set_aside.append(f"{self.file} is no outbox ({reason}): it is set aside as {target.name}")
+            raise StoreError(f"the file is no outbox ({reason}) and cannot be renamed ({error.strerror})") from error
+        self.set_aside.append(f"{self.file} is no outbox ({reason}): renamed to {target.name}, a new one is created")

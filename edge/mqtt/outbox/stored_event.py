@@ -1,4 +1,4 @@
-"""An event as the disk keeps it: the JSON that goes out, but for how late it is."""
+"""Represents an event of an earlier run, as the outbox file holds it: the payload, ready to be sent late."""
 
 import datetime
 from typing import Annotated, Any
@@ -8,11 +8,11 @@ from msgspec import Meta, Struct
 
 
 class NotAnEventError(Exception):
-    """What was kept is no event of ours."""
+    """Stored bytes are no event payload."""
 
 
 class _Essentials(Struct):
-    """What every version of an event has; the rest goes out as it came in."""
+    """The fields that every version of an event has; all others are sent as they were stored."""
 
     boot_id: Annotated[str, Meta(min_length=1)]
     seq: Annotated[int, Meta(ge=1)]
@@ -20,12 +20,12 @@ class _Essentials(Struct):
 
 
 class StoredEvent:
-    """An event of an earlier run, and maybe of an earlier version of this program.
+    """An event of an earlier run, possibly of another version of this program.
 
-    So it is not taken apart and put together again: a field that this version does not know, or no
-    longer knows, reaches the subscriber as it was written.
+    It is not decoded and encoded as an `EventPayload`: a field that this version does not know, or knows no longer,
+    reaches the subscriber as it was stored.
 
-    Raises NotAnEventError where `json` is none.
+    Raises NotAnEventError where `json` is no event payload.
     """
 
     __slots__ = ("_time", "boot_id", "json", "seq")
@@ -43,11 +43,11 @@ class StoredEvent:
         self.boot_id = essentials.boot_id
         self.seq = essentials.seq
 
-    def resent(self, now_unix: float) -> bytes:
-        """The event as it goes out at `now_unix`: replayed, and how late.
+    def replay_payload(self, now_unix: float) -> bytes:
+        """Return the payload to publish at `now_unix` (seconds): `replayed`, with its latency in milliseconds.
 
-        No monotonic clock reaches back into an earlier run, so the wall clock says how late; where that
-        was set back since, the event is not late at all, rather than early.
+        No monotonic clock covers an earlier run, so the latency is by the wall clock. Where that was set back since,
+        the latency is 0 rather than negative.
         """
         record: dict[str, Any] = msgspec.json.decode(self.json)
         record["latency_ms"] = round(max(0.0, now_unix - self._time.timestamp()) * 1000, 2)

@@ -1,7 +1,7 @@
-"""Keeps a copy on disk of the events that must outlive the process, in a thread of its own.
+"""Copies events that must outlive the process to the disk, in a thread of its own.
 
-A commit to an SD card takes from milliseconds to seconds. So neither the pipeline waits for one, which
-has a budget to keep, nor the publisher, which has a connection to keep alive.
+A commit to an SD card takes from milliseconds to seconds. So neither the pipeline waits for one, which has a latency
+budget, nor the publisher, which has to keep its connection alive.
 """
 
 import logging
@@ -21,40 +21,39 @@ from edge.sinks.base import stamped
 _LOG: Final = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 15.0
-"""Wait before a disk that failed is tried again: somebody may have made room."""
+"""Wait before a disk that failed is tried again: there may be room by then."""
 
 _FINISH_SECONDS: Final = 10.0
-"""How long the last commit may take; systemd gives a service 90 seconds to end."""
+"""Longest wait for the last commit; systemd gives a service 90 seconds to end."""
 
-
-_SAYS: Final = {
+_MESSAGES: Final = {
     OutageNotice.GONE: "{problem}",
     OutageNotice.REASON: "{problem}",
-    OutageNotice.STILL: "for {span} now: {problem}",
-    OutageNotice.UNSTEADY: "again and again: {problem}; once it can be written to for good, that is said",
+    OutageNotice.STILL: "for {duration} now: {problem}",
+    OutageNotice.UNSTEADY: "repeatedly: {problem}; recovery is logged once writing keeps working",
 }
 
 
 class OutboxWriter:
-    """Copies what `pending` wants kept into `store`. A disk that fails costs durability and nothing else."""
+    """Copies the disk work of `outbox` into `store`. A disk that fails costs durability and nothing else."""
 
-    def __init__(self, pending: Outbox, store: Store, retry_seconds: float = _RETRY_SECONDS) -> None:
-        self._pending = pending
+    def __init__(self, outbox: Outbox, store: Store, retry_seconds: float = _RETRY_SECONDS) -> None:
+        self._outbox = outbox
         self._store = store
         self._retry_seconds = retry_seconds
         self._problem: str | None = None
-        self._absence = OutageLog()
+        self._outage = OutageLog()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     @property
     def problem(self) -> str | None:
-        """Why events are in memory only, as a sentence; None where the disk is fine."""
+        """Why events are in memory only, as a sentence; None while the disk works."""
         return self._problem
 
     def start(self) -> None:
-        """Take over what an earlier run left behind, and begin.
+        """Take over the events of earlier runs, and start the thread.
 
-        Raises ConfigError where another sensor uses the same file. Any other trouble is a `problem`.
+        Raises ConfigError where another sensor uses the same file. Any other failure becomes the `problem`.
         """
         try:
             self._open()
@@ -65,30 +64,30 @@ class OutboxWriter:
             )
             raise ConfigError(msg) from error
         except StoreError as error:
-            self._report(error)
-        depth = self._pending.depth
+            self._report_failure(error)
+        depth = self._outbox.depth
         if depth:
             _LOG.info("%d event(s) of earlier runs wait in %s", depth, self._store.file)
         self._thread.start()
 
     def finish(self) -> bool:
-        """Write what is left, and let go of the file; True if it holds everything that is not acknowledged."""
-        self._pending.finish()
+        """Write what is left and close the file; True where all that is not acknowledged is on disk."""
+        self._outbox.finish()
         if self._thread.ident is not None:
             self._thread.join(_FINISH_SECONDS)
-        return not self._thread.is_alive() and self._pending.unsaved == 0
+        return not self._thread.is_alive() and self._outbox.unsaved == 0
 
     def _run(self) -> None:
         try:
             self._serve()
-        except Exception as error:  # noqa: BLE001 - a thread that dies unseen would be worse
-            _LOG.exception("the keeper of the outbox died")
-            self._problem = f"the keeper of the outbox died ({error!r}), so events are in memory only"
+        except Exception as error:  # noqa: BLE001 - a thread that ends without a trace would be worse
+            _LOG.exception("the outbox writer failed on a bug")
+            self._problem = f"the outbox writer failed on a bug ({error!r}), so events are in memory only"
         finally:
             self._store.close()
 
     def _serve(self) -> None:
-        """Work until all is done, or until the disk fails and it is time to end."""
+        """Work until all is done, or until the disk fails while the outbox finishes."""
         last = False
         while True:
             try:
@@ -96,27 +95,27 @@ class OutboxWriter:
                     self._recover()
                 self._work()
             except StoreError as error:
-                self._report(error)
+                self._report_failure(error)
                 if last:
                     return
-                # One that is told to end tries once more, and then has to leave it.
-                last = self._pending.wait_for_finish(self._retry_seconds)
+                # Once the outbox finishes, there is one more attempt.
+                last = self._outbox.wait_for_finish(self._retry_seconds)
             else:
                 return
 
     def _work(self) -> None:
-        while (work := self._pending.disk_work()) is not None:
+        while (work := self._outbox.disk_work()) is not None:
             try:
                 self._do(work)
             except StoreError as error:
-                # A file that was removed or spoilt can be made anew at once.
+                # A file that was removed or damaged can be made anew at once.
                 _LOG.debug("%s: %s", self._store.file, error)
                 self._recover()
 
     def _recover(self) -> None:
         self._open()
-        # Only what has been written shows that there is room.
-        while (work := self._pending.disk_work(wait=False)) is not None:
+        # Only a commit shows that there is room.
+        while (work := self._outbox.disk_work(wait=False)) is not None:
             self._do(work)
         self._problem = None
         self._report_success()
@@ -124,7 +123,7 @@ class OutboxWriter:
     def _open(self) -> None:
         try:
             # What can be read is to be sent, also where nothing can be written.
-            self._pending.reconcile(self._store.open())
+            self._outbox.reconcile(self._store.open())
         finally:
             for sentence in self._store.set_aside:
                 _LOG.error("%s", sentence)
@@ -132,29 +131,29 @@ class OutboxWriter:
         self._store.write((), ())
 
     def _do(self, work: DiskWork) -> None:
-        self._pending.disk_did(work, self._write(work))
+        self._outbox.disk_work_done(work, self._write(work))
         if self._problem is None:
             self._report_success()
 
     def _write(self, work: DiskWork) -> list[int]:
         rows = [entry.row for entry in work.delete if entry.row is not None]
-        return self._store.write([(entry.taken_monotonic, _json(entry)) for entry in work.write], rows)
+        return self._store.write([(entry.added_monotonic, _json(entry)) for entry in work.write], rows)
 
-    def _report(self, error: StoreError) -> None:
-        """The disk does not do."""
+    def _report_failure(self, error: StoreError) -> None:
         problem = f"{self._store.file}: {error}, so events that wait for the broker are in memory only"
-        word = self._absence.failed(problem, time.monotonic())
-        if word is not None:
-            _LOG.error("%s", _SAYS[word].format(problem=problem, span=format_duration(self._absence.seconds)))
+        notice = self._outage.failed(problem, time.monotonic())
+        if notice is not None:
+            duration = format_duration(self._outage.seconds)
+            _LOG.error("%s", _MESSAGES[notice].format(problem=problem, duration=duration))
         self._problem = problem
 
     def _report_success(self) -> None:
-        if self._absence.lives(time.monotonic()) is not None:
+        if self._outage.lives(time.monotonic()) is not None:
             _LOG.warning("%s can be written to again", self._store.file)
 
 
 def _json(entry: Entry) -> bytes:
-    """The event as the file keeps it."""
+    """Return the payload of `entry` as the file stores it."""
     if isinstance(entry.event, StoredEvent):
         return entry.event.json
     return encode(stamped(entry.event, entry.captured_monotonic, replayed=True))

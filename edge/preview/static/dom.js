@@ -1,8 +1,8 @@
-// Small helpers: everything on the page is made by element names and text, never by markup in strings.
+// Helpers for elements: the page is built of element names and text, never of markup in strings.
 
 export const byId = (id) => document.getElementById(id);
 
-/** Make an element with a class, text and children. */
+/** Return a new element with a class, text and children. */
 export function make(name, className = "", ...content) {
   const element = document.createElement(name);
   if (className) element.className = className;
@@ -10,8 +10,8 @@ export function make(name, className = "", ...content) {
   return element;
 }
 
-/** Set text only where it differs: screen readers and layout notice every change. */
-export function say(element, text) {
+/** Set the text of an element if it differs: screen readers and layout react to every change. */
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
@@ -21,28 +21,28 @@ const known = new Set(["angry", "disgust", "fear", "happy", "neutral", "sad", "s
 const others = ["sad", "surprise", "fear", "happy", "disgust", "angry"];
 
 /** Give an element the colour of a label; labels of other models share the palette. */
-export function tone(element, label, labels = []) {
+export function setTone(element, label, labels = []) {
   const name = known.has(label) ? label : label === "unknown" ? label : others[Math.max(0, labels.indexOf(label)) % others.length];
   element.style.setProperty("--tone", `var(--${name})`);
 }
 
-/** Keep one child per key, in the order of the keys; returns the children by key. */
+/** Create, order and remove children so that there is one per key; returns the children by key. */
 export function keyed(parent, keys, create) {
-  const there = new Map([...parent.children].map((child) => [child.dataset.key, child]));
-  for (const [key, child] of there) if (!keys.includes(key)) child.remove();
-  keys.forEach((key, place) => {
-    let child = there.get(key);
+  const children = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  for (const [key, child] of children) if (!keys.includes(key)) child.remove();
+  keys.forEach((key, index) => {
+    let child = children.get(key);
     if (!child) {
       child = create(key);
       child.dataset.key = key;
-      there.set(key, child);
+      children.set(key, child);
     }
-    if (parent.children[place] !== child) parent.insertBefore(child, parent.children[place] ?? null);
+    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
   });
-  return there;
+  return children;
 }
 
-/** Draw an encoded picture into a canvas of its size. */
+/** Decode a picture and draw it into a canvas, which takes its size. */
 export async function draw(canvas, bytes, type) {
   const bitmap = await createImageBitmap(new Blob([bytes], { type }));
   if (canvas.width !== bitmap.width) canvas.width = bitmap.width;

@@ -1,24 +1,24 @@
-// The last events, newest first, each with its payload as it was published.
+// List of the last events, newest first, each with its payload as published.
 
-import { byId, make, percent, say, tone } from "./dom.js";
+import { byId, make, percent, setText, setTone } from "./dom.js";
 
-const MOST = 50;
-const SPEAK_MS = 3000; // a screen reader hears at most one event in so long: the last one
+const MAX_EVENTS = 50;
+const ANNOUNCE_MS = 3000; // at most one event in this time, the last one, is announced to screen readers
 
 export class Events {
   constructor() {
     this.list = byId("events");
     this.elements = new Map();
     this.labels = [];
-    this.spoken = "";
+    this.announcement = "";
     setInterval(() => {
-      if (this.spoken) say(byId("spoken"), this.spoken);
-      this.spoken = "";
-    }, SPEAK_MS);
+      if (this.announcement) setText(byId("spoken"), this.announcement);
+      this.announcement = "";
+    }, ANNOUNCE_MS);
   }
 
-  /** Take events: {published, payload} each; the same one again replaces what was known of it. */
-  add(events, { aloud }) {
+  /** Add events, {published, payload} each; an event with a known id replaces its entry. */
+  add(events, { announce }) {
     for (const { published, payload } of events) {
       let element = this.elements.get(payload.id);
       if (!element) {
@@ -27,11 +27,11 @@ export class Events {
         element.dataset.id = payload.id;
         this.elements.set(payload.id, element);
         this.list.prepend(element);
-        if (aloud) this.spoken = sentence(payload);
+        if (announce) this.announcement = sentence(payload);
       }
       this.fill(element, published, payload);
     }
-    while (this.elements.size > MOST) {
+    while (this.elements.size > MAX_EVENTS) {
       const [id, element] = this.elements.entries().next().value;
       element.remove();
       this.elements.delete(id);
@@ -46,15 +46,15 @@ export class Events {
 
   fill(element, published, payload) {
     const [when, dot, text, note] = element.querySelector("summary").children;
-    const moment = new Date(payload.time);
+    const time = new Date(payload.time);
     when.dateTime = payload.time;
-    when.title = moment.toLocaleString();
-    say(when, moment.toLocaleTimeString([], { hour12: false }));
-    tone(dot, payload.emotion, this.labels);
-    say(text, sentence(payload));
-    say(note, published ? (payload.replayed ? "sent late" : "") : "waits");
+    when.title = time.toLocaleString();
+    setText(when, time.toLocaleTimeString([], { hour12: false }));
+    setTone(dot, payload.emotion, this.labels);
+    setText(text, sentence(payload));
+    setText(note, published ? (payload.replayed ? "sent late" : "") : "waiting");
     element.dataset.published = published;
-    say(element.querySelector("pre"), JSON.stringify(payload, null, 1));
+    setText(element.querySelector("pre"), JSON.stringify(payload, null, 1));
   }
 }
 

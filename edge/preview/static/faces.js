@@ -1,42 +1,42 @@
-// Boxes over a picture, and the probabilities of each face as bars.
+// Boxes over a picture, and cards with the probabilities of each face as bars.
 
-import { keyed, make, percent, say, tone } from "./dom.js";
+import { keyed, make, percent, setText, setTone } from "./dom.js";
 
 const LABEL_PX = [150, 26];
 
-/** Lay boxes over a picture: `boxes` have key, box [x, y, width, height] in shares, label, text. */
+/** Place boxes over a picture. Each has key, box [x, y, width, height] as shares of the picture, label and text. */
 export function layBoxes(parent, boxes, labels) {
-  const there = keyed(parent, boxes.map((one) => String(one.key)), () => make("div", "box", make("span")));
+  const elements = keyed(parent, boxes.map((one) => String(one.key)), () => make("div", "box", make("span")));
   for (const one of boxes) {
-    const element = there.get(String(one.key));
+    const element = elements.get(String(one.key));
     const [x, y, width, height] = one.box;
     Object.assign(element.style, {
       left: `${100 * x}%`, top: `${100 * y}%`, width: `${100 * width}%`, height: `${100 * height}%`,
     });
-    // Where there is no room for the text above it, or to the right of where it begins.
+    // The text moves inside or to the left if there is no room above or to the right.
     element.classList.toggle("high", y * parent.clientHeight < LABEL_PX[1]);
     element.classList.toggle("right", (1 - x) * parent.clientWidth < LABEL_PX[0]);
-    element.classList.toggle("doubted", Boolean(one.doubted));
-    if (!one.doubted) tone(element, one.label, labels);
-    say(element.firstChild, one.text);
+    element.classList.toggle("rejected", Boolean(one.rejected));
+    if (!one.rejected) setTone(element, one.label, labels);
+    setText(element.firstChild, one.text);
   }
 }
 
-/** What a face shows: the label that is announced; where another leads at the moment, that one as well. */
-export function shown({ label, confidence, smoothed }, labels) {
+/** Return the text of a face: its published label, and the currently most probable label if that is another. */
+export function faceText({ label, confidence, smoothed }, labels) {
   const best = Math.max(...smoothed);
   const leader = labels[smoothed.indexOf(best)];
   if (leader === label) return `${label} ${percent(confidence)}`;
   return label === "unknown" ? `unknown (${leader} ${percent(best)})` : `${label} → ${leader}?`;
 }
 
-/** A card with bars: heading, what is shown, one row per label. */
+/** Return a new card: heading, text of the face, one bar per label. `crop`: element to show above the bars. */
 export function faceCard(heading, labels, crop = null) {
   const bars = make("dl", "bars");
   for (const label of labels) {
     const bar = make("div", "bar", make("div", "fill"), make("div", "tick"));
     bar.setAttribute("aria-hidden", "true");
-    tone(bar, label, labels);
+    setTone(bar, label, labels);
     bars.append(make("dt", "", label), bar, make("dd"), make("dd", "raw"));
   }
   const head = make("div", "head", make("h3", "", heading), make("b"));
@@ -46,29 +46,29 @@ export function faceCard(heading, labels, crop = null) {
   return card;
 }
 
-/** Fill a card. `raw` null: no ticks. */
+/** Set the values of a card. `raw` null: no ticks. */
 export function fillCard(card, labels, face) {
   const { label, smoothed, raw } = face;
-  const said = card.querySelector("b");
-  say(said, shown(face, labels));
-  tone(said, label, labels);
+  const text = card.querySelector("b");
+  setText(text, faceText(face, labels));
+  setTone(text, label, labels);
   const bars = card.querySelector(".bars");
   const best = smoothed.indexOf(Math.max(...smoothed));
-  labels.forEach((_, place) => {
-    const [name, bar, value, unsmoothed] = [0, 1, 2, 3].map((part) => bars.children[4 * place + part]);
-    name.classList.toggle("best", place === best);
-    value.classList.toggle("best", place === best);
+  labels.forEach((_, index) => {
+    const [name, bar, value, unsmoothed] = [0, 1, 2, 3].map((part) => bars.children[4 * index + part]);
+    name.classList.toggle("best", index === best);
+    value.classList.toggle("best", index === best);
     const [fill, tick] = bar.children;
-    fill.style.width = `${100 * smoothed[place]}%`;
-    // At nothing it would only be a dark edge.
-    tick.hidden = raw === null || raw[place] < 0.005;
-    if (raw) tick.style.left = `${100 * raw[place]}%`;
-    say(value, percent(smoothed[place]));
-    say(unsmoothed, raw ? percent(raw[place]) : "");
+    fill.style.width = `${100 * smoothed[index]}%`;
+    // At zero it would only be a dark edge.
+    tick.hidden = raw === null || raw[index] < 0.005;
+    if (raw) tick.style.left = `${100 * raw[index]}%`;
+    setText(value, percent(smoothed[index]));
+    setText(unsmoothed, raw ? percent(raw[index]) : "");
   });
 }
 
-/** Show who is in view, one card each. */
+/** Show one card per face in view. */
 export function showFaces(parent, faces, labels) {
   const cards = keyed(parent, faces.map((face) => String(face.track)), (track) => faceCard(`Face ${track}`, labels));
   for (const face of faces) fillCard(cards.get(String(face.track)), labels, face);

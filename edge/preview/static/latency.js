@@ -1,34 +1,34 @@
-// The latency of the last frames against the budget, with the level at which each was processed.
+// Chart of the latency of the last frames against the budget, with the degradation level of each.
 
-import { byId, say } from "./dom.js";
+import { byId, setText } from "./dom.js";
 
 const SECONDS = 20;
 
 export class Latency {
   constructor() {
     this.canvas = byId("latency");
-    this.moments = [];
+    this.timings = [];
     this.budget = 100;
     this.levels = [];
   }
 
-  /** Take frames: [unix, milliseconds, level] each. */
-  add(moments, now) {
-    this.moments.push(...moments.filter(([unix]) => unix > now - SECONDS));
+  /** Add frames: [Unix seconds, milliseconds, level] each. */
+  add(timings, now) {
+    this.timings.push(...timings.filter(([unix]) => unix > now - SECONDS));
   }
 
-  /** Say the figures of a health message. */
-  tell(health) {
+  /** Show the percentiles of a health message. */
+  setHealth(health) {
     this.budget = health.budget_latency_ms;
     this.levels = health.budget.levels;
     const { latency_ms: latency } = health;
-    say(byId("latency-text"), latency
-      ? `half within ${ms(latency.p50)}, 99 % within ${ms(latency.p99)} of ${ms(this.budget)}, level ${health.budget.level}`
+    setText(byId("latency-text"), latency
+      ? `median ${ms(latency.p50)}, 99th percentile ${ms(latency.p99)}, budget ${ms(this.budget)}, level ${health.budget.level}`
       : `budget ${ms(this.budget)}, no frames`);
   }
 
   render(now) {
-    this.moments = this.moments.filter(([unix]) => unix > now - SECONDS);
+    this.timings = this.timings.filter(([unix]) => unix > now - SECONDS);
     const ratio = devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = this.canvas;
     if (!width) return;
@@ -44,7 +44,7 @@ export class Latency {
     pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
     const left = pen.measureText(Math.round(this.budget)).width + 12;
     const [bottom, top] = [height - 26, 8];
-    const most = Math.max(1.25 * this.budget, ...this.moments.map(([, latency]) => Math.min(latency, 4 * this.budget)));
+    const most = Math.max(1.25 * this.budget, ...this.timings.map(([, latency]) => Math.min(latency, 4 * this.budget)));
     const x = (unix) => left + (width - left) * (1 - (now - unix) / SECONDS);
     const y = (value) => bottom - (bottom - top) * Math.min(value / most, 1);
 
@@ -57,7 +57,7 @@ export class Latency {
       pen.fillText(Math.round(value), left - 6, y(value) + 4);
     }
     pen.setLineDash([]);
-    for (const [unix, latency, level] of this.moments) {
+    for (const [unix, latency, level] of this.timings) {
       const over = latency > this.budget;
       pen.fillStyle = over ? ink("bad") : ink("accent");
       const height1 = Math.max(2, bottom - y(latency));
@@ -70,7 +70,7 @@ export class Latency {
     pen.fillText(`−${SECONDS} s`, left, height - 3);
     pen.textAlign = "right";
     pen.fillText("now", width, height - 3);
-    const level = this.moments.at(-1)?.[2];
+    const level = this.timings.at(-1)?.[2];
     if (level !== undefined && this.levels.length) {
       pen.textAlign = "center";
       pen.fillText(`level: ${this.levels[level]}`, left + (width - left) / 2, height - 3);

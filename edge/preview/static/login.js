@@ -1,7 +1,7 @@
-// A link .../login#TOKEN fills in the form: what follows # never leaves the browser by itself.
+// A link .../login#TOKEN fills in the form. The browser by itself sends nothing of what follows #.
 const field = document.getElementById("token");
 
-function takeFromLink() {
+function submitTokenOfLink() {
   const offered = decodeURIComponent(location.hash.slice(1));
   if (!offered) return false;
   history.replaceState(null, "", location.pathname);
@@ -10,9 +10,9 @@ function takeFromLink() {
   return true;
 }
 
-addEventListener("hashchange", takeFromLink);
-if (!takeFromLink() && !document.querySelector(".wrong")) {
-  // Who came by a link from another site sent no cookie, but may have one.
+addEventListener("hashchange", submitTokenOfLink);
+if (!submitTokenOfLink() && !document.querySelector(".wrong")) {
+  // After a link on another site the browser sent no cookie (SameSite), but it may have one.
   const answer = await fetch("/healthz");
   if (answer.status !== 401) location.replace("/");
 }

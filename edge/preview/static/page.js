@@ -1,11 +1,11 @@
-// Puts the parts together: every record of the stream goes to those whom it concerns.
+// Main module: passes the content of each record of the stream to the parts of the page.
 
-import { byId, draw, make, say, tone } from "./dom.js";
+import { byId, draw, make, setText, setTone } from "./dom.js";
 import { Events } from "./events.js";
-import { layBoxes, showFaces, shown } from "./faces.js";
+import { faceText, layBoxes, showFaces } from "./faces.js";
 import { Latency } from "./latency.js";
 import { Picture } from "./picture.js";
-import { follow } from "./records.js";
+import { followStream } from "./records.js";
 import { State } from "./state.js";
 import { Timeline } from "./timeline.js";
 
@@ -19,85 +19,85 @@ const latency = new Latency();
 const picture = new Picture();
 let labels = [];
 let boot = "";
-let ahead = 0; // the sensor's clock against this one, seconds
+let clockOffset = 0; // the sensor's clock minus the browser's, seconds
 
-const sensorNow = () => Date.now() / 1000 + ahead;
+const sensorNow = () => Date.now() / 1000 + clockOffset;
 
-function introduce({ info, history, max_upload_mb: limit }) {
+function applyHello({ info, history, max_upload_mb: limit }) {
   labels = info.model.labels;
-  timeline.begin(labels, history);
+  timeline.reset(labels, history);
   if (boot !== info.boot_id) events.clear();
   boot = info.boot_id;
-  latency.moments = [];
+  latency.timings = [];
   events.labels = picture.labels = labels;
   picture.limitBytes = 1e6 * limit;
   byId("palette").replaceChildren(...[...labels, "unknown"].map((label) => {
     const entry = make("li", "", label);
-    tone(entry, label, labels);
+    setTone(entry, label, labels);
     return entry;
   }));
   document.title = info.name;
-  say(byId("name"), info.name);
-  say(byId("what"), `${info.source}, model ${info.model.name}`);
-  say(byId("foot"), `emotion-edge ${info.version} as ${info.device}, ${info.runtime}, OpenCV ${info.opencv}, Python ${info.python}`);
+  setText(byId("name"), info.name);
+  setText(byId("what"), `${info.source}, model ${info.model.name}`);
+  setText(byId("foot"), `emotion-edge ${info.version} as ${info.device}, ${info.runtime}, OpenCV ${info.opencv}, Python ${info.python}`);
 }
 
 async function showFrame(frame, jpeg) {
   await draw(byId("live-picture"), jpeg, "image/jpeg");
   layBoxes(byId("live-boxes"), frame.faces.map((face) => ({
-    key: face.track, box: face.box, label: face.label, text: shown(face, labels),
+    key: face.track, box: face.box, label: face.label, text: faceText(face, labels),
   })), labels);
   showFaces(byId("faces"), frame.faces, labels);
-  byId("nobody").hidden = frame.faces.length > 0;
+  byId("no-faces").hidden = frame.faces.length > 0;
   for (const face of frame.faces) timeline.add(frame.unix, face.track, face.label);
   const count = frame.faces.length;
-  say(byId("live-text"), `${frame.width} × ${frame.height}, ${count === 0 ? "nobody" : count === 1 ? "1 face" : `${count} faces`}`);
+  setText(byId("live-text"), `${frame.width} × ${frame.height}, ${count === 0 ? "no face" : count === 1 ? "1 face" : `${count} faces`}`);
 }
 
 function blank() {
   layBoxes(byId("live-boxes"), [], labels);
   showFaces(byId("faces"), [], labels);
-  byId("nobody").hidden = false;
-  say(byId("live-text"), "");
+  byId("no-faces").hidden = false;
+  setText(byId("live-text"), "");
 }
 
-/** Show what there is no picture of any more as such; a pause leaves none at all. */
-function mark() {
+/** Grey out a picture that is not live, and say why it is not. While paused the picture is cleared. */
+function updateStage() {
   const absence = state.absence;
   byId("stage").classList.toggle("old", !state.current);
-  say(byId("live-absent"), absence);
+  setText(byId("live-absent"), absence);
   if (state.health?.paused) {
     const canvas = byId("live-picture");
     canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
   }
   byId("current").disabled = !state.current;
-  say(byId("nobody"), state.current ? "Nobody is in view." : "Who is there is not known now.");
+  setText(byId("no-faces"), state.current ? "No face in view." : "Not known while there is no live picture.");
 }
 
-async function take(record) {
+async function applyRecord(record) {
   state.lost = "";
-  if (record.now) ahead = record.now - Date.now() / 1000;
-  if (record.hello) introduce(record.hello);
+  if (record.now) clockOffset = record.now - Date.now() / 1000;
+  if (record.hello) applyHello(record.hello);
   if (record.health) {
     state.health = record.health;
-    latency.tell(record.health);
+    latency.setHealth(record.health);
     state.render();
-    mark();
+    updateStage();
   }
   if (record.moments) latency.add(record.moments, record.now);
-  if (record.events) events.add(record.events, { aloud: !record.hello });
+  if (record.events) events.add(record.events, { announce: !record.hello });
   if (record.frame) await showFrame(record.frame, record.pictures[0]);
   else if (record.blank) blank();
 }
 
-function lost(why) {
-  state.lost = why;
+function showLost(reason) {
+  state.lost = reason;
   state.render();
-  mark();
+  updateStage();
   blank();
 }
 
 setInterval(() => labels.length && !state.lost && timeline.render(sensorNow()), CHART_MS);
 setInterval(() => state.lost || latency.render(sensorNow()), LATENCY_MS);
 addEventListener("resize", () => latency.render(sensorNow()));
-follow(take, lost);
+followStream(applyRecord, showLost);

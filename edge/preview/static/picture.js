@@ -1,10 +1,10 @@
-// A picture on demand: what the sensor makes of it, and each face as the network saw it.
+// Pictures on demand: sends a picture to the sensor, and shows the faces with the crops that the network received.
 
-import { byId, draw, make, percent, say } from "./dom.js";
+import { byId, draw, make, percent, setText } from "./dom.js";
 import { faceCard, fillCard, layBoxes } from "./faces.js";
 import { unpack } from "./records.js";
 
-const SMALLER_PX = 2400;
+const REDUCED_PX = 2400; // longer side of a picture that the browser makes smaller
 
 export class Picture {
   constructor() {
@@ -18,9 +18,9 @@ export class Picture {
         target.value = "";
       });
     }
-    byId("current").addEventListener("click", () => this.ask(() => post("picture/current", null, "image/jpeg")));
+    byId("current").addEventListener("click", () => this.inspect(() => post("picture/current", null, "image/jpeg")));
     addEventListener("paste", (event) => event.clipboardData?.files[0] && this.send(event.clipboardData.files[0]));
-    // Anywhere on the page: a picture dropped beside the field must not replace the page.
+    // On the whole page: a picture dropped outside the field must not replace the page.
     addEventListener("dragover", (event) => {
       event.preventDefault();
       zone.classList.add("over");
@@ -34,12 +34,12 @@ export class Picture {
   }
 
   send(file) {
-    return this.ask(async () => {
+    return this.inspect(async () => {
       let answer = null;
       if (file.size <= this.limitBytes) answer = await post("picture", file, file.type || "application/octet-stream");
-      // Too large, or of a kind that only this browser can read: it makes a JPEG of it that fits.
+      // Too large, or a format that only the browser supports: the browser makes a smaller JPEG of it.
       if (!answer || answer.status === 413 || answer.status === 415) {
-        const smaller = await converted(file);
+        const smaller = await reducedJpeg(file);
         if (smaller) answer = await post("picture", smaller, smaller.type);
       }
       if (!answer) throw new Error("Not read: the file is too large, and this browser cannot make it smaller.");
@@ -47,29 +47,29 @@ export class Picture {
     });
   }
 
-  async ask(work) {
+  async inspect(request) {
     if (this.busy) return;
     this.busy = true;
     byId("drop").classList.add("busy");
-    this.tell("Reading …");
+    this.showMessage("Reading …");
     try {
-      const answer = await work();
+      const answer = await request();
       if (answer.status === 401) location.assign("/login");
       if (!answer.ok) throw new Error((await answer.json()).error);
       const [[content]] = unpack(new Uint8Array(await answer.arrayBuffer()));
       await this.show(content);
     } catch (error) {
       byId("answer").hidden = true;
-      this.tell(error instanceof TypeError ? "Not read: no connection to the sensor." : error.message, true);
+      this.showMessage(error instanceof TypeError ? "Not read: no connection to the sensor." : error.message, true);
     } finally {
       this.busy = false;
       byId("drop").classList.remove("busy");
     }
   }
 
-  tell(text, bad = false) {
+  showMessage(text, bad = false) {
     byId("picture-text").classList.toggle("bad", bad);
-    say(byId("picture-text"), text);
+    setText(byId("picture-text"), text);
   }
 
   async show({ width, height, faces, doubted, spent_ms: spent, sentence, crop, pictures }) {
@@ -78,24 +78,24 @@ export class Picture {
     await draw(byId("answer-picture"), pictures[0], "image/jpeg");
     const place = ({ x, y, width: across, height: down }) => [x, y, across, down];
     layBoxes(byId("answer-boxes"), [
-      ...doubted.map((box, number) => ({ key: `d${number}`, box: place(box), text: "doubted", doubted: true })),
+      ...doubted.map((box, number) => ({ key: `d${number}`, box: place(box), text: "not verified", rejected: true })),
       ...faces.map((face) => ({
         key: face.track, box: place(face.box), label: face.emotion, text: `${face.track}: ${face.emotion} ${percent(face.confidence)}`,
       })),
     ], this.labels);
     const cards = await Promise.all(faces.map(async (face, number) => {
-      const seen = make("canvas");
-      seen.setAttribute("role", "img");
-      seen.setAttribute("aria-label", `Face ${face.track} as the network saw it`);
-      await draw(seen, pictures[number + 1], "image/png");
-      const note = make("p", "muted", `as the network saw it, ${crop.width} × ${crop.height} pixels`);
-      const card = faceCard(`Face ${face.track}`, this.labels, make("div", "seen", seen, note));
+      const cropCanvas = make("canvas");
+      cropCanvas.setAttribute("role", "img");
+      cropCanvas.setAttribute("aria-label", `Face ${face.track} as the network received it`);
+      await draw(cropCanvas, pictures[number + 1], "image/png");
+      const note = make("p", "muted", `as the network received it, ${crop.width} × ${crop.height} pixels`);
+      const card = faceCard(`Face ${face.track}`, this.labels, make("div", "crop", cropCanvas, note));
       const smoothed = this.labels.map((label) => face.probabilities[label]);
       fillCard(card, this.labels, { label: face.emotion, confidence: face.confidence, smoothed, raw: null });
       return card;
     }));
     byId("answer-faces").replaceChildren(...cards);
-    this.tell(`${sentence} ${width} × ${height} pixels, read in ${Math.round(spent)} ms.`);
+    this.showMessage(`${sentence} ${width} × ${height} pixels, read in ${Math.round(spent)} ms.`);
   }
 }
 
@@ -103,10 +103,10 @@ function post(path, body, type) {
   return fetch(path, { method: "POST", body, headers: { "Content-Type": type } });
 }
 
-async function converted(file) {
+async function reducedJpeg(file) {
   try {
     const bitmap = await createImageBitmap(file);
-    const factor = Math.min(1, SMALLER_PX / Math.max(bitmap.width, bitmap.height));
+    const factor = Math.min(1, REDUCED_PX / Math.max(bitmap.width, bitmap.height));
     const canvas = make("canvas");
     canvas.width = Math.max(1, Math.round(bitmap.width * factor));
     canvas.height = Math.max(1, Math.round(bitmap.height * factor));

@@ -1,49 +1,49 @@
-// Records as the sensor packs them: two lengths (uint32, big-endian), JSON, and the pictures that it names.
+// Reads the stream of records: two lengths (uint32, big-endian), JSON, and the pictures whose lengths it lists.
 
 const decoder = new TextDecoder();
 
-/** Take whole records off the beginning of some bytes; returns [records, rest]. */
+/** Split complete records off the beginning of the bytes; returns [records, rest]. */
 export function unpack(bytes) {
-  const found = [];
+  const records = [];
   let at = 0;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   while (bytes.length - at >= 8) {
-    const ofText = view.getUint32(at);
-    const end = at + 8 + ofText + view.getUint32(at + 4);
+    const textLength = view.getUint32(at);
+    const end = at + 8 + textLength + view.getUint32(at + 4);
     if (bytes.length < end) break;
-    const content = JSON.parse(decoder.decode(bytes.subarray(at + 8, at + 8 + ofText)));
-    let start = at + 8 + ofText;
+    const content = JSON.parse(decoder.decode(bytes.subarray(at + 8, at + 8 + textLength)));
+    let start = at + 8 + textLength;
     content.pictures = content.pictures.map((length) => bytes.slice(start, (start += length)));
-    found.push(content);
+    records.push(content);
     at = end;
   }
-  return [found, bytes.slice(at)];
+  return [records, bytes.slice(at)];
 }
 
-const SILENCE_MS = 4000; // the sensor says something every second
-const FIRST_PAUSE_MS = 1000;
-const LONGEST_PAUSE_MS = 10000;
+const TIMEOUT_MS = 4000; // without a record the connection is lost: the sensor sends one every second
+const FIRST_DELAY_MS = 1000;
+const MAX_DELAY_MS = 10000;
 
 /**
- * Follow the stream for ever: `take` gets each record, and is waited for, so that a slow page loses pictures
- * rather than falls behind; `lost` gets a sentence whenever there is no connection.
+ * Read the stream, and reconnect without end. `onRecord` gets each record and is awaited, so that a slow page loses
+ * pictures and does not lag behind. `onLost` gets a sentence whenever the connection is lost.
  */
-export async function follow(take, lost) {
-  let pause = FIRST_PAUSE_MS;
+export async function followStream(onRecord, onLost) {
+  let delay = FIRST_DELAY_MS;
   for (;;) {
     await visible();
     const abort = new AbortController();
     let timer = 0;
-    const listen = () => {
+    const restartTimeout = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => abort.abort(), SILENCE_MS);
+      timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
     };
-    // A page in the background asks for nothing, so that nothing is encoded for it.
+    // A page in the background closes the stream, so that nothing is encoded for it.
     const hide = () => document.hidden && abort.abort();
     document.addEventListener("visibilitychange", hide);
-    let why = "No connection to the sensor.";
+    let reason = "No connection to the sensor.";
     try {
-      listen();
+      restartTimeout();
       const answer = await fetch("stream", { signal: abort.signal });
       if (answer.status === 401) location.assign("/login");
       if (!answer.ok) throw new Error(await answer.text());
@@ -52,38 +52,38 @@ export async function follow(take, lost) {
       for (;;) {
         const { value, done } = await reader.read();
         if (done) break;
-        listen();
+        restartTimeout();
         const joined = new Uint8Array(rest.length + value.length);
         joined.set(rest);
         joined.set(value, rest.length);
         const [records, left] = unpack(joined);
         rest = left;
         for (const record of records) {
-          pause = FIRST_PAUSE_MS;
-          if (record.bye) why = "The sensor was stopped.";
-          else await take(record);
+          delay = FIRST_DELAY_MS;
+          if (record.bye) reason = "The sensor was stopped.";
+          else await onRecord(record);
         }
       }
     } catch (error) {
-      if (error instanceof Error && error.message && error.name === "Error") why = error.message.trim();
+      if (error instanceof Error && error.message && error.name === "Error") reason = error.message.trim();
     } finally {
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", hide);
     }
-    if (!document.hidden) lost(why);
-    await new Promise((resume) => setTimeout(resume, document.hidden ? 0 : pause));
-    pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+    if (!document.hidden) onLost(reason);
+    await new Promise((resume) => setTimeout(resume, document.hidden ? 0 : delay));
+    delay = Math.min(2 * delay, MAX_DELAY_MS);
   }
 }
 
 function visible() {
   if (!document.hidden) return Promise.resolve();
   return new Promise((resume) => {
-    const look = () => {
+    const check = () => {
       if (document.hidden) return;
-      document.removeEventListener("visibilitychange", look);
+      document.removeEventListener("visibilitychange", check);
       resume();
     };
-    document.addEventListener("visibilitychange", look);
+    document.addEventListener("visibilitychange", check);
   });
 }

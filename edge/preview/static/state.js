@@ -1,12 +1,12 @@
-// How the sensor is: pills, notices and figures, from its health message and the connection to it.
+// State of the sensor as pills, notices and figures, from its health messages and the connection to it.
 
-import { byId, keyed, make, say } from "./dom.js";
+import { byId, keyed, make, setText } from "./dom.js";
 
 const SOURCE = {
   paused: ["warn", "paused"],
-  opening: ["warn", "opening"], ok: ["good", "ok"], stalled: ["bad", "silent"], lost: ["bad", "away"], ended: ["warn", "ended"],
+  opening: ["warn", "opening"], ok: ["good", "ok"], stalled: ["bad", "stalled"], lost: ["bad", "lost"], ended: ["warn", "ended"],
 };
-const BROKER = { connected: ["good", "connected"], disconnected: ["bad", "away"], none: ["", "none set"] };
+const BROKER = { connected: ["good", "connected"], disconnected: ["bad", "disconnected"], none: ["", "not configured"] };
 
 export class State {
   constructor() {
@@ -14,26 +14,26 @@ export class State {
     this.lost = "";
   }
 
-  /** Whether what is on the page is how things are now. */
+  /** Whether the picture on the page is live. */
   get current() {
     return !this.lost && this.health?.source === "ok" && !this.health.paused;
   }
 
-  /** Why there is no picture, for the place where it would be. */
+  /** Why there is no live picture; shown in its place. */
   get absence() {
     if (this.lost) return this.lost;
-    if (this.health?.paused) return "Paused: the sensor looks at nothing.";
+    if (this.health?.paused) return "Paused: the sensor captures no pictures.";
     if (this.health && this.health.source !== "ok") return notices(this.health)[0]?.[1] ?? "";
     return "";
   }
 
   render() {
     const { health } = this;
-    const said = this.lost ? [["bad", `${this.lost} Trying again …`]] : health ? notices(health) : [];
-    const lines = keyed(byId("notices"), said.map(([, text]) => text), () => make("p", "notice"));
-    for (const [kind, text] of said) {
+    const entries = this.lost ? [["bad", `${this.lost} Trying again …`]] : health ? notices(health) : [];
+    const lines = keyed(byId("notices"), entries.map(([, text]) => text), () => make("p", "notice"));
+    for (const [kind, text] of entries) {
       lines.get(text).className = `notice ${kind}`;
-      say(lines.get(text), text);
+      setText(lines.get(text), text);
     }
     if (!health) return;
     pill("camera", ...(this.lost ? ["", "?"] : health.paused ? ["warn", "paused"] : SOURCE[health.source]), "Camera");
@@ -50,14 +50,14 @@ export class State {
 
 function notices(health) {
   const found = [];
-  if (health.paused) found.push(["warn", "Paused: the sensor looks at nothing until it is told to go on."]);
-  if (health.source === "lost") found.push(["bad", `The camera is away: ${health.source_error}. It is opened again and again.`]);
-  if (health.source === "stalled") found.push(["bad", `The camera is silent: ${health.source_error}. It is opened again and again.`]);
+  if (health.paused) found.push(["warn", "Paused: the sensor captures no pictures until a request resumes it."]);
+  if (health.source === "lost") found.push(["bad", `The camera is lost: ${health.source_error}. It is being reopened.`]);
+  if (health.source === "stalled") found.push(["bad", `The camera has stalled: ${health.source_error}. It is being reopened.`]);
   if (health.source === "opening") found.push(["warn", "The source is being opened."]);
   if (health.source === "ended") found.push(["warn", "The source has ended."]);
-  if (health.broker === "disconnected") found.push(["bad", "The broker is away. Events wait for it."]);
-  if (health.outbox_problem) found.push(["bad", `Waiting events are in memory only: ${health.outbox_problem}`]);
-  if (health.budget.reachable_ms !== null) found.push(["warn", "Even at the last level frames take longer than the budget."]);
+  if (health.broker === "disconnected") found.push(["bad", "The broker is not connected. Events wait for it."]);
+  if (health.outbox_problem) found.push(["bad", `Waiting events are held in memory only: ${health.outbox_problem}`]);
+  if (health.budget.reachable_ms !== null) found.push(["warn", "Frames take longer than the latency budget even at the last degradation level."]);
   if (health.throttled) found.push(["warn", "The board is throttled: check its power supply and cooling."]);
   return found;
 }
@@ -72,7 +72,7 @@ function pill(key, kind, text, name) {
   }
   item.className = kind;
   item.firstChild.hidden = !kind;
-  say(item.lastChild, `${name}: ${text}`);
+  setText(item.lastChild, `${name}: ${text}`);
 }
 
 function figures(health) {
@@ -88,7 +88,7 @@ function figures(health) {
   if (health.source_reopened) values["Camera reopened"] = `${health.source_reopened} times`;
   if (steps.length) values["Last step"] = `${steps.at(-1).to_level}: ${steps.at(-1).detail}`;
   const entries = keyed(byId("figures"), Object.keys(values), (name) => make("div", "", make("dt", "", name), make("dd")));
-  for (const [name, value] of Object.entries(values)) say(entries.get(name).lastChild, value);
+  for (const [name, value] of Object.entries(values)) setText(entries.get(name).lastChild, value);
 }
 
 const tenths = (value) => (value === undefined ? "–" : value.toFixed(1));

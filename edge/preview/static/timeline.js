@@ -1,10 +1,10 @@
-// Who showed what over the last minutes: one row per face, one segment per label.
+// Timeline of the labels of the last minutes: one row per face, one segment per label.
 
-import { byId, keyed, make, say, tone } from "./dom.js";
+import { byId, keyed, make, setText, setTone } from "./dom.js";
 
 const SECONDS = 300;
-const SHORTEST = 60; // the scale of a page that has just begun
-const GAP = 1.5; // without a sample for so long a face was not in view
+const SHORTEST = 60; // scale of a page that has just been opened
+const GAP = 1.5; // a face without a sample for this time was not in view
 const ROWS = 6;
 
 export class Timeline {
@@ -15,8 +15,8 @@ export class Timeline {
     this.samples = 0;
   }
 
-  /** Start over with the sensor's own memory: [unix, [[track, label, confidence], ...]] each. */
-  begin(labels, history) {
+  /** Replace everything by the sensor's history: [Unix seconds, [[track, label, confidence], ...]] each. */
+  reset(labels, history) {
     this.labels = labels;
     this.tracks.clear();
     for (const [unix, faces] of history) for (const [track, label] of faces) this.add(unix, track, label);
@@ -33,7 +33,7 @@ export class Timeline {
     segments.push({ label, from: unix, to: unix });
   }
 
-  /** Draw everything as of a time of the sensor's clock. */
+  /** Draw the timeline that ends now, by the sensor's clock (Unix seconds). */
   render(now) {
     this.now = now;
     let first = now;
@@ -52,7 +52,7 @@ export class Timeline {
     for (const track of newest) this.fill(rows.get(String(track)).lastChild, this.tracks.get(track), now, span);
     if (newest.length) axis(rows.get("axis").lastChild, span);
     const shown = newest.map((track) => `face ${track} ${this.tracks.get(track).at(-1).label}`);
-    say(byId("timeline-text"), span > 90 ? `last ${Math.round(span / 60)} minutes` : `last ${Math.round(span)} seconds`);
+    setText(byId("timeline-text"), span > 90 ? `last ${Math.round(span / 60)} minutes` : `last ${Math.round(span)} seconds`);
     parent.setAttribute("aria-label", shown.join(", "));
   }
 
@@ -69,8 +69,8 @@ export class Timeline {
       element.style.left = `${100 * (1 - (now - from) / span)}%`;
       element.style.width = `${width}%`;
       element.classList.toggle("narrow", width < 9);
-      tone(element, one.label, this.labels);
-      say(element, one.label);
+      setTone(element, one.label, this.labels);
+      setText(element, one.label);
       element.title = `${one.label}, ${(one.to - one.from).toFixed(1)} s`;
     }
   }
@@ -85,6 +85,6 @@ function axis(parent, span) {
     const ago = Number(key);
     if (!element.isConnected) continue;
     element.style.left = `${100 * (1 - ago / span)}%`;
-    say(element, ago === 0 ? "now" : ago % 60 ? `−${ago} s` : `−${ago / 60} min`);
+    setText(element, ago === 0 ? "now" : ago % 60 ? `−${ago} s` : `−${ago / 60} min`);
   }
 }

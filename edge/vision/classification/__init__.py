@@ -1,1 +1,1 @@
-"""Expression classification: the int8 network, its manifest and its input."""
+"""Classifies expressions: the int8 network, its manifest, its input, the schedule of inference."""

@@ -1,4 +1,4 @@
-"""The network on the device: finds an interpreter, checks the model, reads faces."""
+"""Runs the int8 network: finds an interpreter, checks the model against its manifest, classifies faces."""
 
 import importlib
 import logging
@@ -25,16 +25,16 @@ RUNTIMES: Final = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
     "tflite-runtime": "tflite_runtime.interpreter",
 }
-"""Module of each distribution, best first: for int8 ai-edge-litert is many times faster."""
+"""Interpreter module by distribution, in order of preference: for int8 ai-edge-litert is many times faster."""
 
 _INTERPRETER_DTYPES: Final = (np.dtype(np.int8), np.dtype(np.uint8))
 _SCALE_TOLERANCE: Final = 1e-6
-"""Relative: a float32 written as decimal JSON and read back."""
+"""Relative difference of a float32 that was written as decimal JSON and read back."""
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """An interpreter package that imports: its distribution name, version and `Interpreter` class."""
+    """An importable interpreter package: distribution name, version and `Interpreter` class."""
 
     name: str
     version: str
@@ -46,9 +46,10 @@ class Runtime:
 
 
 def find_runtime(wanted: str = "auto") -> Runtime:
-    """Import the interpreter: the named one, or with "auto" the best installed.
+    """Import an interpreter.
 
-    Raises ModelError where there is none, with the command that installs one.
+    `wanted`: a key of RUNTIMES, or "auto" for the first of them that is installed. Raises ModelError where it
+    cannot be imported; the message names what to install.
     """
     names = list(RUNTIMES) if wanted == "auto" else [wanted]
     reasons = []
@@ -63,17 +64,18 @@ def find_runtime(wanted: str = "auto") -> Runtime:
 
 
 class Classifier:
-    """An int8 model with its manifest, ready to read faces. Not for several threads at once."""
+    """Classifies faces with an int8 model. Not thread-safe."""
 
     def __init__(self, model: Path, *, threads: int = 1, runtime: str = "auto") -> None:
-        """Load, check against the manifest, and run once.
+        """Load a model, check it against its manifest, and run it once.
 
-        Raises ModelError, naming model and manifest, where they do not fit or the model cannot run.
+        `model`: a .tflite file with its manifest beside it. `runtime`: as for `find_runtime`. Raises ModelError,
+        naming model and manifest, where they do not fit each other or the model cannot run.
         """
         self.path = model
         self.manifest: Manifest = load_manifest(model)
         self.runtime = find_runtime(runtime)
-        self._interpreter = self._created(model, threads)
+        self._interpreter = self._create_interpreter(model, threads)
         self._input = self._checked_input()
         self._output = self._checked_output()
         spec = self.manifest.input
@@ -85,7 +87,7 @@ class Classifier:
 
     @classmethod
     def from_config(cls, config: ModelConfig) -> "Classifier":
-        """Load the model that a configuration names. Raises ModelError as the constructor does."""
+        """Load the configured model. Raises ModelError as the constructor does, and for an unknown name."""
         return cls(find_model(config.name), threads=config.threads, runtime=config.runtime)
 
     @property
@@ -95,10 +97,10 @@ class Classifier:
 
     @property
     def wants_colour(self) -> bool:
-        """Whether frames must carry `bgr`."""
+        """Whether the model needs frames with `bgr`."""
         return self.manifest.input.colour != "gray"
 
-    def _created(self, model: Path, threads: int) -> Any:  # noqa: ANN401 - the interpreters have no types
+    def _create_interpreter(self, model: Path, threads: int) -> Any:  # noqa: ANN401 - the interpreters have no types
         try:
             with log_native_stderr(log):
                 interpreter = self.runtime.interpreter(model_path=str(model), num_threads=threads)
@@ -110,19 +112,19 @@ class Classifier:
             raise ModelError(msg) from error
         return interpreter
 
-    def _unfit(self, what: str) -> ModelError:
-        return ModelError(f"model {self.path} and manifest {self.path.with_suffix('.json')} do not fit: {what}")
+    def _mismatch(self, reason: str) -> ModelError:
+        return ModelError(f"model {self.path} and manifest {self.path.with_suffix('.json')} do not fit: {reason}")
 
     def _checked_input(self) -> dict[str, Any]:
         details = self._interpreter.get_input_details()
         if len(details) != 1:
-            raise self._unfit(f"the model has {len(details)} inputs, but must have one")
+            raise self._mismatch(f"the model has {len(details)} inputs, but must have one")
         spec, detail = self.manifest.input, details[0]
         shape = tuple(int(size) for size in detail["shape"])
         channels = (1, 3) if spec.colour == "gray" else (3,)
         if shape not in [(1, spec.height, spec.width, count) for count in channels]:
-            raise self._unfit(
-                f"the model's input is {'x'.join(map(str, shape))}, the manifest says "
+            raise self._mismatch(
+                f"the model's input is {'x'.join(map(str, shape))}, the manifest states "
                 f"1x{spec.height}x{spec.width}x{channels[0]} ({spec.colour})"
             )
         self._check_quantization("input", detail, self.manifest.quantization.input)
@@ -131,10 +133,10 @@ class Classifier:
     def _checked_output(self) -> dict[str, Any]:
         details = self._interpreter.get_output_details()
         if len(details) != 1:
-            raise self._unfit(f"the model has {len(details)} outputs, but must have one")
+            raise self._mismatch(f"the model has {len(details)} outputs, but must have one")
         shape = tuple(int(size) for size in details[0]["shape"])
         if shape != (1, len(self.labels)):
-            raise self._unfit(
+            raise self._mismatch(
                 f"the model's output is {'x'.join(map(str, shape))}, the manifest names {len(self.labels)} labels"
             )
         self._check_quantization("output", details[0], self.manifest.quantization.output)
@@ -143,28 +145,31 @@ class Classifier:
     def _check_quantization(self, which: str, detail: dict[str, Any], stated: Quantization) -> None:
         dtype = np.dtype(detail["dtype"])
         if dtype not in _INTERPRETER_DTYPES:
-            raise self._unfit(f"the model's {which} is {dtype.name}, but must be int8 or uint8 (full integer)")
+            raise self._mismatch(f"the model's {which} is {dtype.name}, but must be int8 or uint8 (full integer)")
         scale, zero_point = detail["quantization"]
         same_scale = abs(scale - stated.scale) <= _SCALE_TOLERANCE * stated.scale
         if dtype.name != stated.dtype or not same_scale or zero_point != stated.zero_point:
-            raise self._unfit(
+            raise self._mismatch(
                 f"the model's {which} is {dtype.name} with scale {scale:g} and zero point {zero_point}, the manifest "
-                f"says {stated.dtype}, {stated.scale:g} and {stated.zero_point}"
+                f"states {stated.dtype}, {stated.scale:g} and {stated.zero_point}"
             )
 
     def face_crop(self, frame: Frame, box: Box) -> NDArray[np.uint8]:
-        """Return the face as the network sees it: uint8 (height, width) or BGR (height, width, 3)."""
+        """Return the face at the size of the network's input, uint8: grey (height, width), or BGR (height, width, 3).
+
+        Raises ModelError where the model needs colour and the frame has none.
+        """
         spec = self.manifest.input
         picture = frame.bgr if self.wants_colour else frame.luma
         if picture is None:
-            raise self._unfit(f"the manifest asks for {spec.colour}, and the frame carries no colour")
+            raise self._mismatch(f"the manifest requires {spec.colour}, but the frame carries no colour")
         return crop(picture, box, self.manifest.crop_margin, spec.width, spec.height)
 
     def classify_crop(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return calibrated probabilities, float32 (labels,), for a crop as `face_crop` gives it."""
+        """Classify a crop, as `face_crop` returns it; returns calibrated probabilities, float32 (labels,)."""
         if self.manifest.input.colour == "rgb":
             face = np.asarray(cv2.cvtColor(face, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-        # A tenth of the time of NumPy's indexing, on a picture of a hundred pixels' side.
+        # Ten times as fast as NumPy's indexing, on a picture of a hundred pixels a side.
         tensor = cv2.LUT(face, self._table)
         if not self.wants_colour and self._channels > 1:
             tensor = cv2.merge([tensor] * self._channels)
@@ -175,5 +180,5 @@ class Classifier:
         return calibrate(dequantize(output, scale, zero_point), self.manifest.temperature, scale)
 
     def classify(self, frame: Frame, boxes: Sequence[Box]) -> list[NDArray[np.float32]]:
-        """Return calibrated probabilities, float32 (labels,), for each box of a frame."""
+        """Classify the faces of a frame; returns calibrated probabilities, float32 (labels,), for each box."""
         return [self.classify_crop(self.face_crop(frame, box)) for box in boxes]

@@ -1,9 +1,10 @@
-"""The manifest beside a model: everything that `edge` must know and the tensors cannot say.
+"""Reads the manifest of a model, `NAME.json` beside `NAME.tflite`, and finds shipped models.
 
-`NAME.json` lies beside `NAME.tflite`. `emotion-convert export` writes both; this module reads them.
+The manifest holds what `edge` must know and the tensors do not contain. `emotion-convert export` writes both files.
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -19,13 +20,13 @@ _IDENTIFIER: Final = b"TFL3"
 _IDENTIFIER_AT: Final = 4
 _PACKAGE: Final = Path(__file__).parents[2]
 _FOLDERS: Final = (_PACKAGE / "models", _PACKAGE.parent / "models")
-"""Shipped models: in an installed package, else in the checkout."""
+"""Folders of the shipped models: in an installed package, else in the checkout."""
 
 Text = Annotated[str, Meta(min_length=1)]
 
 
 class Quantization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One tensor's own: real value = scale * (integer - zero_point)."""
+    """Quantization of one tensor: real value = scale * (integer - zero_point)."""
 
     dtype: Literal["int8", "uint8"]
     scale: Annotated[float, Meta(gt=0)]
@@ -33,16 +34,16 @@ class Quantization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class TensorQuantization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the exporter saw in the model. `edge` reads the tensors and checks that they agree."""
+    """Quantization of input and output, as the exporter read it from the model. `edge` compares both."""
 
     input: Quantization
     output: Quantization
 
 
 class ModelInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the network looks at.
+    """Size, colour and value range of the network's input.
 
-    `value_range`, "range" in the file: what pixel values 0 and 255 become before quantization.
+    `value_range`, "range" in the file: real values of the pixel values 0 and 255, before quantization.
     """
 
     width: Annotated[int, Meta(ge=8, le=1024)]
@@ -51,10 +52,10 @@ class ModelInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     value_range: tuple[float, float] = field(name="range")
 
     def __post_init__(self) -> None:
-        """Check what a type cannot say."""
+        """Check what the types cannot express."""
         low, high = self.value_range
         if not low < high:
-            msg = f"`range` must rise, not go from {low:g} to {high:g}"
+            msg = f"`range` must rise, but goes from {low:g} to {high:g}"
             raise ValueError(msg)
 
     @property
@@ -64,13 +65,13 @@ class ModelInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the evaluation chose. `unknown_below`: confidence under which a face has no label."""
+    """Thresholds that the evaluation chose. `unknown_below`: a face with less confidence is `unknown`."""
 
     unknown_below: Annotated[float, Meta(ge=0, le=1)]
 
 
 class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One measured figure with what it was measured on. `images`: how many."""
+    """One measured figure, and the data and runtime that it was measured with. `images`: their number."""
 
     name: Text
     value: float
@@ -83,9 +84,9 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The contract between `convert` and `edge`.
 
-    `labels`: in output order. `crop_margin`: share of the face box's side that is added on every side
-    before the crop (negative: taken away). `temperature`: probabilities p become p^(1/T),
-    renormalised, before anything reads them.
+    `labels`: in output order. `crop_margin`: added to the face box on every side before the crop, in sides
+    of the box (negative cuts away). `temperature`: probabilities p become p^(1/T), renormalised, before
+    anything else uses them.
     """
 
     schema: Literal[1] = SCHEMA
@@ -102,27 +103,27 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     intended_use: Text
 
     def __post_init__(self) -> None:
-        """Check what a type cannot say."""
+        """Check what the types cannot express."""
         if len(set(self.labels)) != len(self.labels):
-            msg = "`labels` names one label twice"
+            msg = "`labels` contains one label twice"
             raise ValueError(msg)
 
 
 def manifest_path(model: Path) -> Path:
-    """Return where the manifest of a model lies."""
+    """Return the path of the manifest of a model."""
     return model.with_suffix(".json")
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Return the file's content: indented JSON, UTF-8, keys in the order of the class."""
+    """Return the content of the file: indented JSON, UTF-8, keys in the order of the class."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 def load_manifest(tflite_path: Path) -> Manifest:
-    """Read the manifest beside a model and check that it is this model's.
+    """Read the manifest beside a model, and check that it belongs to this model.
 
-    Raises ModelError where either file is missing, unreadable or no such file, where a value has the
-    wrong type or range, and where the manifest's sha256 is another model's.
+    Raises ModelError where either file is missing, unreadable or of another format, where a value has the
+    wrong type or range, and where the sha256 in the manifest is that of another model.
     """
     path = manifest_path(tflite_path)
     check_model_file(tflite_path)
@@ -145,7 +146,7 @@ def load_manifest(tflite_path: Path) -> Manifest:
 
 
 def check_model_file(path: Path) -> None:
-    """Raise ModelError unless the file is there and begins like a TensorFlow Lite model."""
+    """Raise ModelError unless the file exists and begins as a TensorFlow Lite model does."""
     try:
         with path.open("rb") as file:
             head = file.read(_IDENTIFIER_AT + len(_IDENTIFIER))
@@ -160,22 +161,23 @@ def check_model_file(path: Path) -> None:
         raise ModelError(msg)
 
 
-def shipped_models() -> list[str]:
-    """Return the names of the models that came with the package."""
-    return sorted({path.stem for folder in _FOLDERS for path in folder.glob(f"*{MODEL_SUFFIX}")})
+def shipped_models(folders: Sequence[Path] = _FOLDERS) -> list[str]:
+    """Return the names of the models that are shipped with the package."""
+    return sorted({path.stem for folder in folders for path in folder.glob(f"*{MODEL_SUFFIX}")})
 
 
-def find_model(name_or_path: str) -> Path:
-    """Return the .tflite file for a shipped model's name, or for a path.
+def find_model(name_or_path: str, folders: Sequence[Path] = _FOLDERS) -> Path:
+    """Return the .tflite file of a shipped model, or of a path.
 
-    Anything with a separator or the suffix .tflite is a path. Raises ModelError for a name that is
-    not shipped (naming those that are), and for a file that is no model.
+    Anything with a separator or the suffix .tflite is a path. `folders`: of the shipped models, in the order of
+    the search. Raises ModelError for an unknown name, with the names of the shipped models, and for a file that
+    is not a model.
     """
     if name_or_path.endswith(MODEL_SUFFIX) or "/" in name_or_path or "\\" in name_or_path:
         path = Path(name_or_path).expanduser()
         check_model_file(path)
         return path
-    for folder in _FOLDERS:
+    for folder in folders:
         path = folder / f"{name_or_path}{MODEL_SUFFIX}"
         if path.is_file():
             check_model_file(path)
@@ -183,6 +185,6 @@ def find_model(name_or_path: str) -> Path:
     if Path(name_or_path).is_file():
         check_model_file(Path(name_or_path))
         return Path(name_or_path)
-    known = ", ".join(shipped_models()) or "none"
+    known = ", ".join(shipped_models(folders)) or "none"
     msg = f"there is no model {name_or_path!r}: shipped are {known}; or give the path of a {MODEL_SUFFIX} file"
     raise ModelError(msg)

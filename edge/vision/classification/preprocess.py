@@ -1,4 +1,4 @@
-"""From a face in a frame to the network's input, and from its output to probabilities."""
+"""Converts faces to the network's input, and the network's output to probabilities."""
 
 from typing import Any, Final
 
@@ -8,29 +8,27 @@ from numpy.typing import NDArray
 
 from edge.types import Box
 from edge.vision.classification.manifest import ModelInput
-from edge.vision.pyramid import halved
+from edge.vision.pyramid import halved_to
 
 LEVELS: Final = 256
-"""Values of a uint8 pixel."""
+"""Number of values of a uint8 pixel."""
 
 
 def crop(picture: NDArray[np.uint8], box: Box, margin: float, width: int, height: int) -> NDArray[np.uint8]:
-    """Cut a face out, widened by `margin` of the box's longer side on every side, and resize it.
+    """Crop a face and resize it to `width` by `height`.
 
-    `picture`: uint8 (h, w) or (h, w, 3). Returns uint8 (height, width[, 3]). Outside the picture the
-    edge pixels are repeated, as in training, so that a face at the edge keeps its proportions.
+    `picture`: uint8 (h, w) or (h, w, 3). `margin`: added to the box on every side, in its longer side;
+    negative cuts away. Returns uint8 (height, width[, 3]). Outside the picture the edge pixels are repeated,
+    as in training, so that a face at the edge keeps its proportions.
     """
     side = max(box.width, box.height) * (1 + 2 * margin)
     centre_x, centre_y = box.centre
-    shrinking = side > min(width, height)
-    # Shrinking averages over the pixels; leaving some out would alias skin into noise.
-    if shrinking:
+    if side > min(width, height):
+        # Shrinking has to average: leaving pixels out would alias skin into noise.
         left, top = round(centre_x - side / 2), round(centre_y - side / 2)
         cut = _padded(picture, left, top, max(1, round(side)))
-        # Halves first, which is quick; down to a half of its size a picture can be sampled linearly without
-        # leaving a pixel out.
-        while cut.shape[0] >= 2 * max(width, height):
-            cut = halved(cut)
+        # Halving is fast, and down to half of its size a picture can be interpolated without leaving pixels out.
+        cut = halved_to(cut, max(width, height))
         return np.asarray(cv2.resize(cut, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
     # Pixel centres map to pixel centres, as in cv2.resize.
     scale_x, scale_y = side / width, side / height
@@ -46,13 +44,14 @@ def crop(picture: NDArray[np.uint8], box: Box, margin: float, width: int, height
 
 
 def _padded(picture: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
+    """Cut out a square; repeat the edge pixels where it lies outside the picture."""
     height, width = picture.shape[:2]
     inside = picture[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
     before_y, before_x = max(0, -top), max(0, -left)
     after_y, after_x = max(0, top + side - height), max(0, left + side - width)
     if not (before_x or before_y or after_x or after_y):
         return inside
-    if not inside.size:  # a box wholly outside the picture: a tracker's guess may be
+    if not inside.size:  # a predicted box may lie outside the picture
         return np.zeros((side, side, *picture.shape[2:]), dtype=np.uint8)
     border = (before_y, after_y, before_x, after_x)
     return np.asarray(cv2.copyMakeBorder(inside, *border, cv2.BORDER_REPLICATE), dtype=np.uint8)
@@ -61,9 +60,9 @@ def _padded(picture: NDArray[np.uint8], left: int, top: int, side: int) -> NDArr
 def input_table(
     spec: ModelInput, scale: float, zero_point: int, dtype: type[np.int8 | np.uint8]
 ) -> NDArray[np.integer[Any]]:
-    """Return the quantized input for each of the 256 pixel values; shape (256,), of `dtype`, int8 or uint8.
+    """Return the lookup table from pixel values to quantized input, shape (256,), of `dtype` (int8 or uint8).
 
-    Pixels map linearly onto the range that the float model was trained on, and real = scale *
+    Pixels map linearly to the range that the float model was trained on, and real = scale *
     (quantized - zero_point) (TensorFlow Lite's 8-bit quantization specification).
     """
     low, high = spec.value_range
@@ -74,16 +73,16 @@ def input_table(
 
 
 def dequantize(output: NDArray[np.generic], scale: float, zero_point: int) -> NDArray[np.float32]:
-    """Return real values, float32, of a quantized tensor of any shape."""
+    """Return the real values, float32, of a quantized tensor of any shape."""
     return ((output.astype(np.float32) - zero_point) * scale).astype(np.float32)
 
 
 def calibrate(probabilities: NDArray[np.float32], temperature: float, quantum: float) -> NDArray[np.float32]:
-    """Soften or sharpen probabilities (..., labels): p^(1/T), renormalised to sum 1.
+    """Scale probabilities, float32 (..., labels), by a temperature T: p^(1/T), renormalised to sum 1.
 
-    The same as softmax of the logits over T (Guo et al., "On calibration of modern neural networks",
-    2017), from what a quantized softmax leaves of them. `quantum`: the output's scale; below half of
-    it the quantized output cannot tell, so that no label is ever given probability zero.
+    Equal to the softmax of logits / T (Guo et al., "On calibration of modern neural networks", 2017), but
+    computed from the output of a quantized softmax. `quantum`: scale of that output. Probabilities are raised
+    to at least half of it, below which the output cannot distinguish them, so that none is zero.
     """
     floored = np.maximum(probabilities, quantum / 2)
     powered = floored ** (1 / temperature)

@@ -1,1 +1,1 @@
-"""Face detection: cascades, second-stage verification, and the search schedule."""
+"""Detects faces: search cascade, second-stage verification, search schedule."""

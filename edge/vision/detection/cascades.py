@@ -1,27 +1,31 @@
-"""Where OpenCV's cascades are, and loading one."""
+"""Finds, loads and runs OpenCV's Haar cascades."""
 
 from pathlib import Path
 from typing import Final
 
 import cv2
 
+from edge.config.schema import DetectorConfig
 from edge.errors import CascadeError
+from edge.types import Box, Luma
+from edge.vision.pyramid import reduced_to_width
 
 SEARCH_CASCADE: Final = "haarcascade_frontalface_default.xml"
-CONFIRM_CASCADE: Final = "haarcascade_frontalface_alt.xml"
+VERIFICATION_CASCADE: Final = "haarcascade_frontalface_alt.xml"
 _SYSTEM_FOLDERS: Final = (Path("/usr/share/opencv4/haarcascades"), Path("/usr/share/opencv/haarcascades"))
-"""Where Debian's `opencv-data` puts them."""
+"""Folders of Debian's package `opencv-data`."""
 
 
-def cascade_path(given: str, default: str) -> Path:
-    """Return the cascade file: the one given, else OpenCV's own, else the system's.
+def cascade_path(configured: str, default: str) -> Path:
+    """Return the path of a cascade file.
 
-    Raises CascadeError where there is none.
+    `configured`: a path, or empty for the file named `default` in OpenCV's own folder, else in the
+    system's. Raises CascadeError where neither folder has it.
     """
-    if given:
-        return Path(given).expanduser()
-    own = getattr(getattr(cv2, "data", None), "haarcascades", None)
-    folders = ([Path(own)] if own else []) + list(_SYSTEM_FOLDERS)
+    if configured:
+        return Path(configured).expanduser()
+    opencv_folder = getattr(getattr(cv2, "data", None), "haarcascades", None)
+    folders = ([Path(opencv_folder)] if opencv_folder else []) + list(_SYSTEM_FOLDERS)
     for folder in folders:
         if (folder / default).is_file():
             return folder / default
@@ -31,9 +35,12 @@ def cascade_path(given: str, default: str) -> Path:
 
 
 def load_cascade(path: Path, key: str) -> cv2.CascadeClassifier:
-    """Load a cascade. Raises CascadeError, naming `key` and the file, for anything else than one."""
+    """Load a cascade file.
+
+    Raises CascadeError, naming the configuration key and the file, where it is missing or not a cascade.
+    """
     if not path.is_file():
-        msg = f"{key} is {str(path)!r}, but there is no such file"
+        msg = f"{key} is {str(path)!r}, but this file does not exist"
         raise CascadeError(msg)
     try:
         cascade = cv2.CascadeClassifier(str(path))
@@ -41,6 +48,31 @@ def load_cascade(path: Path, key: str) -> cv2.CascadeClassifier:
     except (cv2.error, SystemError):
         usable = False
     if not usable:
-        msg = f"{key} is {str(path)!r}, but that file is no Haar or LBP cascade (XML as OpenCV trains it)"
+        msg = f"{key} is {str(path)!r}, but this file is not a Haar or LBP cascade (XML, as OpenCV trains it)"
         raise CascadeError(msg)
     return cascade
+
+
+def search_whole_frame(
+    cascade: cv2.CascadeClassifier, luma: Luma, config: DetectorConfig, neighbours: int
+) -> list[tuple[Box, int]]:
+    """Search a grey picture, uint8 (height, width), reduced to `config.search_width_px`.
+
+    `neighbours`: overlapping windows that make a face, as OpenCV's `minNeighbors`. Returns for each face
+    its box, in pixels of `luma`, and its number of windows.
+    """
+    reduced = reduced_to_width(luma, config.search_width_px)
+    shorter_side = min(reduced.shape)
+    smallest, largest = (max(1, round(shorter_side * share)) for share in (config.min_face, config.max_face))
+    boxes, counts = cascade.detectMultiScale2(
+        reduced,
+        scaleFactor=config.scale_factor,
+        minNeighbors=neighbours,
+        minSize=(smallest, smallest),
+        maxSize=(largest, largest),
+    )
+    factor = luma.shape[1] / reduced.shape[1]
+    return [
+        (Box(*(float(value) for value in corners)).scaled(factor), int(count))
+        for corners, count in zip(boxes, counts, strict=True)
+    ]

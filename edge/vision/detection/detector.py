@@ -1,232 +1,221 @@
-"""Finds faces: a Haar cascade searches, a second one must agree before a face may be announced."""
+"""Detects faces in single pictures and in streams: a cascade searches, a second cascade verifies."""
 
 from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.config.schema import DetectorConfig
 from edge.levels import LADDER, Level
 from edge.types import Box, Detection, Luma, TrackPrediction
-from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_cascade
-from edge.vision.detection.confirm import STILL_VERIFICATION, STREAM_VERIFICATION, FaceVerifier
+from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_cascade, search_whole_frame
 from edge.vision.detection.grid import SearchGrid, SearchJob
 from edge.vision.detection.motion import ChangeMap
-from edge.vision.detection.redetect import redetect
+from edge.vision.detection.redetect import redetect, redetect_candidate
 from edge.vision.detection.schedule import Schedule
-from edge.vision.detection.verification import Candidate, VerificationQueue
+from edge.vision.detection.verification import (
+    STILL_VERIFICATION,
+    STREAM_VERIFICATION,
+    Candidate,
+    FaceVerifier,
+    VerificationQueue,
+)
 from edge.vision.pyramid import ImagePyramid
+from edge.vision.tracker import MAX_SIZE_RATIO
 
-_SAME_EPS: Final = 0.2
-"""How alike boxes must be to be merged, as in OpenCV's own search."""
-_MOST_FOLLOWED: Final = 8
-"""Faces looked for per frame; where there are more, in turn."""
-
-_MAY_SHRINK: Final = 0.8
-"""A face that is announced may become so much smaller than the smallest that is looked for; a new one may
-not: the search of everything, which tries no smaller sizes, takes smaller faces for the smallest."""
-_MOST_GROWTH: Final = 1.6
-"""Of a face that is found again by the search of everything; more would be another face."""
-
-
-def whole_search(
-    cascade: cv2.CascadeClassifier, luma: Luma, config: DetectorConfig, neighbours: int
-) -> list[tuple[Box, int]]:
-    """Search a grey picture whole, uint8 (height, width); returns boxes in its pixels, and hits."""
-    height, width = luma.shape
-    reduction = min(1.0, config.search_width_px / width)
-    reduced: NDArray[np.uint8] = luma
-    if reduction < 1:
-        size = (config.search_width_px, max(1, round(height * reduction)))
-        reduced = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    shorter = min(reduced.shape)
-    smallest, largest = (max(1, round(shorter * share)) for share in (config.min_face, config.max_face))
-    boxes, hits = cascade.detectMultiScale2(
-        reduced,
-        scaleFactor=config.scale_factor,
-        minNeighbors=neighbours,
-        minSize=(smallest, smallest),
-        maxSize=(largest, largest),
-    )
-    return [
-        (Box(*(float(value) for value in corners)).scaled(width / reduced.shape[1]), int(count))
-        for corners, count in zip(boxes, hits, strict=True)
-    ]
+_GROUP_EPS: Final = 0.2
+"""Relative difference up to which boxes are merged, as in OpenCV's own search."""
+_MAX_REDETECTIONS: Final = 8
+"""Tracked faces that are redetected in one frame; where there are more, they take turns."""
+_CONFIRMED_MIN_SIZE: Final = 0.8
+"""Smallest size of a confirmed face, as a share of the smallest size of the search. A new face must have the
+full size: the search of the whole frame tries no smaller size, and takes smaller faces for the smallest."""
 
 
 class Detector:
-    """Finds faces in pictures (`detect`) and in a stream of frames (`search`). Not for several threads at once."""
+    """Detects faces in pictures (`detect`) and in a stream of frames (`search`). Not thread-safe."""
 
     def __init__(self, config: DetectorConfig) -> None:
-        """Load both cascades. Raises CascadeError."""
+        """Load both cascades. Raises CascadeError where one is missing or not a cascade."""
         self._config = config
         self.path = cascade_path(config.cascade, SEARCH_CASCADE)
-        self._search = load_cascade(self.path, "detector.cascade")
-        self._confirmer = FaceVerifier(config.confirm_cascade)
+        """File of the search cascade."""
+        self._cascade = load_cascade(self.path, "detector.cascade")
+        self._verifier = FaceVerifier(config.confirm_cascade)
         self._stream: _Stream | None = None
 
     def detect(self, luma: Luma) -> list[Detection]:
-        """Search one grey picture whole, uint8 (height, width); returns its faces, largest first.
+        """Search one grey picture, uint8 (height, width), and verify each face found in it.
 
-        Boxes are in its pixels. Every face found is asked about.
+        Returns verified and unverified faces, largest first, with boxes in pixels of `luma`.
         """
-        found = [
-            Detection(box, hits, self._confirmer.verify(luma, box, STILL_VERIFICATION))
-            for box, hits in whole_search(self._search, luma, self._config, self._config.neighbours)
-        ]
-        # A fixed order, so that a replay gives the same tracks whatever order the search merges in.
-        return sorted(found, key=lambda one: (-one.box.width, one.box.x, one.box.y))
+        found = search_whole_frame(self._cascade, luma, self._config, self._config.neighbours)
+        return _ordered(
+            [
+                Detection(box, neighbours, self._verifier.verify(luma, box, STILL_VERIFICATION))
+                for box, neighbours in found
+            ]
+        )
 
     def search(
-        self, luma: Luma, seconds: float, followed: Sequence[TrackPrediction] = (), level: Level = LADDER[0]
+        self, luma: Luma, seconds: float, predictions: Sequence[TrackPrediction] = (), level: Level = LADDER[0]
     ) -> list[Detection]:
-        """Search the next frame of a stream, uint8 (height, width), at its bounded share of the work.
+        """Search the next frame of a stream, uint8 (height, width), at a bounded cost.
 
-        `seconds`: its time. `followed`: the faces that are looked for again. Returns these where they were
-        found, and new faces with which the second cascade agrees. The first frame of a stream, of a size, or
-        after `restart` is searched whole.
+        `seconds`: time of the frame. `predictions`: the tracked faces, as `Tracker.predict` returns them.
+        `level`: bounds the cost. Returns, largest first, the tracked faces that were found and new faces
+        that passed verification. The whole frame is searched where the stream starts, where the size of the
+        frames changes, and after `reset`.
         """
         if self._stream is None or self._stream.shape != luma.shape:
-            self._stream = _Stream(self._config, self._search, self._confirmer, luma.shape)
-        return self._stream.search(luma, seconds, followed, level)
+            self._stream = _Stream(self._config, self._cascade, self._verifier, luma.shape)
+        return self._stream.search(luma, seconds, predictions, level)
 
-    def restart(self) -> None:
-        """Forget the stream: the next frame has nothing to do with the last one."""
+    def reset(self) -> None:
+        """Forget the stream: the next frame starts a new one."""
         self._stream = None
 
 
 class _Stream:
-    """What the search of a stream knows about its past."""
+    """State of the search of one stream."""
 
     def __init__(
-        self, config: DetectorConfig, cascade: cv2.CascadeClassifier, confirmer: FaceVerifier, shape: tuple[int, ...]
+        self, config: DetectorConfig, cascade: cv2.CascadeClassifier, verifier: FaceVerifier, shape: tuple[int, ...]
     ) -> None:
         self.shape = shape
         self._config = config
         self._cascade = cascade
+        self._verifier = verifier
         height, width = shape
         window = int(cascade.getOriginalWindowSize()[0])
-        # No smaller face than the search of the reduced frame, as `detect` does it, could find.
+        # No smaller than what the search of the reduced frame, as in `detect`, could find.
         self._smallest = max(config.min_face * min(shape), window * max(1.0, width / config.search_width_px))
-        self._layout = SearchGrid(width, height, window, self._smallest, config.max_face * min(shape))
-        self._schedule = Schedule(self._layout)
-        self._changes = ChangeMap(self._layout)
-        self._pictures = ImagePyramid(np.zeros((1, 1), dtype=np.uint8))
-        self._confirmer = confirmer
-        self._questions = VerificationQueue(self._agrees, self._find, self._changes)
-        self._begun = False
-        self._turn = 0
+        self._grid = SearchGrid(width, height, window, self._smallest, config.max_face * min(shape))
+        self._schedule = Schedule(self._grid)
+        self._changes = ChangeMap(self._grid)
+        self._queue = VerificationQueue(self._verify, self._redetect_candidate, self._changes)
+        self._pyramid = ImagePyramid(np.zeros((1, 1), dtype=np.uint8))
+        self._started = False
+        self._next_redetection = 0
 
-    def search(self, luma: Luma, seconds: float, followed: Sequence[TrackPrediction], level: Level) -> list[Detection]:
+    def search(
+        self, luma: Luma, seconds: float, predictions: Sequence[TrackPrediction], level: Level
+    ) -> list[Detection]:
         """Search a frame; see `Detector.search`."""
-        if not self._layout.bands:
+        if not self._grid.bands:
             return []
-        self._pictures = ImagePyramid(luma)
-        self._changes.look(self._pictures)
-        found = self._found_again(followed, seconds)
-        covered = [one.box for one in found.values()]
-        step = level.scale_factor or self._config.scale_factor
-        if self._begun:
-            changed = self._changes.changed(covered)
-            jobs = self._schedule.plan(changed, seconds, level.search_frames, step)
-            candidates = [one for job in jobs for one in self._candidates(job, step)]
-        else:
-            found_whole = whole_search(self._cascade, luma, self._config, self._neighbours(1))
-            candidates = [Candidate(box, hits) for box, hits in found_whole]
-            self._changes.all_searched()
-        unseen = [face for face in followed if face.serial not in found]
-        new, strangers = [], []
-        for one in candidates:
-            if self._questions.was_refused(one.box) or any(box.may_be(one.box) for box in covered):
+        self._pyramid = ImagePyramid(luma)
+        self._changes.update(self._pyramid)
+        redetected = self._redetect(predictions, seconds)
+        tracked = [detection.box for detection in redetected.values()]
+        missed = [prediction for prediction in predictions if prediction.id not in redetected]
+        new, unknown = [], []
+        for candidate in self._candidates(tracked, seconds, level):
+            if self._queue.was_rejected(candidate.box) or any(box.may_match(candidate.box) for box in tracked):
                 continue
-            if any(_may_be(face.box, one.box) for face in unseen):
-                new.append(Detection(one.box, one.hits, None))
+            if any(_may_continue(prediction, candidate.box) for prediction in missed):
+                new.append(Detection(candidate.box, candidate.neighbours, None))
             else:
-                strangers.append(one)
-        self._questions.add(strangers, seconds)
-        self._questions.drop(lambda box: any(other.may_be(box) for other in covered))
-        new += self._asked(found, followed, seconds)
-        self._begun = True
-        # A fixed order, so that a replay gives the same tracks.
-        return sorted([*found.values(), *new], key=lambda one: (-one.box.width, one.box.x, one.box.y))
+                unknown.append(candidate)
+        self._queue.add(unknown, seconds)
+        self._queue.discard(lambda queued: any(box.may_match(queued) for box in tracked))
+        new += self._verified(redetected, predictions, seconds)
+        self._started = True
+        return _ordered([*redetected.values(), *new])
 
-    def _neighbours(self, few: int) -> int:
-        """Return how many neighbours make a candidate.
+    def _min_neighbours(self, verified: int) -> int:
+        """Return how many neighbours make a candidate: `verified` where a second cascade verifies it.
 
-        Few do where a second cascade decides. On the footage a single scheduled search of everything finds 108
-        of 123 faces of walking-and-pause without any, 68 with one.
+        Few are enough then. On the footage a single scheduled search of the whole frame finds 108 of 123
+        faces of walking-and-pause without any neighbour, and 68 with one.
         """
-        return few if self._confirmer.asks else self._config.neighbours // 2
+        return verified if self._verifier.enabled else self._config.neighbours // 2
 
-    def _agrees(self, box: Box) -> bool:
-        return self._confirmer.verify(self._pictures.at(0), box, STREAM_VERIFICATION)
+    def _verify(self, box: Box) -> bool:
+        return self._verifier.verify(self._pyramid.at_octave(0), box, STREAM_VERIFICATION)
 
-    def _find(self, box: Box) -> Box | None:
-        """Look for a face near a box that was found some frames ago."""
-        stranger = TrackPrediction(0, box, box, 0.0, 0, new=True, confirmed=False, asked_seconds=0.0, doubted=True)
-        found = redetect(self._cascade, self._pictures, stranger, ())
-        return found.box if found is not None and found.box.width >= self._smallest else None
+    def _redetect_candidate(self, box: Box) -> Box | None:
+        found = redetect_candidate(self._cascade, self._pyramid, box)
+        return found if found is not None and found.width >= self._smallest else None
 
-    def _found_again(self, followed: Sequence[TrackPrediction], seconds: float) -> dict[int, Detection]:
-        """Look for the followed faces, in turn where there are many; returns those found, by serial."""
-        looked_for = list(followed)
-        if len(looked_for) > _MOST_FOLLOWED:
-            first = self._turn % len(looked_for)
-            looked_for = (looked_for[first:] + looked_for[:first])[:_MOST_FOLLOWED]
-            self._turn = first + _MOST_FOLLOWED
+    def _redetect(self, predictions: Sequence[TrackPrediction], seconds: float) -> dict[int, Detection]:
+        """Search for the tracked faces, at most `_MAX_REDETECTIONS` of them; returns those found, by `Track.id`."""
+        due = list(predictions)
+        if len(due) > _MAX_REDETECTIONS:
+            first = self._next_redetection % len(due)
+            due = (due[first:] + due[:first])[:_MAX_REDETECTIONS]
+            self._next_redetection = first + _MAX_REDETECTIONS
         found: dict[int, Detection] = {}
-        for face in looked_for:
+        for prediction in due:
             taken = [other.box for other in found.values()]
-            one = redetect(self._cascade, self._pictures, face, taken)
-            if one is None:
+            detection = redetect(self._cascade, self._pyramid, prediction, taken)
+            if detection is None:
                 continue
-            if one.box.width >= self._smallest * (_MAY_SHRINK if face.confirmed else 1):
-                found[face.serial] = one
-            elif not face.confirmed:
-                self._questions.refuse(one.box, seconds)
+            if detection.box.width >= self._smallest * (_CONFIRMED_MIN_SIZE if prediction.confirmed else 1):
+                found[prediction.id] = detection
+            elif not prediction.confirmed:
+                self._queue.reject(detection.box, seconds)
         return found
 
-    def _candidates(self, job: SearchJob, step: float) -> list[Candidate]:
-        """Do a job."""
-        band = self._layout.bands[job.band]
+    def _candidates(self, tracked: Sequence[Box], seconds: float, level: Level) -> list[Candidate]:
+        """Search for faces that are not tracked: the whole first frame, then what the schedule plans."""
+        if not self._started:
+            found = search_whole_frame(self._cascade, self._pyramid.at_octave(0), self._config, self._min_neighbours(1))
+            self._changes.mark_all_searched()
+            return [Candidate(box, neighbours) for box, neighbours in found]
+        step = level.scale_factor or self._config.scale_factor
+        jobs = self._schedule.plan(self._changes.changed(tracked), seconds, level.search_frames, step)
+        return [candidate for job in jobs for candidate in self._search(job, step)]
+
+    def _search(self, job: SearchJob, step: float) -> list[Candidate]:
+        band = self._grid.bands[job.band]
         left, top, right, bottom = job.region
         hits = self._cascade.detectMultiScale(
-            self._pictures.at(band.octave)[top:bottom, left:right],
+            self._pyramid.at_octave(band.octave)[top:bottom, left:right],
             scaleFactor=step,
-            minNeighbors=self._neighbours(0),
+            minNeighbors=self._min_neighbours(0),
             minSize=(band.smallest, band.smallest),
             maxSize=(band.largest, band.largest),
         )
-        self._changes.searched(job.band, job.cells)
+        self._changes.mark_searched(job.band, job.cells)
         if not len(hits):
             return []
-        # Twice each, because OpenCV drops what is alone.
-        boxes, counts = cv2.groupRectangles(sorted(np.asarray(hits).tolist()) * 2, 1, _SAME_EPS)
+        # Each hit twice, because OpenCV drops groups of one.
+        boxes, counts = cv2.groupRectangles(sorted(np.asarray(hits).tolist()) * 2, 1, _GROUP_EPS)
         factor = float(1 << band.octave)
         return [
             Candidate(Box(float(x + left), float(y + top), float(width), float(height)).scaled(factor), int(count) // 2)
             for (x, y, width, height), count in zip(boxes, counts, strict=True)
         ]
 
-    def _asked(
-        self, found: dict[int, Detection], followed: Sequence[TrackPrediction], seconds: float
+    def _verified(
+        self, redetected: dict[int, Detection], predictions: Sequence[TrackPrediction], seconds: float
     ) -> list[Detection]:
-        """Ask the second cascade; notes what it says about found faces, returns the new ones."""
-        if not self._begun:
-            return [Detection(one.box, one.hits, verified=True) for one in self._questions.ask_all(seconds)]
-        seen = [(face, found[face.serial].box) for face in followed if face.serial in found]
-        answer = self._questions.ask_one(seen, seconds)
-        if isinstance(answer, Candidate):
-            return [Detection(answer.box, answer.hits, verified=True)]
-        if answer is not None:
-            serial, verified = answer
-            one = found[serial]
-            found[serial] = Detection(one.box, one.hits, verified, serial)
+        """Run the verification of this frame; notes its result in `redetected`, returns verified new faces."""
+        if not self._started:
+            return [_verified_detection(candidate) for candidate in self._queue.verify_all(seconds)]
+        detected = [(one, redetected[one.id].box) for one in predictions if one.id in redetected]
+        result = self._queue.verify_next(detected, seconds)
+        if isinstance(result, Candidate):
+            return [_verified_detection(result)]
+        if result is not None:
+            searched_id, passed = result
+            detection = redetected[searched_id]
+            redetected[searched_id] = Detection(detection.box, detection.neighbours, passed, searched_id)
         return []
 
 
-def _may_be(expected: Box, box: Box) -> bool:
-    """Tell whether a box may be the face that is expected there: the tracker decides."""
-    return expected.may_be(box) and 1 / _MOST_GROWTH <= box.width / expected.width <= _MOST_GROWTH
+def _ordered(detections: list[Detection]) -> list[Detection]:
+    """Sort by size, then place: a replay gives the same tracks, whatever the order in which OpenCV merges."""
+    return sorted(detections, key=lambda detection: (-detection.box.width, detection.box.x, detection.box.y))
+
+
+def _verified_detection(candidate: Candidate) -> Detection:
+    return Detection(candidate.box, candidate.neighbours, verified=True)
+
+
+def _may_continue(prediction: TrackPrediction, box: Box) -> bool:
+    """Return whether a box may be a tracked face; the tracker decides."""
+    ratio = box.width / prediction.box.width
+    return prediction.box.may_match(box) and 1 / MAX_SIZE_RATIO <= ratio <= MAX_SIZE_RATIO

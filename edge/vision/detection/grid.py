@@ -1,4 +1,4 @@
-"""How a frame is divided for the search: octaves of size, bands of sizes, tiles of places. Pure arithmetic."""
+"""Divides the search of a frame into jobs: scale bands, tiles of places, and the cost of each. Pure arithmetic."""
 
 import math
 from dataclasses import dataclass
@@ -6,23 +6,23 @@ from functools import cache
 from typing import Final
 
 CELL_PX: Final = 6
-"""Side of a cell, the unit in which change is seen, in pixels of the finest picture searched: a quarter of
-the cascade's window, so that the smallest face covers four by four."""
+"""Side of a cell, the unit of change detection, in pixels of the finest picture that is searched: a quarter
+of the cascade's window, so that the smallest face covers four by four cells."""
 _TILE_WINDOWS: Final = 4
-"""Side of a tile in windows of its band: larger ones overlap less, smaller ones follow the change closer."""
+"""Side of a tile in windows of its band: larger tiles overlap less, smaller ones fit a change more closely."""
 _OVERLAP: Final = 0.65
-"""Margin around the centres of a search, in its largest windows: half a window, and some more so that a
-face on the border gathers its neighbours."""
+"""Margin around the centres of a search, in sides of its largest window: half a side, and some more so that
+a face on the border has its neighbouring windows."""
 _FIXED_COST: Final = 4000
-"""What a search costs however small it is, in the unit of `SearchGrid.cost`."""
+"""Cost of the smallest search, in the unit of `SearchGrid.cost`."""
 
 Rectangle = tuple[int, int, int, int]
-"""Left, top, right, bottom; the last two are outside."""
+"""Left, top, right, bottom; right and bottom are exclusive."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScaleBand:
-    """Half an octave of face sizes, `smallest` to `largest` pixels of the picture halved `octave` times."""
+    """Half an octave of face sizes: `smallest` to `largest`, in pixels of the frame halved `octave` times."""
 
     octave: int
     smallest: int
@@ -31,7 +31,7 @@ class ScaleBand:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """Windows of one band whose centres are in a rectangle of cells."""
+    """The windows of one band whose centres are in a rectangle of cells."""
 
     band: int
     cells: Rectangle
@@ -39,9 +39,9 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class SearchJob:
-    """One job: a band's windows with centres in `cells`.
+    """The search of one band for faces with centres in `cells`.
 
-    `region`: what has to be looked at for it, pixels of the band's picture. `cost`: in windows' positions.
+    `region`: the part of the band's picture that the search reads, pixels. `cost`: in window positions.
     """
 
     band: int
@@ -62,14 +62,19 @@ def window_sizes(window: int, step: float, smallest: int, largest: int) -> tuple
 
 
 class SearchGrid:
-    """Bands, tiles and what they cost, for frames of one size.
+    """Bands and tiles for frames of one size, and the cost of searching them.
 
     Each octave is searched on a picture in which its smallest faces are as large as the cascade's window:
-    OpenCV moves the window by two pixels there, and by one, four times as often, once it is reduced more.
+    OpenCV moves the window by two pixels there. On a smaller picture it moves the window by one pixel, which
+    makes four times as many positions.
     """
 
     def __init__(self, width: int, height: int, window: int, smallest: float, largest: float) -> None:
-        """Frame size, and the faces' limits, in its pixels; `window`: side of the cascade's window."""
+        """Divide a frame.
+
+        `width`, `height`: of the frame, pixels. `smallest`, `largest`: sides of the faces, pixels of the
+        frame. `window`: side of the cascade's window, pixels.
+        """
         self.window = window
         self.first_octave = max(0, math.floor(math.log2(max(smallest, 1) / window)))
         self._width, self._height = width, height
@@ -78,20 +83,20 @@ class SearchGrid:
         self.cell_px = CELL_PX << self.first_octave
         """Side of a cell in pixels of the frame."""
         self.bands = tuple(self._bands(smallest, largest)) if self.columns and self.rows else ()
-        self.tiles = tuple(tile for number in range(len(self.bands)) for tile in self._tiles(number))
+        self.tiles = tuple(tile for band in range(len(self.bands)) for tile in self._tiles(band))
 
     def size(self, octave: int) -> tuple[int, int]:
-        """Width and height of the picture halved so often."""
+        """Return width and height of the frame halved `octave` times."""
         return self._width >> octave, self._height >> octave
 
-    def search(self, band: int, cells: Rectangle, step: float) -> SearchJob:
-        """Return the job of finding the faces of a band with centres in these cells; `step` between sizes."""
-        one = self.bands[band]
-        width, height = self.size(one.octave)
-        cell = CELL_PX * 2.0 ** (self.first_octave - one.octave)
-        margin = _OVERLAP * one.largest
+    def job(self, band: int, cells: Rectangle, step: float) -> SearchJob:
+        """Return the job that finds the faces of a band with centres in `cells`; `step`: ratio between sizes."""
+        scale_band = self.bands[band]
+        width, height = self.size(scale_band.octave)
+        cell = CELL_PX * 2.0 ** (self.first_octave - scale_band.octave)
+        margin = _OVERLAP * scale_band.largest
         left, top, right, bottom = cells
-        # The frame's last pixels, too few for a cell, belong to the last one.
+        # The last pixels of the frame, too few for a cell, belong to the last cell.
         region = (
             max(0, math.floor(left * cell - margin)),
             max(0, math.floor(top * cell - margin)),
@@ -101,12 +106,12 @@ class SearchGrid:
         return SearchJob(band, cells, region, self.cost(band, region, step))
 
     def cost(self, band: int, region: Rectangle, step: float) -> float:
-        """Estimate what a search costs: pixels of the region at each size to which it is reduced.
+        """Estimate the cost of a search: pixels of the region, summed over the reductions that are searched.
 
-        0 where `step` leaves no size to search.
+        0 where no size of the band is a step of the search.
         """
-        one = self.bands[band]
-        sizes = window_sizes(self.window, step, one.smallest, one.largest)
+        scale_band = self.bands[band]
+        sizes = window_sizes(self.window, step, scale_band.smallest, scale_band.largest)
         if not sizes:
             return 0.0
         pixels = (region[2] - region[0]) * (region[3] - region[1])
@@ -129,13 +134,13 @@ class SearchGrid:
         return bands
 
     def _tiles(self, band: int) -> list[Tile]:
-        one = self.bands[band]
-        side = _TILE_WINDOWS * one.largest
-        width, height = self.size(one.octave)
-        columns = _cuts(self.columns, max(1, round(width / side)))
-        rows = _cuts(self.rows, max(1, round(height / side)))
+        scale_band = self.bands[band]
+        side = _TILE_WINDOWS * scale_band.largest
+        width, height = self.size(scale_band.octave)
+        columns = _divided(self.columns, max(1, round(width / side)))
+        rows = _divided(self.rows, max(1, round(height / side)))
         return [Tile(band, (left, top, right, bottom)) for top, bottom in rows for left, right in columns]
 
 
-def _cuts(cells: int, parts: int) -> list[tuple[int, int]]:
+def _divided(cells: int, parts: int) -> list[tuple[int, int]]:
     return [(cells * part // parts, cells * (part + 1) // parts) for part in range(parts)]

@@ -1,4 +1,4 @@
-"""Finding a followed face again: a small window around where it is expected, over few sizes."""
+"""Detects a known face again: one small window around its predicted place, and few sizes."""
 
 import math
 from collections.abc import Sequence
@@ -11,89 +11,106 @@ from edge.types import Box, Detection, TrackPrediction
 from edge.vision.pyramid import ImagePyramid
 
 _FACE_WINDOWS: Final = 1.33
-"""Size to which the face is brought, in windows of the cascade: 32 pixels for one of 24."""
+"""Side to which the face is resized, in windows of the cascade: 32 pixels for a window of 24."""
 _SLACK: Final = 0.25
-"""How far the face may be from where it is expected, in its sides, where it is known how it moves."""
+"""Distance between predicted and true centre that is always allowed, in sides of the face."""
 _SLACK_NEW: Final = 0.3
-"""... and as much more while that is not known,"""
+"""Additional slack while the face was detected only once, so that its velocity is unknown."""
 _SLACK_SPEED: Final = 0.5
-"""for each side by which it moves between two frames,"""
-_SLACK_MISSED: Final = 0.2
-"""and for each frame in which it was not found."""
-_MOST_SLACK: Final = 1.0
-_SIZES: Final = (0.84, 1.25)
-_SIZES_UNSURE: Final = (0.75, 1.35)
-_STEP: Final = 1.1
-_EVERY_AFTER: Final = 3
-"""A face that was not found in so many frames is looked for in every second one: its window is large by
-then, and the search of everything looks there as well."""
-_TOGETHER: Final = 0.25
-"""Hits whose centres are so near to each other, in sides, are of one face."""
+"""Additional slack for each side by which the face is predicted to move between two frames."""
+_SLACK_MISS: Final = 0.2
+"""Additional slack for each missed frame after the first."""
+_MAX_SLACK: Final = 1.0
+_SIZE_RANGE: Final = (0.84, 1.25)
+"""Smallest and largest size that is searched for, in predicted sides."""
+_WIDE_SIZE_RANGE: Final = (0.75, 1.35)
+"""The same for a face that is new or was missed in more than one frame."""
+_SCALE_STEP: Final = 1.1
+_MAX_FULL_RATE_MISSES: Final = 3
+"""After more misses than this a face is searched for in every second frame: its window is large by then,
+and the scheduled search covers the place as well."""
+_MERGE_DISTANCE: Final = 0.25
+"""Hits whose centres are at most this far apart, in sides of the face, belong to one face."""
 
 _Hit = tuple[float, float, float, float]
-"""Left, top, width, height, pixels of the frame."""
+"""Left, top, width, height in pixels of the frame."""
 
 
 def redetect(
-    cascade: cv2.CascadeClassifier, pictures: ImagePyramid, face: TrackPrediction, taken: Sequence[Box]
+    cascade: cv2.CascadeClassifier, pyramid: ImagePyramid, prediction: TrackPrediction, taken: Sequence[Box]
 ) -> Detection | None:
-    """Look for a followed face in a frame; `taken` are boxes that other faces were found in.
+    """Search for a tracked face in a frame; returns None where it is not found.
 
-    Returns None where it is not found. Every hit of the cascade counts, without a number of neighbours: that
-    a face is there is known, and it turns and blurs.
+    `taken`: boxes of other faces that were found in this frame. A single window of the cascade is enough,
+    without neighbours: the face is known to exist, and it turns and blurs.
     """
-    if face.missed > _EVERY_AFTER and (face.missed + face.serial) % 2:
+    misses = prediction.misses
+    if misses > _MAX_FULL_RATE_MISSES and (misses + prediction.id) % 2:
         return None
+    slack = _SLACK + _SLACK_SPEED * prediction.speed + _SLACK_MISS * max(0, misses - 1) + _SLACK_NEW * prediction.new
+    sizes = _WIDE_SIZE_RANGE if prediction.new or misses > 1 else _SIZE_RANGE
+    found = _merge_nearest(_hits_around(cascade, pyramid, prediction.box, slack, sizes), prediction.box, taken)
+    if found is None:
+        return None
+    box, neighbours = found
+    return Detection(box, neighbours, None, prediction.id)
+
+
+def redetect_candidate(cascade: cv2.CascadeClassifier, pyramid: ImagePyramid, box: Box) -> Box | None:
+    """Search for a candidate that was found some frames ago at `box`; returns where it is now, or None."""
+    found = _merge_nearest(_hits_around(cascade, pyramid, box, _SLACK + _SLACK_NEW, _WIDE_SIZE_RANGE), box, ())
+    return None if found is None else found[0]
+
+
+def _hits_around(
+    cascade: cv2.CascadeClassifier, pyramid: ImagePyramid, predicted: Box, slack: float, size_range: tuple[float, float]
+) -> list[_Hit]:
+    """Search around a predicted box; `slack` and `size_range` in sides of the box."""
     window = cascade.getOriginalWindowSize()[0]
-    side = face.box.width
-    slack = _SLACK + _SLACK_SPEED * face.speed + _SLACK_MISSED * max(0, face.missed - 1) + _SLACK_NEW * face.new
-    reach = side * (0.5 + min(slack, _MOST_SLACK))
-    unsure = face.new or face.missed > 1
+    side = predicted.width
+    reach = side * (0.5 + min(slack, _MAX_SLACK))
     octave = max(0, math.floor(math.log2(side / (_FACE_WINDOWS * window))))
-    picture = pictures.at(octave)
-    centre_x, centre_y = (value / 2**octave for value in face.box.centre)
+    picture = pyramid.at_octave(octave)
+    centre_x, centre_y = (value / 2**octave for value in predicted.centre)
     reach /= 2**octave
     left, top = max(0, round(centre_x - reach)), max(0, round(centre_y - reach))
-    part = picture[top : max(0, round(centre_y + reach)), left : max(0, round(centre_x + reach))]
+    region = picture[top : max(0, round(centre_y + reach)), left : max(0, round(centre_x + reach))]
     factor = _FACE_WINDOWS * window * 2**octave / side
-    size = (round(part.shape[1] * factor), round(part.shape[0] * factor))
+    size = (round(region.shape[1] * factor), round(region.shape[0] * factor))
     if min(size) < window:
-        return None
-    smallest, largest = (round(_FACE_WINDOWS * window * share) for share in (_SIZES_UNSURE if unsure else _SIZES))
-    reduced = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+        return []
+    smallest, largest = (round(_FACE_WINDOWS * window * share) for share in size_range)
+    resized = cv2.resize(region, size, interpolation=cv2.INTER_LINEAR)
     hits = cascade.detectMultiScale(
-        reduced, scaleFactor=_STEP, minNeighbors=0, minSize=(smallest, smallest), maxSize=(largest, largest)
+        resized, scaleFactor=_SCALE_STEP, minNeighbors=0, minSize=(smallest, smallest), maxSize=(largest, largest)
     )
-    if not len(hits):
-        return None
     scale = 2**octave / factor
-    return _chosen(
-        [
-            (left * 2**octave + x * scale, top * 2**octave + y * scale, across * scale, down * scale)
-            for x, y, across, down in sorted(np.asarray(hits).tolist())
-        ],
-        face,
-        taken,
-    )
+    return [
+        (left * 2**octave + x * scale, top * 2**octave + y * scale, width * scale, height * scale)
+        for x, y, width, height in sorted(np.asarray(hits).tolist())
+    ]
 
 
-def _chosen(hits: list[_Hit], face: TrackPrediction, taken: Sequence[Box]) -> Detection | None:
-    """Merge the hits around the one nearest to where the face is expected."""
-    middle_x, middle_y = face.box.centre
-    side = face.box.width
-    placed = []
+def _merge_nearest(hits: list[_Hit], predicted: Box, taken: Sequence[Box]) -> tuple[Box, int] | None:
+    """Average the hits around the one that is nearest to the prediction, without hits on other faces.
+
+    Returns the box and the number of hits in it.
+    """
+    predicted_x, predicted_y = predicted.centre
+    side = predicted.width
+    candidates = []
     for hit in hits:
         x, y = hit[0] + hit[2] / 2, hit[1] + hit[3] / 2
-        if not any(box.holds((x, y)) for box in taken):
-            away = math.hypot(x - middle_x, y - middle_y) / side + abs(math.log(hit[2] / side))
-            placed.append((away, x, y, hit))
-    if not placed:
+        if not any(box.contains((x, y)) for box in taken):
+            distance = math.hypot(x - predicted_x, y - predicted_y) / side + abs(math.log(hit[2] / side))
+            candidates.append((distance, x, y, hit))
+    if not candidates:
         return None
-    _, centre_x, centre_y, _ = min(placed)
+    _, centre_x, centre_y, _ = min(candidates)
     near = [
         hit
-        for _, x, y, hit in placed
-        if abs(x - centre_x) <= _TOGETHER * side and abs(y - centre_y) <= _TOGETHER * side
+        for _, x, y, hit in candidates
+        if abs(x - centre_x) <= _MERGE_DISTANCE * side and abs(y - centre_y) <= _MERGE_DISTANCE * side
     ]
     x, y, width, height = (sum(values) / len(near) for values in zip(*near, strict=True))
-    return Detection(Box(x, y, width, height), len(near), None, face.serial)
+    return Box(x, y, width, height), len(near)

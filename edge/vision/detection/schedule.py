@@ -1,6 +1,6 @@
-"""When each part of the frame is searched: what changed soon, everything now and then, each frame its share.
+"""Schedules the search: changed tiles soon, all tiles every few seconds, at an even cost per frame.
 
-Pure: a function of the frames' changes, their times and the level. Reads no clock.
+A function of the changes in the frames, their times and the level. Reads no clock.
 """
 
 from collections.abc import Sequence
@@ -14,42 +14,43 @@ from numpy.typing import NDArray
 from edge.vision.detection.grid import Rectangle, SearchGrid, SearchJob
 
 REFRESH_SECONDS: Final = 4.0
-"""Every place is searched again after so long even where no change was seen: a face may be too faint for
-that, or missed the first time."""
-_NOW: Final = 1e-9
+"""Period in which all tiles are searched even without a change: a face may be too faint for the change map,
+or missed by the first search."""
+_ROUNDING: Final = 1e-9
+"""Tolerance in the comparison of summed costs."""
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """A tile that changed: since which frame, which cells, and the job."""
+class _ChangedTile:
+    """A changed tile: its index, the frame of the change, and the job that searches the changed cells."""
 
-    tile: int
-    since: int
+    index: int
+    since_frame: int
     job: SearchJob
 
 
 class Schedule:
     """Spreads the search of frames of one size over time.
 
-    A tile that changed is searched within `search_frames` frames of the change. Those that wait are taken
-    in the order of their deadlines, at the pace that the tightest deadline asks for, so that a scene that
-    goes on moving costs the same in every frame. Beside that, a trickle goes round all tiles in
+    A changed tile is searched within `search_frames` frames of the change. Changed tiles are searched in the
+    order of their deadlines, at the pace that the tightest deadline requires, so that a scene with constant
+    movement costs the same in every frame. In addition a slow refresh searches all tiles every
     REFRESH_SECONDS.
     """
 
-    def __init__(self, layout: SearchGrid) -> None:
-        self._layout = layout
-        self._since: list[int | None] = [None] * len(layout.tiles)
+    def __init__(self, grid: SearchGrid) -> None:
+        self._grid = grid
+        self._changed_since: list[int | None] = [None] * len(grid.tiles)
         self._full: dict[float, tuple[list[SearchJob], float]] = {}
         self._frame = 0
         self._seconds: float | None = None
-        self._credit = 0.0
-        self._next = 0
+        self._refresh_credit = 0.0
+        self._next_refresh = 0
 
-    def full(self, step: float) -> tuple[list[SearchJob], float]:
-        """Return the job of each whole tile, and what all of them cost together."""
+    def full_search(self, step: float) -> tuple[list[SearchJob], float]:
+        """Return the jobs of all whole tiles, and their total cost; `step`: ratio between sizes."""
         if step not in self._full:
-            jobs = [self._layout.search(tile.band, tile.cells, step) for tile in self._layout.tiles]
+            jobs = [self._grid.job(tile.band, tile.cells, step) for tile in self._grid.tiles]
             self._full[step] = jobs, sum(job.cost for job in jobs)
         return self._full[step]
 
@@ -58,72 +59,75 @@ class Schedule:
     ) -> list[SearchJob]:
         """Return the jobs of the next frame.
 
-        `changed`: for each band uint8 (rows, columns), not 0 where a window centred in that cell may show
-        something that was not there when it was last searched; None where there is no such cell. `seconds`: the frame's
-        time. `search_frames`: frames over which a search of everything is spread; `step` between sizes.
+        `changed`: for each band uint8 (rows, columns), not 0 where a window with its centre in that cell has
+        changed since it was last searched, as `ChangeMap.changed` returns it; None for a band without change.
+        `seconds`: time of the frame. `search_frames`: frames over which a search of the whole frame is spread.
+        `step`: ratio between the sizes that are searched.
         """
         self._frame += 1
-        waiting = self._waiting(changed, step)
-        jobs = self._due(waiting, search_frames, step)
-        taken = {one.tile for one in jobs}
-        for tile in taken:
-            self._since[tile] = None
-        return [one.job for one in jobs] + self._refresh(seconds, search_frames, step, taken)
+        due = self._due(self._changed_tiles(changed, step), search_frames, step)
+        searched = {tile.index for tile in due}
+        for index in searched:
+            self._changed_since[index] = None
+        return [tile.job for tile in due] + self._refresh(seconds, search_frames, step, searched)
 
-    def _waiting(self, changed: Sequence[NDArray[np.uint8] | None], step: float) -> list[_Waiting]:
-        waiting = []
-        for number, tile in enumerate(self._layout.tiles):
+    def _changed_tiles(self, changed: Sequence[NDArray[np.uint8] | None], step: float) -> list[_ChangedTile]:
+        """Return the changed tiles in the order of their deadlines."""
+        tiles = []
+        for index, tile in enumerate(self._grid.tiles):
             mask = changed[tile.band]
             cells = None if mask is None else _bounds(mask, tile.cells)
             if cells is None:
-                self._since[number] = None
+                self._changed_since[index] = None
                 continue
-            since = self._since[number]
-            if since is None:
-                since = self._since[number] = self._frame
-            job = self._layout.search(tile.band, cells, step)
+            since_frame = self._changed_since[index]
+            if since_frame is None:
+                since_frame = self._changed_since[index] = self._frame
+            job = self._grid.job(tile.band, cells, step)
             if job.cost > 0:
-                waiting.append(_Waiting(number, since, job))
-        return sorted(waiting, key=lambda one: one.since)
+                tiles.append(_ChangedTile(index, since_frame, job))
+        return sorted(tiles, key=lambda tile: tile.since_frame)
 
-    def _due(self, waiting: list[_Waiting], search_frames: int, step: float) -> list[_Waiting]:
-        """Take as many as the tightest deadline asks for, and never more than an even share of everything."""
+    def _due(self, tiles: list[_ChangedTile], search_frames: int, step: float) -> list[_ChangedTile]:
+        """Return the tiles for this frame: the pace of the tightest deadline, at most an even share of the frame."""
         total = pace = 0.0
-        for one in waiting:
-            total += one.job.cost
-            pace = max(pace, total / max(1, one.since + search_frames - self._frame))
-        pace = min(pace, self.full(step)[1] / search_frames)
-        taken, spent = [], 0.0
-        for one in waiting:
-            if spent >= pace - _NOW:
+        for tile in tiles:
+            total += tile.job.cost
+            pace = max(pace, total / max(1, tile.since_frame + search_frames - self._frame))
+        pace = min(pace, self.full_search(step)[1] / search_frames)
+        due, spent = [], 0.0
+        for tile in tiles:
+            if spent >= pace - _ROUNDING:
                 break
-            taken.append(one)
-            spent += one.job.cost
-        return taken
+            due.append(tile)
+            spent += tile.job.cost
+        return due
 
-    def _refresh(self, seconds: float, search_frames: int, step: float, taken: set[int]) -> list[SearchJob]:
-        jobs, everything = self.full(step)
-        if everything <= 0:
+    def _refresh(self, seconds: float, search_frames: int, step: float, searched: set[int]) -> list[SearchJob]:
+        """Return the next jobs of the refresh, without the tiles that this frame searches already."""
+        jobs, full_cost = self.full_search(step)
+        if full_cost <= 0:
             return []
         elapsed = 0.0 if self._seconds is None else seconds - self._seconds
         self._seconds = seconds
-        share = everything / search_frames
-        self._credit = min(self._credit + everything * elapsed / REFRESH_SECONDS, share + max(job.cost for job in jobs))
+        share = full_cost / search_frames
+        max_credit = share + max(job.cost for job in jobs)
+        self._refresh_credit = min(self._refresh_credit + full_cost * elapsed / REFRESH_SECONDS, max_credit)
         chosen, spent = [], 0.0
         for _ in jobs:
-            job = jobs[self._next]
-            if job.cost > self._credit or spent >= share:
+            job = jobs[self._next_refresh]
+            if job.cost > self._refresh_credit or spent >= share:
                 break
-            if job.cost > 0 and self._next not in taken:
+            if job.cost > 0 and self._next_refresh not in searched:
                 chosen.append(job)
                 spent += job.cost
-            self._credit -= job.cost
-            self._next = (self._next + 1) % len(jobs)
+            self._refresh_credit -= job.cost
+            self._next_refresh = (self._next_refresh + 1) % len(jobs)
         return chosen
 
 
 def _bounds(changed: NDArray[np.uint8], cells: Rectangle) -> Rectangle | None:
-    """Return the smallest rectangle around the changed cells of a rectangle, None where there is none."""
+    """Return the bounding box of the changed cells within `cells`, None where none has changed."""
     left, top, right, bottom = cells
     x, y, width, height = cv2.boundingRect(changed[top:bottom, left:right])
     return (left + x, top + y, left + x + width, top + y + height) if width else None

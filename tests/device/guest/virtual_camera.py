@@ -1,8 +1,7 @@
 """Runs `emotion-edge` with the real picamera2 on libcamera's virtual camera, which has no sensor behind it.
 
-In the emulated device, with the installed service's Python: virtual_camera.py PACKAGES ARGUMENT... What picamera2
-takes for granted on a Pi, and a virtual camera cannot have, is supplied here; everything that makes, hands on and
-reads frames is real.
+Runs in the emulated device, with the installed service's Python: virtual_camera.py PACKAGES ARGUMENT... It replaces
+what picamera2 requires of a Pi and a virtual camera lacks. The code that produces, transfers and reads frames is real.
 """
 
 import mmap
@@ -12,20 +11,20 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
-DEBIANS_OWN = "/usr/lib/python3/dist-packages"
-"""Where python3-libcamera is. Last, so that nothing else of it takes the place of what the service brings."""
+DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"
+"""Folder of python3-libcamera. Last in the path, so that the service's own packages come first."""
 
 STREAM_SECONDS = 0.1
-"""Of each of a frame's two streams: five frames a second."""
+"""Delay of each of a frame's two streams: five frames a second."""
 
-NO_FRAME_NEEDS = ("pykms", "prctl", "pidng", "pidng.camdefs", "pidng.core")
-"""What picamera2 imports for previews on a screen, recordings with ffmpeg and raw pictures in files."""
+UNUSED_MODULES = ("pykms", "prctl", "pidng", "pidng.camdefs", "pidng.core")
+"""Modules that picamera2 imports for previews on a screen, recordings with ffmpeg and raw images in files."""
 
 
 class WholeBuffer:
-    """Maps a frame's memory by its size: the virtual camera does not say how much of it it has used.
+    """Maps a frame's memory by its size, because the virtual camera does not report how many bytes it has used.
 
-    It also fills the next as soon as it can, where a sensor exposes: so each frame takes its time here.
+    The virtual camera fills buffers without the delay of an exposure, so each frame is delayed here.
     """
 
     def __init__(self, _allocator: object, buffer: Any, _write: object) -> None:
@@ -41,16 +40,16 @@ class WholeBuffer:
 
 
 def main(packages: str, arguments: list[str]) -> int:
-    """Patch, and run the command."""
-    sys.path += [packages, DEBIANS_OWN]
-    sys.modules.update((name, MagicMock()) for name in NO_FRAME_NEEDS)
+    """Patch picamera2 and run the command."""
+    sys.path += [packages, DEBIAN_PACKAGES]
+    sys.modules.update((name, MagicMock()) for name in UNUSED_MODULES)
 
-    import libcamera  # noqa: PLC0415 - can be found from here on
+    import libcamera  # noqa: PLC0415 - importable only from here on
     import picamera2  # noqa: PLC0415
     from picamera2.allocators import LibcameraAllocator  # noqa: PLC0415
 
     class VirtualCamera(picamera2.Picamera2):
-        """Frames in memory that libcamera itself sets up: Debian's kernel has no heap for a Pi's image processor."""
+        """A camera with memory from libcamera itself: Debian's kernel has no heap for a Pi's image processor."""
 
         def __init__(self, camera_num: int) -> None:
             super().__init__(camera_num, allocator=MagicMock())
@@ -58,14 +57,14 @@ def main(packages: str, arguments: list[str]) -> int:
             self.allocator.sync = WholeBuffer
 
         def _get_raw_modes(self) -> list[dict[str, object]]:
-            # A camera without a sensor has none, and picamera2 takes the first without a look.
+            # A camera without a sensor has no raw mode, and picamera2 uses the first one unchecked.
             return [{"format": "NV12", "size": (640, 480)}]
 
-    picamera2.picamera2.DmaAllocator = MagicMock  # made anew when the camera is closed
-    # Nor does the virtual camera say that a frame has succeeded, and picamera2 drops what has not. It looks at the
-    # `next` of a frame's buffers, and uses that word elsewhere only to read a sensor's tuning.
-    fine = SimpleNamespace(metadata=SimpleNamespace(status=libcamera.FrameMetadata.Status.Success))
-    picamera2.picamera2.next = lambda _buffers: fine
+    picamera2.picamera2.DmaAllocator = MagicMock  # created again when the camera is closed
+    # The virtual camera does not report the success of a frame, and picamera2 drops frames without it. It is read from
+    # `next` of a frame's buffers, and calls `next` elsewhere only to read a sensor's tuning.
+    success = SimpleNamespace(metadata=SimpleNamespace(status=libcamera.FrameMetadata.Status.Success))
+    picamera2.picamera2.next = lambda _buffers: success
     picamera2.Picamera2 = VirtualCamera
 
     from edge.cli import main as emotion_edge  # noqa: PLC0415

@@ -66,11 +66,11 @@ def test_end_of_a_live_stream_is_a_loss(start_capture):
 
 def test_stalled_reader_is_abandoned_and_its_late_frame_discarded(start_capture):
     first, second = ManualCamera(), ManualCamera()
-    capture = start_capture(first, second, stall_seconds=0.1)
+    capture = start_capture(first, second, stall_seconds=0.5)
     first.give(0.0)
     assert capture.next(LONG_SECONDS).number == 0
     until(lambda: capture.error is not None)
-    assert capture.error == "The source gave no frame for 0.1 s"
+    assert capture.error == "The source gave no frame for 0.5 s"
     assert capture.state == "stalled"
     assert second.opened.wait(LONG_SECONDS)
     assert not first.closed.is_set()

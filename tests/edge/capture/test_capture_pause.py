@@ -1,5 +1,6 @@
 """Pausing and resuming capture of live and finite sources."""
 
+import threading
 import time
 
 import pytest
@@ -82,7 +83,8 @@ class TestLive:
         assert capture.reopened == 0
 
     def test_pause_during_an_outage_stops_reopening_until_resume(self, start_capture):
-        backoff = FixedBackoff(0.3)
+        gate = threading.Event()
+        backoff = FixedBackoff(gate=gate)
         first, last = ManualCamera(), ManualCamera()
         capture = start_capture(
             first,
@@ -93,7 +95,8 @@ class TestLive:
         first.lose()
         until(lambda: backoff.attempts)
         capture.pause()
-        time.sleep(0.5)
+        gate.set()
+        time.sleep(0.2)
         assert (backoff.attempts, capture.state) == ([0], "paused")
         capture.resume()
         assert last.opened.wait(LONG_SECONDS)

@@ -74,7 +74,7 @@ class TestReopening:
     def test_stable_session_resets_the_wait(self, start_capture):
         backoff = FixedBackoff(stable_seconds=0.2)
         sources = [ManualCamera() for _ in range(4)]
-        capture = start_capture(*sources, stall_seconds=0.2, backoff=backoff)
+        capture = start_capture(*sources, backoff=backoff)
         sources[0].lose()
         assert sources[1].opened.wait(LONG_SECONDS)
         sources[1].lose()
@@ -105,7 +105,7 @@ class TestReopening:
         assert sources[1].opened.wait(LONG_SECONDS)
         time.sleep(0.3)
         assert not sources[2].opened.is_set()
-        assert capture.state == "stalled"
+        until(lambda: capture.state == "stalled")
         sources[0].end()
         assert sources[2].opened.wait(LONG_SECONDS)
 

@@ -15,7 +15,7 @@ DAEMON = """
 import sys, time
 sys.path[:0] = {path!r}
 from edge.config.schema import MqttConfig
-from edge.mqtt.publisher import MqttSink
+from edge.mqtt.sink import MqttSink
 from edge.sinks.jsonlines import JsonLinesSink
 from support.mqtt import event
 sink = MqttSink(MqttConfig(url={url!r}), "cam") if {url!r} else JsonLinesSink(sys.stdout)

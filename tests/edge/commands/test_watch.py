@@ -20,7 +20,7 @@ from edge.errors import BrokerError, ConfigError
 from edge.messages.payloads import BudgetStep, FacePayload, encode
 from edge.messages.text import clock, describe, describe_health, describe_state
 from edge.messages.topics import KINDS
-from edge.mqtt.publisher import MqttSink
+from edge.mqtt.sink import MqttSink
 from edge.mqtt.types import ReceivedMessage
 from support.mqtt import NOW, Subscriber, event, health, state, wait_until
 

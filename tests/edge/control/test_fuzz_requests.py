@@ -1,4 +1,4 @@
-"""Whatever arrives on a request topic: it is answered or dropped, harms nothing, and learns no secret."""
+"""Any message on a request topic is answered or dropped, changes nothing else, and reveals no secret."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edge.config.schema import Config, MqttConfig, PreviewConfig, RequestsConfig, SourceConfig
 from edge.control.handler import RequestHandler
 from edge.control.pause_file import PauseFile
-from edge.control.protocol import MOST_BYTES, MOST_TRANSACTION, NAMES
+from edge.control.protocol import MAX_PAYLOAD_BYTES, MAX_TRANSACTION_LENGTH, NAMES
 from edge.messages.schemas import load
 from edge.messages.topics import Topics, is_name
 from edge.mqtt.handlers import SendQueue
@@ -29,7 +29,7 @@ CONFIG = Config(
     preview=PreviewConfig(token_file=f"/run/{TOKEN}"),
 )
 SCHEMA = jsonschema.Draft202012Validator(load("response"))
-MOST_ANSWER_BYTES = 16_384
+MAX_RESPONSE_BYTES = 16_384
 
 KEYS = st.sampled_from(["transaction", "paused", "Transaction", "transaction ", "config", "__class__"]) | st.text(
     max_size=8
@@ -71,8 +71,10 @@ PAYLOADS = st.one_of(
         [b"[" * 4096, b'{"a":' * 800, b"x" * 4097, b"9" * 4000, b"\xef\xbb\xbf{}", b"{}\0", b"1e999", b"NaN"]
     ),
 )
-NAMED = st.sampled_from(NAMES) | st.text(string.printable, max_size=20) | st.text(max_size=20) | st.just("x" * 9000)
-TO = st.one_of(
+NAME_LEVELS = (
+    st.sampled_from(NAMES) | st.text(string.printable, max_size=20) | st.text(max_size=20) | st.just("x" * 9000)
+)
+RESPONSE_TOPICS = st.one_of(
     st.none(),
     st.sampled_from(["answers/mine", "home/emotion/cam/state", "home/emotion/cam/response/x", "#", "$SYS/x", ""]),
     st.text(max_size=30),
@@ -80,17 +82,17 @@ TO = st.one_of(
 )
 MESSAGES = st.builds(
     ReceivedMessage,
-    NAMED.map(lambda name: f"home/emotion/cam/request/{name}"),
+    NAME_LEVELS.map(lambda name: f"home/emotion/cam/request/{name}"),
     PAYLOADS,
     st.sampled_from([False, False, False, True]),
     st.booleans(),
-    TO,
+    RESPONSE_TOPICS,
     st.none() | st.binary(max_size=300),
 )
 
 
 class Sensor:
-    """Its configuration is full of secrets."""
+    """A sensor that can be paused."""
 
     def __init__(self) -> None:
         self.paused = False
@@ -109,51 +111,51 @@ def words():
 
 
 def expected_transaction(payload: bytes) -> str | None:
-    """As another reader of JSON finds it."""
+    """Return the transaction as another JSON parser reads it."""
     try:
         transaction = json.loads(payload)["transaction"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return transaction if isinstance(transaction, str) and len(transaction) <= MOST_TRANSACTION else None
+    return transaction if isinstance(transaction, str) and len(transaction) <= MAX_TRANSACTION_LENGTH else None
 
 
-@pytest.mark.timeout(7200)  # a machine that is busy with something else
+@pytest.mark.timeout(7200)  # a busy machine
 @fuzz
 @given(MESSAGES)
 @example(ReceivedMessage("home/emotion/cam/request/config", b'{"transaction":"\\ud800"}', retained=False))
 @example(ReceivedMessage("home/emotion/cam/request/\ud800", b"", retained=False))
 def test_any_request_is_answered_or_dropped(words: Words, message: ReceivedMessage) -> None:
     words.said = ""
-    desk = RequestHandler(RequestsConfig(), TOPICS, PauseFile(None))
+    handler = RequestHandler(RequestsConfig(), TOPICS, PauseFile(None))
     sensor = Sensor()
-    box = SendQueue(lambda: None)
-    desk.received(message, box.post)
-    desk.attend(sensor, CONFIG)
-    posted: list[OutgoingMessage] = []
-    while (post := box.take()) is not None:
-        posted.append(post)
+    send_queue = SendQueue(lambda: None)
+    handler.received(message, send_queue.publish)
+    handler.process_pending(sensor, CONFIG)
+    published: list[OutgoingMessage] = []
+    while (one := send_queue.take()) is not None:
+        published.append(one)
     if message.retained:
-        event("of the past")
-        assert not posted
+        event("retained")
+        assert not published
         assert not sensor.paused
     else:
-        assert 1 <= len(posted) <= 2
-    for post in posted:
-        assert is_name(post.topic)
-        assert len(post.payload) < MOST_ANSWER_BYTES
-        assert (post.qos, post.retain) == (1, False)
-        assert post.topic.startswith("home/emotion/cam/response/") or post.topic == message.response_topic
-        answer = msgspec.json.decode(post.payload)
-        SCHEMA.validate(answer)
-        assert posted[0].payload == post.payload
-        event(answer["status"])
-        if answer["status"] == "ok":
-            assert len(message.payload) <= MOST_BYTES
+        assert 1 <= len(published) <= 2
+    for one in published:
+        assert is_name(one.topic)
+        assert len(one.payload) < MAX_RESPONSE_BYTES
+        assert (one.qos, one.retain) == (1, False)
+        assert one.topic.startswith("home/emotion/cam/response/") or one.topic == message.response_topic
+        response = msgspec.json.decode(one.payload)
+        SCHEMA.validate(response)
+        assert published[0].payload == one.payload
+        event(response["status"])
+        if response["status"] == "ok":
+            assert len(message.payload) <= MAX_PAYLOAD_BYTES
             assert message.topic.rpartition("/")[2] in NAMES
-            assert answer["transaction"] == expected_transaction(message.payload)
-            assert (answer["config"] is not None) == message.topic.endswith("/config")
+            assert response["transaction"] == expected_transaction(message.payload)
+            assert (response["config"] is not None) == message.topic.endswith("/config")
         else:
-            assert answer["error"]
-            assert len(answer["error"]) < 400
+            assert response["error"]
+            assert len(response["error"]) < 400
             assert not sensor.paused
-    assert not leaked(words.said + " ".join(post.payload.decode() for post in posted))
+    assert not leaked(words.said + " ".join(one.payload.decode() for one in published))

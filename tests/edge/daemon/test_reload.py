@@ -107,16 +107,16 @@ def test_other_groups_count_from_the_next_message_on_and_bad_ones_not_at_all():
 def test_a_face_in_view_is_judged_by_the_new_rules():
     expression = ExpressionFilter(("happy", "sad"), EventsConfig(smoothing_seconds=0, dwell_seconds=10.0), 0.4)
     happy, sad = np.array([0.8, 0.2], np.float32), np.array([0.2, 0.8], np.float32)
-    expression.read(happy, 0.0)
-    expression.settle()
+    expression.add_prediction(happy, 0.0)
+    expression.initialise()
     for tenth in range(1, 20):
-        expression.read(sad, tenth / 10)
-        assert expression.decide() is None
+        expression.add_prediction(sad, tenth / 10)
+        assert expression.update() is None
     expression.configure(EventsConfig(smoothing_seconds=0, dwell_seconds=1.0))
-    assert expression.decide() == "happy"
+    assert expression.update() == "happy"
     assert expression.label == "sad"
     expression.configure(EventsConfig(smoothing_seconds=0, dwell_seconds=0.0, unknown_below=0.9))
-    assert expression.decide() == "sad"
+    assert expression.update() == "sad"
     assert expression.label == UNKNOWN
 
 

@@ -1,3 +1,5 @@
+"""The discovery message: Home Assistant's rules, ids, and recognition of our own messages."""
+
 import copy
 
 import msgspec
@@ -27,7 +29,7 @@ def described(**changes: object) -> dict:
 
 
 @given(device=DEVICE_IDS, name=st.text(max_size=64), labels=LABELS, version=st.text(min_size=1, max_size=10))
-def test_every_message_keeps_home_assistants_rules(device: str, name: str, labels: list[str], version: str) -> None:
+def test_discovery_message_keeps_home_assistants_rules(device: str, name: str, labels: list[str], version: str) -> None:
     model = msgspec.structs.replace(info().model, labels=labels)
     described = msgspec.structs.replace(info(), device=device, name=name, version=version, model=model)
     message = discovery("homeassistant", Topics("emotion-edge", device), described)
@@ -40,7 +42,7 @@ def test_every_message_keeps_home_assistants_rules(device: str, name: str, label
     assert removal(message.topic) == OutgoingMessage(message.topic, b"", 1, retain=True)
 
 
-def test_these_entities_are_there() -> None:
+def test_message_describes_all_entities() -> None:
     entities = described()["components"]
     assert {
         platform: {key for key, entity in entities.items() if entity["platform"] == platform} for platform in COMMON
@@ -51,7 +53,7 @@ def test_these_entities_are_there() -> None:
     assert diagnostic == {"problem", "latency", "fps", "temperature", "level", "waiting"}
 
 
-def test_ids_do_not_depend_on_what_a_person_can_rename_or_exchange() -> None:
+def test_ids_depend_on_the_device_id_alone() -> None:
     def ids(message: dict) -> list:
         entities = message["components"].values()
         return [message["device"]["identifiers"], [(one["unique_id"], one["default_entity_id"]) for one in entities]]
@@ -63,11 +65,11 @@ def test_ids_do_not_depend_on_what_a_person_can_rename_or_exchange() -> None:
     assert ids(described(device="hall")) != ids(described())
 
 
-def test_a_sensor_without_a_name_goes_by_its_id() -> None:
+def test_sensor_without_a_name_is_named_by_its_id() -> None:
     assert described(name="")["device"]["name"] == "cam"
 
 
-def test_without_requests_the_switch_is_taken_away_and_nothing_else() -> None:
+def test_without_requests_only_the_switch_is_removed() -> None:
     message = discovery("homeassistant", TOPICS, info(), commands=False)
     full = discovery("homeassistant", TOPICS, info())
     entities = rules.read(message.topic, message.payload)
@@ -75,7 +77,7 @@ def test_without_requests_the_switch_is_taken_away_and_nothing_else() -> None:
     assert msgspec.json.decode(message.payload)["components"]["paused"] == {"platform": "switch"}
 
 
-def test_topics_are_those_of_the_sensor() -> None:
+def test_entities_use_the_topics_of_the_sensor() -> None:
     entities = described()["components"]
     assert {entity["state_topic"] for entity in entities.values()} == {TOPICS.state, TOPICS.event, TOPICS.health}
     assert entities["paused"]["command_topic"] == "emotion-edge/cam/request/pause"
@@ -95,12 +97,12 @@ def test_topics_are_those_of_the_sensor() -> None:
         (b'{"origin":{"name":"emotion-edge","sw_version":"0.0.1"},"components":{}}', True),
     ],
 )
-def test_only_our_own_messages_are_ours(payload: bytes, ours: bool) -> None:  # noqa: FBT001
+def test_only_messages_of_this_program_are_recognised(payload: bytes, ours: bool) -> None:  # noqa: FBT001
     assert is_ours(payload) is ours
 
 
 @given(st.binary(max_size=40))
-def test_no_message_upsets_the_question_whose_it_is(payload: bytes) -> None:
+def test_arbitrary_bytes_are_not_recognised(payload: bytes) -> None:
     assert is_ours(payload) is False
 
 
@@ -158,7 +160,7 @@ def _with(value: object, *path: str):
         _with("emotion-edge/cam/status", "components", "fps", "availability_topic"),
     ],
 )
-def test_the_restated_rules_tell_right_from_wrong(change) -> None:
+def test_restated_rules_refuse_invalid_messages(change) -> None:
     message = copy.deepcopy(described())
     topic = config_topic("homeassistant", "cam")
     rules.read(topic, msgspec.json.encode(message))
@@ -168,6 +170,6 @@ def test_the_restated_rules_tell_right_from_wrong(change) -> None:
 
 
 @pytest.mark.parametrize("topic", ["homeassistant/x/config", "homeassistant/device/a x/config", "x/device/x/config"])
-def test_the_restated_rules_know_the_topic(topic: str) -> None:
+def test_restated_rules_refuse_invalid_topics(topic: str) -> None:
     with pytest.raises(ValueError, match="x/config"):
         rules.read(topic, msgspec.json.encode(described()))

@@ -1,4 +1,4 @@
-"""Connections: versions of MQTT, TLS, and peers that are no broker at all."""
+"""Covers connections: versions of MQTT, TLS, limits of the broker, and servers that are no broker."""
 
 import contextlib
 import select
@@ -8,26 +8,27 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-import edge.mqtt.connection
 from edge.commands.demo_broker import PrivateBroker, TlsFiles
 from edge.config.schema import MqttConfig
 from edge.errors import BrokerError
-from edge.mqtt.dialler import Connector
+from edge.mqtt.connection import Connector
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.publisher import MqttSink
-from edge.mqtt.settings import broker_settings
+from edge.mqtt.settings import Timing, broker_settings
+from edge.mqtt.sink import MqttSink
 from edge.mqtt.types import OutgoingMessage, ProtocolVersion
 from support.mqtt import Certificates, Subscriber, event, wait_until
 
 MakeBroker = Callable[..., PrivateBroker]
-Answers = Callable[[bytes], bytes | None]
+Answer = Callable[[bytes], bytes | None]
 
 
 class Peer:
-    """A loopback server. It reads one packet, sends `answer(packet)` and closes, or where that is None
-    stands between the client and a real broker."""
+    """A loopback server that reads one packet, sends `answer(packet)` and closes.
 
-    def __init__(self, answer: Answers, broker_port: int = 0) -> None:
+    Where `answer` returns None it is a proxy between the client and a real broker.
+    """
+
+    def __init__(self, answer: Answer, broker_port: int = 0) -> None:
         self._answer, self._broker_port = answer, broker_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -46,9 +47,9 @@ class Peer:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._attend, args=(client,), daemon=True).start()
+            threading.Thread(target=self._handle, args=(client,), daemon=True).start()
 
-    def _attend(self, client: socket.socket) -> None:
+    def _handle(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
             packet = client.recv(4096)
             name = packet.find(b"\0\4MQTT")
@@ -73,7 +74,7 @@ class Peer:
 def make_peer() -> Iterator[Callable[..., Peer]]:
     peers = []
 
-    def make(answer: Answers, broker_port: int = 0) -> Peer:
+    def make(answer: Answer, broker_port: int = 0) -> Peer:
         peers.append(Peer(answer, broker_port))
         return peers[-1]
 
@@ -82,12 +83,12 @@ def make_peer() -> Iterator[Callable[..., Peer]]:
         peer.close()
 
 
-def dialler(url: str, **settings: object) -> Connector:
+def connector(url: str, **settings: object) -> Connector:
     return Connector(broker_settings(MqttConfig(url=url, **settings), {}), "tester")  # type: ignore[arg-type]
 
 
-def test_speaks_mqtt_5_where_it_may(broker: PrivateBroker) -> None:
-    with dialler(broker.url).connect() as connection:
+def test_connects_with_mqtt_5(broker: PrivateBroker) -> None:
+    with connector(broker.url).connect() as connection:
         assert connection.protocol is ProtocolVersion.MQTT_5
         assert connection.receive_maximum == 20
         connection.close()
@@ -98,12 +99,12 @@ def test_speaks_mqtt_5_where_it_may(broker: PrivateBroker) -> None:
 @pytest.mark.parametrize(
     "refusal",
     [
-        pytest.param(b"\x20\x03\x00\x84\x00", id="as MQTT 5 has it"),
-        pytest.param(b"\x20\x02\x00\x01", id="as MQTT 3.1.1 has it"),
-        pytest.param(b"", id="by hanging up"),
+        pytest.param(b"\x20\x03\x00\x84\x00", id="MQTT 5 CONNACK"),
+        pytest.param(b"\x20\x02\x00\x01", id="MQTT 3.1.1 CONNACK"),
+        pytest.param(b"", id="closed connection"),
     ],
 )
-def test_falls_back_where_the_broker_wants_the_older_version(
+def test_falls_back_to_mqtt_3_1_1(
     broker: PrivateBroker, subscribe: Callable[..., Subscriber], make_peer: Callable[..., Peer], refusal: bytes
 ) -> None:
     peer = make_peer(lambda packet: refusal if packet[packet.find(b"MQTT") + 4] == 5 else None, broker.port)
@@ -119,10 +120,10 @@ def test_falls_back_where_the_broker_wants_the_older_version(
     assert "as emotion-edge-cam (p2, c1, k30)" in broker.log()
 
 
-def test_broker_that_speaks_neither_version(make_peer: Callable[..., Peer]) -> None:
+def test_broker_without_either_version_fails_the_start(make_peer: Callable[..., Peer]) -> None:
     peer = make_peer(lambda _: b"\x20\x02\x00\x01")
     sink = MqttSink(MqttConfig(url=peer.url), "cam")
-    with pytest.raises(BrokerError, match=r"speaks neither MQTT 5 nor 3\.1\.1"):
+    with pytest.raises(BrokerError, match=r"supports neither MQTT 5 nor 3\.1\.1"):
         sink.start()
     assert peer.levels == [5, 4]
 
@@ -130,29 +131,31 @@ def test_broker_that_speaks_neither_version(make_peer: Callable[..., Peer]) -> N
 @pytest.mark.parametrize(
     "answer", [b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", b"\x15\x03\x01\x00\x02\x02\x32", b"\xf1" * 50]
 )
-def test_something_else_that_answers(make_peer: Callable[..., Peer], answer: bytes) -> None:
+def test_server_that_is_no_broker_is_named(make_peer: Callable[..., Peer], answer: bytes) -> None:
     peer = make_peer(lambda _: answer)
     with pytest.raises(ConnectFailedError) as caught:
-        dialler(peer.url).connect()
-    # What cannot be told from a broker that broke off is tried again, with a hint.
+        connector(peer.url).connect()
+    # A server that behaves like a broker that closes the connection is tried again, with a hint.
     assert ("is no MQTT broker" in str(caught.value)) == caught.value.permanent
     assert caught.value.permanent or "mqtts://" in str(caught.value)
 
 
-def test_peer_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge.mqtt.connection, "CONNECT_SECONDS", 0.2)
+def test_server_that_never_answers_is_tried_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        sink = MqttSink(MqttConfig(url=f"mqtt://127.0.0.1:{silent.getsockname()[1]}"), "cam")
+        mqtt = MqttConfig(url=f"mqtt://127.0.0.1:{silent.getsockname()[1]}")
+        sink = MqttSink(mqtt, "cam", timing=Timing(connect_seconds=0.2))
         sink.start()
         assert sink.status().failure is None
         assert sink.status().broker == "disconnected"
         assert sink.close(0.0)
 
 
-def test_more_than_the_broker_takes_at_once(make_broker: MakeBroker, subscribe: Callable[..., Subscriber]) -> None:
+def test_receive_maximum_of_the_broker_is_respected(
+    make_broker: MakeBroker, subscribe: Callable[..., Subscriber]
+) -> None:
     broker = make_broker(extra=["max_inflight_messages 1"])
     broker.start()
-    with dialler(broker.url).connect() as connection:
+    with connector(broker.url).connect() as connection:
         assert connection.receive_maximum == 1
     subscriber = subscribe(broker)
     sink = MqttSink(MqttConfig(url=broker.url), "cam")
@@ -164,10 +167,9 @@ def test_more_than_the_broker_takes_at_once(make_broker: MakeBroker, subscribe: 
     assert subscriber.seqs == list(range(1, 51))
 
 
-def test_big_message_both_ways(broker: PrivateBroker) -> None:
-    """More than a socket takes at once, so that writing and reading go on in pieces."""
+def test_message_larger_than_the_socket_buffers_is_sent_and_received(broker: PrivateBroker) -> None:
     payload = bytes(3_000_000)
-    with dialler(broker.url).connect() as connection:
+    with connector(broker.url).connect() as connection:
         assert connection.subscribe(["big"]) is None
         connection.publish(OutgoingMessage("big", payload, 1, retain=False))
         received: list[bytes] = []
@@ -195,7 +197,7 @@ def make_tls_broker(make_broker: MakeBroker, certificates: Certificates) -> Call
     return make
 
 
-def test_tls_with_client_certificate(
+def test_tls_with_a_client_certificate_connects(
     make_tls_broker: Callable[..., PrivateBroker], certificates: Certificates, subscribe: Callable[..., Subscriber]
 ) -> None:
     broker = make_tls_broker(wants_certificate=True)
@@ -212,7 +214,7 @@ def test_tls_with_client_certificate(
     assert subscriber.seqs == list(range(1, 101))
 
 
-def test_tls_without_the_client_certificate_that_the_broker_wants(
+def test_tls_without_the_required_client_certificate_fails_the_start(
     make_tls_broker: Callable[..., PrivateBroker], certificates: Certificates
 ) -> None:
     broker = make_tls_broker(wants_certificate=True)
@@ -222,7 +224,7 @@ def test_tls_without_the_client_certificate_that_the_broker_wants(
 
 
 @pytest.mark.parametrize("ca_file", ["other_ca", None])
-def test_tls_with_an_authority_that_did_not_sign(
+def test_tls_certificate_of_an_unknown_authority_fails_the_start(
     make_tls_broker: Callable[..., PrivateBroker], certificates: Certificates, ca_file: str | None
 ) -> None:
     broker = make_tls_broker(wants_certificate=False)
@@ -232,7 +234,7 @@ def test_tls_with_an_authority_that_did_not_sign(
         sink.start()
 
 
-def test_tls_with_a_name_that_the_certificate_was_not_made_for(
+def test_tls_certificate_for_another_host_fails_the_start(
     make_tls_broker: Callable[..., PrivateBroker], certificates: Certificates
 ) -> None:
     broker = make_tls_broker(wants_certificate=False)
@@ -242,12 +244,14 @@ def test_tls_with_a_name_that_the_certificate_was_not_made_for(
         sink.start()
 
 
-def test_tls_with_a_broker_that_has_none(broker: PrivateBroker) -> None:
-    with pytest.raises(ConnectFailedError, match="broke off the handshake; if that port is without TLS"):
-        dialler(broker.url.replace("mqtt:", "mqtts:")).connect()
+def test_tls_with_a_plain_broker_names_mqtt_url(broker: PrivateBroker) -> None:
+    with pytest.raises(
+        ConnectFailedError, match="closed the connection during the TLS handshake; if this port is without TLS"
+    ):
+        connector(broker.url.replace("mqtt:", "mqtts:")).connect()
 
 
-def test_plain_with_a_broker_that_wants_tls(make_tls_broker: Callable[..., PrivateBroker]) -> None:
+def test_plain_connection_with_a_tls_broker_names_mqtt_url(make_tls_broker: Callable[..., PrivateBroker]) -> None:
     broker = make_tls_broker(wants_certificate=False)
     with pytest.raises(ConnectFailedError, match=r"mqtts://|no MQTT broker"):
-        dialler(f"mqtt://127.0.0.1:{broker.port}").connect()
+        connector(f"mqtt://127.0.0.1:{broker.port}").connect()

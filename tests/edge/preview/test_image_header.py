@@ -1,4 +1,4 @@
-"""What is read of a picture before it is decoded."""
+"""Format, size and completeness of a picture, read from its header."""
 
 import contextlib
 import struct
@@ -24,42 +24,42 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_format_and_size(kind):
+def test_format_and_size_are_read(kind):
     data = encoded(RAMP, *KINDS[kind])
-    head = read_image_header(data)
-    assert (head.kind, head.width, head.height, head.whole) == (
+    header = read_image_header(data)
+    assert (header.format, header.width, header.height, header.complete) == (
         kind.split()[-1].replace("restarts", "JPEG"),
         47,
         31,
         True,
     )
-    assert head.pixels == 31 * 47
+    assert header.pixels == 31 * 47
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_cut_off_is_known(kind):
+def test_picture_that_is_cut_off_is_incomplete(kind):
     data = encoded(np.random.default_rng(1).integers(0, 255, (120, 160), np.uint8), *KINDS[kind])
-    assert not read_image_header(data[: 2 * len(data) // 3]).whole
+    assert not read_image_header(data[: 2 * len(data) // 3]).complete
 
 
-def test_a_jpeg_may_have_something_behind_its_end():
-    assert read_image_header(encoded(RAMP) + b"a film follows").whole
+def test_data_after_the_end_of_a_jpeg_are_ignored():
+    assert read_image_header(encoded(RAMP) + b"a film follows").complete
 
 
-def test_a_thumbnails_end_is_not_the_pictures():
+def test_end_of_an_embedded_thumbnail_is_not_the_end_of_the_picture():
     data = encoded(RAMP)
     thumbnail = encoded(RAMP[:8, :8])
     block = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
-    head = read_image_header((data[:2] + block + data[2:])[:-2])
-    assert (head.width, head.height, head.whole) == (47, 31, False)
+    header = read_image_header((data[:2] + block + data[2:])[:-2])
+    assert (header.width, header.height, header.complete) == (47, 31, False)
 
 
 @pytest.mark.parametrize(
     ("data", "why"),
     [
         (b"", "empty"),
-        (b"hello, I am a text", "no picture"),
-        (b"GIF89a" + bytes(40), "no picture"),
+        (b"hello, I am a text", "not a picture"),
+        (b"GIF89a" + bytes(40), "not a picture"),
         (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
         (b"\xff\xd8\xff\xe0\x00", "cut off"),
         (b"\xff\xd8\xff\xe0\x00\x01" + bytes(40), "damaged"),
@@ -71,16 +71,16 @@ def test_a_thumbnails_end_is_not_the_pictures():
         (b"RIFF\x40\0\0\0WEBPVP8X", "cut off"),
     ],
 )
-def test_what_is_none_is_said(data, why):
+def test_unsupported_or_damaged_data_are_refused_with_a_reason(data, why):
     with pytest.raises(NotAnImage, match=why):
         read_image_header(data)
 
 
 @given(st.binary(max_size=300), st.sampled_from(sorted(KINDS)), st.integers(0, 400))
-def test_any_bytes_are_a_head_or_no_picture(noise, kind, at):
+def test_any_bytes_have_a_header_or_are_refused(noise, kind, at):
     data = encoded(RAMP, *KINDS[kind])
-    for spoiled in (noise, data[:at] + noise, data[:at] + noise + data[at:], data[:at]):
+    for damaged in (noise, data[:at] + noise, data[:at] + noise + data[at:], data[:at]):
         with contextlib.suppress(NotAnImage):
-            head = read_image_header(spoiled)
-            assert head.width > 0
-            assert head.height > 0
+            header = read_image_header(damaged)
+            assert header.width > 0
+            assert header.height > 0

@@ -1,4 +1,4 @@
-"""Pictures on demand, through the server: what is read, and what is refused with which sentence."""
+"""Pictures on demand, through the server: what is inspected, and what is refused with which sentence."""
 
 import struct
 
@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.config.schema import ModelConfig
+from edge.vision.classification.classifier import Classifier
 from support.mqtt import wait_until
 from support.preview import LABELS, Site, actor, encoded, result
 
@@ -22,7 +24,7 @@ def decoded(data):
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
-def test_box_label_probabilities_and_the_crop(site):
+def test_answer_holds_box_label_probabilities_and_crop(site):
     answer = site.upload(encoded(actor("happy")))
     assert answer.status == 200
     content, (picture, crop) = answer.record
@@ -33,18 +35,18 @@ def test_box_label_probabilities_and_the_crop(site):
     assert 0.25 < face["box"]["x"] + face["box"]["width"] / 2 < 0.75
     assert (content["width"], content["height"]) == (640, 480)
     assert decoded(picture).shape == (480, 640)
-    # The face as the network saw it: the very pixels that it was given.
-    on_demand = site.preview._pages._on_demand
-    size = on_demand._classifier.manifest.input
-    seen = decoded(crop)
-    assert seen.shape == (size.height, size.width)
-    again = on_demand._classifier.classify_crop(seen)
+    # The crop has exactly the pixels that the network received.
+    classifier = Classifier.from_config(ModelConfig())
+    size = classifier.manifest.input
+    pixels = decoded(crop)
+    assert pixels.shape == (size.height, size.width)
+    again = classifier.classify_crop(pixels)
     assert again == pytest.approx(list(face["probabilities"].values()), abs=2e-4)
     assert content["sentence"] == "1 face."
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp"])
-def test_other_formats(site, suffix):
+def test_png_and_webp_are_inspected(site, suffix):
     content, _ = site.upload(encoded(actor("surprise"), suffix), f"image/{suffix[1:]}").record
     assert [face["emotion"] for face in content["faces"]] == ["surprise"]
 
@@ -53,9 +55,9 @@ def test_other_formats(site, suffix):
     ("orientation", "turned"), [(3, cv2.ROTATE_180), (6, cv2.ROTATE_90_COUNTERCLOCKWISE), (8, cv2.ROTATE_90_CLOCKWISE)]
 )
 @pytest.mark.parametrize("scale", [1, 6])
-def test_a_phones_picture_is_turned_upright(site, orientation, turned, scale):
-    # The camera lay on its side, and says so: the stored picture is turned the other way. With a factor of 6
-    # it is large enough to be reduced while it is decoded.
+def test_exif_orientation_is_applied(site, orientation, turned, scale):
+    # A camera that lay on its side stores the picture turned the other way, with this orientation. With a scale of 6
+    # the picture is large enough to be reduced while it is decoded.
     stored = cv2.rotate(cv2.resize(actor("happy"), None, fx=scale, fy=scale), turned)
     content, (picture, _) = site.upload(with_orientation(encoded(stored), orientation)).record
     assert content["width"] > content["height"]
@@ -63,7 +65,7 @@ def test_a_phones_picture_is_turned_upright(site, orientation, turned, scale):
     assert decoded(picture).shape[1] > decoded(picture).shape[0]
 
 
-def test_a_big_picture_is_reduced(site):
+def test_large_picture_is_reduced(site):
     stored = cv2.resize(actor("sad"), (5120, 3840))
     content, (picture, _) = site.upload(encoded(stored)).record
     assert (content["width"], content["height"]) == (2560, 1920)
@@ -71,7 +73,7 @@ def test_a_big_picture_is_reduced(site):
     assert [face["emotion"] for face in content["faces"]] == ["sad"]
 
 
-def test_several_faces_largest_first(site):
+def test_several_faces_are_answered_largest_first(site):
     happy, sad = actor("happy"), cv2.resize(actor("sad"), None, fx=0.75, fy=0.75)
     both = np.full((480, 1120), 128, np.uint8)
     both[:, :640] = happy
@@ -82,21 +84,21 @@ def test_several_faces_largest_first(site):
     assert content["sentence"] == "2 faces."
 
 
-def test_no_face_is_said(site):
+def test_picture_without_a_face_gets_a_sentence(site):
     content, pictures = site.upload(encoded(np.full((480, 640), 90, np.uint8))).record
     assert content["faces"] == []
     assert content["sentence"].startswith("No face was found.")
     assert len(pictures) == 1
 
 
-def test_the_current_frame(site):
+def test_current_frame_is_inspected(site):
     site.show(result(1, luma=actor("angry")))
-    content, _ = site.ask("POST", "/picture/current").record
+    content, _ = site.request("POST", "/picture/current").record
     assert [face["emotion"] for face in content["faces"]] == ["angry"]
     site.preview.blank()
 
 
-def spoiled_png():
+def damaged_png():
     data = bytearray(encoded(actor(), ".png"))
     data[200:400] = bytes(200)
     return bytes(data)
@@ -105,22 +107,22 @@ def spoiled_png():
 @pytest.mark.parametrize(
     ("data", "kind", "status", "sentence"),
     [
-        (b"no picture at all", "image/jpeg", 415, "Not read: this is no picture. Choose a JPEG, PNG or WebP."),
+        (b"no picture at all", "image/jpeg", 415, "Not read: this is not a picture. Choose a JPEG, PNG or WebP."),
         (b"", "image/jpeg", 415, "Not read: the file is empty. Choose a JPEG, PNG or WebP."),
-        (b"\0\0\0\x18ftypheic" + bytes(99), "image/heic", 415, "Not read: this is HEIC, which is not read here"),
-        (encoded(actor())[:9000], "image/jpeg", 422, "Not read: this JPEG is cut off, its end is missing."),
-        (spoiled_png(), "image/png", 422, "Not read: this PNG is damaged and cannot be decoded."),
+        (b"\0\0\0\x18ftypheic" + bytes(99), "image/heic", 415, "Not read: this is HEIC, which is not supported"),
+        (encoded(actor())[:9000], "image/jpeg", 422, "Not read: this JPEG is cut off: its end is missing."),
+        (damaged_png(), "image/png", 422, "Not read: this PNG is damaged and cannot be decoded."),
         (encoded(actor()), "text/plain", 415, "Not read: a picture is expected, with its type"),
-        (bytes(1_200_000), "image/jpeg", 413, "Not read: at most 1 million bytes are taken."),
+        (bytes(1_200_000), "image/jpeg", 413, "Not read: at most 1 million bytes are accepted."),
         (
             encoded(np.zeros((1100, 1000), np.uint8), ".png"),
             "image/png",
             413,
-            "Not read: the picture has 1000 by 1100 pixels, 1 million, and at most 1 million are decoded here.",
+            "Not read: the picture has 1000 by 1100 pixels, 1 million, and at most 1 million are accepted.",
         ),
     ],
 )
-def test_what_is_refused_is_said(small, data, kind, status, sentence):
+def test_refused_picture_gets_status_and_sentence(small, data, kind, status, sentence):
     answer = small.upload(data, kind)
     assert answer.status == status
     assert answer.json["error"].startswith(sentence)
@@ -133,7 +135,7 @@ def small():
     one.close()
 
 
-def test_a_bomb_is_not_decoded(site, monkeypatch):
+def test_decompression_bomb_is_not_decoded(site, monkeypatch):
     # 60,000 by 60,000 pixels that pack into 4 MB: 3.6 GB once decoded.
     head = struct.pack(">I4sIIBBBBB", 13, b"IHDR", 60_000, 60_000, 8, 0, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + head + bytes(4_000_000) + b"IEND"
@@ -141,8 +143,8 @@ def test_a_bomb_is_not_decoded(site, monkeypatch):
     assert site.upload(bomb, "image/png").status == 413
 
 
-def test_one_after_another_and_not_too_often(make_site):
-    site = make_site(hasty=True)
+def test_pictures_are_limited_to_five_at_once_and_one_a_second(make_site):
+    site = make_site(limit_pictures=True)
     picture = encoded(actor())
     statuses = [site.upload(picture).status for _ in range(12)]
     assert statuses[:5] == [200] * 5

@@ -1,3 +1,5 @@
+"""Covers the JSON Lines sink: what it writes, and how it ends when its stream fails."""
+
 import io
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from edge.sinks.jsonlines import JsonLinesSink
 from support.mqtt import event, health, info, state
 
 
-def test_one_line_per_event_and_nothing_else() -> None:
+def test_writes_one_line_per_event_and_nothing_else() -> None:
     stream = io.StringIO()
     sink = JsonLinesSink(stream)
     sink.start()
@@ -44,18 +46,18 @@ assert not sink.close(0.0)
 """
 
 
-def test_reader_that_goes_away_is_a_clean_end() -> None:
+def test_closed_pipe_ends_the_sink_without_a_failure() -> None:
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_env()
+        [sys.executable, "-c", WRITER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     )
     assert writer.stdout is not None
     assert b'"seq":1,' in writer.stdout.readline()
     writer.stdout.close()
-    _, complaints = writer.communicate(timeout=30)
-    assert (writer.returncode, complaints) == (0, b"")
+    _, errors = writer.communicate(timeout=30)
+    assert (writer.returncode, errors) == (0, b"")
 
 
-def test_full_disk_is_a_failure() -> None:
+def test_full_disk_becomes_the_failure() -> None:
     with open("/dev/full", "w") as stream:  # noqa: PTH123
         sink = JsonLinesSink(stream)
         sink.event(event(1), time.monotonic())
@@ -64,5 +66,5 @@ def test_full_disk_is_a_failure() -> None:
         assert not sink.close(0.0)
 
 
-def _env() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {"PYTHONPATH": ":".join(path for path in sys.path if path)}

@@ -1,4 +1,4 @@
-"""What `doctor` says about the outbox; it must change nothing."""
+"""Covers the description of the outbox for `doctor`, which must change nothing."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from edge.mqtt.outbox.inspect import describe_outbox
 from edge.mqtt.outbox.store import Store
 from support.mqtt import OUTBOX, event
 
-HOLDS = """
+HOLD = """
 import sys, time
 from pathlib import Path
 from edge.mqtt.outbox.store import Store
@@ -25,7 +25,7 @@ sys.stdin.read()
 """
 
 
-def said(folder: Path | str) -> str:
+def described(folder: Path | str) -> str:
     return describe_outbox(MqttConfig(url="mqtt://127.0.0.1", outbox_directory=str(folder)), "cam")
 
 
@@ -33,19 +33,19 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
-def test_where_there_is_nothing_to_keep() -> None:
-    assert describe_outbox(MqttConfig(), "cam") == "none: without a broker no event waits"
-    assert said("none").startswith("in memory only, as mqtt.outbox_directory")
+def test_nothing_is_stored_without_a_broker_or_a_folder() -> None:
+    assert describe_outbox(MqttConfig(), "cam") == "none: without a broker (mqtt.url) no event waits"
+    assert described("none").startswith("in memory only (mqtt.outbox_directory")
 
 
-def test_before_the_first_start(tmp_path: Path) -> None:
-    assert said(tmp_path / "new" / "folder").startswith(
-        f"events that wait are kept in {tmp_path}/new/folder/{OUTBOX}, which is made at the first start ("
+def test_folder_is_not_created_before_the_first_start(tmp_path: Path) -> None:
+    assert described(tmp_path / "new" / "folder").startswith(
+        f"events that wait are stored in {tmp_path}/new/folder/{OUTBOX}, which is created at the first start ("
     )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_events_are_counted_also_those_that_a_kill_left_in_the_log(tmp_path: Path) -> None:
+def test_events_in_the_write_ahead_log_of_a_killed_process_are_counted(tmp_path: Path) -> None:
     store = Store(tmp_path / "work" / OUTBOX)
     store.open()
     store.write([(time.monotonic(), encode(event(seq))) for seq in (1, 2, 3)], ())
@@ -56,14 +56,14 @@ def test_events_are_counted_also_those_that_a_kill_left_in_the_log(tmp_path: Pat
     store.close()
     assert {path.name for path in left.iterdir()} >= {OUTBOX, f"{OUTBOX}-wal"}
     before = content(left)
-    assert said(left).startswith(f"3 event(s) wait in {left / OUTBOX}, for the next start (")
+    assert described(left).startswith(f"3 event(s) wait in {left / OUTBOX} for the next start (")
     assert content(left) == before
 
 
-def test_a_sensor_that_runs_is_left_alone(tmp_path: Path) -> None:
+def test_outbox_of_a_running_sensor_is_not_read(tmp_path: Path) -> None:
     file = tmp_path / OUTBOX
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDS, str(file)],
+        [sys.executable, "-c", HOLD, str(file)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
@@ -71,22 +71,22 @@ def test_a_sensor_that_runs_is_left_alone(tmp_path: Path) -> None:
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"open\n"
-        assert "is in use by the sensor that runs" in said(tmp_path)
+        assert "is in use by a running sensor" in described(tmp_path)
     finally:
         holder.kill()
         holder.communicate()
-    assert said(tmp_path).startswith("0 event(s) wait in ")
+    assert described(tmp_path).startswith("0 event(s) wait in ")
 
 
-def test_something_else_in_its_place_is_said_and_left_there(tmp_path: Path) -> None:
+def test_file_that_is_no_outbox_is_described_and_left_there(tmp_path: Path) -> None:
     (tmp_path / OUTBOX).write_text("a shopping list")
-    assert "holds something else than events: it is set aside at the next start" in said(tmp_path)
+    assert "is no outbox: the next start renames it and creates a new one" in described(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [OUTBOX]
 
 
-def test_what_cannot_be_kept_is_a_failure_with_what_to_do(tmp_path: Path) -> None:
+def test_folder_or_file_that_cannot_be_used_is_an_error_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"/proc/self/x/.* cannot be written to .*set mqtt\.outbox_directory"):
-        said("/proc/self/x")
+        described("/proc/self/x")
     (tmp_path / OUTBOX).mkdir()
     with pytest.raises(ConfigError, match=r"cannot be read \(Is a directory\)"):
-        said(tmp_path)
+        described(tmp_path)

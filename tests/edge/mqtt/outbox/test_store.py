@@ -1,4 +1,4 @@
-"""The file of the outbox: what it survives, and what it says where it cannot."""
+"""Covers the outbox file: what it survives, and the errors where it cannot."""
 
 import os
 import re
@@ -12,12 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edge.messages.payloads import encode
 from edge.mqtt.outbox.store import Store, StoreBusyError, StoreError
-from edge.mqtt.outbox.stored_event import NotAnEventError, StoredEvent
 from support.mqtt import event
 
 MakeStore = Callable[..., Store]
@@ -49,17 +46,17 @@ def seqs(store: Store) -> list[int]:
     return [row.event.seq for row in store.open()]
 
 
-def test_rows_outlive_the_process_that_is_killed(file: Path, tmp_path: Path, make_store: MakeStore) -> None:
+def test_rows_outlive_a_killed_process(file: Path, tmp_path: Path, make_store: MakeStore) -> None:
     store = make_store()
     assert store.open() == []
     assert store.write(json(1, 2, 3), ()) == [1, 2, 3]
     assert store.write(json(4), [2]) == [4]
-    # As a kill leaves them: nothing was closed.
+    # The files as after a kill: nothing was closed.
     shutil.copytree(file.parent, tmp_path / "later")
     assert seqs(make_store(tmp_path / "later" / file.name)) == [1, 3, 4]
 
 
-def test_the_order_is_that_of_writing_whatever_the_clocks_say(make_store: MakeStore) -> None:
+def test_order_is_that_of_writing_whatever_the_clocks_show(make_store: MakeStore) -> None:
     store = make_store()
     store.open()
     store.write([(9.0, encode(event(1, time="2026-01-31T08:15:00.250Z")))], ())
@@ -68,7 +65,7 @@ def test_the_order_is_that_of_writing_whatever_the_clocks_say(make_store: MakeSt
     assert seqs(store) == [2, 3]
 
 
-def test_only_the_sensor_may_read_it(file: Path, make_store: MakeStore) -> None:
+def test_only_the_owner_may_read_the_file(file: Path, make_store: MakeStore) -> None:
     store = make_store()
     store.open()
     store.write(json(1), ())
@@ -76,7 +73,7 @@ def test_only_the_sensor_may_read_it(file: Path, make_store: MakeStore) -> None:
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
-def test_the_clock_of_ages_runs_only_while_the_sensor_does(make_store: MakeStore) -> None:
+def test_age_clock_runs_only_while_the_sensor_does(make_store: MakeStore) -> None:
     now = 500.0
     store = make_store(monotonic=lambda: now)
     store.open()
@@ -86,7 +83,7 @@ def test_the_clock_of_ages_runs_only_while_the_sensor_does(make_store: MakeStore
     store.close()
     now = 17.0  # another start of the machine, some weeks later
     rows = make_store(monotonic=lambda: now).open()
-    assert [now - row.taken_monotonic for row in rows] == pytest.approx([60.0, 0.0])
+    assert [now - row.added_monotonic for row in rows] == pytest.approx([60.0, 0.0])
 
 
 HOLD = """
@@ -99,14 +96,14 @@ sys.stdin.read()
 """
 
 
-def test_one_process_at_a_time(file: Path, make_store: MakeStore) -> None:
+def test_second_process_cannot_open_the_file(file: Path, make_store: MakeStore) -> None:
     environ = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"open\n"
-        with pytest.raises(StoreBusyError, match="another process has it open"):
+        with pytest.raises(StoreBusyError, match="another process has opened it"):
             make_store().open()
         other.kill()
     assert make_store().open() == []
@@ -121,7 +118,7 @@ def text(file: Path) -> None:
 
 
 def torn(file: Path) -> None:
-    """As a dying SD card leaves it: the beginning is fine, a page in the middle is not."""
+    """Damage a page in the middle, as a failing SD card does."""
     store = Store(file)
     store.open()
     store.write(json(*range(1, 200)), ())
@@ -168,30 +165,30 @@ def folder(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "reason"),
+    ("damage", "reason"),
     [
         (garbage, "file is not a database"),
         (text, "file is not a database"),
         (torn, "."),
         (cut_off, "database disk image is malformed"),
-        (foreign, "a database of something else"),
-        (newer, "of version 7, this program knows version 1"),
-        (no_events, "something that is no event: .*seq"),
-        (folder, "it is a folder"),
+        (foreign, "a database of another program"),
+        (newer, "the file has version 7, this program supports version 1"),
+        (no_events, "a row that is no event: .*seq"),
+        (folder, "the path is a folder"),
     ],
 )
-def test_a_file_that_is_no_outbox_is_set_aside(
-    file: Path, make_store: MakeStore, spoil: Callable[[Path], None], reason: str
+def test_file_that_is_no_outbox_is_renamed(
+    file: Path, make_store: MakeStore, damage: Callable[[Path], None], reason: str
 ) -> None:
     file.parent.mkdir()
     for count in (1, 2):
-        spoil(file)
+        damage(file)
         content = file.read_bytes() if file.is_file() else b""
         store = make_store()
         assert store.open() == []
         (sentence,) = store.set_aside
         assert sentence.startswith(f"{file} is no outbox (")
-        assert sentence.endswith(f": it is set aside as {file.name}.bad-{count}")
+        assert sentence.endswith(f": renamed to {file.name}.bad-{count}, a new one is created")
         aside = file.with_name(f"{file.name}.bad-{count}")
         assert (aside.read_bytes() if aside.is_file() else b"") == content
         assert re.search(reason, sentence)
@@ -200,7 +197,7 @@ def test_a_file_that_is_no_outbox_is_set_aside(
         file.unlink()
 
 
-def test_spoilt_files_do_not_fill_the_disk(file: Path, make_store: MakeStore) -> None:
+def test_damaged_files_do_not_fill_the_disk(file: Path, make_store: MakeStore) -> None:
     file.parent.mkdir()
     for _ in range(12):
         text(file)
@@ -211,7 +208,7 @@ def test_spoilt_files_do_not_fill_the_disk(file: Path, make_store: MakeStore) ->
     assert len(list(file.parent.glob("*.bad-*"))) == 9
 
 
-def test_an_empty_file_becomes_an_outbox(file: Path, make_store: MakeStore) -> None:
+def test_empty_file_becomes_an_outbox(file: Path, make_store: MakeStore) -> None:
     file.parent.mkdir()
     file.touch()
     store = make_store()
@@ -220,12 +217,12 @@ def test_an_empty_file_becomes_an_outbox(file: Path, make_store: MakeStore) -> N
     store.write(json(1), ())
 
 
-def test_a_full_disk_is_said_and_loses_nothing_written_before(make_store: MakeStore) -> None:
+def test_full_disk_is_an_error_and_loses_nothing_written_before(make_store: MakeStore) -> None:
     store = make_store()
     store.open()
     store.write(json(1), ())
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # What this process writes beyond this size fails, as on a disk without room.
+    # Writes of this process beyond this size fail, as on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (64_000, hard))
     try:
         fitted = write_until_full(store)
@@ -237,7 +234,7 @@ def test_a_full_disk_is_said_and_loses_nothing_written_before(make_store: MakeSt
 
 
 def write_until_full(store: Store) -> int:
-    """Write events from the second on, one by one; return the last that the disk took."""
+    """Write events from the second on, one by one; return the last that was written."""
     for seq in range(2, 1000):
         try:
             store.write(json(seq), ())
@@ -247,12 +244,12 @@ def write_until_full(store: Store) -> int:
 
 
 @pytest.mark.parametrize("name", ["/proc/self/state/outbox", "/proc/version"])
-def test_a_folder_that_cannot_be_written_to_is_said(make_store: MakeStore, name: str) -> None:
-    with pytest.raises(StoreError, match=r"cannot be (made|written to|opened)"):
+def test_folder_that_cannot_be_written_to_is_an_error(make_store: MakeStore, name: str) -> None:
+    with pytest.raises(StoreError, match=r"cannot be (created|written to|opened)"):
         make_store(Path(name)).open()
 
 
-def test_a_file_that_was_removed_is_noticed(file: Path, make_store: MakeStore) -> None:
+def test_removed_file_is_an_error_and_can_be_created_again(file: Path, make_store: MakeStore) -> None:
     store = make_store()
     store.open()
     file.unlink()
@@ -261,18 +258,3 @@ def test_a_file_that_was_removed_is_noticed(file: Path, make_store: MakeStore) -
     assert store.open() == []
     store.write(json(1), ())
     assert seqs(store) == [1]
-
-
-def test_a_kept_event_goes_out_as_it_was_written_but_for_its_lateness() -> None:
-    kept = StoredEvent(b'{"boot_id":"b","seq":7,"later":[1.50],"time":"2026-01-31T08:15:00.250Z","latency_ms":1}')
-    assert kept.resent(1_769_847_301.5) == (
-        b'{"boot_id":"b","seq":7,"later":[1.5],"time":"2026-01-31T08:15:00.250Z","latency_ms":1250.0,"replayed":true}'
-    )
-    # A clock that was set back says nothing about how late it is.
-    assert b'"latency_ms":0.0' in kept.resent(0.0)
-
-
-@given(st.binary(max_size=60) | st.just(b"[" * 100_000) | st.just(b'{"boot_id":"x","seq":1,"time":"2026-01-31"}'))
-def test_what_is_no_event_is_refused(content: bytes) -> None:
-    with pytest.raises(NotAnEventError):
-        StoredEvent(content)

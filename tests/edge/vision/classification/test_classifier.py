@@ -1,3 +1,5 @@
+"""Tests of loading, checking and running a model; each model is the shipped one or a damaged copy."""
+
 import hashlib
 import json
 import os
@@ -22,7 +24,7 @@ def classifier():
 
 @pytest.fixture
 def copy(tmp_path):
-    """The shipped model in a folder of its own, to be damaged: (model path, edit of the manifest)."""
+    """A copy of the shipped model, to be damaged: its path, and a function that edits the manifest."""
     model = tmp_path / "m.tflite"
     shutil.copy(find_model("normal"), model)
     manifest = model.with_suffix(".json")
@@ -40,7 +42,7 @@ def copy(tmp_path):
 
 
 def face_frame(composite, side=180):
-    """A frame that shows one composite, and the box around it."""
+    """Return a frame that shows one composite, and the box around it."""
     luma = np.full((240, 320), 110, np.uint8)
     luma[30 : 30 + side, 70 : 70 + side] = cv2.resize(composite, (side, side), interpolation=cv2.INTER_CUBIC)
     return Frame(0, 0.0, luma, 0.0, 0.0), Box(70, 30, side, side)
@@ -54,21 +56,21 @@ def composites():
     }
 
 
-def test_it_reads_the_actors_plain_expressions(classifier):
-    read = {}
+def test_plain_expressions_of_the_actor_are_classified(classifier):
+    found = {}
     for label, composite in composites().items():
         frame, box = face_frame(composite)
         (probabilities,) = classifier.classify(frame, [box])
         assert probabilities.shape == (len(classifier.labels),)
         assert probabilities.dtype == np.float32
         assert probabilities.sum() == pytest.approx(1, abs=1e-5)
-        read[label] = classifier.labels[int(probabilities.argmax())]
-    right = [label for label, found in read.items() if label == found]
-    assert {"neutral", "happy", "surprise"} <= set(right), read
-    assert len(right) >= 5, read
+        found[label] = classifier.labels[int(probabilities.argmax())]
+    right = [label for label, classified in found.items() if label == classified]
+    assert {"neutral", "happy", "surprise"} <= set(right), found
+    assert len(right) >= 5, found
 
 
-def test_several_faces_are_read_in_the_order_given(classifier):
+def test_predictions_have_the_order_of_the_boxes(classifier):
     happy, box = face_frame(composites()["happy"])
     one, two = classifier.classify(happy, [box, Box(0, 0, 60, 60)])
     (again,) = classifier.classify(happy, [box])
@@ -76,24 +78,24 @@ def test_several_faces_are_read_in_the_order_given(classifier):
     assert not np.array_equal(one, two)
 
 
-def test_no_face_is_no_work(classifier):
+def test_no_boxes_give_no_predictions(classifier):
     assert classifier.classify(face_frame(composites()["sad"])[0], []) == []
 
 
-def test_the_runtime_in_use_is_the_one_this_lane_expects():
+def test_runtime_is_the_one_that_this_environment_expects():
     expected = os.environ.get("EMOTION_EDGE_EXPECT_RUNTIME")
     if expected is None:
-        pytest.skip("EMOTION_EDGE_EXPECT_RUNTIME is not set: `make test` sets it in each lane")
+        pytest.skip("EMOTION_EDGE_EXPECT_RUNTIME is not set: `make test` sets it in each environment")
     assert find_runtime().name == expected
 
 
-def test_more_threads_give_the_same_answer(classifier):
+def test_two_threads_give_the_same_predictions(classifier):
     frame, box = face_frame(composites()["surprise"])
     other = Classifier(find_model("normal"), threads=2)
     np.testing.assert_array_equal(classifier.classify(frame, [box])[0], other.classify(frame, [box])[0])
 
 
-def test_an_interpreter_that_is_not_installed_is_named():
+def test_missing_interpreter_is_named():
     missing = [name for name in RUNTIMES if not _importable(name)]
     if not missing:
         pytest.skip("both interpreters are installed here")
@@ -116,14 +118,14 @@ def error_of(model):
     return str(caught.value)
 
 
-def test_a_good_copy_loads(copy):
+def test_undamaged_copy_loads(copy):
     model, edit = copy
     edit()
     assert Classifier(model).labels == Classifier(find_model("normal")).labels
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "reason"),
     [
         (lambda manifest: manifest["labels"].append("bored"), "7, the manifest names 8 labels"),
         (lambda manifest: manifest["input"].update(width=64), "x64x1 (gray)"),
@@ -132,31 +134,31 @@ def test_a_good_copy_loads(copy):
         (lambda manifest: manifest["quantization"]["output"].update(zero_point=3), "zero point"),
     ],
 )
-def test_a_manifest_that_does_not_fit_names_both_files(copy, change, says):
+def test_manifest_that_does_not_fit_names_both_files(copy, change, reason):
     model, edit = copy
     edit(change)
     message = error_of(model)
     assert "m.tflite" in message
     assert "m.json" in message
-    assert says in message
+    assert reason in message
 
 
-def test_a_manifest_of_another_model_is_refused(copy):
+def test_manifest_of_another_model_is_rejected(copy):
     model, edit = copy
     edit(lambda manifest: manifest.update(sha256="0" * 64))
     assert "m.json" in error_of(model)
 
 
-def test_a_truncated_model_is_refused_by_its_hash(copy):
+def test_truncated_model_is_rejected_by_its_hash(copy):
     model, edit = copy
     edit()
     model.write_bytes(model.read_bytes()[:100_000])
     assert "m.tflite" in error_of(model)
 
 
-def test_a_truncated_model_whose_hash_was_made_to_fit_is_refused_by_the_interpreter(copy):
+def test_truncated_model_with_a_matching_hash_is_rejected_by_the_interpreter(copy):
     if find_runtime().name == "tflite-runtime":
-        pytest.skip("tflite-runtime 2.14 does not verify the file and crashes on it: there the hash alone protects")
+        pytest.skip("tflite-runtime 2.14 does not verify the file and crashes on it: only the hash protects there")
     model, edit = copy
     model.write_bytes(model.read_bytes()[:100_000])
     edit(rehash=True)
@@ -164,7 +166,7 @@ def test_a_truncated_model_whose_hash_was_made_to_fit_is_refused_by_the_interpre
 
 
 @pytest.mark.parametrize("content", [b"", b"this is text, and a good deal of it\n"])
-def test_what_is_no_model_is_named(copy, content):
+def test_file_that_is_not_a_model_is_named(copy, content):
     model, edit = copy
     model.write_bytes(content)
     edit(rehash=True)

@@ -1,3 +1,5 @@
+"""Tests of reading manifests and of finding models."""
+
 import hashlib
 import json
 from pathlib import Path
@@ -5,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-import edge.vision.classification.manifest
 from edge.errors import ModelError
 from edge.vision.classification.manifest import (
     Manifest,
@@ -56,7 +57,7 @@ def write(tmp_path):
     return pair
 
 
-def test_a_good_pair_loads(write):
+def test_valid_manifest_loads(write):
     manifest = load_manifest(write())
     assert manifest.labels == ("angry", "happy", "sad")
     assert manifest.input.value_range == (-1.0, 1.0)
@@ -64,7 +65,7 @@ def test_a_good_pair_loads(write):
     assert manifest.metrics[0].images == 9
 
 
-def test_what_is_written_is_what_is_read(write):
+def test_encoded_manifest_loads_unchanged(write):
     model = write()
     manifest = load_manifest(model)
     manifest_path(model).write_bytes(encode_manifest(manifest))
@@ -72,12 +73,12 @@ def test_what_is_written_is_what_is_read(write):
     assert json.loads(encode_manifest(manifest)) == GOOD
 
 
-def test_the_file_keeps_the_key_range():
+def test_value_range_is_written_as_range():
     assert msgspec.to_builtins(ModelInput(width=8, height=8, colour="rgb", value_range=(0.0, 255.0)))["range"]
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "reason"),
     [
         ("schema", 2, "schema"),
         ("name", "", "name"),
@@ -99,18 +100,18 @@ def test_the_file_keeps_the_key_range():
         ("sha256", "short", "sha256"),
     ],
 )
-def test_a_wrong_value_is_named_with_both_files(write, key, value, said):
+def test_wrong_value_is_named_with_both_files(write, key, value, reason):
     model = write({key: value})
     with pytest.raises(ModelError) as error:
         load_manifest(model)
     message = str(error.value)
-    assert said in message
+    assert reason in message
     assert str(model) in message
     assert str(manifest_path(model)) in message
     assert "\n" not in message
 
 
-def test_the_manifest_of_another_model_is_refused(write):
+def test_manifest_of_another_model_is_rejected(write):
     model = write(content=CONTENT + b"!")
     with pytest.raises(ModelError, match="does not belong to") as error:
         load_manifest(model)
@@ -118,7 +119,7 @@ def test_the_manifest_of_another_model_is_refused(write):
     assert str(manifest_path(model)) in str(error.value)
 
 
-def test_a_missing_manifest_names_both_files(write):
+def test_missing_manifest_names_both_files(write):
     model = write()
     manifest_path(model).unlink()
     with pytest.raises(ModelError, match=r"m\.tflite has no manifest: .*m\.json does not exist"):
@@ -126,7 +127,7 @@ def test_a_missing_manifest_names_both_files(write):
 
 
 @pytest.mark.parametrize("content", [b"", b"not json", b"[]", b"\xff\xfe", b'{"schema": 1}'])
-def test_a_manifest_that_is_none_names_both_files(write, content):
+def test_unreadable_manifest_names_both_files(write, content):
     model = write()
     manifest_path(model).write_bytes(content)
     with pytest.raises(ModelError, match=r"m\.json cannot be used as the manifest of .*m\.tflite"):
@@ -134,48 +135,47 @@ def test_a_manifest_that_is_none_names_both_files(write, content):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         (b"", "is empty"),
         (b"hi", "not a TensorFlow Lite model"),
         (b"just a line of text\n", "not a TensorFlow Lite model"),
     ],
 )
-def test_a_file_that_is_no_model_says_so(tmp_path, content, said):
+def test_file_that_is_not_a_model_is_rejected(tmp_path, content, reason):
     path = tmp_path / "x.tflite"
     path.write_bytes(content)
-    for look in (lambda: find_model(str(path)), lambda: load_manifest(path)):
-        with pytest.raises(ModelError, match=said):
-            look()
+    for load in (lambda: find_model(str(path)), lambda: load_manifest(path)):
+        with pytest.raises(ModelError, match=reason):
+            load()
 
 
-def test_a_missing_path_says_so(tmp_path):
+def test_missing_path_is_rejected(tmp_path):
     with pytest.raises(ModelError, match="cannot be read: No such file"):
         find_model(str(tmp_path / "none.tflite"))
 
 
-def test_a_folder_is_no_model(tmp_path):
+def test_folder_is_rejected(tmp_path):
     with pytest.raises(ModelError, match="cannot be read"):
         find_model(str(tmp_path) + "/")
 
 
-def test_an_unknown_name_lists_the_shipped_ones():
+def test_unknown_name_lists_the_shipped_models():
     with pytest.raises(ModelError, match=r"there is no model 'huge': shipped are .*normal"):
         find_model("huge")
 
 
-def test_the_package_folder_goes_before_the_checkout(tmp_path, monkeypatch):
+def test_first_folder_that_has_the_model_is_used(tmp_path):
     folders = tmp_path / "package", tmp_path / "checkout"
     for folder in folders:
         folder.mkdir()
         (folder / "m.tflite").write_bytes(CONTENT)
-    monkeypatch.setattr(edge.vision.classification.manifest, "_FOLDERS", folders)
-    assert find_model("m") == folders[0] / "m.tflite"
+    assert find_model("m", folders) == folders[0] / "m.tflite"
     (folders[0] / "m.tflite").unlink()
-    assert find_model("m") == folders[1] / "m.tflite"
+    assert find_model("m", folders) == folders[1] / "m.tflite"
 
 
-def test_the_shipped_model_fits_its_manifest():
+def test_shipped_model_fits_its_manifest():
     path = find_model("normal")
     assert isinstance(path, Path)
     manifest = load_manifest(path)

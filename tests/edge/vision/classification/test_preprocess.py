@@ -1,3 +1,5 @@
+"""Tests of cropping, quantization and calibration."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,37 +11,37 @@ from edge.vision.classification.preprocess import calibrate, crop, dequantize, i
 
 
 def ramp(height=120, width=160):
-    """A picture whose value is its column: what a crop shows tells where it was cut."""
+    """Return a picture whose values are its columns, so that a crop shows where it was cut."""
     return np.tile(np.arange(width, dtype=np.uint8), (height, 1))
 
 
 @pytest.mark.parametrize("side", [24, 48, 96])
-def test_a_crop_shows_the_box_at_any_size(side):
+def test_crop_shows_the_box_at_any_size(side):
     result = crop(ramp(), Box(40, 10, side, side), 0.0, 48, 48)
     assert result.shape == (48, 48)
     assert float(result[:, 0].mean()) == pytest.approx(40, abs=2)
     assert float(result[:, -1].mean()) == pytest.approx(40 + side, abs=2)
 
 
-def test_the_margin_widens_every_side_by_its_share():
+def test_margin_widens_every_side():
     result = crop(ramp(), Box(60, 40, 40, 40), 0.25, 64, 64)
     assert float(result[:, 0].mean()) == pytest.approx(50, abs=1.5)
     assert float(result[:, -1].mean()) == pytest.approx(110, abs=1.5)
 
 
-def test_beyond_the_edge_the_edge_goes_on():
+def test_edge_pixels_are_repeated_outside_the_picture():
     result = crop(ramp(), Box(-20, 20, 60, 60), 0.0, 30, 30)
     assert (result[:, :9] == 0).all()
     assert float(result[:, -1].mean()) == pytest.approx(39, abs=2)
 
 
-def test_colour_keeps_its_three_channels():
+def test_colour_crop_has_three_channels():
     picture = np.dstack([ramp(), ramp() // 2, ramp() // 4])
     assert crop(picture, Box(100, 80, 80, 80), 0.1, 32, 24).shape == (24, 32, 3)
 
 
 @given(st.floats(-400, 400), st.floats(-400, 400), st.floats(0.5, 500), st.floats(-0.3, 1))
-def test_no_box_breaks_it(x, y, side, margin):
+def test_any_box_gives_a_crop(x, y, side, margin):
     result = crop(ramp(), Box(x, y, side, side), margin, 16, 16)
     assert result.shape == (16, 16)
     assert result.dtype == np.uint8
@@ -49,7 +51,7 @@ def spec(low, high):
     return ModelInput(width=8, height=8, colour="gray", value_range=(low, high))
 
 
-def test_the_input_table_follows_the_quantization():
+def test_input_table_follows_the_quantization():
     table = input_table(spec(-1, 1), 2 / 255, -1, np.int8)
     assert table.dtype == np.int8
     assert table[0] == -128
@@ -57,12 +59,12 @@ def test_the_input_table_follows_the_quantization():
     assert (np.diff(table.astype(int)) >= 0).all()
 
 
-def test_raw_pixels_for_a_uint8_model_stay_what_they_are():
+def test_input_table_of_a_uint8_model_with_raw_pixels_is_the_identity():
     np.testing.assert_array_equal(input_table(spec(0, 255), 1.0, 0, np.uint8), np.arange(256))
 
 
 @given(st.floats(-3, 0), st.floats(0.5, 300), st.floats(1e-3, 2), st.integers(-128, 127))
-def test_the_table_is_within_half_a_step_where_it_is_not_clipped(low, width, scale, zero_point):
+def test_input_table_is_exact_to_half_a_step_where_it_is_not_clipped(low, width, scale, zero_point):
     table = input_table(spec(low, low + width), scale, zero_point, np.int8)
     real = low + width * np.arange(256) / 255
     back = dequantize(table, scale, zero_point)
@@ -79,7 +81,7 @@ def test_calibration_is_softmax_over_temperature():
 
 
 @given(st.lists(st.integers(0, 255), min_size=7, max_size=7), st.floats(0.3, 5))
-def test_calibrated_probabilities_sum_to_one_and_keep_their_order(levels, temperature):
+def test_calibrated_probabilities_sum_to_one_and_keep_the_best_label(levels, temperature):
     probabilities = np.array(levels, dtype=np.float32) / 256
     result = calibrate(probabilities, temperature, quantum=1 / 256)
     assert result.sum() == pytest.approx(1, abs=1e-5)

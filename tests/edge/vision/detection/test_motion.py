@@ -1,3 +1,5 @@
+"""Tests of change detection on drawn pictures."""
+
 import numpy as np
 import pytest
 
@@ -12,10 +14,10 @@ FACE = Box(200.0, 150.0, 96.0, 96.0)
 
 @pytest.fixture
 def changes():
-    """Everything searched on a grey wall."""
+    """A change map of a grey wall on which everything was searched."""
     made = ChangeMap(SearchGrid(640, 480, 24, 48.0, 480.0))
-    made.look(ImagePyramid(wall()))
-    made.all_searched()
+    made.update(ImagePyramid(wall()))
+    made.mark_all_searched()
     return made
 
 
@@ -29,27 +31,27 @@ def with_patch(luma, box, grey):
     return luma
 
 
-def seen(changes, luma, covered=()):
-    changes.look(ImagePyramid(luma))
-    return changes.changed(covered)
+def changed_masks(changes, luma, tracked=()):
+    changes.update(ImagePyramid(luma))
+    return changes.changed(tracked)
 
 
-def anywhere(masks):
+def any_change(masks):
     return any(mask is not None for mask in masks)
 
 
-def test_what_is_as_it_was_has_not_changed(changes):
-    assert not anywhere(seen(changes, wall()))
+def test_equal_frame_has_no_change(changes):
+    assert not any_change(changed_masks(changes, wall()))
 
 
-def test_noise_is_no_change(changes):
+def test_noise_is_not_a_change(changes):
     rng = np.random.default_rng(1)
     noisy = np.clip(wall() + rng.normal(0, 15, SHAPE), 0, 255).astype(np.uint8)
-    assert not anywhere(seen(changes, noisy))
+    assert not any_change(changed_masks(changes, noisy))
 
 
-def test_a_new_face_is_seen_where_it_is(changes):
-    masks = seen(changes, with_patch(wall(), FACE, 130))
+def test_new_face_changes_its_place(changes):
+    masks = changed_masks(changes, with_patch(wall(), FACE, 130))
     left, top, right, bottom = changes.cells_of(FACE)
     for mask in masks[:3]:  # the sizes up to the face's
         rows, columns = np.nonzero(mask)
@@ -57,48 +59,48 @@ def test_a_new_face_is_seen_where_it_is(changes):
         assert abs(rows.mean() - (top + bottom - 1) / 2) <= 1
 
 
-def test_a_slow_change_adds_up(changes):
-    steps = [anywhere(seen(changes, wall(100 + step))) for step in range(1, 10)]
+def test_slow_change_adds_up(changes):
+    steps = [any_change(changed_masks(changes, wall(100 + step))) for step in range(1, 10)]
     assert steps[0] is False
     assert steps[-1] is True
 
 
-def test_what_was_searched_counts_as_known_for_its_band_and_place_only(changes):
+def test_search_clears_the_change_of_its_band_and_place_only(changes):
     luma = with_patch(wall(), FACE, 130)
-    masks = seen(changes, luma)
+    masks = changed_masks(changes, luma)
     changed = [number for number, mask in enumerate(masks) if mask is not None]
-    layout_cells = (0, 0, masks[0].shape[1], masks[0].shape[0])
-    changes.searched(0, layout_cells)
+    all_cells = (0, 0, masks[0].shape[1], masks[0].shape[0])
+    changes.mark_searched(0, all_cells)
     left = [number for number, mask in enumerate(changes.changed(())) if mask is not None]
     assert left == changed[1:]
-    changes.searched(1, (0, 0, 2, 2))
+    changes.mark_searched(1, (0, 0, 2, 2))
     assert changes.changed(())[1] is not None
 
 
-def test_followed_faces_need_no_search(changes):
+def test_tracked_faces_are_not_a_change(changes):
     luma = with_patch(wall(), FACE, 130)
-    assert not anywhere(seen(changes, luma, [FACE])[:3])
+    assert not any_change(changed_masks(changes, luma, [FACE])[:3])
     other = Box(450.0, 150.0, 96.0, 96.0)
-    masks = seen(changes, with_patch(luma, other, 60), [FACE])
+    masks = changed_masks(changes, with_patch(luma, other, 60), [FACE])
     _, columns = np.nonzero(masks[0])
     assert columns.min() >= changes.cells_of(other)[0] - 2
-    # When the face has gone, its place is not what it was when it was searched.
-    changes.all_searched()
-    assert anywhere(seen(changes, wall()))
+    # A face that has left changes its place.
+    changes.mark_all_searched()
+    assert any_change(changed_masks(changes, wall()))
 
 
-def test_a_patch_differs_once_the_place_has_changed(changes):
+def test_patch_differs_after_a_change_of_its_place(changes):
     patch = changes.patch(FACE)
-    changes.look(ImagePyramid(with_patch(wall(), Box(0, 0, 60, 60), 200)))
+    changes.update(ImagePyramid(with_patch(wall(), Box(0, 0, 60, 60), 200)))
     assert not changes.differs(FACE, patch)
-    changes.look(ImagePyramid(with_patch(wall(), FACE, 120)))
+    changes.update(ImagePyramid(with_patch(wall(), FACE, 120)))
     assert changes.differs(FACE, patch)
 
 
 @pytest.mark.parametrize(
     "box", [Box(-50, -20, 30, 10), Box(630, 470, 90, 90), Box(10, 10, 0.5, 0.5), Box(-9, -9, 900, 900)]
 )
-def test_any_box_has_cells_inside_the_frame(changes, box):
+def test_cells_of_any_box_are_inside_the_frame(changes, box):
     left, top, right, bottom = changes.cells_of(box)
     assert 0 <= left < right <= 53
     assert 0 <= top < bottom <= 40

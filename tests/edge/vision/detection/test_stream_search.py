@@ -1,4 +1,7 @@
-"""The scheduled search on pictures: the actor, cut out and put where a test wants him."""
+"""Behaviour of the search of a stream, across detector and tracker, on drawn frames and on footage.
+
+The drawn frames show the actor of the scripted source, cut out and placed by the test.
+"""
 
 import json
 import math
@@ -14,8 +17,8 @@ from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import DetectorConfig, TrackerConfig
 from edge.levels import LADDER
-from edge.vision.detection.confirm import FaceVerifier
 from edge.vision.detection.detector import Detector
+from edge.vision.detection.verification import FaceVerifier
 from edge.vision.tracker import Tracker
 from support.footage import ROOT, footage
 
@@ -24,7 +27,7 @@ HEIGHT, WIDTH = 240, 320
 ANNOUNCED_WITHIN = 10
 """Frames: 400 ms at 25 a second."""
 ACTOR_WIDTH = 190
-"""Of his face as the cascade boxes it, pixels of the scripted picture."""
+"""Width of the actor's face as the cascade boxes it, pixels of the scripted picture."""
 
 
 def pictures(script):
@@ -37,14 +40,14 @@ def pictures(script):
 
 ACTOR = pictures("happy=1")[8][40:360, 170:470]
 CENTRE = (170.0, 165.0)
-"""Of his face in ACTOR."""
+"""Centre of the face in ACTOR."""
 OVAL = np.zeros(ACTOR.shape, np.float32)
 cv2.ellipse(OVAL, (170, 160), (125, 150), 0, 0, 360, 1.0, cv2.FILLED)
 OVAL = cv2.GaussianBlur(OVAL, (41, 41), 0)
 
 
 def scene(number, faces=()):
-    """Draw a wall with grain, uint8 (240, 320), and faces: (x, y, width) of the middle and the box."""
+    """Draw a wall with grain, uint8 (240, 320), and faces; each face: centre x, y and width of its box, pixels."""
     rng = np.random.default_rng(number)
     picture = np.tile(np.linspace(90, 130, WIDTH, dtype=np.float32), (HEIGHT, 1))
     for x, y, width in faces:
@@ -57,8 +60,8 @@ def scene(number, faces=()):
     return np.clip(picture + rng.normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
 
 
-class Line:
-    """Detector and tracker, as the pipeline runs them."""
+class Search:
+    """Runs detector and tracker as the pipeline does."""
 
     def __init__(self, config=DetectorConfig(), level=LADDER[0]):  # noqa: B008 - frozen
         self.detector, self.tracker, self.level = Detector(config), Tracker(TrackerConfig()), level
@@ -67,27 +70,40 @@ class Line:
     def step(self, luma):
         seconds = self.number / FPS
         self.number += 1
-        found = self.detector.search(luma, seconds, self.tracker.followed(seconds), self.level)
-        return self.tracker.update(found, seconds)[0]
+        detections = self.detector.search(luma, seconds, self.tracker.predict(seconds), self.level)
+        return self.tracker.update(detections, seconds)[0]
 
 
-def test_the_first_frame_is_searched_whole():
-    (track,) = Line().step(scene(0, [(160, 120, 70)]))
+def record_verifications(monkeypatch, search):
+    """Return a list to which each verification adds the number of frames searched so far."""
+    frames = []
+    verify = FaceVerifier.verify
+
+    def recorded(*arguments):
+        frames.append(search.number)
+        return verify(*arguments)
+
+    monkeypatch.setattr(FaceVerifier, "verify", recorded)
+    return frames
+
+
+def test_face_in_the_first_frame_is_found():
+    (track,) = Search().step(scene(0, [(160, 120, 70)]))
     assert track.box.centre == pytest.approx((160, 120), abs=8)
     assert track.box.width == pytest.approx(70, rel=0.2)
 
 
 @pytest.mark.parametrize("width", [36, 60, 110])
 @pytest.mark.parametrize("phase", range(6))
-def test_a_new_face_is_announced_within_400_ms_wherever_the_search_is(width, phase):
-    line = Line()
+def test_new_face_is_confirmed_within_400_ms_at_any_phase_of_the_schedule(width, phase):
+    search = Search()
     for number in range(8 + phase):
-        assert line.step(scene(number)) == []
+        assert search.step(scene(number)) == []
     place = (90 + 20 * phase, 120, width)
     confirmed = [
-        any(track.confirmed for track in line.step(scene(50 + n, [place]))) for n in range(ANNOUNCED_WITHIN + 1)
+        any(track.confirmed for track in search.step(scene(50 + n, [place]))) for n in range(ANNOUNCED_WITHIN + 1)
     ]
-    assert confirmed[-1], "frame 10 is 400 ms after frame 0, the first that shows the face"
+    assert confirmed[-1], "frame 10 is 400 ms after frame 0, the first one with the face"
 
 
 @settings(max_examples=15)
@@ -98,105 +114,103 @@ def test_a_new_face_is_announced_within_400_ms_wherever_the_search_is(width, pha
     direction=st.floats(0, math.pi),
     growth=st.floats(-0.02, 0.02),
 )
-def test_a_face_that_moves_keeps_its_track(width, speed, acceleration, direction, growth):
-    """Within: 0.3 sides a frame, a change of 0.08 sides a frame from one frame to the next, 2 % of size a frame."""
-    line = Line()
+def test_moving_face_keeps_its_track(width, speed, acceleration, direction, growth):
+    """Limits: 0.3 sides per frame, acceleration 0.08 sides per frame per frame, 2 % of size per frame."""
+    search = Search()
     turn = acceleration / speed if speed > acceleration else 1.0
     swing = speed / turn * width
     swing = min(swing, 70.0)
-    serials = set()
+    ids = set()
     for number in range(24):
         away = swing * math.sin(turn * number)
         side = width * (1 + growth) ** min(number, 12)
         place = (160 + away * math.cos(direction), 120 + 0.5 * away * math.sin(direction), side)
-        tracks = line.step(scene(number, [place]))
-        serials |= {track.serial for track in tracks if track.confirmed}
+        tracks = search.step(scene(number, [place]))
+        ids |= {track.id for track in tracks if track.confirmed}
         if number >= ANNOUNCED_WITHIN:
             (track,) = [one for one in tracks if one.confirmed]
-            assert math.dist(track.latest.centre, place[:2]) <= 0.6 * side
-    assert len(serials) == 1
+            assert math.dist(track.detected_box.centre, place[:2]) <= 0.6 * side
+    assert len(ids) == 1
 
 
-def test_a_face_that_leaves_and_returns_is_found_again():
-    line = Line()
+def test_face_that_returns_gets_a_new_track_id():
+    search = Search()
     for number in range(8):
-        line.step(scene(number, [(100, 120, 60)]))
+        search.step(scene(number, [(100, 120, 60)]))
     for number in range(8, 60):
-        tracks = line.step(scene(number))
+        tracks = search.step(scene(number))
     assert tracks == []
     for number in range(60, 60 + ANNOUNCED_WITHIN + 1):
-        tracks = line.step(scene(number, [(200, 110, 60)]))
-    assert [track.number for track in tracks] == [2]
+        tracks = search.step(scene(number, [(200, 110, 60)]))
+    assert [track.track_id for track in tracks] == [2]
 
 
-def test_two_faces_side_by_side_stay_two():
-    line = Line()
+def test_two_faces_side_by_side_keep_two_tracks():
+    search = Search()
     for number in range(20):
-        tracks = line.step(scene(number, [(110 + number, 120, 56), (200 - number / 2, 120, 56)]))
-    assert sorted(track.number for track in tracks) == [1, 2]
-    assert all(track.seen is not None for track in tracks)
+        tracks = search.step(scene(number, [(110 + number, 120, 56), (200 - number / 2, 120, 56)]))
+    assert sorted(track.track_id for track in tracks) == [1, 2]
+    assert all(track.detection is not None for track in tracks)
 
 
-def test_a_face_that_shrinks_below_the_smallest_is_not_announced():
-    line = Line(DetectorConfig(min_face=0.3))
+def test_face_below_the_smallest_size_is_not_confirmed():
+    search = Search(DetectorConfig(min_face=0.3))
     for number in range(12):
-        assert not any(track.confirmed for track in line.step(scene(number, [(160, 120, 60)])))
+        assert not any(track.confirmed for track in search.step(scene(number, [(160, 120, 60)])))
 
 
-def test_the_second_cascade_is_asked_once_a_frame_and_seldom_about_a_known_face(monkeypatch):
-    asked = []
-    verify = FaceVerifier.verify
-    monkeypatch.setattr(FaceVerifier, "verify", lambda *arguments: asked.append(line.number) or verify(*arguments))
-    line = Line()
+def test_verification_runs_at_most_once_per_frame_and_seldom_for_confirmed_faces(monkeypatch):
+    search = Search()
+    verified_in = record_verifications(monkeypatch, search)
     for number in range(100):
-        line.step(scene(number, [(110, 120, 56), (220, 120, 60)] if number > 3 else []))
-    assert max(asked.count(number) for number in set(asked)) == 1
-    late = [number for number in asked if number > 25]
-    assert 2 <= len(late) <= 4, "two faces, once in two seconds each"
+        search.step(scene(number, [(110, 120, 56), (220, 120, 60)] if number > 3 else []))
+    assert max(verified_in.count(number) for number in set(verified_in)) == 1
+    late = [number for number in verified_in if number > 25]
+    assert 2 <= len(late) <= 4, "two faces, each once in two seconds"
 
 
-def test_the_same_frames_give_the_same_tracks():
+def test_equal_frames_give_equal_tracks():
     frames = [scene(number, [(80 + 4 * number, 110, 50), (240, 130, 40)]) for number in range(15)]
-    one, other = Line(), Line()
+    one, other = Search(), Search()
     for luma in frames:
         assert [track.box for track in one.step(luma)] == [track.box for track in other.step(luma)]
 
 
-def test_every_level_finds_a_face_and_levels_may_change_between_frames():
-    line = Line()
+def test_face_is_found_while_the_level_changes_in_each_frame():
+    search = Search()
     for number in range(10):
-        line.step(scene(number))
+        search.step(scene(number))
     confirmed = []
     for number in range(10, 45):
-        line.level = LADDER[number % len(LADDER)]
-        confirmed.append(any(track.confirmed for track in line.step(scene(number, [(140, 120, 64)]))))
+        search.level = LADDER[number % len(LADDER)]
+        confirmed.append(any(track.confirmed for track in search.step(scene(number, [(140, 120, 64)]))))
     assert confirmed[20]
     assert all(confirmed[20:])
 
 
-def test_without_a_second_cascade_the_neighbours_decide():
-    line = Line(DetectorConfig(confirm_cascade="none"))
+def test_face_is_confirmed_without_a_second_cascade():
+    search = Search(DetectorConfig(confirm_cascade="none"))
     for number in range(12):
-        tracks = line.step(scene(number, [(160, 120, 80)]))
-    assert [track.number for track in tracks] == [1]
+        tracks = search.step(scene(number, [(160, 120, 80)]))
+    assert [track.track_id for track in tracks] == [1]
 
 
-def test_frames_of_another_size_begin_anew():
+def test_frames_of_another_size_start_a_new_search():
     detector = Detector(DetectorConfig())
     small = scene(0, [(160, 120, 70)])
     large = np.asarray(cv2.resize(small, (640, 480)), dtype=np.uint8)
     assert len(detector.search(small, 0.0)) == 1
     (found,) = detector.search(large, 0.04)
     assert found.box.centre == pytest.approx((320, 240), abs=16)
-    detector.restart()
+    detector.reset()
     assert len(detector.search(large, 0.08)) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (20, 20), (24, 24), (30, 500), (500, 30)])
-def test_frames_too_small_for_a_face_have_none(shape):
-    line = Line()
+def test_frames_too_small_for_a_face_have_no_detections(shape):
+    search = Search()
     for number in range(4):
-        assert line.step(np.full(shape, 60 * number, np.uint8)) == []
+        assert search.step(np.full(shape, 60 * number, np.uint8)) == []
 
 
 FILES = {
@@ -206,12 +220,12 @@ FILES = {
     "head-pose-face-detection-female.mp4": 20,
     "head-pose-face-detection-male.mp4": 60,
 }
-"""Files with faces of 24 pixels and more, and at least how many: without them the test would show nothing."""
+"""Files with faces of 24 pixels and more, and at least how many: without them the test would prove nothing."""
 
 
 @pytest.mark.footage
 @pytest.mark.parametrize("name", FILES)
-def test_it_finds_at_least_as_many_faces_as_searching_each_frame_whole(name):
+def test_scheduled_search_finds_at_least_as_many_faces_as_whole_frames(name):
     path = footage(name)
     reference = json.loads(path.with_name("faces.json").read_text(encoding="utf-8"))[name]
     result = runpy.run_path(str(ROOT / "scripts" / "recall.py"))["compare"](path, reference)
@@ -220,16 +234,14 @@ def test_it_finds_at_least_as_many_faces_as_searching_each_frame_whole(name):
 
 
 @pytest.mark.footage
-def test_phantoms_of_a_shelf_cost_few_questions(monkeypatch):
-    asked = []
-    verify = FaceVerifier.verify
-    monkeypatch.setattr(FaceVerifier, "verify", lambda *arguments: asked.append(line.number) or verify(*arguments))
+def test_phantoms_of_a_shelf_cost_few_verifications(monkeypatch):
     path = footage("store-aisle-detection.mp4")
-    line = Line()
+    search = Search()
+    verified_in = record_verifications(monkeypatch, search)
     frames = 0
     for luma in runpy.run_path(str(ROOT / "scripts" / "recall.py"))["grey_frames"](path):
-        assert not any(track.confirmed for track in line.step(luma))
+        assert not any(track.confirmed for track in search.step(luma))
         frames += 1
-    later = [number for number in asked if number > 1]
+    later = [number for number in verified_in if number > 1]
     assert max(later.count(number) for number in later) == 1
     assert 5 <= len(later) <= 0.5 * frames

@@ -1,8 +1,8 @@
-"""What the second cascade is asked, with answers that the test gives."""
+"""Tests of the verification queue, with results that the test provides."""
 
 import numpy as np
 
-from edge.types import Box, TrackPrediction
+from edge.types import Box, TrackPrediction, Verification
 from edge.vision.detection.grid import SearchGrid
 from edge.vision.detection.motion import ChangeMap
 from edge.vision.detection.verification import Candidate, VerificationQueue
@@ -13,119 +13,121 @@ PLACE = Box(200.0, 150.0, 96.0, 96.0)
 ELSEWHERE = Box(450.0, 150.0, 96.0, 96.0)
 
 
-class Asked:
-    """Answers as told, counts the questions, finds candidates where they were."""
+class Verifier:
+    """Returns the given results, then False; records the boxes."""
 
-    def __init__(self, answers=()):
-        self.answers = list(answers)
+    def __init__(self, results=()):
+        self.results = list(results)
         self.boxes = []
 
     def verify(self, box):
         self.boxes.append(box)
-        return self.answers.pop(0) if self.answers else False
+        return self.results.pop(0) if self.results else False
 
 
-def made(asked, find=lambda box: box):
+def make_queue(verifier, redetect=lambda box: box):
+    """Return a queue in which candidates stay where they are, and its change map."""
     changes = ChangeMap(SearchGrid(640, 480, 24, 48.0, 480.0))
-    changes.look(ImagePyramid(np.full((480, 640), 100, np.uint8)))
-    return VerificationQueue(asked.verify, find, changes), changes
+    changes.update(ImagePyramid(np.full((480, 640), 100, np.uint8)))
+    return VerificationQueue(verifier.verify, redetect, changes), changes
 
 
-def followed(serial=1, *, confirmed=True, asked_seconds=0.0, doubted=False):
-    return TrackPrediction(
-        serial, PLACE, PLACE, 0.0, 0, new=False, confirmed=confirmed, asked_seconds=asked_seconds, doubted=doubted
-    )
+def track(track_id=1, *, confirmed=True, last_seconds=0.0, failed=False):
+    """Return the prediction of a track that was verified once."""
+    verification = Verification()
+    verification.record(passed=not failed, seconds=last_seconds)
+    return TrackPrediction(track_id, PLACE, 0.0, 0, new=False, confirmed=confirmed, verification=verification)
 
 
-def test_one_question_a_frame_the_strongest_first():
-    asked = Asked([True, True])
-    questions, _ = made(asked)
-    questions.add([Candidate(PLACE, 2), Candidate(ELSEWHERE, 9)], 0.0)
-    assert questions.ask_one([], 0.0) == Candidate(ELSEWHERE, 9)
-    questions.add([], 0.04)
-    assert questions.ask_one([], 0.04) == Candidate(PLACE, 2)
-    questions.add([], 0.08)
-    assert questions.ask_one([], 0.08) is None
-    assert len(asked.boxes) == 2
+def test_one_candidate_per_frame_is_verified_most_neighbours_first():
+    verifier = Verifier([True, True])
+    queue, _ = make_queue(verifier)
+    queue.add([Candidate(PLACE, 2), Candidate(ELSEWHERE, 9)], 0.0)
+    assert queue.verify_next([], 0.0) == Candidate(ELSEWHERE, 9)
+    queue.add([], 0.04)
+    assert queue.verify_next([], 0.04) == Candidate(PLACE, 2)
+    queue.add([], 0.08)
+    assert queue.verify_next([], 0.08) is None
+    assert len(verifier.boxes) == 2
 
 
-def test_a_refused_place_is_asked_about_a_few_times_and_then_left_until_it_expires():
-    asked = Asked()
-    questions, _ = made(asked)
+def test_candidate_is_rejected_after_three_failures_for_five_seconds():
+    verifier = Verifier()
+    queue, _ = make_queue(verifier)
     for number in range(200):
         seconds = number / FPS
-        if not questions.was_refused(PLACE):
-            questions.add([Candidate(PLACE, 5)] if number % 3 == 0 else [], seconds)
+        if not queue.was_rejected(PLACE):
+            queue.add([Candidate(PLACE, 5)] if number % 3 == 0 else [], seconds)
         else:
-            questions.add([], seconds)
-        assert questions.ask_one([], seconds) is None
-    # Three questions, five seconds of rest, three more: 8 seconds in all.
-    assert len(asked.boxes) == 6
+            queue.add([], seconds)
+        assert queue.verify_next([], seconds) is None
+    # Three verifications, five seconds of rejection, three more: 8 seconds in all.
+    assert len(verifier.boxes) == 6
 
 
-def test_a_refused_place_is_asked_about_again_once_it_changes():
-    questions, changes = made(Asked())
-    questions.refuse(PLACE, 0.0)
-    assert questions.was_refused(PLACE)
-    assert not questions.was_refused(ELSEWHERE)
+def test_rejection_ends_when_the_place_changes():
+    queue, changes = make_queue(Verifier())
+    queue.reject(PLACE, 0.0)
+    assert queue.was_rejected(PLACE)
+    assert not queue.was_rejected(ELSEWHERE)
     luma = np.full((480, 640), 100, np.uint8)
     luma[150:246, 200:296] = 140
-    changes.look(ImagePyramid(luma))
-    assert not questions.was_refused(PLACE)
+    changes.update(ImagePyramid(luma))
+    assert not queue.was_rejected(PLACE)
 
 
-def test_a_candidate_that_is_refused_once_gets_another_chance_where_it_is_then():
-    asked = Asked([False, True])
+def test_candidate_that_failed_is_redetected_and_verified_again():
+    verifier = Verifier([False, True])
     moved = Box(210.0, 150.0, 96.0, 96.0)
-    questions, _ = made(asked, find=lambda _box: moved)
-    questions.add([Candidate(PLACE, 5)], 0.0)
-    answers = []
+    queue, _ = make_queue(verifier, redetect=lambda _box: moved)
+    queue.add([Candidate(PLACE, 5)], 0.0)
+    results = []
     for number in range(6):
-        answers.append(questions.ask_one([], number / FPS))
-        questions.add([], (number + 1) / FPS)
-    assert [one for one in answers if one is not None] == [Candidate(moved, 5)]
-    assert asked.boxes == [PLACE, moved]
+        results.append(queue.verify_next([], number / FPS))
+        queue.add([], (number + 1) / FPS)
+    assert [one for one in results if one is not None] == [Candidate(moved, 5)]
+    assert verifier.boxes == [PLACE, moved]
 
 
-def test_a_candidate_that_has_gone_is_not_asked_about():
-    asked = Asked([False, True])
-    questions, _ = made(asked, find=lambda _box: None)
-    questions.add([Candidate(PLACE, 5)], 0.0)
+def test_candidate_that_is_not_redetected_is_not_verified_again():
+    verifier = Verifier([False, True])
+    queue, _ = make_queue(verifier, redetect=lambda _box: None)
+    queue.add([Candidate(PLACE, 5)], 0.0)
     for number in range(6):
-        assert questions.ask_one([], number / FPS) is None
-        questions.add([], (number + 1) / FPS)
-    assert len(asked.boxes) == 1
+        assert queue.verify_next([], number / FPS) is None
+        queue.add([], (number + 1) / FPS)
+    assert len(verifier.boxes) == 1
 
 
-def test_new_tracks_are_asked_about_each_frame_and_known_ones_seldom():
-    asked = Asked([True] * 9)
-    questions, _ = made(asked)
-    assert questions.ask_one([(followed(confirmed=False), PLACE)], 0.04) == (1, True)
-    assert questions.ask_one([(followed(), PLACE)], 1.9) is None
-    assert questions.ask_one([(followed(doubted=True), PLACE)], 1.1) == (1, True)
-    assert questions.ask_one([(followed(), PLACE)], 2.1) == (1, True)
+def test_tentative_tracks_are_verified_in_each_frame_and_confirmed_ones_seldom():
+    verifier = Verifier([True] * 9)
+    queue, _ = make_queue(verifier)
+    assert queue.verify_next([(track(confirmed=False), PLACE)], 0.04) == (1, True)
+    assert queue.verify_next([(track(), PLACE)], 1.9) is None
+    assert queue.verify_next([(track(failed=True), PLACE)], 1.1) == (1, True)
+    assert queue.verify_next([(track(), PLACE)], 2.1) == (1, True)
 
 
-def test_nobody_starves():
-    asked = Asked([True] * 40)
-    questions, _ = made(asked)
+def test_tracks_and_candidates_take_turns():
+    verifier = Verifier([True] * 40)
+    queue, _ = make_queue(verifier)
     last = dict.fromkeys(range(1, 5), 0.0)
     for number in range(1, 30):
         seconds = number / FPS
-        questions.add([Candidate(ELSEWHERE, 3)] if number == 10 else [], seconds)
-        tracks = [(followed(serial, confirmed=False, asked_seconds=when), PLACE) for serial, when in last.items()]
-        answer = questions.ask_one(tracks, seconds)
-        if isinstance(answer, Candidate):
+        queue.add([Candidate(ELSEWHERE, 3)] if number == 10 else [], seconds)
+        tracks = [(track(track_id, confirmed=False, last_seconds=when), PLACE) for track_id, when in last.items()]
+        result = queue.verify_next(tracks, seconds)
+        if isinstance(result, Candidate):
             assert 10 <= number <= 15
         else:
-            assert seconds - last[answer[0]] <= 6 / FPS
-            last[answer[0]] = seconds
-    assert ELSEWHERE in asked.boxes
+            assert seconds - last[result[0]] <= 6 / FPS
+            last[result[0]] = seconds
+    assert ELSEWHERE in verifier.boxes
 
 
-def test_at_the_start_everybody_is_asked_about():
-    asked = Asked([True, False, True])
-    questions, _ = made(asked)
+def test_verify_all_returns_the_candidates_that_pass():
+    verifier = Verifier([True, False, True])
+    queue, _ = make_queue(verifier)
     candidates = [Candidate(PLACE, 2), Candidate(ELSEWHERE, 9), Candidate(Box(20, 20, 60, 60), 9)]
-    questions.add(candidates, 0.0)
-    assert questions.ask_all(0.0) == [candidates[0], candidates[2]]
+    queue.add(candidates, 0.0)
+    assert queue.verify_all(0.0) == [candidates[0], candidates[2]]

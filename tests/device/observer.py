@@ -1,6 +1,6 @@
-"""What the tests see of the device: its MQTT messages, on a real mosquitto of this machine.
+"""Observes the device's MQTT messages, on a mosquitto of this machine.
 
-The broker is not on the device, so that a power cut takes the one and not the other.
+The broker is not on the device, so that a power cut of the device leaves the broker running.
 """
 
 import signal
@@ -16,7 +16,7 @@ from support.mqtt import Seen, Subscriber
 _WATCH_STOPS_SECONDS: Final = 60
 
 
-class Outside:
+class Observer:
     """A broker, two independent subscribers and the project's own `watch --verify`; a context manager.
 
     The witness has a persistent session, so that it gets each event that the broker has acknowledged.
@@ -27,7 +27,7 @@ class Outside:
         self._watched = scratch / "watch.txt"
 
     def __enter__(self) -> Self:
-        """Start all of it."""
+        """Start the broker and its subscribers."""
         self.broker.start()
         self.witness = Witness(self.broker.port)
         self._subscriber = Subscriber(self.broker.port)
@@ -41,7 +41,7 @@ class Outside:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop all of it."""
+        """Stop the broker and its subscribers."""
         self._watch.kill()
         self._watch.wait()
         self._subscriber.close()
@@ -49,35 +49,35 @@ class Outside:
         self.broker.__exit__()
 
     @property
-    def mark(self) -> int:
-        """A point in time, to ask for what came after it."""
+    def position(self) -> int:
+        """Number of messages so far: the argument `since` of the other methods."""
         return len(self._subscriber.seen)
 
-    def of(self, kind: str, since: int = 0) -> list[Seen]:
-        """Messages of a topic, oldest first; none that the broker had kept from before."""
+    def messages(self, kind: str, since: int = 0) -> list[Seen]:
+        """Return the messages of a topic, oldest first, without retained ones."""
         return [seen for seen in self._subscriber.seen[since:] if seen.kind == kind and not seen.retained]
 
     def events(self, since: int = 0) -> list[dict[str, Any]]:
-        """Payloads of events as they came live."""
-        return [seen.json for seen in self.of("event", since)]
+        """Return the payloads of live events."""
+        return [seen.json for seen in self.messages("event", since)]
 
     def last(self, kind: str, since: int) -> Any:
-        """Newest payload of a topic; None where there is none."""
-        return next((seen.json for seen in reversed(self.of(kind, since))), None)
+        """Return the newest payload of a topic; None where there is none."""
+        return next((seen.json for seen in reversed(self.messages(kind, since))), None)
 
-    def said(self, word: str, since: int) -> bool:
-        """Whether the device's status was `word` since then."""
-        return any(seen.payload == word.encode() for seen in self.of("status", since))
+    def status_seen(self, status: str, since: int) -> bool:
+        """Return whether the device's status was `status` since a position."""
+        return any(seen.payload == status.encode() for seen in self.messages("status", since))
 
-    def heard(self) -> dict[str, int]:
-        """Highest number of each boot that the witness has, boots in the order in which they came."""
+    def highest_seqs(self) -> dict[str, int]:
+        """Return the highest `seq` that the witness has of each `boot_id`, in order of arrival."""
         numbers: dict[str, int] = {}
         for arrival in self.witness.arrivals:
             numbers[arrival.boot_id] = max(arrival.seq, numbers.get(arrival.boot_id, 0))
         return numbers
 
     def end_watch(self) -> tuple[int, list[str]]:
-        """End `watch --verify`; returns its exit code and what it said of gaps and duplicates."""
+        """End `watch --verify`; returns its exit code and its lines on gaps and duplicates."""
         self._watch.send_signal(signal.SIGINT)
         code = self._watch.wait(_WATCH_STOPS_SECONDS)
         lines = self._watched.read_text().splitlines()

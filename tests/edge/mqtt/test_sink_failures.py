@@ -1,22 +1,24 @@
-"""How the sink fails: refused by the broker, or by a bug of its own."""
+"""Covers the failures of the sink: refused by the broker, unknown host, a bug in the publisher's thread."""
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.errors import BrokerError
-from edge.mqtt.publisher import MqttSink
-from support.mqtt import event, wait_until
+from edge.mqtt.connection import Connection
+from edge.mqtt.sink import MqttSink
+from support.mqtt import event, on_disk, wait_until
 
 MakeBroker = Callable[..., PrivateBroker]
 MakeSink = Callable[..., MqttSink]
 
 
 @pytest.mark.parametrize("username", ["joe", ""])
-def test_refused_credentials(
+def test_refused_credentials_fail_the_start(
     make_broker: MakeBroker, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch, username: str
 ) -> None:
     broker = make_broker(users={"joe": "right"})
@@ -27,12 +29,15 @@ def test_refused_credentials(
     with pytest.raises(BrokerError) as caught:
         sink.start()
     assert sink.status().failure is caught.value
-    who = "as user 'joe'" if username else "without a user name"
-    assert f"127.0.0.1:{broker.port} refuses the connection {who}: Not authorized" in str(caught.value)
+    user = "as user 'joe'" if username else "without a user name"
+    assert f"127.0.0.1:{broker.port} refuses the connection {user}: Not authorized" in str(caught.value)
+    assert str(caught.value).endswith(": check mqtt.username and the password")
     assert "wrong" not in str(caught.value)
 
 
-def test_accepted_credentials(make_broker: MakeBroker, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accepted_credentials_connect(
+    make_broker: MakeBroker, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broker = make_broker(users={"joe": "right"})
     broker.start()
     monkeypatch.setenv("EMOTION_EDGE_MQTT_PASSWORD", "right")
@@ -41,7 +46,7 @@ def test_accepted_credentials(make_broker: MakeBroker, make_sink: MakeSink, monk
     assert sink.status().broker == "connected"
 
 
-def test_credentials_refused_once_the_broker_is_there(make_broker: MakeBroker, make_sink: MakeSink) -> None:
+def test_credentials_refused_after_the_start_become_the_failure(make_broker: MakeBroker, make_sink: MakeSink) -> None:
     broker = make_broker(users={"joe": "right"})
     broker.reserve()
     sink = make_sink(broker)
@@ -53,35 +58,36 @@ def test_credentials_refused_once_the_broker_is_there(make_broker: MakeBroker, m
     sink.event(event(1), time.monotonic())
 
 
-def test_topic_that_may_not_be_written(make_broker: MakeBroker, make_sink: MakeSink, tmp_path: object) -> None:
-    rules = f"{tmp_path}/acl"
-    with open(rules, "w") as file:  # noqa: PTH123
-        file.write("topic read #\n")
+def test_refused_status_topic_fails_the_start(make_broker: MakeBroker, make_sink: MakeSink, tmp_path: Path) -> None:
+    rules = tmp_path / "acl"
+    rules.write_text("topic read #\n")
     broker = make_broker(extra=[f"acl_file {rules}"])
     broker.start()
     with pytest.raises(BrokerError, match="the broker refuses messages to emotion-edge/cam/status: Not authorized"):
         make_sink(broker).start()
 
 
-def test_unknown_host() -> None:
+def test_unknown_host_fails_the_start() -> None:
     sink = MqttSink(MqttConfig(url="mqtt://no-such-host.invalid"), "cam")
     with pytest.raises(BrokerError, match=r"host 'no-such-host\.invalid' in mqtt\.url cannot be found"):
         sink.start()
 
 
-def test_thread_that_dies_is_noticed(broker: PrivateBroker, make_sink: MakeSink) -> None:
-    sink = make_sink(broker)
+def test_bug_in_the_publishers_thread_becomes_the_failure_and_loses_nothing(
+    broker: PrivateBroker, make_sink: MakeSink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "state"
+    sink = make_sink(broker, outbox_directory=str(folder))
     sink.start()
 
-    def explode(*_: object) -> None:
+    def fail(*_: object) -> None:
         msg = "bug"
         raise RuntimeError(msg)
 
-    sink._pending.hand_next = explode  # type: ignore[method-assign]
+    monkeypatch.setattr(Connection, "publish", fail)
     sink.event(event(1), time.monotonic())
     wait_until(lambda: sink.status().failure is not None)
     assert sink.status().broker == "disconnected"
     assert sink.status().outbox_depth == 1
-    # It could not be sent; the disk holds it for a process that can.
     assert sink.close(1.0)
-    assert sink.accepted_seq == 1
+    assert on_disk(folder, tmp_path / "copy") == [("boot", 1)]

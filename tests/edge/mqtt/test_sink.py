@@ -1,4 +1,4 @@
-"""The sink against a real mosquitto."""
+"""Covers the sink on a real mosquitto that is up: payloads, retained topics, status, shutdown."""
 
 import signal
 import subprocess
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from edge.commands.demo_broker import PrivateBroker
-from edge.mqtt.publisher import MqttSink
+from edge.mqtt.sink import MqttSink
 from support.mqtt import Subscriber, assert_run, event, health, info, send, state, wait_until
 
 MakeBroker = Callable[..., PrivateBroker]
@@ -16,7 +16,9 @@ Subscribe = Callable[..., Subscriber]
 MakeSink = Callable[..., MqttSink]
 
 
-def test_from_online_to_stopped(broker: PrivateBroker, subscribe: Subscribe, make_sink: MakeSink) -> None:
+def test_publishes_everything_between_online_and_stopped(
+    broker: PrivateBroker, subscribe: Subscribe, make_sink: MakeSink
+) -> None:
     subscriber = subscribe(broker)
     sink = make_sink(broker)
     sink.info(info())
@@ -39,15 +41,15 @@ def test_from_online_to_stopped(broker: PrivateBroker, subscribe: Subscribe, mak
     assert [seen.qos for seen in subscriber.of("event")] == [1] * 100
     assert not any(seen.json["replayed"] for seen in subscriber.of("event"))
     assert subscriber.of("health")[0].qos == 0
-    late_comer = subscribe(broker)
-    late_comer.wait(lambda: len(late_comer.seen) == 4)
-    retained = {seen.kind: seen for seen in late_comer.seen}
+    late_subscriber = subscribe(broker)
+    late_subscriber.wait(lambda: len(late_subscriber.seen) == 4)
+    retained = {seen.kind: seen for seen in late_subscriber.seen}
     assert set(retained) == {"status", "info", "state", "health"}
     assert retained["status"].payload == b"stopped"
     assert retained["state"].json["emotion"] == "happy"
 
 
-def test_latency_counts_from_capture(broker: PrivateBroker, subscribe: Subscribe, make_sink: MakeSink) -> None:
+def test_latency_is_counted_from_the_capture(broker: PrivateBroker, subscribe: Subscribe, make_sink: MakeSink) -> None:
     subscriber = subscribe(broker)
     sink = make_sink(broker)
     sink.start()
@@ -59,7 +61,7 @@ def test_latency_counts_from_capture(broker: PrivateBroker, subscribe: Subscribe
     assert 0 <= new < 500
 
 
-def test_what_ends_in_the_drain_arrives(broker: PrivateBroker, subscribe: Subscribe, make_sink: MakeSink) -> None:
+def test_close_delivers_the_events_that_wait(broker: PrivateBroker, subscribe: Subscribe, make_sink: MakeSink) -> None:
     subscriber = subscribe(broker)
     sink = make_sink(broker)
     sink.start()
@@ -69,10 +71,10 @@ def test_what_ends_in_the_drain_arrives(broker: PrivateBroker, subscribe: Subscr
     assert_run(subscriber.seqs, 1, 300)
 
 
-DIES = """
+PROGRAM = """
 import os, sys, time
 from edge.config.schema import MqttConfig
-from edge.mqtt.publisher import MqttSink
+from edge.mqtt.sink import MqttSink
 from support.mqtt import event
 sink = MqttSink(MqttConfig(url=sys.argv[1]), "cam")
 sink.start()
@@ -81,34 +83,34 @@ sys.stdin.read()
 """
 
 
-def test_killed_process_is_offline(broker: PrivateBroker, subscribe: Subscribe) -> None:
+def test_killed_process_is_reported_offline_by_the_will(broker: PrivateBroker, subscribe: Subscribe) -> None:
     subscriber = subscribe(broker)
     environ = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
-    process = subprocess.Popen([sys.executable, "-c", DIES, broker.url], stdin=subprocess.PIPE, env=environ)
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, broker.url], stdin=subprocess.PIPE, env=environ)
     try:
         subscriber.wait(lambda: subscriber.seqs == [1])
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
     subscriber.wait(lambda: subscriber.statuses == ["online", "offline"])
-    late_comer = subscribe(broker)
-    late_comer.wait(lambda: late_comer.statuses)
-    assert (late_comer.statuses, late_comer.seen[0].retained) == (["offline"], True)
+    late_subscriber = subscribe(broker)
+    late_subscriber.wait(lambda: late_subscriber.statuses)
+    assert (late_subscriber.statuses, late_subscriber.seen[0].retained) == (["offline"], True)
 
 
-def test_device_that_comes_back_is_not_marked_offline_later(
+def test_will_of_a_dead_connection_comes_before_the_new_online(
     broker: PrivateBroker, subscribe: Subscribe, make_sink: MakeSink
 ) -> None:
     subscriber = subscribe(broker)
-    make_sink(broker).start()  # stands for the connection that a power cut left half open
+    make_sink(broker).start()  # like the connection that a power cut left half open
     second = make_sink(broker)
     second.start()
-    # The two now throw each other out in turn; the one that stays tells the truth in the end.
+    # From here on the broker disconnects each of the two when the other connects.
     wait_until(lambda: subscriber.statuses.count("online") >= 2)
     assert subscriber.statuses[:3] == ["online", "offline", "online"]
 
 
-def test_close_returns_in_time_where_the_broker_is_away(make_broker: MakeBroker, make_sink: MakeSink) -> None:
+def test_close_returns_in_time_without_a_broker(make_broker: MakeBroker, make_sink: MakeSink) -> None:
     broker = make_broker()
     broker.reserve()
     sink = make_sink(broker, outbox_directory="none")
@@ -120,7 +122,7 @@ def test_close_returns_in_time_where_the_broker_is_away(make_broker: MakeBroker,
     assert 0.4 < time.monotonic() - began < 15
 
 
-def test_close_waits_without_limit_for_a_broker_that_comes(
+def test_close_without_limit_waits_for_the_broker(
     make_broker: MakeBroker, subscribe: Subscribe, make_sink: MakeSink
 ) -> None:
     broker = make_broker()
@@ -134,11 +136,11 @@ def test_close_waits_without_limit_for_a_broker_that_comes(
     broker.start()
     closer.join(20)
     assert outcome == [True]
-    late_comer = subscribe(broker)
-    late_comer.wait(lambda: late_comer.statuses == ["stopped"])
+    late_subscriber = subscribe(broker)
+    late_subscriber.wait(lambda: late_subscriber.statuses == ["stopped"])
 
 
-def test_close_without_start(make_broker: MakeBroker, make_sink: MakeSink) -> None:
+def test_close_without_start_loses_nothing(make_broker: MakeBroker, make_sink: MakeSink) -> None:
     broker = make_broker()
     broker.reserve()
     assert make_sink(broker).close(5.0)
