@@ -73,12 +73,10 @@ class Daemon:
 
         Raises EdgeError where the source or the broker cannot be used, and any error of a stage.
         """
-        if self._requests.pause_file.is_set:
+        pause_file = self._requests.pause_file
+        if pause_file.is_set:
             self._capture.pause()
-            log.warning(
-                "capture is paused, as before the restart (%s): a resume request starts it",
-                self._requests.pause_file.file,
-            )
+            log.warning("capture is paused, as before the restart (%s): a resume request starts it", pause_file.file)
         self._capture.start()
         live = self._capture.live
         self._watchdog = WatchdogFeeder(

@@ -1,4 +1,4 @@
-"""`systemctl reload`: SIGHUP to the real program, on a real broker, with a real socket for what systemd is told."""
+"""`systemctl reload`: SIGHUP to the real program, with a real broker and a real sd_notify socket."""
 
 import os
 import pty
@@ -13,7 +13,7 @@ import pytest
 from support.mqtt import wait_until
 from support.program import COMMAND, environment, start
 
-ENDLESS = "scripted:happy=2,surprise=2?seed=5&loop=1"
+ENDLESS = "scripted:happy=1.2,surprise=1.2?seed=5&loop=1"
 FILE = """
 [device]
 id = "cam"
@@ -28,7 +28,7 @@ positive = ["happy"]
 
 
 class Sensor:
-    """The program, its log as it comes, and the socket that systemd would listen on."""
+    """The program, its log, and the socket that systemd would listen on."""
 
     def __init__(self, folder, broker):
         self.file = folder / "config.toml"
@@ -37,28 +37,28 @@ class Sensor:
         self.manager.bind(str(folder / "notify"))
         self.manager.settimeout(60)
         notify = {"NOTIFY_SOCKET": str(folder / "notify")}
-        # --source stands for the flags that it was started with: they hold over any file.
+        # --source is a flag: it overrides the file, after a reload too.
         arguments = ("run", "--config", self.file, "--source", ENDLESS, "--mqtt", broker.url)
         self.process = start(*arguments, **notify)
         self.log = []
         self.reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr))
         self.reader.start()
 
-    def told(self, wanted):
-        """Wait until systemd is told `wanted`; return what it was told until then."""
-        told = []
-        while not told or not told[-1].startswith(wanted):
-            told.append(self.manager.recv(4096).decode())
-        return told
+    def notifications(self, wanted):
+        """Return the notifications up to the first that starts with `wanted`."""
+        received = []
+        while not received or not received[-1].startswith(wanted):
+            received.append(self.manager.recv(4096).decode())
+        return received
 
     def reload(self, text):
-        """Let it read `text`; return the one line that it says about that."""
+        """Let it load `text`; return the one line that it logs about that."""
         before = len(self.log)
         self.file.write_text(text, encoding="utf-8")
         self.process.send_signal(signal.SIGHUP)
-        (state,) = self.told("RELOADING=1")[-1:]
+        (state,) = self.notifications("RELOADING=1")[-1:]
         assert 0 < int(state.partition("MONOTONIC_USEC=")[2]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        assert self.told("READY=1")[-1] == "READY=1"
+        assert self.notifications("READY=1")[-1] == "READY=1"
         wait_until(lambda: any("configuration" in line for line in self.log[before:]))
         (line,) = [line for line in self.log[before:] if "configuration" in line]
         return line
@@ -83,17 +83,17 @@ def latest(subscriber, kind):
     return subscriber.of(kind)[-1].json
 
 
-def test_reload(sensor, broker, subscribe):
+def test_reload_applies_what_can_change_and_refuses_what_cannot_be_used(sensor, broker, subscribe):
     subscriber = subscribe(broker)
-    sensor.told("READY=1")
-    subscriber.wait(lambda: any(seen.kind == "event" for seen in subscriber._seen))
+    sensor.notifications("READY=1")
+    subscriber.wait(lambda: any(seen.kind == "event" for seen in subscriber.seen))
     assert (latest(subscriber, "info")["name"], latest(subscriber, "event")["groups"].keys()) == (
         "Kitchen",
         {"positive"},
     )
     boot = latest(subscriber, "info")["boot_id"]
 
-    # What can change does, with no restart; the rest is named, flags hold.
+    # Keys that a reload applies change at once; the others are named; flags override the file.
     text = FILE.replace("Kitchen", "Hall").replace("5000", "4000").replace("positive", "glad")
     text += '[events]\ndwell_seconds = 0.3\n[mqtt]\nkeepalive_seconds = 60\n[source]\nuri = "0"\nflip = "horizontal"\n'
     said = sensor.reload(text)
@@ -111,7 +111,7 @@ def test_reload(sensor, broker, subscribe):
         lambda: len(subscriber.of("event")) > seen and latest(subscriber, "event")["groups"].keys() == {"glad"}
     )
 
-    # A file that cannot be used changes nothing, also where only a restart would find that out.
+    # A file that cannot be used changes nothing, even where only the next start would use its keys.
     bad = {
         "[events]\ndwell_seconds = -1\n": "events.dwell_seconds is -1, but must be a number from 0 to 30",
         "[events\n": "is not valid TOML",
@@ -132,7 +132,7 @@ def test_reload(sensor, broker, subscribe):
     assert latest(subscriber, "health")["budget_latency_ms"] == 4000
     assert latest(subscriber, "info")["name"] == "Hall"
 
-    # And it counts on.
+    # Sequence numbers continue.
     sensor.process.send_signal(signal.SIGTERM)
     assert sensor.process.wait(60) == 0
     subscriber.wait(lambda: subscriber.statuses[-1:] == ["stopped"])
@@ -140,8 +140,8 @@ def test_reload(sensor, broker, subscribe):
     assert "Traceback" not in "".join(sensor.log)
 
 
-def test_who_started_it_with_nohup_wants_no_reload(broker, subscribe):
-    """There the signal means a terminal that went, and nohup is how one says that it does not matter."""
+def test_sighup_is_ignored_under_nohup(broker, subscribe):
+    """There the signal means that the terminal is gone, and nohup requests to ignore that."""
     subscriber = subscribe(broker)
     process = subprocess.Popen(
         ["nohup", *COMMAND, "run", "--source", ENDLESS, "--mqtt", broker.url],
@@ -152,10 +152,10 @@ def test_who_started_it_with_nohup_wants_no_reload(broker, subscribe):
         env=environment(),
     )
     try:
-        subscriber.wait(lambda: any(seen.kind == "event" for seen in subscriber._seen))
+        subscriber.wait(lambda: any(seen.kind == "event" for seen in subscriber.seen))
         process.send_signal(signal.SIGHUP)
         seen = len(subscriber.of("event"))
-        subscriber.wait(lambda: sum(one.kind == "event" for one in subscriber._seen) > seen)
+        subscriber.wait(lambda: sum(one.kind == "event" for one in subscriber.seen) > seen)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
@@ -165,8 +165,8 @@ def test_who_started_it_with_nohup_wants_no_reload(broker, subscribe):
         process.communicate()
 
 
-def test_a_terminal_that_goes_ends_it_as_before(broker, subscribe):
-    """The same signal: who started it by hand over a line that broke does not want it to go on for ever."""
+def test_sighup_after_the_terminal_is_gone_ends_the_program(broker, subscribe):
+    """A program started by hand over a connection that broke must not run for ever."""
     subscriber = subscribe(broker)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -179,8 +179,8 @@ def test_a_terminal_that_goes_ends_it_as_before(broker, subscribe):
     )
     os.close(theirs)
     try:
-        subscriber.wait(lambda: any(seen.kind == "event" for seen in subscriber._seen))
-        process.send_signal(signal.SIGHUP)  # somebody wants a reload: the terminal is there
+        subscriber.wait(lambda: any(seen.kind == "event" for seen in subscriber.seen))
+        process.send_signal(signal.SIGHUP)  # a reload, because the terminal is there
         for line in process.stderr:
             if "nothing in it has changed" in line:
                 break
