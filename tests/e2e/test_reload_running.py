@@ -99,7 +99,7 @@ def test_reload(sensor, broker, subscribe):
     said = sensor.reload(text)
     assert said.startswith("W ")
     assert said.endswith(
-        "the configuration was read again; changed: device.name, labels.glad, labels.positive, events.dwell_seconds, "
+        "configuration reloaded; changed: device.name, labels.glad, labels.positive, events.dwell_seconds, "
         "budget.latency_ms; restart needed for: source.flip, mqtt.keepalive_seconds\n"
     )
     subscriber.wait(lambda: latest(subscriber, "info")["name"] == "Hall")
@@ -122,7 +122,7 @@ def test_reload(sensor, broker, subscribe):
     for text, reason in bad.items():
         said = sensor.reload('[device]\nid = "cam"\nname = "Attic"\n' + text)
         assert said.startswith("E ")
-        assert "the configuration is refused, and the one before stays in force: " in said
+        assert "the new configuration is refused, and the one in force stays: " in said
         assert reason in said
     sensor.file.unlink()
     sensor.process.send_signal(signal.SIGHUP)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from edge.capture.open import make_source
 from edge.capture.source import SourceOptions
+from edge.config.keys import redacted_config
 from edge.config.loader import load, to_toml
 from edge.config.schema import Config
 from edge.config.state_dir import outbox_file
-from edge.control.handler import redacted_config
 from edge.daemon.check import check_next_start, secret_note
 from edge.daemon.reload import diff_configs
 from edge.errors import EdgeError
