@@ -14,7 +14,7 @@ import msgspec
 from edge.config.keys import KEYS, LABELS, SECTIONS, describe, expected
 from edge.config.schema import Config
 from edge.errors import ConfigError
-from edge.redact import named, shown
+from edge.redact import quoted, quoted_name
 
 PREFIX: Final = "EMOTION_EDGE_"
 CONFIG_VARIABLE: Final = "EMOTION_EDGE_CONFIG"
@@ -84,10 +84,10 @@ def _parse(path: Path) -> dict[str, Any]:
 def _flat(raw: dict[str, Any], origin: str) -> Iterator[tuple[str, str, Any]]:
     for section, table in raw.items():
         if section not in _TABLES:
-            msg = f"{origin}: unknown table [{named(section)}]{_nearest(section, _TABLES)}"
+            msg = f"{origin}: unknown table [{quoted_name(section)}]{_nearest(section, _TABLES)}"
             raise ConfigError(msg)
         if not isinstance(table, dict):
-            msg = f"{origin}: {section} is {shown(table)}, but must be a table: [{section}]"
+            msg = f"{origin}: {section} is {quoted(table)}, but must be a table: [{section}]"
             raise ConfigError(msg)
         for key, value in table.items():
             yield section, key, value
@@ -100,7 +100,7 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str
         if not variable.startswith(PREFIX) or variable in _NOT_KEYS:
             continue
         if variable not in known:
-            msg = f"unknown environment variable {named(variable)}{_nearest(variable, known)}"
+            msg = f"unknown environment variable {quoted_name(variable)}{_nearest(variable, known)}"
             raise ConfigError(msg)
         yield variable, known[variable], environ[variable]
 
@@ -112,18 +112,18 @@ def _value(section: str, key: str, value: object, origin: str, *, strict: bool) 
     elif key in KEYS[section]:
         kind = KEYS[section][key]
     else:
-        msg = f"{origin}: unknown key {section}.{named(key)}{_nearest(key, KEYS[section])}"
+        msg = f"{origin}: unknown key {section}.{quoted_name(key)}{_nearest(key, KEYS[section])}"
         raise ConfigError(msg)
     try:
         converted = msgspec.convert(value, kind, strict=strict)
         if isinstance(converted, float) and not math.isfinite(converted):
             raise ValueError  # noqa: TRY301 - reported like every other value out of range
     except (ValueError, OverflowError) as error:
-        msg = f"{origin}: {section}.{named(key)} is {shown(value)}, but must be {expected(kind)}"
+        msg = f"{origin}: {section}.{quoted_name(key)} is {quoted(value)}, but must be {expected(kind)}"
         raise ConfigError(msg) from error
     for text in [key, *converted] if isinstance(converted, list) else [converted]:
         if isinstance(text, str) and any(unicodedata.category(one) in _FORBIDDEN_CATEGORIES for one in text):
-            msg = f"{origin}: {section}.{named(key)} is {shown(value)}, but must be one line of printable text"
+            msg = f"{origin}: {section}.{quoted_name(key)} is {quoted(value)}, but must be one line of printable text"
             raise ConfigError(msg)
     return converted
 
@@ -136,7 +136,7 @@ def _check_combinations(config: Config) -> None:
         raise ConfigError(msg)
     if bool(mqtt.cert_file) != bool(mqtt.key_file):
         given, missing = ("cert_file", "key_file") if mqtt.cert_file else ("key_file", "cert_file")
-        msg = f"mqtt.{given} is {shown(getattr(mqtt, given))}, but mqtt.{missing} is empty: set both or neither"
+        msg = f"mqtt.{given} is {quoted(getattr(mqtt, given))}, but mqtt.{missing} is empty: set both or neither"
         raise ConfigError(msg)
     if config.preview.enabled and not config.privacy.pictures:
         raise ConfigError(
@@ -147,7 +147,7 @@ def _check_combinations(config: Config) -> None:
         for label in members:
             if label in seen:
                 msg = (
-                    f"labels.{named(group)} holds {shown(label)}, which labels.{named(seen[label])} holds already: "
+                    f"labels.{quoted_name(group)} holds {quoted(label)}, as labels.{quoted_name(seen[label])} does: "
                     "a label belongs to one group at most"
                 )
                 raise ConfigError(msg)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge.errors import ConfigError
 from edge.messages.payloads import BoxShare, EventPayload, FacePayload, StateFace, StatePayload
-from edge.redact import named, shown
+from edge.redact import quoted, quoted_name
 from edge.types import Box, Event, Frame, TrackedFace
 
 STATE_SECONDS: Final = 1.0
@@ -41,7 +41,7 @@ class PayloadBuilder:
             for label in members:
                 if label not in self._labels:
                     raise ConfigError(
-                        f"labels.{named(group)} holds {shown(label)}, which the model does not know: its labels are "
+                        f"labels.{quoted_name(group)} holds {quoted(label)}, which is no label of the model: these are "
                         f"{', '.join(self._labels)}"
                     )
         self._groups = {group: [self._labels.index(label) for label in members] for group, members in groups.items()}
