@@ -21,7 +21,10 @@ class Level:
     """Ratio between the face sizes of that search; None: `detector.scale_factor` of the configuration."""
 
     max_faces: int | None = None
-    """Faces classified per frame, in turn where there are more, if fewer than `model.max_faces`; None: as many as that."""
+    """Faces classified per frame at most, in turn where there are more; None: `model.max_faces` of the configuration.
+
+    A level never raises the configured number.
+    """
 
 
 LADDER: Final = (
