@@ -74,14 +74,14 @@ class Governor:
         if now_monotonic >= self._board_due:
             self._board_due = now_monotonic + _BOARD_SECONDS
             self._tell(self._budget.board(now_monotonic, self._temperature_c(), throttled=self._throttled()))
-            self._priority.look(now_monotonic, time.process_time())
+            self._priority.check(now_monotonic, time.process_time())
             self._complain()
 
     def start(self, priority: Literal["auto", "normal"], *, fixed: bool) -> None:
         """Begin, once the source is open. What is played as quickly as possible would take a whole processor."""
         self.fixed = fixed
         if priority == "auto" and not fixed:
-            self._priority.go_first()
+            self._priority.acquire()
 
     def set_budget(self, latency_ms: float) -> None:
         """Keep another budget from here on; it is measured anew, from the level in force."""
