@@ -59,7 +59,5 @@ def device_id(configured: str = "", path: Path = _MACHINE_ID) -> str:
         node = uuid.getnode()
         seed = f"mac:{node:012x}"
         if node >> 40 & 1:  # RFC 4122: the multicast bit marks a random number in place of an address
-            log.warning(
-                "no machine id and no network hardware: the device id is random at each start; set device.id to keep one"
-            )
+            log.warning("no machine id and no network hardware, so the device id is random: set device.id to keep one")
     return hashlib.sha256(f"emotion-edge:{seed}".encode()).hexdigest()[:_ID_LENGTH]
