@@ -1,4 +1,4 @@
-"""Declares every configuration key: type, range, default, description, and what a reload or a stranger gets of it.
+"""Declares every configuration key: type, range, default, description, whether a reload applies it, whether to hide it.
 
 `Meta(extra={"reload": True})` on a key, or on a whole table in `Config`, marks what a reload applies while the sensor
 runs: what a person adjusts until it suits, and nothing that a camera, a connection or an interpreter was opened with.

@@ -1,7 +1,7 @@
-"""Decides what the log says about something that is away, a broker or a camera, and how often. Reads no clock.
+"""Decides which lines about an outage of a broker or a camera are logged, and how often. Reads no clock.
 
-An outage is one line when it begins, one per further reason, one an hour while it lasts, and one when it ends. What
-comes and goes all night is a line an hour as well, so that the log of a night can be read in the morning.
+An outage takes one line when it begins, one per further reason, one an hour while it lasts, and one when it ends. A
+peer that comes and goes all night takes a line an hour as well, so that the log of a night can be read in the morning.
 """
 
 import enum
