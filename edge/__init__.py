@@ -1,4 +1,4 @@
-"""Device half: a camera goes in, emotion events come out. Never imports `convert` or TensorFlow."""
+"""Runs on the device: turns camera frames into emotion events. Never imports `convert` or TensorFlow."""
 
 from importlib.metadata import PackageNotFoundError, version
 

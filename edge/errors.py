@@ -1,27 +1,27 @@
-"""Errors whose message is meant for the person at the terminal.
+"""Defines the errors whose message is meant for the person at the terminal.
 
-Each message is one sentence that names the key or file, the value and what would be right; the
-command line prints it and exits with the class's `exit_code`, never with a traceback.
+Each message is one sentence that names the key or file, the value and what would be right. The command line prints
+it and exits with the class's `exit_code`, never with a traceback.
 """
 
 from typing import ClassVar, Final
 
-from edge.redact import scrubbed
+from edge.redact import redacted_text
 
 EXIT_INTERRUPTED: Final = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells report it."""
 
 
 class EdgeError(Exception):
-    """Base of everything that the command line reports as one sentence.
+    """Base of all errors that the command line reports as one sentence.
 
-    Whatever file or key a message repeats, it ends up in a log: a URI in it loses its credentials here.
+    A message ends up in a log, whatever file or key it repeats. So each URI in it loses its credentials here.
     """
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, sentence: str = "") -> None:
-        super().__init__(scrubbed(sentence))
+        super().__init__(redacted_text(sentence))
 
 
 class ConfigError(EdgeError):
@@ -31,20 +31,20 @@ class ConfigError(EdgeError):
 
 
 class SourceError(EdgeError):
-    """A source that cannot be opened or read, and would not get better by trying again."""
+    """A source that cannot be opened or read, and for which another attempt would not help."""
 
 
 class SourceLostError(EdgeError):
-    """A live source that stalled or vanished; opening it again may help."""
+    """A live source that stalled or disappeared. Opening it again may help."""
 
 
 class ModelError(EdgeError):
-    """A model or manifest that cannot be used, or that do not fit each other."""
+    """A model or a manifest that cannot be used, or a pair of them that do not belong together."""
 
 
 class CascadeError(EdgeError):
-    """A file that is no cascade, or no cascade found."""
+    """A cascade file that is missing or is not a cascade."""
 
 
 class BrokerError(EdgeError):
-    """A broker that refuses us or cannot be found, and would not get better by trying again."""
+    """A broker that refuses the connection or cannot be found, and for which another attempt would not help."""

@@ -1,4 +1,7 @@
-"""The ladder that the budget climbs: what each level leaves undone. Pure data."""
+"""Defines the ladder of levels: how much work a frame may cost. Pure data.
+
+`edge.latency` chooses the level, `edge.vision` works at it, and the health payload names it.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,24 +9,34 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How much work a frame may cost.
-
-    `search_frames`: frames over which one search of the whole picture is spread. `scale_factor`: step
-    between the sizes of that search; None takes the configured one. `max_faces`: faces read by the
-    network per frame, in turn where there are more; None takes the configured number.
-    """
+    """How much work a frame may cost."""
 
     name: str
+    """Public name, in the log and in health payloads."""
+
     search_frames: int
+    """Number of frames over which one search of the whole frame is spread."""
+
     scale_factor: float | None = None
+    """Ratio between the face sizes of that search; None: `detector.scale_factor` of the configuration."""
+
     max_faces: int | None = None
+    """Faces classified per frame at most, in turn where there are more; None: `model.max_faces` of the configuration.
+
+    A level never raises the configured number.
+    """
 
 
 LADDER: Final = (
-    Level("full", 6),
-    Level("seldom", 12),
-    Level("coarse", 12, 1.2),
-    Level("one-face", 12, 1.2, 1),
+    Level("full", search_frames=6),
+    Level("seldom", search_frames=12),
+    Level("coarse", search_frames=12, scale_factor=1.2),
+    Level("one-face", search_frames=12, scale_factor=1.2, max_faces=1),
 )
-"""From the best to the cheapest, in the order in which work is given up: how often the whole picture is
-searched, then how finely, then how many faces are read per frame."""
+"""The levels from the best to the cheapest, in the order in which work is given up.
+
+Each level gives up one thing more than the level above it:
+- `seldom`: the whole frame is searched half as often, so a new face is found later;
+- `coarse`: the search takes larger steps of size, so a small or turned face is found later, or not;
+- `one-face`: one face is classified per frame, so several faces take turns.
+"""

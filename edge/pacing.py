@@ -1,4 +1,4 @@
-"""Rates and waits: a token bucket, and a randomised exponential backoff."""
+"""Limits rates with a token bucket, and spaces attempts with a randomised exponential backoff."""
 
 import random
 import time
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Final
 
 _SHORTEST_SECONDS: Final = 0.1
-"""Shortest wait, so that a series of short draws does not flood a peer that is starting."""
+"""Shortest wait of a backoff: a series of short draws would flood a peer that is starting."""
 
 
 class TokenBucket:
-    """Admits `burst` calls at once, and `per_second` in the long run. Not thread-safe."""
+    """Admits `burst` calls at once, and `per_second` calls on average. Not thread-safe."""
 
     def __init__(self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second
@@ -20,7 +20,7 @@ class TokenBucket:
         self._refilled_at = clock()
 
     def take(self) -> bool:
-        """Take a token; False where none is left."""
+        """Take a token. Return False where none is left."""
         self._refill()
         if self._tokens < 1:
             return False
@@ -28,7 +28,7 @@ class TokenBucket:
         return True
 
     def seconds_to_next(self) -> float:
-        """Return the seconds until a token is there, 0 where one is."""
+        """Return the seconds until the next token, 0 where there is one."""
         self._refill()
         return max(0.0, (1 - self._tokens) / self._per_second)
 
@@ -39,12 +39,11 @@ class TokenBucket:
 
 
 class Backoff:
-    """Waits between attempts: their upper limit doubles from `first_seconds` up to `max_seconds`.
+    """Computes the waits between attempts: their upper limit doubles from `first_seconds` up to `max_seconds`.
 
-    Each wait is drawn uniformly from `least_share` of its limit up to the limit, and is never shorter than a
-    tenth of a second. An attempt that lasted for `stable_seconds` succeeded, and the next wait starts small again;
-    one that ended sooner did not. Many devices that lose the same peer in the same instant come back spread over the
-    range of the draw.
+    Each wait is drawn uniformly between `least_share` of its limit and the limit, and is never shorter than a tenth of
+    a second. An attempt that lasted for `stable_seconds` counts as a success and resets the limit. The draw spreads
+    the attempts of many devices that lost the same peer at the same moment.
     """
 
     def __init__(
@@ -64,12 +63,12 @@ class Backoff:
         self._limit_seconds = self._first_seconds
 
     def next_seconds(self) -> float:
-        """Return the seconds to wait now; the limit of the next wait doubles."""
+        """Return the seconds to wait now, and double the limit of the next wait."""
         limit = self._limit_seconds
         self._limit_seconds = min(2 * limit, self._max_seconds)
         return max(_SHORTEST_SECONDS, self._rng.uniform(self._least_share * limit, limit))
 
     def attempt_ended(self, lasted_seconds: float) -> None:
-        """Take note of how long the last attempt lasted: one that was stable resets the wait."""
+        """Record how long the last attempt lasted, in seconds; a stable one resets the limit."""
         if lasted_seconds >= self._stable_seconds:
             self._limit_seconds = self._first_seconds

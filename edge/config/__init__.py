@@ -1,1 +1,1 @@
-"""Configuration: schema, loading, credentials and the state directory."""
+"""Configuration: schema, facts about keys, loading, credentials and the state directory."""

@@ -1,7 +1,6 @@
-"""Where the broker is and which password it gets. A password never comes from a command line.
+"""Parses the broker's address and reads the password for it.
 
-Command lines show in every process list and end up in shell histories and logs; a URL does as well,
-so neither may hold one.
+A password comes neither from a command line nor from a URL: both show in process lists, shell histories and logs.
 """
 
 import ipaddress
@@ -14,7 +13,7 @@ from typing import Final
 
 from edge.config.schema import MqttConfig
 from edge.errors import ConfigError
-from edge.redact import named_file, redacted
+from edge.redact import quoted_file, redacted
 
 PASSWORD_VARIABLE: Final = "EMOTION_EDGE_MQTT_PASSWORD"  # noqa: S105 - the name of the variable
 CREDENTIAL_NAME: Final = "mqtt-password"
@@ -27,22 +26,22 @@ _AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>.*
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Address of a broker. `host` is a name, an IPv4 or (without brackets) an IPv6 address."""
+    """Address of a broker. `host` is a name, an IPv4 address or an IPv6 address without brackets."""
 
     host: str
     port: int
     tls: bool
 
     def __str__(self) -> str:
-        """Host and port, as in messages for people."""
+        """Return host and port for messages, an IPv6 address in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def parse_broker_url(url: str) -> BrokerAddress:
-    """Take `mqtt.url` apart.
+    """Parse `mqtt.url`.
 
-    Raises ConfigError, naming the key, the value and what is right. A URL that holds a user name or a
-    password is refused without being repeated, because the message ends up in a log.
+    Raises ConfigError, which names the key, the value and what would be right. The message for a URL that holds a
+    user name or a password does not repeat the URL, because the message ends up in a log.
     """
     if "@" in url:
         msg = (
@@ -53,14 +52,14 @@ def parse_broker_url(url: str) -> BrokerAddress:
     scheme, separator, rest = url.partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in _DEFAULT_PORTS:
-        raise _wrong(url, f"must be {_FORMS}")
-    # A lone slash at the end names nothing; browsers and people add it.
+        raise _invalid_url(url, f"must be {_FORMS}")
+    # A single slash at the end means nothing; browsers and people add it.
     authority = rest.removesuffix("/")
     if re.search(r"[/?#]", authority):
-        raise _wrong(url, f"must end after the port: {_FORMS}")
+        raise _invalid_url(url, f"must end after the port: {_FORMS}")
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
-        raise _wrong(url, f"must be {_FORMS}, an IPv6 address in brackets")
+        raise _invalid_url(url, f"must be {_FORMS}, an IPv6 address in brackets")
     return BrokerAddress(
         _host(url, match["host"]), _port(url, match["port"], _DEFAULT_PORTS[scheme]), scheme == "mqtts"
     )
@@ -68,19 +67,19 @@ def parse_broker_url(url: str) -> BrokerAddress:
 
 def _host(url: str, host: str) -> str:
     if not host:
-        raise _wrong(url, f"names no host; it must be {_FORMS}")
+        raise _invalid_url(url, f"names no host; it must be {_FORMS}")
     if host.startswith("["):
         try:
             return str(ipaddress.IPv6Address(host[1:-1]))
         except ValueError:
-            raise _wrong(url, "must have an IPv6 address in its brackets") from None
+            raise _invalid_url(url, "must have an IPv6 address between its brackets") from None
     try:
-        # What the resolver does later, where a name that is too long would end in a traceback.
+        # The resolver encodes the name too, but a label that is too long would end in a traceback there.
         host.encode("idna")
     except UnicodeError:
-        raise _wrong(url, "must have a host name that can exist") from None
+        raise _invalid_url(url, "must have a host name whose parts have 1 to 63 characters") from None
     if not re.fullmatch(r"[\w.-]+", host):
-        raise _wrong(url, "must have a host name of letters, digits, dots and dashes")
+        raise _invalid_url(url, "must have a host name of letters, digits, dots and dashes")
     return host
 
 
@@ -89,64 +88,67 @@ def _port(url: str, text: str | None, default: int) -> int:
         return default
     # Not int() alone: that takes "+1", "1_0" and digits of other scripts.
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65_535:  # noqa: PLR2004 - largest port
-        raise _wrong(url, "must have a port from 1 to 65535")
+        raise _invalid_url(url, "must have a port from 1 to 65535")
     return int(text)
 
 
-def _wrong(url: str, right: str) -> ConfigError:
+def _invalid_url(url: str, right: str) -> ConfigError:
     return ConfigError(f"mqtt.url = {redacted(url)!r} {right}")
 
 
 def read_password(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> str | None:
-    """Password for the broker, or None where none is set.
+    """Read the password for the broker; return None where none is set.
 
-    From `mqtt.password_file`, else the environment, else the service manager's credentials directory;
-    the first that is there counts. Raises ConfigError for a file that is missing, unreadable, empty or
-    no text, and for a password without a user name, which MQTT 3.1.1 has no way to send.
+    It comes from `mqtt.password_file`, else from the environment, else from the service manager's credentials
+    directory. Raises ConfigError for a file that is missing, unreadable, empty or not text, and for a password
+    without a user name, which MQTT 3.1.1 cannot send.
     """
     if mqtt.password_file:
-        password, origin = _password_in(Path(mqtt.password_file), "mqtt.password_file"), "mqtt.password_file"
+        password, origin = _read_password_file(Path(mqtt.password_file), "mqtt.password_file"), "mqtt.password_file"
     elif environ.get(PASSWORD_VARIABLE):
         password, origin = environ[PASSWORD_VARIABLE], f"${PASSWORD_VARIABLE}"
     else:
         folder = environ.get("CREDENTIALS_DIRECTORY")
         file = Path(folder, CREDENTIAL_NAME) if folder else None
         origin = f"credential {CREDENTIAL_NAME}"
-        if file is None or not is_there(file, origin):
+        if file is None or not credential_exists(file, origin):
             return None
-        password = _password_in(file, origin)
+        password = _read_password_file(file, origin)
     if not mqtt.username:
-        msg = f"mqtt.username is empty although {origin} gives a password: set the name that belongs to it"
+        msg = f"mqtt.username is empty although {origin} gives a password: set the user name of that password"
         raise ConfigError(msg)
     return password
 
 
-def is_there(file: Path, origin: str) -> bool:
-    """Tell whether a credential, named `origin` in messages, was given. Raises ConfigError where nobody may look."""
+def credential_exists(file: Path, origin: str) -> bool:
+    """Tell whether the file of a credential exists; messages name the credential `origin`.
+
+    Raises ConfigError where the folder may not be searched.
+    """
     try:
         return file.exists()
     except OSError as error:
-        # systemd hides the folder from a service's other commands, such as ExecReload.
-        msg = f"{named_file(origin, str(file))} cannot be looked for ({error.strerror}): its folder must be readable"
+        # systemd hides the folder from other commands of the service, such as ExecReload.
+        msg = f"{quoted_file(origin, str(file))} cannot be found ({error.strerror}): its folder must be readable"
         raise ConfigError(msg) from None
 
 
-def _password_in(file: Path, origin: str) -> str:
+def _read_password_file(file: Path, origin: str) -> str:
     try:
         with file.open("rb") as stream:
             content = stream.read(_MAX_PASSWORD_BYTES + 2)
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
-        msg = f"{named_file(origin, str(file))} {what}: it must be a file that holds the password"
+        msg = f"{quoted_file(origin, str(file))} {what}: it must be a file that holds the password"
         raise ConfigError(msg) from None
-    # Editors and echo end a file with a newline that is no part of the password.
+    # Editors and echo end a file with a newline that is not part of the password.
     content = content.removesuffix(b"\n").removesuffix(b"\r")
     if not content or len(content) > _MAX_PASSWORD_BYTES:
         what = "too long" if content else "empty"
-        msg = f"{named_file(origin, str(file))} is {what}: it must hold the password and nothing else"
+        msg = f"{quoted_file(origin, str(file))} is {what}: it must hold the password and nothing else"
         raise ConfigError(msg)
     try:
         return content.decode()
     except UnicodeDecodeError:
-        msg = f"{named_file(origin, str(file))} is no text in UTF-8: it must hold the password and nothing else"
+        msg = f"{quoted_file(origin, str(file))} is not UTF-8 text: it must hold the password and nothing else"
         raise ConfigError(msg) from None

@@ -1,20 +1,20 @@
-"""Reads the configuration from file, environment and flags, and says what is wrong with it."""
+"""Loads the configuration from a TOML file, environment variables and flags, and writes it as TOML."""
 
 import difflib
 import math
 import os
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
-from msgspec import inspect
 
+from edge.config.keys import KEYS, LABELS, SECTIONS, describe, expected
 from edge.config.schema import Config
 from edge.errors import ConfigError
-from edge.redact import named, shown
+from edge.redact import quoted, quoted_name
 
 PREFIX: Final = "EMOTION_EDGE_"
 CONFIG_VARIABLE: Final = "EMOTION_EDGE_CONFIG"
@@ -25,17 +25,16 @@ _NOT_KEYS: Final = {
     "EMOTION_EDGE_MQTT_PASSWORD",
     "EMOTION_EDGE_PREVIEW_TOKEN",
 }
-"""Variables of this prefix that set no key: a path, the test data, a check of the tests, the secrets."""
+"""Variables with this prefix that set no key: the file to load, the test data, a check of the tests, two secrets."""
 
-_NO_TEXT: Final = {"Cc", "Cs", "Zl", "Zp"}
-"""Unicode categories of what would break a line of the log, a topic or a path: control characters, half characters
-(of a variable that is no UTF-8), ends of lines."""
+_FORBIDDEN_CATEGORIES: Final = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories that would break a line of the log, a topic or a path: control characters, lone surrogates
+(from a variable that is not UTF-8), line and paragraph separators."""
 
-_MOST_NAMED: Final = 40
-"""Keys that a message may list: no table has so many, and the variables of all tables would fill a screen."""
+_MAX_LISTED_NAMES: Final = 40
+"""Most names that a message lists. No table has as many keys; the variables of all tables would fill a screen."""
 
-_SECTIONS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
-_TABLES: Final = {name: kind for name, kind in _SECTIONS.items() if name != "labels"}
+_TABLES: Final = (*SECTIONS, LABELS)
 
 
 def load(
@@ -43,7 +42,7 @@ def load(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
 ) -> Config:
-    """Build the configuration: defaults, then the file, then `EMOTION_EDGE_...`, then flags.
+    """Load the configuration: defaults, overridden by the file, by `EMOTION_EDGE_...` variables, by flags.
 
     `path`: TOML file, else `$EMOTION_EDGE_CONFIG`, else no file. `flags`: values by dotted key, such
     as `{"source.uri": "0"}`. Raises ConfigError, one sentence that names origin, key, value and range.
@@ -51,7 +50,7 @@ def load(
     environ = os.environ if environ is None else environ
     if path is None and environ.get(CONFIG_VARIABLE):
         path = Path(environ[CONFIG_VARIABLE])
-    tables: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
+    tables: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
     if path is not None:
         for section, key, value in _flat(_parse(path), str(path)):
             tables[section][key] = _value(section, key, value, str(path), strict=True)
@@ -60,8 +59,8 @@ def load(
     for dotted, value in (flags or {}).items():
         section, key = dotted.split(".")
         tables[section][key] = _value(section, key, value, "command line", strict=True)
-    config = Config(**{name: kind(**tables[name]) for name, kind in _TABLES.items()}, labels=tables["labels"])
-    _together(config)
+    config = Config(**{name: section(**tables[name]) for name, section in SECTIONS.items()}, labels=tables[LABELS])
+    _check_combinations(config)
     return config
 
 
@@ -84,11 +83,11 @@ def _parse(path: Path) -> dict[str, Any]:
 
 def _flat(raw: dict[str, Any], origin: str) -> Iterator[tuple[str, str, Any]]:
     for section, table in raw.items():
-        if section not in _SECTIONS:
-            msg = f"{origin}: unknown table [{named(section)}]{_nearest(section, _SECTIONS)}"
+        if section not in _TABLES:
+            msg = f"{origin}: unknown table [{quoted_name(section)}]{_nearest(section, _TABLES)}"
             raise ConfigError(msg)
         if not isinstance(table, dict):
-            msg = f"{origin}: {section} is {shown(table)}, but must be a table: [{section}]"
+            msg = f"{origin}: {section} is {quoted(table)}, but must be a table: [{section}]"
             raise ConfigError(msg)
         for key, value in table.items():
             yield section, key, value
@@ -96,129 +95,86 @@ def _flat(raw: dict[str, Any], origin: str) -> Iterator[tuple[str, str, Any]]:
 
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str], str]]:
     """Yield (variable, (section, key), text); EMOTION_EDGE_MQTT_BASE_TOPIC is mqtt.base_topic."""
-    known = {
-        f"{PREFIX}{section}_{field.name}".upper(): (section, field.name)
-        for section, kind in _TABLES.items()
-        for field in msgspec.structs.fields(kind)
-    }
+    known = {f"{PREFIX}{section}_{key}".upper(): (section, key) for section, keys in KEYS.items() for key in keys}
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable in _NOT_KEYS:
             continue
         if variable not in known:
-            msg = f"unknown environment variable {named(variable)}{_nearest(variable, known)}"
+            msg = f"unknown environment variable {quoted_name(variable)}{_nearest(variable, known)}"
             raise ConfigError(msg)
         yield variable, known[variable], environ[variable]
 
 
 def _value(section: str, key: str, value: object, origin: str, *, strict: bool) -> object:
-    """Check one value against its field."""
-    if section == "labels":
+    """Return a value converted to the type of its key. Raises ConfigError where the key does not take it."""
+    if section == LABELS:
         kind: Any = list[str]
+    elif key in KEYS[section]:
+        kind = KEYS[section][key]
     else:
-        fields = {field.name: field for field in msgspec.structs.fields(_SECTIONS[section])}
-        if key not in fields:
-            msg = f"{origin}: unknown key {section}.{named(key)}{_nearest(key, fields)}"
-            raise ConfigError(msg)
-        kind = fields[key].type
+        msg = f"{origin}: unknown key {section}.{quoted_name(key)}{_nearest(key, KEYS[section])}"
+        raise ConfigError(msg)
     try:
         converted = msgspec.convert(value, kind, strict=strict)
         if isinstance(converted, float) and not math.isfinite(converted):
             raise ValueError  # noqa: TRY301 - reported like every other value out of range
     except (ValueError, OverflowError) as error:
-        msg = f"{origin}: {section}.{named(key)} is {shown(value)}, but must be {expected(kind)}"
+        msg = f"{origin}: {section}.{quoted_name(key)} is {quoted(value)}, but must be {expected(kind)}"
         raise ConfigError(msg) from error
     for text in [key, *converted] if isinstance(converted, list) else [converted]:
-        if isinstance(text, str) and any(unicodedata.category(one) in _NO_TEXT for one in text):
-            msg = f"{origin}: {section}.{named(key)} is {shown(value)}, but must be one line of text"
+        if isinstance(text, str) and any(unicodedata.category(one) in _FORBIDDEN_CATEGORIES for one in text):
+            msg = f"{origin}: {section}.{quoted_name(key)} is {quoted(value)}, but must be one line of printable text"
             raise ConfigError(msg)
     return converted
 
 
-def _together(config: Config) -> None:
-    """Check what one field alone cannot tell."""
+def _check_combinations(config: Config) -> None:
+    """Raise ConfigError where keys that are right one by one do not fit each other."""
     detector, mqtt = config.detector, config.mqtt
     if detector.min_face > detector.max_face:
         msg = f"detector.min_face is {detector.min_face}, but must be at most detector.max_face ({detector.max_face})"
         raise ConfigError(msg)
     if bool(mqtt.cert_file) != bool(mqtt.key_file):
         given, missing = ("cert_file", "key_file") if mqtt.cert_file else ("key_file", "cert_file")
-        msg = f"mqtt.{given} is {shown(getattr(mqtt, given))}, but needs mqtt.{missing} beside it"
+        msg = f"mqtt.{given} is {quoted(getattr(mqtt, given))}, but mqtt.{missing} is empty: set both or neither"
         raise ConfigError(msg)
     if config.preview.enabled and not config.privacy.pictures:
         raise ConfigError(
-            "preview.enabled (--preview) is set, but privacy.pictures is false: no picture may leave this sensor"
+            "preview.enabled (--preview) is true, but privacy.pictures is false: no picture may leave this sensor"
         )
     seen: dict[str, str] = {}
     for group, members in config.labels.items():
         for label in members:
             if label in seen:
                 msg = (
-                    f"labels.{named(group)} holds {shown(label)}, which labels.{named(seen[label])} holds already: "
-                    "one group per label"
+                    f"labels.{quoted_name(group)} holds {quoted(label)}, as labels.{quoted_name(seen[label])} does: "
+                    "a label belongs to one group at most"
                 )
                 raise ConfigError(msg)
             seen[label] = group
 
 
-def expected(kind: Any) -> str:  # noqa: ANN401 - any annotation
-    """Say in words what a field takes, with its range."""
-    return _words(inspect.type_info(kind))
-
-
-def _words(info: inspect.Type) -> str:
-    match info:
-        case inspect.Metadata():
-            return _words(info.type)
-        case inspect.UnionType():
-            return " or ".join(_words(part) for part in info.types if not isinstance(part, inspect.NoneType))
-        case inspect.LiteralType():
-            return "one of " + ", ".join(str(value) for value in info.values)
-        case inspect.BoolType():
-            return "true or false"
-        case inspect.IntType() | inspect.FloatType():
-            word = "a whole number" if isinstance(info, inspect.IntType) else "a number"
-            return word if info.ge is None else f"{word} from {info.ge:g} to {info.le:g}"
-        case inspect.StrType():
-            return (
-                f"text matching {info.pattern}" if info.pattern else "text" + (" (not empty)" * bool(info.min_length))
-            )
-        case inspect.ListType():
-            return "a list of labels"
-    return "of another type"
-
-
-def _nearest(word: str, known: Mapping[str, object]) -> str:
+def _nearest(word: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
     if close:
         return f"; did you mean {close[0]}?"
-    return f"; known are {', '.join(sorted(known))}" if len(known) <= _MOST_NAMED else "; `config show` names them all"
+    if len(known) > _MAX_LISTED_NAMES:
+        return "; `emotion-edge config show` lists all keys"
+    return f"; known are {', '.join(sorted(known))}"
 
 
 def to_toml(config: Config) -> str:
-    """Write a configuration as TOML, each key with its description, that `load` reads back the same.
+    """Write a configuration as TOML with a description above each key; `load` reads back the same.
 
-    It holds no secret: none is a key.
+    No key holds a secret, so the text holds none either.
     """
     lines: list[str] = []
     for section, table in msgspec.to_builtins(config).items():
         lines.append(f"[{section}]")
-        fields = msgspec.structs.fields(_TABLES[section]) if section in _TABLES else ()
-        described = {field.name: field.type for field in fields}
         for key, value in table.items():
-            if key in described:
-                lines.append(f"# {_description(described[key])}")
-            # A JSON string, number, boolean or list of strings is also a TOML one; TOML cannot say "unset".
-            lines.append(f"# {key} =" if value is None else f"{key} = {_toml(value)}")
+            if section != LABELS:
+                lines.append(f"# {describe(KEYS[section][key])}")
+            # A JSON string, number, boolean or list of strings is also a TOML one; TOML has no null.
+            lines.append(f"# {key} =" if value is None else f"{key} = {msgspec.json.encode(value).decode()}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _description(kind: Any) -> str:  # noqa: ANN401 - any annotation
-    """Description and range of a field."""
-    text = next((part.description for part in get_args(kind) if isinstance(part, msgspec.Meta)), None) or ""
-    taken = expected(kind).removeprefix("a whole number ").removeprefix("a number ")
-    return f"{text} [{taken}]" if taken.startswith(("from ", "one of ")) else text
-
-
-def _toml(value: object) -> str:
-    return msgspec.json.encode(value).decode()

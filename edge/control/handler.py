@@ -8,10 +8,9 @@ import logging
 import queue
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import msgspec
-
+from edge.config.keys import redacted_config
 from edge.config.schema import Config, RequestsConfig
 from edge.config.state_dir import pause_file
 from edge.control.pause_file import PauseFile
@@ -22,7 +21,6 @@ from edge.messages.topics import Topics
 from edge.mqtt.handlers import Publish
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 from edge.pacing import TokenBucket
-from edge.redact import redacted
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -33,8 +31,6 @@ _MAX_PENDING: Final = 32
 _FLOOD_RESPONSE_SECONDS: Final = 5.0
 """Interval of responses to requests beyond the limit; the others are dropped without one."""
 _FLOOD_LOG_SECONDS: Final = 3600.0
-_HIDDEN: Final = ("user", "password", "token", "secret", "key_file")
-"""A key with one of these in its name says who we are or where a secret lies, which is no stranger's business."""
 
 
 class Sensor(Protocol):
@@ -177,18 +173,6 @@ def create_request_handler(config: Config, device: str) -> RequestHandler:
     reachable = bool(config.mqtt.url) and config.requests.enabled
     file = pause_file(config.mqtt, device) if reachable else None
     return RequestHandler(config.requests, Topics(config.mqtt.base_topic, device), PauseFile(file))
-
-
-def redacted_config(config: Config) -> dict[str, dict[str, Any]]:
-    """Return a configuration as strangers may see it: by table and key, with `***` for credentials."""
-    tables: dict[str, dict[str, Any]] = msgspec.to_builtins(config)
-    return {table: {key: _shown(key, value) for key, value in keys.items()} for table, keys in tables.items()}
-
-
-def _shown(key: str, value: object) -> object:
-    if value and any(part in key for part in _HIDDEN):
-        return "***"
-    return redacted(value) if isinstance(value, str) else value
 
 
 def _refusal(sentence: str, transaction: str | None) -> ResponsePayload:

@@ -1,4 +1,4 @@
-"""Feeds the budget controller with what the daemon and the board say, and tells people what it decides."""
+"""Feeds the budget controller with latencies and the board's state, and reports its steps in log and health."""
 
 import logging
 import time
@@ -16,18 +16,18 @@ from edge.system.realtime import RealtimePriority
 log = logging.getLogger(__name__)
 
 _BOARD_SECONDS: Final = 1.0
-"""Between two looks at temperature and throttling: two small files of the kernel."""
-_LATE_IN_A_ROW: Final = 4
-"""At most so many frames are dropped for their age: a sensor that looks at nothing keeps any promise."""
-_MOST_LINES: Final = 12
-"""Steps that are logged within an hour: a load that comes and goes each minute would fill the log overnight."""
+"""Interval at which temperature and throttling are read, from two small files of the kernel."""
+MAX_LATE_IN_A_ROW: Final = 4
+"""Late frames that are dropped in a row at most: a sensor that processes no frame keeps any budget."""
+_MAX_LOGGED_STEPS: Final = 12
+"""Steps that are logged per hour: a load that comes and goes each minute would fill the log overnight."""
 
 
 class Governor:
-    """Says for each frame at which level the line should work.
+    """Sets the level at which the pipeline works.
 
-    `fixed` keeps the best level whatever it costs: a file that is played as quickly as it can be
-    processed has no latency to keep, and must give the same events on every machine.
+    `fixed` keeps the best level whatever it costs: a file that is played as quickly as it can be processed has no
+    latency to keep, and must give the same events on every machine. `late` counts the frames dropped for their age.
     """
 
     def __init__(
@@ -43,23 +43,23 @@ class Governor:
         self._budget = Budget(latency_ms)
         self._priority = RealtimePriority()
         self._temperature_c, self._throttled = temperature_c, throttled
-        self._board_due = 0.0
+        self._board_due_at = 0.0
         self._late_in_a_row = 0
-        self._said = False
+        self._unreachable_logged = False
         self._steps: list[BudgetStep] = []
-        self._lines = LogQuota(_MOST_LINES)
+        self._log_quota = LogQuota(_MAX_LOGGED_STEPS)
 
     @property
     def level(self) -> Level:
-        """Level at which the line should work now."""
+        """Level at which the pipeline should work now."""
         return LADDER[self._budget.level]
 
     def too_late(self, age_ms: float) -> bool:
-        """Tell whether a camera's frame is beyond its budget before any work on it, and count it if so.
+        """Tell whether to drop a camera's frame that exceeds the budget before any work on it, and count it if so.
 
-        A newer one is about to come, and says more about now than this one.
+        `age_ms`: milliseconds since its capture. A newer frame, which shows more of the present, is about to follow.
         """
-        if self.fixed or age_ms <= self._latency_ms or self._late_in_a_row >= _LATE_IN_A_ROW:
+        if self.fixed or age_ms <= self._latency_ms or self._late_in_a_row >= MAX_LATE_IN_A_ROW:
             self._late_in_a_row = 0
             return False
         self._late_in_a_row += 1
@@ -67,32 +67,35 @@ class Governor:
         return True
 
     def frame(self, now_monotonic: float, latency_ms: float, stage_ms: Mapping[str, float]) -> None:
-        """Take a processed frame's latency and stage times, milliseconds; `level` may change."""
+        """Record the latency and stage times of a processed frame, in milliseconds; `level` may change."""
         if self.fixed:
             return
-        self._tell(self._budget.frame(now_monotonic, latency_ms, stage_ms))
-        if now_monotonic >= self._board_due:
-            self._board_due = now_monotonic + _BOARD_SECONDS
-            self._tell(self._budget.board(now_monotonic, self._temperature_c(), throttled=self._throttled()))
-            self._priority.look(now_monotonic, time.process_time())
-            self._complain()
+        self._report_step(self._budget.frame(now_monotonic, latency_ms, stage_ms))
+        if now_monotonic >= self._board_due_at:
+            self._board_due_at = now_monotonic + _BOARD_SECONDS
+            self._report_step(self._budget.board(now_monotonic, self._temperature_c(), throttled=self._throttled()))
+            self._priority.check(now_monotonic, time.process_time())
+            self._warn_if_unreachable()
 
     def start(self, priority: Literal["auto", "normal"], *, fixed: bool) -> None:
-        """Begin, once the source is open. What is played as quickly as possible would take a whole processor."""
+        """Start once the source is open: set `fixed`, and acquire the real-time priority where `priority` is "auto".
+
+        With `fixed` the priority stays ordinary, because the sensor then uses a whole processor.
+        """
         self.fixed = fixed
         if priority == "auto" and not fixed:
-            self._priority.go_first()
+            self._priority.acquire()
 
     def set_budget(self, latency_ms: float) -> None:
-        """Keep another budget from here on; it is measured anew, from the level in force."""
+        """Keep another budget from now on; it is measured anew, from the level in force."""
         level = self._budget.level
         self._budget = Budget(latency_ms)
         self._budget.level = level
         self._latency_ms = latency_ms
-        self._said = False
+        self._unreachable_logged = False
 
     def report(self) -> BudgetPayload:
-        """Say where the line is on the ladder, and how it came there."""
+        """Return the level in force and the last steps, for the health payload."""
         reachable = self._budget.reachable_ms
         return BudgetPayload(
             state="fixed" if self.fixed else "steady" if self._budget.measured else "measuring",
@@ -104,26 +107,26 @@ class Governor:
             steps=list(self._steps),
         )
 
-    def _tell(self, step: Step | None) -> None:
+    def _report_step(self, step: Step | None) -> None:
         if step is None:
             return
         old, new = LADDER[step.from_level].name, LADDER[step.to_level].name
-        left = self._lines.left(step.seconds)
+        left = self._log_quota.left(step.seconds)
         if left:
-            more = "; more such steps within the hour are in health alone" if left == 1 else ""
+            more = "; further steps within the hour are reported in health only" if left == 1 else ""
             log.info("level %s to %s: %s%s", old, new, step.detail, more)
-        said = BudgetStep(
+        reported = BudgetStep(
             time=timestamp(time.time()), from_level=old, to_level=new, reason=step.cause, detail=step.detail
         )
-        self._steps = [*self._steps, said][-(self._budget.steps.maxlen or 0) :]
+        self._steps = [*self._steps, reported][-(self._budget.steps.maxlen or 0) :]
 
-    def _complain(self) -> None:
+    def _warn_if_unreachable(self) -> None:
         reachable = self._budget.reachable_ms
-        if reachable is not None and not self._said:
-            self._said = True
+        if reachable is not None and not self._unreachable_logged:
+            self._unreachable_logged = True
             log.warning(
-                "budget.latency_ms is %g, but even at the last level, %s, 99 frames of 100 take up to %.0f ms here at "
-                "present: set it to %.0f or more, or give the sensor less to do",
+                "budget.latency_ms is %g, but even at the last level, %s, the 99th percentile is %.0f ms: "
+                "set it to %.0f or more, or reduce the load",
                 self._latency_ms,
                 self.level.name,
                 reachable,

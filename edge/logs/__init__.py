@@ -1,1 +1,1 @@
-"""Logging: set-up, outage lines, and the output of native libraries."""
+"""Logging: set-up, lines about outages, and the output of native libraries."""

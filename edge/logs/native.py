@@ -1,4 +1,4 @@
-"""Redirects or silences what compiled libraries write to standard error past Python's logging."""
+"""Redirects or silences the output that compiled libraries write to standard error past Python's logging."""
 
 import contextlib
 import logging
@@ -15,34 +15,34 @@ _FFMPEG_QUIET: Final = "-8"  # AV_LOG_QUIET
 
 @contextlib.contextmanager
 def log_native_stderr(log: logging.Logger) -> Iterator[None]:
-    """Send what is written to file descriptor 2 meanwhile to `log`: errors as warnings, the rest at DEBUG.
+    """Send the lines written to file descriptor 2 in this context to `log`: errors as warnings, others at DEBUG.
 
-    For the whole process, so only while it has no other threads: the interpreter says "Created
-    TensorFlow Lite XNNPACK delegate" on every start, which tells a person nothing. "Error in cpuinfo",
-    which means that it runs without its fast kernels, does.
+    The descriptor belongs to the whole process, so use it only while no other thread runs. The interpreter writes
+    "Created TensorFlow Lite XNNPACK delegate" on every start, which helps no operator; "Error in cpuinfo" means that
+    it runs without its fast kernels, and must be seen.
     """
-    with tempfile.TemporaryFile() as kept:
+    with tempfile.TemporaryFile() as captured:
         try:
             saved = os.dup(_STDERR)
         except OSError:  # started without a standard error
             yield
             return
-        os.dup2(kept.fileno(), _STDERR)
+        os.dup2(captured.fileno(), _STDERR)
         try:
             yield
         finally:
             os.dup2(saved, _STDERR)
             os.close(saved)
-            kept.seek(0)
-            for line in kept.read().decode(errors="replace").splitlines():
+            captured.seek(0)
+            for line in captured.read().decode(errors="replace").splitlines():
                 log.log(logging.WARNING if line.lower().startswith("error") else logging.DEBUG, "%s", line)
 
 
 def silence_opencv() -> None:
-    """Silence both, unless the person asked for their messages through OpenCV's own variables."""
-    # Read when FFmpeg is first used; a URL with credentials would be among what it prints.
+    """Silence OpenCV and its FFmpeg, unless OpenCV's own environment variables set a log level."""
+    # OpenCV reads the variable at the first use of FFmpeg, which would print URLs with their credentials.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _FFMPEG_QUIET)
     if "OPENCV_LOG_LEVEL" not in os.environ:
-        # OpenCV 4.14 moved it to a module that the type hints of 4.11 do not have.
+        # OpenCV 4.14 moved setLogLevel to a module that the type hints of 4.11 do not have.
         levels = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging  # type: ignore[attr-defined, unused-ignore]
         levels.setLogLevel(0)

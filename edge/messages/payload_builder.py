@@ -1,4 +1,4 @@
-"""Turns what the line decided into what subscribers get."""
+"""Builds event and state payloads from the results of the pipeline."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -9,46 +9,49 @@ from numpy.typing import NDArray
 
 from edge.errors import ConfigError
 from edge.messages.payloads import BoxShare, EventPayload, FacePayload, StateFace, StatePayload
-from edge.redact import named, shown
+from edge.redact import quoted, quoted_name
 from edge.types import Box, Event, Frame, TrackedFace
 
 STATE_SECONDS: Final = 1.0
-"""The retained state is refreshed this often while somebody is in view: boxes and probabilities move."""
+"""Interval at which the retained state is published while a face is in view: its box and probabilities change."""
 
 _DECIMALS: Final = 4
-"""Of probabilities and shares: a ten-thousandth of a frame is less than a pixel."""
+"""Decimals of probabilities and of boxes: a ten-thousandth of a frame is less than a pixel."""
 
 
 def timestamp(unix_seconds: float) -> str:
-    """Return RFC 3339 in UTC with milliseconds, as in 2026-01-31T08:15:00.250Z."""
+    """Format a time as RFC 3339 in UTC with milliseconds, as in 2026-01-31T08:15:00.250Z."""
     moment = datetime.datetime.fromtimestamp(unix_seconds, tz=datetime.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class PayloadBuilder:
-    """Builds event and state payloads; numbers the events of one boot without a gap."""
+    """Builds event and state payloads, and numbers the events of one boot without a gap.
+
+    `labels`: labels of the model, in the order of its probabilities. `groups`: labels by configured group.
+    """
 
     def __init__(self, boot_id: str, labels: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
-        """Raises ConfigError where a group names a label that the model does not have."""
+        """Raises ConfigError for a group that holds a label that the model does not have."""
         self._boot_id = boot_id
         self._labels = tuple(labels)
         self._seq = 0
         self.regroup(groups)
 
     def regroup(self, groups: Mapping[str, Sequence[str]]) -> None:
-        """Use other groups from here on. Raises ConfigError as above, and then changes nothing."""
+        """Use other groups from the next payload on. Raises ConfigError as above, and then changes nothing."""
         for group, members in groups.items():
             for label in members:
                 if label not in self._labels:
                     raise ConfigError(
-                        f"labels.{named(group)} holds {shown(label)}, which the model does not know: its labels are "
+                        f"labels.{quoted_name(group)} holds {quoted(label)}, which is no label of the model: these are "
                         f"{', '.join(self._labels)}"
                     )
         self._groups = {group: [self._labels.index(label) for label in members] for group, members in groups.items()}
         self._group_of = {label: group for group, members in groups.items() for label in members}
 
     def event(self, event: Event) -> EventPayload:
-        """Number an event. The sink fills in `latency_ms` and `replayed` when it sends it."""
+        """Build the payload of an event, with the next number. The sink sets `latency_ms` and `replayed` on sending."""
         self._seq += 1
         face = event.face
         return EventPayload(
@@ -72,7 +75,7 @@ class PayloadBuilder:
     def state(
         self, faces: Sequence[TrackedFace], frame: Frame | None, now_unix: float, *, paused: bool = False
     ) -> StatePayload:
-        """Say who is in view. `frame` may be None only where nobody is."""
+        """Build the payload of the faces in view. `frame`, on which they were seen, may be None only without faces."""
         moment = now_unix if frame is None else frame.captured_unix
         largest = max(faces, key=lambda face: face.box.width * face.box.height, default=None)
         return StatePayload(
@@ -107,7 +110,7 @@ def _rounded(value: float) -> float:
 
 
 def box_share(box: Box, frame: Frame) -> BoxShare:
-    """Express a box in shares of the frame; what lies outside is cut off."""
+    """Return a box as shares of the frame, without the part that lies outside."""
     height, width = frame.luma.shape
     left, top = _rounded(box.x / width), _rounded(box.y / height)
     right, bottom = _rounded((box.x + box.width) / width), _rounded((box.y + box.height) / height)

@@ -1,4 +1,4 @@
-"""The payloads, as types that generate the JSON Schemas in `edge/messages/schemas`."""
+"""Defines the MQTT payloads. The JSON Schemas in `edge/messages/schemas` are generated from these types."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -14,11 +14,11 @@ Timestamp = Annotated[
 
 
 class Payload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A message; encoded by msgspec with keys in the order given here."""
+    """Base of all payloads. Keys are encoded in the order of the fields."""
 
 
 class BoxShare(Payload, frozen=True, kw_only=True):
-    """A box in shares of the frame's width and height, top left corner first."""
+    """A box as shares of the frame's width and height; x and y are its top left corner."""
 
     x: Share
     y: Share
@@ -27,35 +27,40 @@ class BoxShare(Payload, frozen=True, kw_only=True):
 
 
 class FacePayload(Payload, frozen=True, kw_only=True):
-    """One face in view."""
+    """The face that an event is about."""
 
-    track: Annotated[int, Meta(ge=1, description="Counts the faces of this boot; never used twice.")]
+    track: Annotated[int, Meta(ge=1, description="Number of the face since the start of the daemon; never used twice.")]
     box: BoxShare
 
 
 class EventPayload(Payload, frozen=True, kw_only=True):
-    """One thing that happened to one face; topic `.../event`."""
+    """Something that happened to one face; topic `.../event`."""
 
     schema: Literal[1] = SCHEMA_VERSION
-    id: Annotated[str, Meta(description="Unique per event: boot_id, a colon, seq.")]
-    boot_id: Annotated[str, Meta(description="Unique per start of the daemon.")]
-    seq: Annotated[int, Meta(ge=1, description="Counts the events of this boot, without a gap.")]
+    id: Annotated[str, Meta(description="Unique identifier of the event: boot_id, a colon, seq.")]
+    boot_id: Annotated[str, Meta(description="Unique identifier of this start of the daemon.")]
+    seq: Annotated[int, Meta(ge=1, description="Number of the event since the start of the daemon, without a gap.")]
     time: Timestamp
-    source_seconds: Annotated[float, Meta(ge=0, description="Time of the frame in its source.")]
+    source_seconds: Annotated[
+        float, Meta(ge=0, description="Time of the frame since the first frame of its source, in seconds.")
+    ]
     type: Literal["face_appeared", "emotion_changed", "face_left"]
     face: FacePayload
-    emotion: Annotated[str, Meta(description="A label of the model, or unknown.")]
-    previous: Annotated[str | None, Meta(description="The emotion announced before.")]
-    group: Annotated[str | None, Meta(description="Configured group of the emotion, if any.")]
+    emotion: Annotated[str, Meta(description='A label of the model, or "unknown".')]
+    previous: Annotated[str | None, Meta(description="Emotion announced before; null where there was none.")]
+    group: Annotated[str | None, Meta(description="Configured group of the emotion; null where there is none.")]
     confidence: Share
     probabilities: dict[str, Share]
-    groups: Annotated[dict[str, Share], Meta(description="Summed probability of each configured group.")]
-    latency_ms: Annotated[float, Meta(ge=0, description="Frame captured to event handed to the connection.")]
-    replayed: Annotated[bool, Meta(description="True where the event could not be sent when it happened.")]
+    groups: Annotated[dict[str, Share], Meta(description="Sum of the probabilities in each configured group.")]
+    latency_ms: Annotated[
+        float,
+        Meta(ge=0, description="Time from the frame's capture to the event's hand-over to the connection."),
+    ]
+    replayed: Annotated[bool, Meta(description="Whether the event could not be sent when it happened.")]
 
 
 class StateFace(Payload, frozen=True, kw_only=True):
-    """A face as it is now."""
+    """A face in view, as it is now."""
 
     track: Annotated[int, Meta(ge=1)]
     box: BoxShare
@@ -67,22 +72,22 @@ class StateFace(Payload, frozen=True, kw_only=True):
 
 
 class StatePayload(Payload, frozen=True, kw_only=True):
-    """Who is in view; topic `.../state`. Nobody: `faces` empty, `present` false, `emotion` and `confidence` null.
+    """Faces in view; topic `.../state`. Without any: `faces` empty, `present` false, `emotion`, `confidence` null.
 
-    While the sensor is paused it says that too, and means that it does not look.
+    A paused sensor captures no frames and reports no face.
     """
 
     schema: Literal[1] = SCHEMA_VERSION
     time: Timestamp
-    paused: Annotated[bool, Meta(description="Whether it was asked not to look: then nobody is said to be there.")]
+    paused: Annotated[bool, Meta(description="Whether the sensor is paused; it reports no face then.")]
     present: bool
-    emotion: Annotated[str | None, Meta(description="Of the largest face; null where nobody is in view.")]
-    confidence: Annotated[Share | None, Meta(description="Of that emotion; null where nobody is in view.")]
+    emotion: Annotated[str | None, Meta(description="Emotion of the largest face; null without a face in view.")]
+    confidence: Annotated[Share | None, Meta(description="Confidence of that emotion; null without a face in view.")]
     faces: list[StateFace]
 
 
 class ModelInfo(Payload, frozen=True, kw_only=True):
-    """Which network is in use."""
+    """The model in use."""
 
     name: str
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -90,7 +95,7 @@ class ModelInfo(Payload, frozen=True, kw_only=True):
 
 
 class InfoPayload(Payload, frozen=True, kw_only=True):
-    """What this sensor is; topic `.../info`."""
+    """Identity and set-up of this sensor; topic `.../info`."""
 
     schema: Literal[1] = SCHEMA_VERSION
     version: str
@@ -107,7 +112,7 @@ class InfoPayload(Payload, frozen=True, kw_only=True):
 
 
 class LatencyPercentiles(Payload, frozen=True, kw_only=True):
-    """Capture to end of the line, over the frames since the last health message."""
+    """Time from capture to the end of the pipeline, over the frames since the last health message."""
 
     p50: float
     p95: float
@@ -124,11 +129,11 @@ class BudgetStep(Payload, frozen=True, kw_only=True):
     reason: Annotated[
         Literal["start", "latency", "room", "throttled", "hot"],
         Meta(
-            description="start: too slow when measured at the start; latency: too slow later; room: quick for a while; "
-            "throttled, hot: the board says so."
+            description="start: too slow when measured at the start; latency: too slow later; room: fast for a while; "
+            "throttled: the firmware limits the clock; hot: the processor is hot."
         ),
     ]
-    detail: Annotated[str, Meta(description="The reason for a person, with its figures.")]
+    detail: Annotated[str, Meta(description="The reason with its figures, for people.")]
 
 
 class BudgetPayload(Payload, frozen=True, kw_only=True):
@@ -136,22 +141,25 @@ class BudgetPayload(Payload, frozen=True, kw_only=True):
 
     state: Annotated[
         Literal["fixed", "measuring", "steady"],
-        Meta(description="fixed: a file played as quickly as possible keeps the best level; measuring: at the start."),
+        Meta(
+            description="fixed: a file played with --fast stays at the best level; measuring: the start; steady: later."
+        ),
     ]
     level: Annotated[str, Meta(description="Name of the level in force.")]
-    level_index: Annotated[int, Meta(ge=0, description="Its place in `levels`, 0 the best.")]
-    levels: Annotated[list[str], Meta(description="The ladder, from the best to the cheapest.")]
+    level_index: Annotated[int, Meta(ge=0, description="Index of that level in `levels`; 0 is the best.")]
+    levels: Annotated[list[str], Meta(description="All levels, from the best to the cheapest.")]
     priority: Annotated[
-        Literal["realtime", "normal"], Meta(description="Whether frames go before the work of other programs.")
+        Literal["realtime", "normal"], Meta(description="Whether the sensor is scheduled before other programs.")
     ]
     reachable_ms: Annotated[
-        float | None, Meta(description="p99 at the cheapest level where even that breaks the budget; else null.")
+        float | None,
+        Meta(description="99th percentile at the cheapest level, where even that breaks the budget; else null."),
     ]
     steps: Annotated[list[BudgetStep], Meta(description="The last steps, oldest first.")]
 
 
 class HealthPayload(Payload, frozen=True, kw_only=True):
-    """How it is doing; topic `.../health`."""
+    """Health of the sensor; topic `.../health`."""
 
     schema: Literal[1] = SCHEMA_VERSION
     time: Timestamp
@@ -160,48 +168,54 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
         Literal["opening", "ok", "paused", "stalled", "lost", "ended"], Meta(description="State of the source.")
     ]
     source_error: str | None
-    paused: Annotated[bool, Meta(description="Whether it was asked not to look; a camera is released then.")]
-    source_reopened: Annotated[int, Meta(ge=0, description="Times the source was opened again.")]
-    frames: Annotated[int, Meta(ge=0, description="Frames processed since start.")]
+    paused: Annotated[bool, Meta(description="Whether the sensor is paused; its camera is released then.")]
+    source_reopened: Annotated[int, Meta(ge=0, description="Number of times the source was opened again.")]
+    frames: Annotated[int, Meta(ge=0, description="Frames processed since the start.")]
     frames_dropped: Annotated[
-        int, Meta(ge=0, description="Frames not processed: a newer one replaced them, or they were late.")
+        int, Meta(ge=0, description="Frames not processed: replaced by a newer frame, or too late.")
     ]
     frames_late: Annotated[
-        int, Meta(ge=0, description="Those of them that were older than the budget when their turn came.")
+        int, Meta(ge=0, description="Dropped frames that were older than the budget before any work on them.")
     ]
     fps: Annotated[float, Meta(ge=0)]
     faces: Annotated[int, Meta(ge=0)]
     latency_ms: LatencyPercentiles | None
     budget_latency_ms: float
-    within_budget: Annotated[bool | None, Meta(description="p99 against the budget; null without frames.")]
-    budget: BudgetPayload
-    stage_ms: Annotated[dict[str, float], Meta(description="Median time of each stage.")]
-    broker: Literal["connected", "disconnected", "none"]
-    outbox_depth: Annotated[int, Meta(ge=0, description="Events not acknowledged yet.")]
-    outbox_dropped: Annotated[int, Meta(ge=0, description="Events that a full outbox let go or the broker refused.")]
-    outbox_durable: Annotated[
-        bool | None, Meta(description="Whether waiting events outlive this process; null where no broker is set.")
+    within_budget: Annotated[
+        bool | None, Meta(description="Whether the 99th percentile is within the budget; null without frames.")
     ]
-    outbox_problem: Annotated[str | None, Meta(description="Why they do not, where that was not asked for.")]
+    budget: BudgetPayload
+    stage_ms: Annotated[dict[str, float], Meta(description="Median time of each stage of the pipeline.")]
+    broker: Literal["connected", "disconnected", "none"]
+    outbox_depth: Annotated[int, Meta(ge=0, description="Events that the broker has not acknowledged yet.")]
+    outbox_dropped: Annotated[
+        int, Meta(ge=0, description="Events lost: deleted from a full outbox, or refused by the broker.")
+    ]
+    outbox_durable: Annotated[
+        bool | None, Meta(description="Whether waiting events survive a restart; null without a broker.")
+    ]
+    outbox_problem: Annotated[
+        str | None, Meta(description="Why they do not although the configuration demands it; else null.")
+    ]
     temperature_c: float | None
-    throttled: Annotated[bool | None, Meta(description="Raspberry Pi firmware's word; null where it has none.")]
+    throttled: Annotated[
+        bool | None, Meta(description="Whether the Raspberry Pi firmware limits the clock; null on other boards.")
+    ]
 
 
 class ResponsePayload(Payload, frozen=True, kw_only=True):
-    """What became of a request to `.../request/<name>`; topic `.../response/<name>`."""
+    """Result of a request to `.../request/<name>`; topic `.../response/<name>`."""
 
     schema: Literal[1] = SCHEMA_VERSION
     time: Timestamp
     status: Literal["ok", "error"]
-    error: Annotated[str | None, Meta(description="Why it was refused, in a sentence; null where it was not.")]
-    transaction: Annotated[str | None, Meta(description="As the request had it; null where it had none.")]
+    error: Annotated[str | None, Meta(description="Why the request was refused, in one sentence; else null.")]
+    transaction: Annotated[str | None, Meta(description="The transaction of the request; null where it had none.")]
     paused: Annotated[bool | None, Meta(description="Whether the sensor is paused now; null after an error.")]
-    health: Annotated[HealthPayload | None, Meta(description="After a request for it; else null.")]
+    health: Annotated[HealthPayload | None, Meta(description="Health, after a request for it; else null.")]
     config: Annotated[
         dict[str, dict[str, Any]] | None,
-        Meta(
-            description="By table and key, after a request for it, with *** for what is nobody's business; else null."
-        ),
+        Meta(description="Configuration by table and key, with *** for secrets, after a request for it; else null."),
     ]
 
 
@@ -212,15 +226,9 @@ TOPIC_PAYLOADS: dict[str, type[Payload]] = {
     "health": HealthPayload,
     "response": ResponsePayload,
 }
-"""Payload type by last part of the topic (of a response, the part before); `status` is one plain word."""
+"""Payload type by the last part of the topic, of a response by the part before it. `status` is plain text."""
 
 
 def encode(payload: Payload) -> bytes:
-    """Encode as UTF-8 JSON without spaces."""
+    """Encode a payload as UTF-8 JSON without spaces."""
     return msgspec.json.encode(payload)
-
-
-def json_schema(name: str) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a topic's payload."""
-    schema = msgspec.json.schema(TOPIC_PAYLOADS[name])
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"emotion-edge {name}", **schema}

@@ -1,4 +1,4 @@
-"""Events and states as a person likes to read them. Text from elsewhere is made harmless for a terminal."""
+"""Formats events, states and health as lines for people, and makes foreign text harmless for a terminal."""
 
 import datetime
 
@@ -7,25 +7,25 @@ from edge.types import UNKNOWN
 
 
 def printable(text: str) -> str:
-    """`text` without anything that steers a terminal: topics and labels come from whoever may publish."""
+    """Replace control characters: topics and labels come from any client that may publish."""
     return "".join(letter if letter.isprintable() else "�" for letter in text)
 
 
 def clock(timestamp: str) -> str:
-    """Local time of day of an RFC 3339 time stamp."""
+    """Return the local time of day of an RFC 3339 time stamp, as in 14:05:09; --:--:-- for an impossible one."""
     try:
         return datetime.datetime.fromisoformat(timestamp).astimezone().strftime("%H:%M:%S")
     except (ValueError, OverflowError, OSError):
-        # The schema's pattern lets a 99th hour through.
+        # The pattern of the schema accepts an hour of 99.
         return "--:--:--"
 
 
 def describe(event: EventPayload, in_view_seconds: float | None = None) -> str:
-    """One line about an event; `in_view_seconds`: how long a face that left had been there, if known."""
+    """Return one line about an event. `in_view_seconds`: time for which a face that left was in view, if known."""
     face = f"face {event.face.track}"
     if event.type == "face_left":
         lasted = "" if in_view_seconds is None else f" after {in_view_seconds:.1f} s"
-        return printable(f"{face} left{lasted}, last {_emotion(event)}") + _lateness(event)
+        return printable(f"{face} left{lasted}, last {_emotion(event)}") + _delay(event)
     percent = f"{event.confidence * 100:.0f} %"
     confidence = f"({percent})" if event.emotion != UNKNOWN else f"(best guess {percent})"
     what = _emotion(event)
@@ -33,23 +33,23 @@ def describe(event: EventPayload, in_view_seconds: float | None = None) -> str:
         line = f"{face} appeared: {what} {confidence}"
     else:
         line = f"{face}: {event.previous or UNKNOWN} → {what} {confidence}"
-    return printable(line) + _lateness(event)
+    return printable(line) + _delay(event)
 
 
 def _emotion(event: EventPayload) -> str:
     return event.emotion if event.group is None else f"{event.emotion} [{event.group}]"
 
 
-def _lateness(event: EventPayload) -> str:
+def _delay(event: EventPayload) -> str:
     if event.replayed:
         return f", sent {event.latency_ms / 1000:.1f} s late"
     return f", {event.latency_ms:.0f} ms"
 
 
 def describe_state(state: StatePayload) -> str:
-    """One line about who is in view."""
+    """Return one line about the faces in view."""
     if state.paused:
-        return "paused: it does not look"
+        return "paused: no frames are captured"
     if not state.faces:
         return "nobody in view"
     faces = ", ".join(f"face {face.track} {face.emotion} ({face.confidence * 100:.0f} %)" for face in state.faces)
@@ -57,20 +57,20 @@ def describe_state(state: StatePayload) -> str:
 
 
 def describe_health(health: HealthPayload) -> str:
-    """One line about what is worth knowing of a sensor's health, without what changes all the time."""
+    """Return one line about a sensor's health, without the figures that change all the time."""
     if health.paused:
-        return "health: paused, it does not look"
+        return "health: paused, no frames are captured"
     source = f"source {health.source}" + (f" ({health.source_error})" if health.source_error else "")
     budget = {True: "within its budget", False: "over its budget", None: "no frames yet"}[health.within_budget]
     throttled = ", throttled by the firmware" if health.throttled else ""
-    level = f", at level {health.budget.level}{_why(health.budget)}" if health.budget.level_index else ""
+    level = f", at level {health.budget.level}{_level_reason(health.budget)}" if health.budget.level_index else ""
     lost = f", {health.outbox_dropped} events lost" if health.outbox_dropped else ""
     memory = ", events that wait are in memory only" if health.outbox_problem else ""
     return printable(f"health: {source}, {budget} of {health.budget_latency_ms:.0f} ms{level}{throttled}{lost}{memory}")
 
 
-def _why(budget: BudgetPayload) -> str:
+def _level_reason(budget: BudgetPayload) -> str:
     if budget.reachable_ms is not None:
-        # Without the figure, which changes all the time: the log has it, and the payload.
+        # Without the figure, which changes all the time. The log and the payload have it.
         return " (the last one, and even that takes too long)"
     return f" ({budget.steps[-1].detail})" if budget.steps else ""

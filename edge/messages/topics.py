@@ -1,100 +1,100 @@
-"""Names of the topics, and the way back from a name to the device. Pure: no client, no broker."""
+"""Builds topic names, parses them, and matches them with filters. Pure: no client, no broker."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 Kind = Literal["status", "info", "state", "event", "health"]
-"""Last part of a topic, and what its payload is."""
+"""Last part of a topic, which tells the type of its payload."""
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 ONLINE: Final = "online"
 STOPPED: Final = "stopped"
 OFFLINE: Final = "offline"
-_MOST_TOPIC_BYTES: Final = 65_535  # the length field of the protocol has 16 bits
+_MAX_TOPIC_BYTES: Final = 65_535  # the length field of the protocol has 16 bits
 
 STATUS_WORDS: Final = (ONLINE, STOPPED, OFFLINE)
-"""All that `.../status` ever says: connected; ended cleanly; gone without a word (the will)."""
+"""Payloads of `.../status`: connected; stopped cleanly; connection lost (published by the broker as the will)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics of one device. `base` may have several levels, `device` is a single one."""
+    """Topics of one device. `base` may have several levels, `device` has one."""
 
     base: str
     device: str
 
     def of(self, kind: Kind) -> str:
-        """Name of the device's topic for `kind`."""
+        """Return the topic of this device for `kind`."""
         return f"{self.base}/{self.device}/{kind}"
 
     @property
     def status(self) -> str:
-        """Retained, QoS 1: one of `STATUS_WORDS`, as plain text."""
+        """Topic of the connection status, retained, QoS 1: one of `STATUS_WORDS` as plain text."""
         return self.of("status")
 
     @property
     def info(self) -> str:
-        """Retained, QoS 1: what this sensor is."""
+        """Topic of identity and set-up, retained, QoS 1."""
         return self.of("info")
 
     @property
     def state(self) -> str:
-        """Retained, QoS 1: who is in view now."""
+        """Topic of the faces in view, retained, QoS 1."""
         return self.of("state")
 
     @property
     def event(self) -> str:
-        """Not retained, QoS 1: one thing that happened."""
+        """Topic of events, not retained, QoS 1."""
         return self.of("event")
 
     @property
     def health(self) -> str:
-        """Retained, QoS 0: how the sensor is doing."""
+        """Topic of health, retained, QoS 0."""
         return self.of("health")
 
     @property
     def requests(self) -> str:
-        """Filter of the topics on which this sensor is asked for something."""
+        """Filter of the topics on which this sensor takes requests."""
         return f"{self.base}/{self.device}/request/+"
 
     def response(self, name: str) -> str:
-        """Not retained, QoS 1: what became of a request to `.../request/<name>`."""
+        """Return the topic of responses to `.../request/<name>`, not retained, QoS 1."""
         return f"{self.base}/{self.device}/response/{name}"
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceTopic:
-    """Where a message came from."""
+    """Device and payload type that a topic stands for."""
 
     device: str
     kind: Kind
 
 
 def subscription(base: str, kind: Kind, device: str | None = None) -> str:
-    """Topic filter for one kind of message of `device`, or of every device."""
+    """Return the topic filter for one kind of message of `device`, by default of every device."""
     return f"{base}/{'+' if device is None else device}/{kind}"
 
 
 def is_name(topic: str) -> bool:
-    """Whether a message can be published to `topic`: not empty, no wildcard, no NUL, as long as the protocol takes.
+    """Tell whether a message can be published to `topic`: not empty, not too long, no wildcard, no NUL.
 
-    Topics that begin with `$` are the broker's own.
+    Topics that begin with `$` belong to the broker.
     """
     try:
         length = len(topic.encode())
-    except UnicodeEncodeError:  # half a surrogate pair
+    except UnicodeEncodeError:  # a lone surrogate
         return False
-    return 0 < length <= _MOST_TOPIC_BYTES and topic[0] != "$" and not any(sign in topic for sign in "#+\0")
+    return 0 < length <= _MAX_TOPIC_BYTES and topic[0] != "$" and not any(sign in topic for sign in "#+\0")
 
 
 def matches(name: str, topic: str) -> bool:
-    """Whether a message to `topic` comes on a subscription to the filter `name`."""
+    """Tell whether the filter `name` matches `topic`, by the rules of MQTT."""
     if topic.startswith("$") and not name.startswith("$"):
         return False
     parts, levels = name.split("/"), topic.split("/")
     if parts[-1] == "#":
-        # It stands for the level above it as well.
+        # "a/#" matches "a" as well.
         parts = parts[:-1]
         if len(levels) < len(parts):
             return False
@@ -103,7 +103,7 @@ def matches(name: str, topic: str) -> bool:
 
 
 def parse_topic(base: str, topic: str) -> DeviceTopic | None:
-    """Take a topic apart; None where it is no topic of ours under `base`."""
+    """Parse a topic under `base`; None where it is not one of a sensor's."""
     prefix = f"{base}/"
     if not topic.startswith(prefix):
         return None

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from edge.config.credentials import is_there
+from edge.config.credentials import credential_exists
 from edge.config.schema import PreviewConfig
 from edge.errors import ConfigError
-from edge.redact import named_file
+from edge.redact import quoted_file
 
 TOKEN_VARIABLE: Final = "EMOTION_EDGE_PREVIEW_TOKEN"  # noqa: S105 - the name of the variable
 CREDENTIAL_NAME: Final = "preview-token"
@@ -114,11 +114,11 @@ def read_token(preview: PreviewConfig, environ: Mapping[str, str] = os.environ) 
     folder = environ.get("CREDENTIALS_DIRECTORY")
     credential = Path(folder, CREDENTIAL_NAME) if folder else None
     if preview.token_file:
-        origin = named_file("preview.token_file", preview.token_file)
+        origin = quoted_file("preview.token_file", preview.token_file)
         token = _read_file(Path(preview.token_file), origin)
     elif environ.get(TOKEN_VARIABLE):
         origin, token = f"${TOKEN_VARIABLE}", environ[TOKEN_VARIABLE]
-    elif credential is not None and is_there(credential, f"credential {CREDENTIAL_NAME}"):
+    elif credential is not None and credential_exists(credential, f"credential {CREDENTIAL_NAME}"):
         origin = f"credential {CREDENTIAL_NAME}"
         token = _read_file(credential, origin)
     else:

@@ -1,1 +1,1 @@
-"""The operating system: board sensors, sd_notify, signals and real-time priority."""
+"""The operating system: board sensors, files, sd_notify, signals and real-time priority."""

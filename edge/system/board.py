@@ -1,4 +1,4 @@
-"""What the board tells about itself: temperature, throttling, identity. None where it does not tell."""
+"""Reads the board's sensors and identity: temperature, throttling, model name, device id."""
 
 import hashlib
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def temperature_c(path: Path = _THERMAL) -> float | None:
-    """Return the processor's temperature in degrees Celsius."""
+    """Return the processor's temperature in degrees Celsius; None where the board has no sensor."""
     try:
         return int(path.read_text(encoding="ascii")) / 1000
     except (OSError, ValueError):
@@ -26,7 +26,7 @@ def temperature_c(path: Path = _THERMAL) -> float | None:
 
 
 def throttled(path: Path = _THROTTLED) -> bool | None:
-    """Tell whether the firmware holds the clock down now."""
+    """Tell whether the firmware limits the clock now; None on other boards than a Raspberry Pi."""
     try:
         return bool(int(path.read_text(encoding="ascii"), 16) & _THROTTLED_NOW)
     except (OSError, ValueError):
@@ -34,7 +34,7 @@ def throttled(path: Path = _THROTTLED) -> bool | None:
 
 
 def board_name(path: Path = _MODEL) -> str | None:
-    """Return the board as the device tree names it, such as "Raspberry Pi 4 Model B Rev 1.5"."""
+    """Return the board's name from the device tree, such as "Raspberry Pi 4 Model B Rev 1.5"; None without one."""
     try:
         return path.read_text(encoding="utf-8").strip("\0\n ") or None
     except (OSError, UnicodeDecodeError):
@@ -42,10 +42,10 @@ def board_name(path: Path = _MODEL) -> str | None:
 
 
 def device_id(configured: str = "", path: Path = _MACHINE_ID) -> str:
-    """Return the configured id (`device.id`), else derive a stable one from the machine id, 12 hexadecimal digits.
+    """Return the configured id (`device.id`), else a stable one of 12 hexadecimal digits, from the machine id.
 
-    Hashed, because machine-id(5) asks that the id itself is not shown on a network. A root without
-    one (a container) falls back on the network hardware's address.
+    The machine id is hashed, because machine-id(5) demands that it is not shown on a network. Where there is none, as
+    in a container, the address of the network hardware takes its place.
     """
     if configured:
         return configured
@@ -54,10 +54,10 @@ def device_id(configured: str = "", path: Path = _MACHINE_ID) -> str:
     except (OSError, UnicodeDecodeError):
         seed = ""
     if not seed:
-        import uuid  # noqa: PLC0415 - it looks for libraries, and few need it
+        import uuid  # noqa: PLC0415 - its import searches libraries, and few systems need it
 
         node = uuid.getnode()
         seed = f"mac:{node:012x}"
         if node >> 40 & 1:  # RFC 4122: the multicast bit marks a random number in place of an address
-            log.warning("no machine id and no network hardware: this device's id is random; set device.id to keep one")
+            log.warning("no machine id and no network hardware, so the device id is random: set device.id to keep one")
     return hashlib.sha256(f"emotion-edge:{seed}".encode()).hexdigest()[:_ID_LENGTH]

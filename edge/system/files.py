@@ -1,4 +1,4 @@
-"""Writes files so that they are whole or absent, and retires output streams that nobody reads."""
+"""Writes files atomically, syncs folders, and discards output streams that cannot be written to."""
 
 import contextlib
 import os
@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final, TextIO
 
 _PRIVATE_FOLDER: Final = 0o700
-"""Mode of folders made here: when a sensor saw a face is no other user's business."""
+"""Mode of new folders: other users must not learn when the sensor saw a face."""
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write a file beside the target and rename it over the target, so that no reader finds half a file.
 
-    With `durable` the content is on the disk on return (fsync). Missing folders are made. Raises OSError.
+    With `durable` the content is on the disk on return (fsync). Missing folders are created. Raises OSError.
     """
     path.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
@@ -25,7 +25,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
 
 
 def sync_folder(folder: Path) -> None:
-    """Force the names in a folder to the disk: a new or removed file is an entry of its folder. Raises OSError."""
+    """Force the entries of a folder to the disk, so that a new or removed file survives a power cut. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         # Some file systems have no fsync for a folder.
@@ -36,14 +36,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def discard_stream(stream: TextIO) -> None:
-    """Point the descriptor of a stream that cannot be written to at the null device.
+    """Redirect a stream that cannot be written to, such as a broken pipe, to the null device.
 
-    The stream's buffer still holds a line. Without this Python fails once more when it flushes standard output at
-    the end, with a traceback and exit code 120.
+    The stream's buffer still holds a line. Without the redirection Python fails again when it flushes standard output
+    at exit, with a traceback and exit code 120.
     """
     with contextlib.suppress(OSError, ValueError):
-        nothing = os.open(os.devnull, os.O_WRONLY)
+        null = os.open(os.devnull, os.O_WRONLY)
         try:
-            os.dup2(nothing, stream.fileno())
+            os.dup2(null, stream.fileno())
         finally:
-            os.close(nothing)
+            os.close(null)

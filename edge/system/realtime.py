@@ -1,9 +1,9 @@
-"""Goes before other programs, where the system allows it, and never for long.
+"""Acquires the lowest real-time priority where the system allows it, and gives it back when the process takes too much.
 
 Work that needs 4 ms of a processor every 66 ms is far less than a fair share, and still took 80 to 217 ms
 at the 99th percentile on two processors under a load of four (Linux 6.18, ordinary policy, nice 0 and -10
-alike, 200 turns each): a turn is over after some milliseconds, and the next has to be waited for. At the
-lowest real-time priority it took 4.3 ms. Doing less work is no help against waiting.
+alike, 200 frames each): a time slice ends after some milliseconds, and the process waits for the next one. At the
+lowest real-time priority the work took 4.3 ms. Doing less work per frame does not shorten the wait.
 """
 
 import logging
@@ -14,73 +14,72 @@ from typing import Final, Literal
 log = logging.getLogger(__name__)
 
 _TASKS: Final = Path("/proc/self/task")
-_LOWEST: Final = 1
-_REAL_TIME: Final = (os.SCHED_RR, os.SCHED_FIFO)
-MOST_SHARE: Final = 0.5
-"""Of all processors: who needs more is no small task that may go first, and would starve the others."""
-_PATIENCE: Final = 5
-"""Looks in a row with more than that, before the priority is given back."""
-
+_LOWEST_PRIORITY: Final = 1
+_REALTIME_POLICIES: Final = (os.SCHED_RR, os.SCHED_FIFO)
+MAX_SHARE: Final = 0.5
+"""Share of all processors beyond which the process would starve other programs at real-time priority."""
+_CHECKS_OVER_SHARE: Final = 5
+"""Checks in a row that find more than MAX_SHARE before the priority is given back."""
 
 _REMEDY: Final = (
-    ", so that busy programs can hold up frames: LimitRTPRIO=1 in a service, or an rtprio limit of 1 for this user "
-    "(limits.conf), allows it"
+    ", so that busy programs can delay frames: set LimitRTPRIO=1 in the service, or an rtprio limit of 1 for this user "
+    "in limits.conf"
 )
 
 
 def describe_priority(wanted: Literal["auto", "normal"]) -> str:
-    """Say for `doctor` what `budget.priority` comes to here, by trying it."""
+    """Try the real-time priority on the calling thread; return for `doctor` what `budget.priority` leads to here."""
     if wanted == "normal":
-        return "ordinary, as budget.priority says"
+        return "ordinary priority, as budget.priority demands"
     before, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_LOWEST))
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_LOWEST_PRIORITY))
     except OSError as error:
         return f"no real-time priority ({error.strerror}){_REMEDY}"
     os.sched_setscheduler(0, before, parameters)
-    return "the lowest real-time priority is allowed: busy programs do not hold up frames"
+    return "the lowest real-time priority is allowed: busy programs do not delay frames"
 
 
 class RealtimePriority:
-    """The scheduling policy of this process, all its threads alike: one that waits would hold up the others."""
+    """Controls the scheduling policy of this process, the same for all threads: they wait for one another."""
 
     def __init__(self) -> None:
-        self._raised = False
-        self._last: tuple[float, float] | None = None
-        self._greedy = 0
+        self._acquired = False
+        self._last_check: tuple[float, float] | None = None
+        self._checks_over_share = 0
 
     @property
     def state(self) -> Literal["realtime", "normal"]:
-        """What is in force for the calling thread, whoever set it."""
-        return "realtime" if os.sched_getscheduler(0) in _REAL_TIME else "normal"
+        """Policy of the calling thread, set by this process or by its service manager."""
+        return "realtime" if os.sched_getscheduler(0) in _REALTIME_POLICIES else "normal"
 
-    def go_first(self) -> None:
-        """Take the lowest real-time priority, if allowed; new threads inherit it."""
-        if self.state == "realtime":  # the service manager has done it
+    def acquire(self) -> None:
+        """Acquire the lowest real-time priority where the system allows it; new threads inherit it."""
+        if self.state == "realtime":  # set by the service manager
             return
         try:
-            _set_all(os.SCHED_RR, _LOWEST)
+            _set_all(os.SCHED_RR, _LOWEST_PRIORITY)
         except OSError as error:
             log.info("no real-time priority (%s)%s", error.strerror, _REMEDY)
             return
-        self._raised = True
-        log.info("at the lowest real-time priority, to keep the budget beside busy programs")
+        self._acquired = True
+        log.info("running at the lowest real-time priority, so that busy programs do not delay frames")
 
-    def look(self, now_monotonic: float, cpu_seconds: float) -> None:
-        """Give the priority back where this process takes too much; called every second or so.
+    def check(self, now_monotonic: float, cpu_seconds: float) -> None:
+        """Give the priority back where this process takes more than MAX_SHARE; call it about once a second.
 
-        `cpu_seconds`: processor time of the process so far.
+        `cpu_seconds`: processor time that the process has used so far.
         """
-        last, self._last = self._last, (now_monotonic, cpu_seconds)
-        if not self._raised or last is None or now_monotonic <= last[0]:
+        last, self._last_check = self._last_check, (now_monotonic, cpu_seconds)
+        if not self._acquired or last is None or now_monotonic <= last[0]:
             return
         share = (cpu_seconds - last[1]) / (now_monotonic - last[0]) / len(os.sched_getaffinity(0))
-        self._greedy = self._greedy + 1 if share > MOST_SHARE else 0
-        if self._greedy >= _PATIENCE:
-            self._raised = False
+        self._checks_over_share = self._checks_over_share + 1 if share > MAX_SHARE else 0
+        if self._checks_over_share >= _CHECKS_OVER_SHARE:
+            self._acquired = False
             _set_all(os.SCHED_OTHER, 0)
             log.warning(
-                "back to ordinary priority: the sensor takes %.0f %% of all processors, and would starve other work",
+                "back to ordinary priority: the sensor uses %.0f %% of all processors and would starve other programs",
                 100 * share,
             )
 
@@ -90,4 +89,4 @@ def _set_all(policy: int, priority: int) -> None:
         try:
             os.sched_setscheduler(task, policy, os.sched_param(priority))
         except ProcessLookupError:
-            continue  # a thread that ended meanwhile
+            continue  # the thread has ended

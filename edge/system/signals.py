@@ -1,4 +1,11 @@
-"""What signals do to a sensor that runs: end it cleanly, or let it read its configuration again."""
+"""Installs the signal handlers of a running sensor.
+
+- SIGTERM and SIGINT stop it.
+- SIGHUP reloads the configuration. The kernel sends SIGHUP also when the terminal is closed in which the program was
+  started; then it stops the sensor.
+- SIGABRT, with which systemd ends a service that did not feed its watchdog, writes the stack of each thread to standard
+  error before the process ends.
+"""
 
 import faulthandler
 import os
@@ -8,20 +15,23 @@ from collections.abc import Callable
 
 
 def install_handlers(stop: Callable[[], None], reload: Callable[[], None]) -> None:
-    """Let SIGTERM and SIGINT call `stop` and SIGHUP `reload`; both must only put something down.
-
-    SIGABRT, with which systemd ends a service that has starved its watchdog, leaves what each thread was doing in
-    the log.
-    """
+    """Install all handlers. `stop` and `reload` run inside a signal handler, so they must only set a flag."""
     if sys.stderr is not None:
         faulthandler.enable()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop())
-    # Who started it with nohup has it ignored, and it stays so.
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        attended = _has_terminal()
-        # The same signal says that the terminal is gone, and with it the person who had started this.
-        signal.signal(signal.SIGHUP, lambda *_: stop() if attended and not _has_terminal() else reload())
+    # nohup starts the program with SIGHUP ignored; it must stay ignored.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return
+    had_terminal = _has_terminal()
+
+    def hang_up(*_: object) -> None:
+        if had_terminal and not _has_terminal():
+            stop()
+        else:
+            reload()
+
+    signal.signal(signal.SIGHUP, hang_up)
 
 
 def _has_terminal() -> bool:

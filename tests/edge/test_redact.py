@@ -3,11 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError
-from edge.redact import named, named_file, redacted, scrubbed, shown
+from edge.redact import quoted, quoted_file, quoted_name, redacted, redacted_text
 
 
 @pytest.mark.parametrize(
-    ("sentence", "told"),
+    ("sentence", "expected"),
     [
         ("see mqtt://HOST:PORT, or mqtts://HOST", "see mqtt://HOST:PORT, or mqtts://HOST"),
         ("a 'rtsp://u:secret@cam/x' b", "a 'rtsp://***@cam/x' b"),
@@ -16,13 +16,13 @@ from edge.redact import named, named_file, redacted, scrubbed, shown
         ("mail me@home.org: now", "mail me@home.org: now"),
     ],
 )
-def test_no_sentence_holds_credentials(sentence, told):
-    assert scrubbed(sentence) == told
-    assert str(ConfigError(sentence)) == told
+def test_error_messages_hold_no_credentials(sentence, expected):
+    assert redacted_text(sentence) == expected
+    assert str(ConfigError(sentence)) == expected
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         ("rtsp://u:secret@cam", "'rtsp://***@cam'"),
         (["rtsp://u:secret@cam", 3], "['rtsp://***@cam', 3]"),
@@ -31,19 +31,19 @@ def test_no_sentence_holds_credentials(sentence, told):
         ("a\nb", r"'a\nb'"),
     ],
 )
-def test_values_are_shown_in_a_line(value, told):
-    assert shown(value) == told
+def test_value_is_quoted_on_one_short_line_without_credentials(value, expected):
+    assert quoted(value) == expected
 
 
-def test_names_are_shown_as_they_are_where_they_may_be():
-    assert named("max_face") == "max_face"
-    assert named("a b\n") == r"'a b\n'"
-    assert len(named("x" * 1000)) == 60
+def test_name_is_quoted_only_where_toml_requires_it():
+    assert quoted_name("max_face") == "max_face"
+    assert quoted_name("a b\n") == r"'a b\n'"
+    assert len(quoted_name("x" * 1000)) == 60
 
 
 def test_a_password_in_the_place_of_its_file_is_not_repeated():
-    assert named_file("mqtt.password_file", "/etc/secret") == "mqtt.password_file = '/etc/secret'"
-    assert "hunter2" not in named_file("mqtt.password_file", "hunter2")
+    assert quoted_file("mqtt.password_file", "/etc/secret") == "mqtt.password_file = '/etc/secret'"
+    assert "hunter2" not in quoted_file("mqtt.password_file", "hunter2")
 
 
 @pytest.mark.parametrize(

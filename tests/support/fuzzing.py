@@ -1,4 +1,4 @@
-"""What the fuzz tests share: how many examples, and the secrets that must never show."""
+"""Settings of the fuzz tests, the secrets that must never show, and a log handler that finds them."""
 
 import logging
 import os
@@ -7,21 +7,21 @@ from contextlib import contextmanager
 
 from hypothesis import HealthCheck, settings
 
-FEW = 150
-"""In `make test`: seconds. `make fuzz` sets FUZZ_EXAMPLES to 10,000 for each test: six minutes of processor time."""
+DEFAULT_EXAMPLES = 150
+"""Examples of each test in `make test`: seconds. `make fuzz` runs 10,000 of each: six minutes of processor time."""
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", FEW))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", DEFAULT_EXAMPLES))
 
 fuzz = settings(
     max_examples=EXAMPLES,
     deadline=None,
-    # One folder serves all examples: each writes its file anew.
+    # All examples share one folder: each overwrites the file.
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )
 
-SECRET = "hunter2-Zq7"  # noqa: S105 - nobody's
-PASSWORD = "hunter3-Zq8"  # noqa: S105 - nobody's
-TOKEN = "hunter4-Zq9-of-the-page-long-enough"  # noqa: S105 - nobody's
+SECRET = "hunter2-Zq7"  # noqa: S105 - of no real account
+PASSWORD = "hunter3-Zq8"  # noqa: S105 - of no real account
+TOKEN = "hunter4-Zq9-of-the-page-long-enough"  # noqa: S105 - of no real account
 SECRETS = (SECRET, PASSWORD, TOKEN)
 
 
@@ -30,21 +30,21 @@ def leaked(text: str) -> list[str]:
     return [secret for secret in SECRETS if secret in text]
 
 
-class Words(logging.Handler):
-    """All that is logged."""
+class CapturedLog(logging.Handler):
+    """Collects the text of all log records."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.said = ""
+        self.text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.said += self.format(record) + "\n"
+        self.text += self.format(record) + "\n"
 
 
 @contextmanager
-def listening(logger: logging.Logger) -> Iterator[Words]:
-    """Hear all that is said to a logger."""
-    handler, level = Words(), logger.level
+def captured_log(logger: logging.Logger) -> Iterator[CapturedLog]:
+    """Capture everything that is logged to a logger, at every level."""
+    handler, level = CapturedLog(), logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     try:

@@ -1,4 +1,4 @@
-"""Whatever a configuration holds: it is used, or refused in one sentence, and no secret is told."""
+"""Fuzzes the configuration: any content is used, or refused in one sentence, and no secret is shown."""
 
 import logging
 import string
@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.commands.config import secret_note
+from edge.config.keys import redacted_config
 from edge.config.loader import load, to_toml
 from edge.config.schema import Config
 from edge.config.state_dir import outbox_file
-from edge.control.handler import redacted_config
 from edge.daemon.check import check_next_start
 from edge.daemon.reload import diff_configs
 from edge.errors import EdgeError
 from edge.mqtt.settings import broker_settings
 from edge.preview.auth import read_token
 from edge.vision.detection.detector import Detector
-from support.fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
+from support.fuzzing import PASSWORD, SECRET, TOKEN, CapturedLog, captured_log, fuzz, leaked
 
 LONGEST_MESSAGE = 1500
 FIELDS = {
@@ -48,11 +48,12 @@ URIS = st.sampled_from(
         f"mqtts://viewer:{SECRET}@broker:8883/x",
     ]
 )
-"""Where people put passwords. The keys that are published as they are (names, topics) are not among those."""
+"""URIs in which people put passwords."""
 FORGOTTEN = st.sampled_from([f"mqtt://viewer:{SECRET}", f"rtsp://viewer:{SECRET}/stream"])
-"""A password whose host was forgotten. In the keys that take a URI it is known as a password all the same."""
+"""A password whose host was forgotten. In the keys that take a URI it must be recognised as a password."""
 TAKES_URI = {("source", "uri"), ("mqtt", "url")}
-NAMED = {("device", "id"), ("device", "name"), ("mqtt", "base_topic"), ("mqtt", "username"), ("preview", "names")}
+PUBLISHED = {("device", "id"), ("device", "name"), ("mqtt", "base_topic"), ("mqtt", "username"), ("preview", "names")}
+"""Keys whose values are published as they are, so that no password is put there."""
 
 SCALARS = st.one_of(
     st.booleans(),
@@ -102,13 +103,13 @@ def toml_text(text: str) -> str:
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    """A file of known and unknown tables with values that fit or do not."""
+    """Generate files of known and unknown tables with valid and invalid values."""
     lines = []
     for section in draw(st.lists(st.sampled_from([*FIELDS, "labels"]) | NAMES.map(str), max_size=5)):
         bare = section.isascii() and section.replace("_", "").replace("-", "").isalnum()
         lines.append(f"[{section if bare else toml_text(section)}]")
         for key in draw(st.lists(st.sampled_from(FIELDS.get(section, ["positive", "negative"])) | NAMES, max_size=4)):
-            secret = draw(st.integers(0, 3)) == 0 and (section, key) not in NAMED
+            secret = draw(st.integers(0, 3)) == 0 and (section, key) not in PUBLISHED
             uris = URIS | FORGOTTEN if (section, key) in TAKES_URI else URIS
             value = draw(uris | uris.map(lambda uri: [uri]) if secret and section != "labels" else VALUES)
             lines.append(f"{toml_text(key)} = {toml(value)}")
@@ -123,7 +124,7 @@ WITH_SECRETS = [
 
 @st.composite
 def mutations(draw: st.DrawFn) -> str:
-    """The template, whole lines of it damaged: what an editor, a merge or a hand in a hurry makes of it."""
+    """Generate the template with whole lines damaged, as by an editor, a merge or a hasty edit."""
     lines = list(WITH_SECRETS)
     for _ in range(draw(st.integers(1, 5))):
         at = draw(st.integers(0, len(lines) - 1))
@@ -149,15 +150,11 @@ SLIPS = st.sampled_from(['"', "[", "]", "=", "\n", "\\", "#", "'", "{", "", "é"
 
 @st.composite
 def slips(draw: st.DrawFn) -> str:
-    """The template with single characters wrong, anywhere."""
+    """Generate the template with single wrong characters."""
     text = "\n".join(WITH_SECRETS)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(text) - 1))
-        text = (
-            text[:at]
-            + draw(st.sampled_from(['"', "[", "]", "=", "\n", "\\", "#", "'", "{", "", "é", "\0", "0"]))
-            + text[at + 1 :]
-        )
+        text = text[:at] + draw(SLIPS) + text[at + 1 :]
     return text
 
 
@@ -169,7 +166,9 @@ FILES = st.one_of(
     st.binary(max_size=200),
 )
 VARIABLES = st.dictionaries(
-    st.sampled_from([f"EMOTION_EDGE_{section}_{key}".upper() for section, key in KEYS if (section, key) not in NAMED])
+    st.sampled_from(
+        [f"EMOTION_EDGE_{section}_{key}".upper() for section, key in KEYS if (section, key) not in PUBLISHED]
+    )
     | NAMES.map(lambda name: f"EMOTION_EDGE_{name}"),
     URIS | st.text(max_size=20) | st.sampled_from(["1", "true", "0.5", "-3", "nan", "1e999", "\udcff", "a\0b", ""]),
     max_size=3,
@@ -180,9 +179,9 @@ FLAGS = st.dictionaries(
 
 
 @pytest.fixture
-def words():
-    with listening(logging.getLogger()) as words:
-        yield words
+def log():
+    with captured_log(logging.getLogger()) as log:
+        yield log
 
 
 @pytest.fixture
@@ -193,7 +192,7 @@ def folder(tmp_path):
 
 
 def attempt(work: Callable[[], Any], refusals: list[str]) -> Any:
-    """Do it, or note the sentence of a refusal; any other error is one of the test."""
+    """Return the result of `work`, or record the sentence of its refusal; any other error fails the test."""
     try:
         return work()
     except EdgeError as error:
@@ -201,7 +200,7 @@ def attempt(work: Callable[[], Any], refusals: list[str]) -> Any:
         return None
 
 
-@pytest.mark.timeout(7200)  # a machine that is busy with something else
+@pytest.mark.timeout(7200)  # on a busy machine
 @fuzz
 @given(FILES, VARIABLES, FLAGS)
 @example(b"a = " + b"[" * 5000, {}, {})
@@ -215,10 +214,10 @@ def attempt(work: Callable[[], Any], refusals: list[str]) -> Any:
 @example(f'["{"x" * 3000}"]'.encode(), {}, {})
 @example(f'[source]\n"{"x" * 3000}" = 1'.encode(), {}, {})
 @example(f'[labels]\n"{"x" * 3000}" = ["a"]\nb = ["a"]'.encode(), {}, {})
-def test_any_configuration_is_used_or_refused(
-    folder: Path, words: Words, text: bytes, variables: dict[str, str], flags: dict[str, str]
+def test_any_configuration_is_used_or_refused_in_one_sentence(
+    folder: Path, log: CapturedLog, text: bytes, variables: dict[str, str], flags: dict[str, str]
 ) -> None:
-    words.said = ""
+    log.text = ""
     file = folder / "config.toml"
     file.write_bytes(text)
     refusals: list[str] = []
@@ -230,24 +229,24 @@ def test_any_configuration_is_used_or_refused(
     }
     config = attempt(lambda: load(file, variables | secrets, flags), refusals)
     event("refused" if config is None else "read")
-    told = ""
+    shown = ""
     if config is not None:
-        # What a start, `config check`, `doctor`, a reload and a request make of it, without opening anything.
+        # All that a start, `config check`, `doctor`, a reload and a request do with it without opening anything.
         attempt(lambda: broker_settings(config.mqtt, secrets), refusals)
         attempt(lambda: secret_note(config.mqtt), refusals)
         attempt(lambda: outbox_file(config.mqtt, config.device.id, secrets), refusals)
         attempt(lambda: read_token(config.preview, secrets), refusals)
         attempt(lambda: create_source(config.source.uri, SourceOptions(config.source)), refusals)
-        told += str(diff_configs(Config(), config))
-        told += msgspec.json.encode(redacted_config(config)).decode()
+        shown += str(diff_configs(Config(), config))
+        shown += msgspec.json.encode(redacted_config(config)).decode()
         attempt(lambda: check_next_start(config, ["model.name", "mqtt.url", "preview.host"]), refusals)
         if config.detector.cascade or config.detector.confirm_cascade:
             attempt(lambda: Detector(config.detector), refusals)
-        # What `config show` prints is read the same again.
+        # The output of `config show` loads the same configuration.
         file.write_text(to_toml(config), encoding="utf-8")
         assert load(file, {}) == config
     for sentence in refusals:
         assert sentence
         assert len(sentence) < LONGEST_MESSAGE
         assert not [one for one in sentence if unicodedata.category(one) in {"Cc", "Cs", "Zl", "Zp"}], sentence
-    assert not leaked("\n".join([told, words.said, *refusals]))
+    assert not leaked("\n".join([shown, log.text, *refusals]))

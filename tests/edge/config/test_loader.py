@@ -20,7 +20,7 @@ def write(tmp_path):
     return _write
 
 
-def test_defaults_need_no_file():
+def test_without_a_file_the_defaults_apply():
     assert load(environ={}) == Config()
 
 
@@ -31,7 +31,7 @@ def test_flags_override_environment_overrides_file(write):
     assert (source.uri, source.width, source.height) == ("c.mp4", 800, 240)
 
 
-def test_the_file_may_be_named_by_the_environment(write):
+def test_environment_variable_names_the_file(write):
     path = write("[budget]\nlatency_ms = 40\n")
     assert load(environ={"EMOTION_EDGE_CONFIG": str(path)}).budget.latency_ms == 40.0
 
@@ -60,7 +60,7 @@ def test_the_file_may_be_named_by_the_environment(write):
         ("[source\n", ["not valid TOML"]),
     ],
 )
-def test_an_error_names_origin_key_value_and_range(write, text, parts):
+def test_error_names_origin_key_value_and_range(write, text, parts):
     with pytest.raises(ConfigError) as caught:
         load(write(text), environ={})
     message = str(caught.value)
@@ -76,20 +76,20 @@ def test_an_error_names_origin_key_value_and_range(write, text, parts):
         ({"EMOTION_EDGE_CONFIG": "/nonexistent/c.toml"}, ["/nonexistent/c.toml", "does not exist"]),
     ],
 )
-def test_environment_errors(environ, parts):
+def test_error_in_the_environment_names_the_variable(environ, parts):
     with pytest.raises(ConfigError) as caught:
         load(environ=environ)
     assert all(part in str(caught.value) for part in parts)
 
 
-def test_a_file_that_is_no_text_is_one_sentence(tmp_path):
+def test_binary_file_is_refused_in_one_sentence(tmp_path):
     path = tmp_path / "config.toml"
     path.write_bytes(bytes(range(256)))
     with pytest.raises(ConfigError, match=r"config\.toml"):
         load(path, environ={})
 
 
-def test_what_show_prints_is_read_back_the_same(write):
+def test_config_show_output_loads_the_same_configuration(write):
     config = load(write('[labels]\ngood = ["happy"]\n[device]\nname = "Küche \\"1\\""\n'), environ={})
     assert load(write(to_toml(config)), environ={}) == config
 
@@ -112,7 +112,7 @@ def test_what_show_prints_is_read_back_the_same(write):
         ),
     )
 )
-def test_any_tables_load_or_give_one_sentence(tmp_path_factory, raw):
+def test_any_tables_load_or_are_refused_in_one_sentence(tmp_path_factory, raw):
     plain = [f"{name} = {value}" for name, value in raw.items() if isinstance(value, int)]
     tables = [
         line

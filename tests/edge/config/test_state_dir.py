@@ -1,5 +1,3 @@
-"""Where the outbox is."""
-
 from pathlib import Path
 
 import pytest
@@ -20,12 +18,14 @@ from support.mqtt import OUTBOX
         ("~/mine", {}, f"{Path.home()}/mine/{OUTBOX}"),
     ],
 )
-def test_where_the_outbox_is(directory: str, environ: dict[str, str], file: str) -> None:
+def test_outbox_is_in_configured_else_service_else_home_folder(
+    directory: str, environ: dict[str, str], file: str
+) -> None:
     assert outbox_file(MqttConfig(outbox_directory=directory), "cam", environ) == Path(file)
 
 
 @pytest.mark.parametrize("directory", ["state", "/dev/null"])
-def test_where_it_cannot_be(directory: str) -> None:
+def test_outbox_directory_that_is_no_full_path_of_a_folder_is_refused(directory: str) -> None:
     with pytest.raises(ConfigError, match=rf"mqtt\.outbox_directory is '{directory}', but must be the full path"):
         outbox_file(MqttConfig(outbox_directory=directory), "cam", {})
     assert outbox_file(MqttConfig(outbox_directory="none"), "cam", {}) is None

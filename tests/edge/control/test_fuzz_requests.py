@@ -19,7 +19,7 @@ from edge.messages.schemas import load
 from edge.messages.topics import Topics, is_name
 from edge.mqtt.handlers import SendQueue
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage
-from support.fuzzing import PASSWORD, SECRET, TOKEN, Words, fuzz, leaked, listening
+from support.fuzzing import PASSWORD, SECRET, TOKEN, CapturedLog, captured_log, fuzz, leaked
 from support.mqtt import health
 
 TOPICS = Topics("home/emotion", "cam")
@@ -106,7 +106,7 @@ class Sensor:
 
 @pytest.fixture
 def words():
-    with listening(logging.getLogger("edge.control.handler")) as words:
+    with captured_log(logging.getLogger("edge.control.handler")) as words:
         yield words
 
 
@@ -124,8 +124,8 @@ def expected_transaction(payload: bytes) -> str | None:
 @given(MESSAGES)
 @example(ReceivedMessage("home/emotion/cam/request/config", b'{"transaction":"\\ud800"}', retained=False))
 @example(ReceivedMessage("home/emotion/cam/request/\ud800", b"", retained=False))
-def test_any_request_is_answered_or_dropped(words: Words, message: ReceivedMessage) -> None:
-    words.said = ""
+def test_any_request_is_answered_or_dropped(words: CapturedLog, message: ReceivedMessage) -> None:
+    words.text = ""
     handler = RequestHandler(RequestsConfig(), TOPICS, PauseFile(None))
     sensor = Sensor()
     send_queue = SendQueue(lambda: None)
@@ -158,4 +158,4 @@ def test_any_request_is_answered_or_dropped(words: Words, message: ReceivedMessa
             assert response["error"]
             assert len(response["error"]) < 400
             assert not sensor.paused
-    assert not leaked(words.said + " ".join(one.payload.decode() for one in published))
+    assert not leaked(words.text + " ".join(one.payload.decode() for one in published))

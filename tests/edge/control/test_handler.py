@@ -8,8 +8,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from edge.config.schema import Config, MqttConfig, PreviewConfig, RequestsConfig, SourceConfig
-from edge.control.handler import RequestHandler, create_request_handler, redacted_config
+from edge.config.schema import Config, MqttConfig, RequestsConfig
+from edge.control.handler import RequestHandler, create_request_handler
 from edge.control.pause_file import PauseFile
 from edge.errors import ConfigError
 from edge.messages.schemas import load
@@ -198,22 +198,3 @@ def test_without_broker_or_requests_nothing_is_subscribed_and_a_stored_pause_is_
     assert not create_request_handler(Config(mqtt=mqtt, requests=RequestsConfig(enabled=False)), "cam").filters
     with pytest.raises(ConfigError, match=r"mqtt\.outbox_directory"):
         create_request_handler(Config(mqtt=MqttConfig(url="mqtt://h", outbox_directory="here")), "cam")
-
-
-def test_the_configuration_is_shown_without_credentials() -> None:
-    config = Config(
-        source=SourceConfig(uri="rtsp://admin:hunter2@cam/stream?token=hunter3"),
-        mqtt=MqttConfig(
-            url="mqtts://broker:8883", username="hunter4", password_file="/run/hunter5", key_file="/run/hunter6.key"
-        ),
-        preview=PreviewConfig(token_file="/run/hunter7"),
-        labels={"positive": ["happy"]},
-    )
-    tables = redacted_config(config)
-    assert "hunter" not in str(tables)
-    assert tables["source"]["uri"] == "rtsp://***@cam/stream?token=***"
-    assert tables["mqtt"]["username"] == tables["mqtt"]["password_file"] == tables["mqtt"]["key_file"] == "***"
-    assert tables["mqtt"]["url"] == "mqtts://broker:8883"
-    assert tables["labels"] == {"positive": ["happy"]}
-    assert tables.keys() == msgspec.to_builtins(config).keys()
-    assert redacted_config(Config())["mqtt"]["username"] == ""

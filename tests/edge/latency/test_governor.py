@@ -8,8 +8,7 @@ import pytest
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
-from edge.latency import governor as governing
-from edge.latency.governor import Governor
+from edge.latency.governor import MAX_LATE_IN_A_ROW, Governor
 from edge.levels import LADDER
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
@@ -18,21 +17,21 @@ from edge.vision.pipeline import Pipeline
 LIMIT = 40.0
 
 
-def governor(temperature=lambda: None, throttled=lambda: None):
+def make_governor(temperature=lambda: None, throttled=lambda: None):
     return Governor(LIMIT, temperature_c=temperature, throttled=throttled)
 
 
-def play(governed, seconds, latency_ms, start=100.0, fps=25):
+def play(governor, seconds, latency_ms, start=100.0, fps=25):
     for number in range(round(seconds * fps)):
-        governed.frame(start + number / fps, latency_ms, {"detect": latency_ms})
+        governor.frame(start + number / fps, latency_ms, {"detect": latency_ms})
     return start + seconds
 
 
-def test_steps_are_told_with_names_time_and_reason(caplog):
-    governed = governor()
+def test_steps_are_logged_and_reported_with_names_and_reason(caplog):
+    governor = make_governor()
     with caplog.at_level(logging.INFO):
-        play(governed, 5, 50.0)
-    report = governed.report()
+        play(governor, 5, 50.0)
+    report = governor.report()
     assert (report.level, report.level_index, report.levels) == (
         LADDER[-1].name,
         len(LADDER) - 1,
@@ -46,55 +45,57 @@ def test_steps_are_told_with_names_time_and_reason(caplog):
     assert f"level {LADDER[0].name} to {LADDER[1].name}: 2 of 2 frames took 32 ms or longer" in caplog.text
 
 
-def test_a_load_that_comes_and_goes_all_night_does_not_fill_the_log(caplog):
-    governed, now = governor(), 100.0
+def test_load_that_comes_and_goes_all_night_does_not_fill_the_log(caplog):
+    governor, now = make_governor(), 100.0
     with caplog.at_level(logging.INFO):
         for _ in range(90):
-            now = play(governed, 5, 0.9 * LIMIT, start=now)
-            now = play(governed, 75, 1.0, start=now)
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 24, "twelve an hour, for two hours"
-    told_so = [place for place, line in enumerate(said) if line.endswith("within the hour are in health alone")]
-    assert told_so == [11, 23]
-    assert len(governed.report().steps) == 8
+            now = play(governor, 5, 0.9 * LIMIT, start=now)
+            now = play(governor, 75, 1.0, start=now)
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 24, "twelve an hour, for two hours"
+    announced = [
+        place for place, line in enumerate(messages) if line.endswith("within the hour are reported in health only")
+    ]
+    assert announced == [11, 23]
+    assert len(governor.report().steps) == 8
 
 
-def test_a_budget_out_of_reach_is_said_once_with_the_figure(caplog):
-    governed = governor()
-    later = play(governed, 20, 50.0)
-    later = play(governed, 20, 4.0, later)
-    assert governed.level is LADDER[0]
-    play(governed, 20, 50.0, later)
-    (said,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert "budget.latency_ms is 40" in said
-    assert "50 ms" in said
-    assert "set it to 51 or more" in said
+def test_budget_out_of_reach_is_logged_once_with_a_budget_that_can_be_kept(caplog):
+    governor = make_governor()
+    later = play(governor, 20, 50.0)
+    later = play(governor, 20, 4.0, later)
+    assert governor.level is LADDER[0]
+    play(governor, 20, 50.0, later)
+    (message,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "budget.latency_ms is 40" in message
+    assert "50 ms" in message
+    assert "set it to 51 or more" in message
 
 
-def test_a_file_that_is_played_quickly_keeps_the_best_level():
-    governed = governor(throttled=lambda: True)
-    governed.fixed = True
-    play(governed, 20, 5000.0)
-    assert governed.level is LADDER[0]
-    assert governed.report().state == "fixed"
-    assert not governed.too_late(5000.0)
+def test_fixed_governor_keeps_the_best_level():
+    governor = make_governor(throttled=lambda: True)
+    governor.fixed = True
+    play(governor, 20, 5000.0)
+    assert governor.level is LADDER[0]
+    assert governor.report().state == "fixed"
+    assert not governor.too_late(5000.0)
 
 
-def test_the_board_is_asked_once_a_second():
+def test_board_is_read_once_a_second():
     asked = []
-    governed = governor(throttled=lambda: asked.append(True) or True)
-    play(governed, 10, 4.0)
+    governor = make_governor(throttled=lambda: asked.append(True) or True)
+    play(governor, 10, 4.0)
     assert 9 <= len(asked) <= 11
-    assert governed.level is LADDER[1]
-    assert governed.report().steps[0].reason == "throttled"
+    assert governor.level is LADDER[1]
+    assert governor.report().steps[0].reason == "throttled"
 
 
-def test_a_late_frame_is_dropped_and_counted_but_never_all_of_them():
-    governed = governor()
-    assert not governed.too_late(LIMIT)
-    answers = [governed.too_late(LIMIT + 1) for _ in range(10)]
-    assert answers == [True] * governing._LATE_IN_A_ROW + [False] + [True] * governing._LATE_IN_A_ROW + [False]
-    assert governed.late == 2 * governing._LATE_IN_A_ROW
+def test_late_frames_are_dropped_and_counted_but_not_all_of_them():
+    governor = make_governor()
+    assert not governor.too_late(LIMIT)
+    answers = [governor.too_late(LIMIT + 1) for _ in range(10)]
+    assert answers == [True] * MAX_LATE_IN_A_ROW + [False] + [True] * MAX_LATE_IN_A_ROW + [False]
+    assert governor.late == 2 * MAX_LATE_IN_A_ROW
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def frames():
 
 @pytest.fixture
 def one_thread():
-    """As the daemon has it: several threads find candidates in any order, and a box is their mean."""
+    """Limit OpenCV to one thread, as the daemon does: several find candidates in any order, and a box is their mean."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     yield
@@ -116,29 +117,29 @@ def one_thread():
 
 
 def replayed(frames, timings):
-    """Events, and the levels they were decided at, of frames that took so long."""
+    """Return the events of frames with these latencies in milliseconds, and the level of each frame."""
     config = Config()
     pipeline = Pipeline(config, Detector(config.detector), Classifier.from_config(config.model))
-    governed = governor()
-    told, levels = [], []
+    governor = make_governor()
+    events, levels = [], []
     for frame, latency_ms in zip(frames, timings, strict=True):
-        pipeline.level = governed.level
-        levels.append(governed.level.name)
+        pipeline.level = governor.level
+        levels.append(governor.level.name)
         result = pipeline.step(frame)
-        told += [
+        events += [
             (event.kind, event.face.track_id, event.face.label, event.face.box, event.frame.number)
             for event in result.events
         ]
-        governed.frame(frame.seconds, latency_ms, {"detect": latency_ms})
-    return told, levels
+        governor.frame(frame.seconds, latency_ms, {"detect": latency_ms})
+    return events, levels
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_recorded_timings_give_the_same_events_again(frames):
+def test_same_timings_give_the_same_events(frames):
     chance = random.Random(7)
     timings = [chance.choice((5.0, 36.0, 55.0)) if 20 < number < 40 else 6.0 for number in range(len(frames))]
-    told, levels = replayed(frames, timings)
+    events, levels = replayed(frames, timings)
     assert len(set(levels)) == len(LADDER)  # all the way down, and some of it up
     assert levels[-1] != LADDER[-1].name
-    assert told
-    assert (told, levels) == replayed(frames, timings)
+    assert events
+    assert (events, levels) == replayed(frames, timings)

@@ -1,4 +1,4 @@
-"""The log as the journal gets it, from the real program over a real pipe, and as a person does."""
+"""Tests the log of the real program, over a real pipe, in the formats of the journal and of a terminal."""
 
 import io
 import logging
@@ -9,12 +9,15 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.logs.setup import JournalFormatter, marked, reads
+from edge.logs.setup import JournalFormatter, is_journal, with_priority
 from support.program import COMMAND, environment
 
 
 def ran(*command, journal=True):
-    """Run a command whose standard error is a pipe that $JOURNAL_STREAM names, or another; its lines and exit code."""
+    """Run a command; return the lines of its standard error and its exit code.
+
+    Standard error is a pipe, which $JOURNAL_STREAM names where `journal` is set.
+    """
     reader, writer = os.pipe()
     status = os.fstat(writer)
     changes = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino + (not journal)}"}
@@ -27,7 +30,7 @@ def ran(*command, journal=True):
     return lines, process.wait(60)
 
 
-def test_the_program_says_how_much_each_line_matters():
+def test_each_line_for_the_journal_has_a_priority():
     lines, code = ran(*COMMAND, "run", "--fast", "--max-frames", "2", "--source", "scripted:happy=1")
     assert code == 0
     assert [line for line in lines if line.startswith("<6>edge.daemon.daemon: watching scripted:happy=1")]
@@ -37,14 +40,14 @@ def test_the_program_says_how_much_each_line_matters():
     assert lines[-1].startswith('<3>emotion-edge: The source "/no/such/file.mp4" does not exist')
 
 
-def test_who_reads_it_elsewhere_sees_no_numbers():
+def test_log_outside_the_journal_has_no_priorities():
     lines, code = ran(*COMMAND, "run", "--fast", "--max-frames", "2", "--source", "scripted:happy=1", journal=False)
     assert code == 0
     assert [line for line in lines if line.startswith("I edge.daemon.daemon: watching scripted:happy=1")]
     assert not [line for line in lines if line.startswith("<")]
 
 
-def test_who_has_closed_it_gets_events_all_the_same():
+def test_closed_standard_error_does_not_stop_events():
     command = [*COMMAND, "run", "--fast", "--max-frames", "20", "--source", "scripted:happy=1"]
     closed = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
     process = subprocess.run(closed, stdout=subprocess.PIPE, env=environment(), check=False)
@@ -65,11 +68,11 @@ fail()
 """
 
 
-def test_each_line_of_a_traceback_matters():
+def test_each_line_of_an_uncaught_traceback_is_critical():
     lines, code = ran(sys.executable, "-c", BUG)
     assert code == 1
     assert {line[:3] for line in lines} == {"<2>"}
-    assert lines.count("<2>edge: this should not happen") == 2
+    assert lines.count("<2>edge: unexpected error, please report it") == 2
     assert lines.count("<2>ValueError: several") == 2
     assert lines.count("<2>lines") == 2
 
@@ -78,17 +81,17 @@ LEVELS = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 
 
 
 @given(st.sampled_from(sorted(LEVELS)), st.text())
-def test_no_line_goes_without_a_priority_and_none_gets_lost(level, text):
-    """Whatever is in it: a message may quote what came from outside, with line ends and priorities of its own."""
+def test_each_line_of_any_text_has_its_priority_and_none_is_lost(level, text):
+    """A message may quote foreign text, with line ends and priorities of its own."""
     record = logging.LogRecord("edge.x", level, "x.py", 1, "%s", (text,), None)
     lines = JournalFormatter("%(message)s").format(record).split("\n")
     assert all(line.startswith(f"<{LEVELS[level]}>") for line in lines)
     assert [line[3:] for line in lines] == (text.splitlines() or [""])
-    assert marked(level, text).split("\n") == lines
+    assert with_priority(level, text).split("\n") == lines
 
 
-def test_a_stream_that_is_no_file_is_not_the_journal():
-    assert not reads(io.StringIO(), {"JOURNAL_STREAM": "1:2"})
+def test_other_streams_are_not_the_journal():
+    assert not is_journal(io.StringIO(), {"JOURNAL_STREAM": "1:2"})
     with open(os.devnull, encoding="utf-8") as stream:  # noqa: PTH123 - as the shell names it
-        assert not reads(stream, {})
-        assert not reads(stream, {"JOURNAL_STREAM": "nonsense"})
+        assert not is_journal(stream, {})
+        assert not is_journal(stream, {"JOURNAL_STREAM": "nonsense"})

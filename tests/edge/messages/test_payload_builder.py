@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge.errors import ConfigError
 from edge.messages.payload_builder import PayloadBuilder, timestamp
-from edge.messages.payloads import json_schema
+from edge.messages.schemas import load
 from edge.types import Box, Event, EventKind, Frame, TrackedFace
 
 LABELS = ("happy", "neutral", "sad")
@@ -26,12 +26,12 @@ def view(box=None, label="happy", track=3, confidence=0.7):
 
 
 def conforms(payload, name):
-    jsonschema.validate(msgspec.json.decode(msgspec.json.encode(payload)), json_schema(name))
+    jsonschema.validate(msgspec.json.decode(msgspec.json.encode(payload)), load(name))
 
 
-def test_an_event_says_what_happened_and_where():
-    composer = PayloadBuilder("b00t", LABELS, GROUPS)
-    event = composer.event(Event(EventKind.EMOTION_CHANGED, view(), "sad", frame()))
+def test_event_has_type_labels_groups_and_box():
+    builder = PayloadBuilder("b00t", LABELS, GROUPS)
+    event = builder.event(Event(EventKind.EMOTION_CHANGED, view(), "sad", frame()))
     assert (event.type, event.emotion, event.previous, event.group) == ("emotion_changed", "happy", "sad", "positive")
     assert event.face.track == 3
     assert event.face.box == type(event.face.box)(x=0.25, y=0.2, width=0.2, height=0.4)
@@ -42,13 +42,13 @@ def test_an_event_says_what_happened_and_where():
 
 
 def test_events_are_numbered_without_a_gap():
-    composer = PayloadBuilder("b00t", LABELS, {})
-    events = [composer.event(Event(EventKind.FACE_LEFT, view(), None, frame())) for _ in range(5)]
+    builder = PayloadBuilder("b00t", LABELS, {})
+    events = [builder.event(Event(EventKind.FACE_LEFT, view(), None, frame())) for _ in range(5)]
     assert [event.seq for event in events] == [1, 2, 3, 4, 5]
     assert len({event.id for event in events}) == 5
 
 
-def test_an_unknown_face_is_in_no_group():
+def test_unknown_emotion_is_in_no_group():
     event = PayloadBuilder("b", LABELS, GROUPS).event(
         Event(EventKind.FACE_APPEARED, view(label="unknown"), None, frame())
     )
@@ -56,13 +56,13 @@ def test_an_unknown_face_is_in_no_group():
     conforms(event, "event")
 
 
-def test_nobody_is_said_explicitly():
+def test_state_without_faces_is_explicit():
     state = PayloadBuilder("b", LABELS, {}).state((), None, 1_750_000_000.0)
     assert (state.present, state.emotion, state.confidence, state.faces) == (False, None, None, [])
     conforms(state, "state")
 
 
-def test_the_state_names_the_emotion_of_the_largest_face():
+def test_state_has_the_emotion_of_the_largest_face():
     faces = (view(track=1, label="sad", confidence=0.9), view(Box(0, 0, 90, 90), track=2))
     state = PayloadBuilder("b", LABELS, GROUPS).state(faces, frame(), 0)
     assert (state.present, state.emotion, state.confidence) == (True, "happy", 0.7)
@@ -71,7 +71,7 @@ def test_the_state_names_the_emotion_of_the_largest_face():
 
 
 @given(st.floats(-300, 300), st.floats(-300, 300), st.floats(1, 400))
-def test_boxes_stay_inside_the_frame(x, y, side):
+def test_box_stays_inside_the_frame(x, y, side):
     event = PayloadBuilder("b", LABELS, {}).event(
         Event(EventKind.FACE_LEFT, view(Box(x, y, side, side)), None, frame())
     )
@@ -81,8 +81,10 @@ def test_boxes_stay_inside_the_frame(x, y, side):
     assert box.y + box.height <= 1.0001
 
 
-def test_a_group_of_labels_that_the_model_lacks_is_refused():
-    with pytest.raises(ConfigError, match=r"labels\.good holds 'joy'.*happy, neutral, sad"):
+def test_group_with_a_label_that_the_model_lacks_is_refused():
+    with pytest.raises(
+        ConfigError, match=r"labels\.good holds 'joy', which is no label of the model: these are happy, neutral, sad"
+    ):
         PayloadBuilder("b", LABELS, {"good": ["joy"]})
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from edge.messages import schemas
 from edge.messages.payloads import TOPIC_PAYLOADS, ResponsePayload, encode
+from edge.messages.schemas.__main__ import render
 from support.mqtt import NOW, event, health, info, state
 
 RESPONSE = ResponsePayload(
@@ -12,8 +13,8 @@ RESPONSE = ResponsePayload(
 
 
 @pytest.mark.parametrize("name", TOPIC_PAYLOADS)
-def test_shipped_schema_is_the_one_of_the_types(name: str) -> None:
-    assert schemas.path(name).read_text(encoding="utf-8") == schemas.render(name), "run python -m edge.messages.schemas"
+def test_shipped_schema_is_generated_from_the_types(name: str) -> None:
+    assert schemas.path(name).read_text(encoding="utf-8") == render(name), "run python -m edge.messages.schemas"
     jsonschema.Draft202012Validator.check_schema(schemas.load(name))
 
 
@@ -28,7 +29,7 @@ def test_shipped_schema_is_the_one_of_the_types(name: str) -> None:
         ("response", RESPONSE),
     ],
 )
-def test_schema_tells_right_from_wrong(name: str, payload: msgspec.Struct) -> None:
+def test_schema_accepts_valid_payloads_and_refuses_others(name: str, payload: msgspec.Struct) -> None:
     fields = msgspec.json.decode(encode(payload))
     jsonschema.validate(fields, schemas.load(name))
     for wrong in (fields | {"surplus": 1}, fields | {"schema": 2}, {key: fields[key] for key in list(fields)[2:]}):

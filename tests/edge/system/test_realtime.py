@@ -1,4 +1,4 @@
-"""Real policies of real processes; a system that allows none is imitated by a refusal."""
+"""Tests the scheduling policies of real processes; a refused system call imitates a system that allows none."""
 
 import json
 import logging
@@ -23,16 +23,16 @@ def allowed():
         pytest.skip("this system allows no real-time priority")
 
 
-def policies_after(*looks):
-    """Raise a process with a second thread, let it look at these (seconds, processor seconds); policies by thread."""
+def policies_after(*checks):
+    """Return state and policies of a process with three threads after these checks (seconds, processor seconds)."""
     code = f"""
 import json, os, sys, threading, time
 from edge.system.realtime import RealtimePriority
 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 priority = RealtimePriority()
-priority.go_first()
-for seconds, cpu in {looks!r}:
-    priority.look(seconds, cpu * len(os.sched_getaffinity(0)))
+priority.acquire()
+for seconds, cpu in {checks!r}:
+    priority.check(seconds, cpu * len(os.sched_getaffinity(0)))
 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 print(json.dumps([priority.state, *(os.sched_getscheduler(int(task)) for task in os.listdir("/proc/self/task"))]))
 """
@@ -43,19 +43,19 @@ print(json.dumps([priority.state, *(os.sched_getscheduler(int(task)) for task in
 
 
 @pytest.mark.usefixtures("allowed")
-def test_all_threads_go_first_old_and_new():
+def test_old_and_new_threads_get_realtime_priority():
     assert policies_after() == ("realtime", {os.SCHED_RR})
 
 
 @pytest.mark.usefixtures("allowed")
-def test_doctor_tries_it_and_gives_it_back():
+def test_describing_the_priority_does_not_change_it():
     before = os.sched_getscheduler(0)
     assert describe_priority("auto").startswith("the lowest real-time priority is allowed")
-    assert describe_priority("normal") == "ordinary, as budget.priority says"
+    assert describe_priority("normal") == "ordinary priority, as budget.priority demands"
     assert os.sched_getscheduler(0) == before
 
 
-def test_doctor_says_what_would_allow_it(monkeypatch):
+def test_description_of_a_refused_priority_names_the_remedy(monkeypatch):
     def refuse(*_arguments):
         raise PermissionError(1, "Operation not permitted")
 
@@ -65,7 +65,7 @@ def test_doctor_says_what_would_allow_it(monkeypatch):
 
 
 @pytest.mark.usefixtures("allowed")
-def test_one_that_takes_too_much_goes_back_into_the_row():
+def test_priority_is_given_back_only_after_lasting_heavy_use():
     busy = [(float(second), 0.6 * second) for second in range(7)]
     assert policies_after(*busy) == ("normal", {os.SCHED_OTHER})
     assert policies_after(*busy[:5]) == ("realtime", {os.SCHED_RR})  # a busy moment
@@ -73,24 +73,24 @@ def test_one_that_takes_too_much_goes_back_into_the_row():
     assert policies_after(*modest) == ("realtime", {os.SCHED_RR})
 
 
-def test_where_it_is_not_allowed_it_says_what_would_allow_it(monkeypatch, caplog):
+def test_refused_priority_is_logged_with_the_remedy(monkeypatch, caplog):
     def refuse(*_):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
     priority = RealtimePriority()
     with caplog.at_level(logging.INFO):
-        priority.go_first()
+        priority.acquire()
     assert "Operation not permitted" in caplog.text
     assert "LimitRTPRIO=1" in caplog.text
     for second in range(10):
-        priority.look(float(second), 100.0 * second)  # nothing to give back
+        priority.check(float(second), 100.0 * second)  # nothing to give back
     assert priority.state == "normal"
 
 
 @pytest.mark.usefixtures("allowed")
 @pytest.mark.parametrize(("wanted", "policy"), [("auto", os.SCHED_RR), ("normal", os.SCHED_OTHER)])
-def test_the_program_follows_the_configuration(wanted, policy):
+def test_run_command_applies_the_configured_priority(wanted, policy):
     process = start("run", "--source", "scripted:happy=9?loop=1", EMOTION_EDGE_BUDGET_PRIORITY=wanted)
     try:
         assert "face_appeared" in process.stdout.readline()
@@ -102,8 +102,8 @@ def test_the_program_follows_the_configuration(wanted, policy):
 
 
 @pytest.mark.usefixtures("allowed")
-def test_a_file_played_quickly_does_not_go_first():
-    """It would take a whole processor."""
+def test_fast_playback_stays_at_ordinary_priority():
+    """It uses a whole processor."""
     result = run("run", "--fast", "--source", "scripted:happy=1")
     assert result.returncode == 0
     assert "real-time" not in result.stderr

@@ -1,0 +1,91 @@
+"""Reads what the schema declares at a configuration key: its type, range and description, and the marks in `extra`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, get_args, get_origin
+
+import msgspec
+from msgspec import inspect
+
+from edge.config.schema import Config
+from edge.redact import redacted
+
+LABELS: Final = "labels"
+"""The only table without fixed keys: each key names a group of labels."""
+
+_ANNOTATIONS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
+SECTIONS: Final[Mapping[str, Any]] = {
+    name: get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    for name, kind in _ANNOTATIONS.items()
+    if name != LABELS
+}
+"""Struct of each table that has fixed keys, by the table's name."""
+
+KEYS: Final[Mapping[str, Mapping[str, Any]]] = {
+    table: {field.name: field.type for field in msgspec.structs.fields(section)} for table, section in SECTIONS.items()
+}
+"""Annotation of each key, by the names of table and key."""
+
+
+def is_reloadable(table: str, key: str) -> bool:
+    """Tell whether a reload applies a key: the schema marks the key or its whole table so."""
+    return _is_marked("reload", _ANNOTATIONS[table]) or _is_marked("reload", KEYS.get(table, {}).get(key))
+
+
+def redacted_config(config: Config) -> dict[str, dict[str, Any]]:
+    """Return a configuration, by table and key, without what strangers must not see.
+
+    `***` stands for the value of a key that the schema marks as secret, and for credentials in a URI.
+    """
+    tables: dict[str, dict[str, Any]] = msgspec.to_builtins(config)
+    return {
+        table: {key: _redacted(KEYS.get(table, {}).get(key), value) for key, value in keys.items()}
+        for table, keys in tables.items()
+    }
+
+
+def describe(annotation: Any) -> str:  # noqa: ANN401 - any annotation
+    """Return a key's description, with its range or its choices in brackets."""
+    text = next((meta.description for meta in _metas(annotation)), None) or ""
+    taken = expected(annotation).removeprefix("a whole number ").removeprefix("a number ")
+    return f"{text} [{taken}]" if taken.startswith(("from ", "one of ")) else text
+
+
+def expected(annotation: Any) -> str:  # noqa: ANN401 - any annotation
+    """Return what a key takes, in words and with its range, such as "a whole number from 1 to 16"."""
+    return _words(inspect.type_info(annotation))
+
+
+def _words(info: inspect.Type) -> str:
+    match info:
+        case inspect.Metadata():
+            return _words(info.type)
+        case inspect.UnionType():
+            return " or ".join(_words(part) for part in info.types if not isinstance(part, inspect.NoneType))
+        case inspect.LiteralType():
+            return "one of " + ", ".join(str(value) for value in info.values)
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType() | inspect.FloatType():
+            word = "a whole number" if isinstance(info, inspect.IntType) else "a number"
+            return word if info.ge is None else f"{word} from {info.ge:g} to {info.le:g}"
+        case inspect.StrType():
+            return (
+                f"text matching {info.pattern}" if info.pattern else "text" + (" (not empty)" * bool(info.min_length))
+            )
+        case inspect.ListType():
+            return "a list of labels"
+    return "of another type"
+
+
+def _redacted(annotation: Any, value: object) -> object:  # noqa: ANN401 - any annotation, None for a group of labels
+    if value and _is_marked("secret", annotation):
+        return "***"
+    return redacted(value) if isinstance(value, str) else value
+
+
+def _is_marked(mark: str, annotation: Any) -> bool:  # noqa: ANN401 - any annotation, or None
+    return any((meta.extra or {}).get(mark, False) for meta in _metas(annotation))
+
+
+def _metas(annotation: Any) -> list[msgspec.Meta]:  # noqa: ANN401 - any annotation, or None
+    return [part for part in get_args(annotation) if isinstance(part, msgspec.Meta)]

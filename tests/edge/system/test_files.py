@@ -1,0 +1,56 @@
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from edge.system.files import sync_folder, write_atomically
+
+BROKEN_PIPE = """
+import sys
+from edge.system.files import discard_stream
+try:
+    print("x" * 100_000, flush=True)
+except BrokenPipeError:
+    discard_stream(sys.stdout)
+"""
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_file_is_replaced_and_nothing_else_is_left(tmp_path, durable):
+    path = tmp_path / "state"
+    write_atomically(path, b"old", durable=durable)
+    write_atomically(path, b"new", durable=durable)
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_failed_write_keeps_the_old_file(tmp_path):
+    path = tmp_path / "state"
+    write_atomically(path, b"old")
+    (tmp_path / ".state.partial").mkdir()  # the partial file cannot be opened
+    with pytest.raises(OSError, match="Is a directory"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+
+
+def test_missing_folder_is_created_for_this_user_only(tmp_path):
+    write_atomically(tmp_path / "new" / "state", b"")
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+
+def test_folder_is_synced_and_a_missing_one_is_an_error(tmp_path):
+    sync_folder(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        sync_folder(tmp_path / "missing")
+
+
+def test_discarded_stream_does_not_fail_at_exit():
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run([sys.executable, "-c", BROKEN_PIPE], stdout=writer, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, b"")

@@ -1,0 +1,57 @@
+"""Tests the systemd unit: it matches the program, and systemd itself reads it."""
+
+import configparser
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+UNIT = Path(__file__).parents[3] / "systemd" / "emotion-edge.service"
+MAX_EXPOSURE = 1.6
+"""Limit of the exposure level that `systemd-analyze security` computes, from 0 (safe) to 10."""
+
+
+def unit_values(key):
+    parser = configparser.RawConfigParser(strict=False, delimiters=("=",), comment_prefixes=("#",), interpolation=None)
+    parser.optionxform = str
+    parser.read_string(UNIT.read_text(encoding="utf-8"))
+    return parser["Service"].get(key) or parser["Unit"].get(key)
+
+
+def test_unit_matches_the_program():
+    assert unit_values("Type") == "notify"
+    assert unit_values("Restart") == "on-failure"
+    assert "kill -HUP $MAINPID" in unit_values("ExecReload"), "the daemon reloads its configuration on SIGHUP"
+    assert unit_values("StartLimitIntervalSec") == "0", "a limit would leave the sensor stopped after repeated failures"
+    assert unit_values("StateDirectory") == "emotion-edge"
+    assert int(unit_values("WatchdogSec")) > 15, "opening a camera may take that long"
+
+
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+def analyze(*arguments):
+    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
+
+
+@needs_systemd
+def test_systemd_accepts_every_line_of_the_unit(tmp_path):
+    # The program need not be installed here: another one takes its place.
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text(encoding="utf-8").replace("/opt/emotion-edge/current/bin/emotion-edge", "/bin/true"))
+    found = analyze("verify", "--man=no", str(unit))
+    complaints = [line for line in (found.stdout + found.stderr).splitlines() if UNIT.name in line]
+    assert not complaints
+    assert found.returncode == 0, found.stderr
+
+
+@needs_systemd
+def test_unit_is_hardened():
+    found = analyze("security", "--offline=true", str(UNIT))
+    if "offline" in found.stderr and found.returncode:
+        pytest.skip(f"systemd-analyze does not know --offline: {found.stderr.strip()}")
+    exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", found.stdout)
+    assert exposure, found.stdout + found.stderr
+    assert float(exposure[1]) <= MAX_EXPOSURE
