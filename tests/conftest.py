@@ -10,12 +10,11 @@ from hypothesis import settings
 from edge.commands.demo_broker import PrivateBroker, find_mosquitto
 from support.mqtt import Certificates, Subscriber, check_schemas
 
-# Speed is a benchmark's job: a busy machine must not fail a test.
+# Benchmarks judge speed. A busy machine must not fail a test.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
-# A shell starts what runs in its background with SIGINT ignored, nohup with SIGHUP, and the programs that tests
-# start inherit that.
+# A shell ignores SIGINT in its background jobs, and nohup ignores SIGHUP. Programs that tests start would inherit that.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
@@ -24,8 +23,9 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
 HERE = Path(__file__).parent
 EACH_INTERPRETER = (
     "edge/vision",
-    "edge/commands",
-    "edge/daemon",
+    "edge/commands/bench",
+    "edge/daemon/test_daemon.py",
+    "edge/daemon/test_reload.py",
     "e2e/test_commands.py",
     "e2e/test_footage.py",
     "e2e/test_golden_events.py",
@@ -33,7 +33,7 @@ EACH_INTERPRETER = (
     "test_packaging.py",
     "test_seams.py",
 )
-"""Folders and files whose tests run the network, or ask which interpreter is there."""
+"""Folders and files whose tests run the network, or depend on the interpreter that is installed."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,14 +49,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives each test, and the programs that it starts, an empty folder for what outlives a process."""
+    """Gives each test, and the programs that it starts, an empty state folder."""
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 
 @pytest.fixture
 def make_broker() -> Iterator[Callable[..., PrivateBroker]]:
-    """Makes private brokers, not started yet, and stops them after the test."""
+    """Creates private brokers, not started yet, and stops them after the test."""
     if find_mosquitto() is None:
         pytest.skip("mosquitto is not installed")
     brokers = []
@@ -81,7 +81,7 @@ def broker(make_broker: Callable[..., PrivateBroker]) -> PrivateBroker:
 
 @pytest.fixture
 def subscribe() -> Iterator[Callable[..., Subscriber]]:
-    """Makes subscribers to a broker's port; all that they saw is checked against the schemas in the end."""
+    """Creates subscribers to a broker; in the end, all that they received is checked against the schemas."""
     subscribers = []
 
     def make(broker: PrivateBroker, **options: object) -> Subscriber:

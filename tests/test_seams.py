@@ -1,4 +1,4 @@
-"""Holds the seams between the parts, by reading the sources and by importing for real."""
+"""What import-linter cannot check: clocks, one file per library, names imported from text, and real imports."""
 
 import ast
 import json
@@ -18,8 +18,8 @@ IMPORTERS = {"import_module", "__import__", "find_spec"}
 def imported(source):
     """Return the top-level names of the modules that a source can import.
 
-    Names given as text count where they are handed to an importing function, and wherever they are
-    dotted and begin with an interpreter's package, because a table of such names is looked up later.
+    A name in a string counts as an argument of an importing function, and wherever it is dotted and begins with an
+    interpreter's package: a table of such names is looked up later.
     """
     names = set()
     for node in ast.walk(ast.parse(source)):
@@ -49,28 +49,30 @@ def test_edge_imports_nothing_of_the_training_half():
     assert importers(ROOT / "edge", TRAINING) == set()
 
 
-def test_one_file_talks_to_the_mqtt_library():
+def test_one_file_imports_paho():
     (only,) = importers(ROOT / "edge", {"paho"})
     assert only.startswith("mqtt/")
 
 
-def test_one_file_runs_the_interpreter():
+def test_one_file_imports_an_interpreter():
     assert importers(ROOT / "edge", INTERPRETERS) == {"vision/classification/classifier.py"}
 
 
-def test_one_file_drives_the_camera_library():
+def test_one_file_imports_picamera2():
     assert importers(ROOT / "edge", {"picamera2", "libcamera"}) == {"capture/backends/picamera.py"}
 
 
-def test_the_pages_packages_are_its_own():
-    pages = importers(ROOT / "edge", {"uvicorn", "starlette", "prometheus_client", "h11"})
-    assert pages
-    assert all(name.startswith("preview/") for name in pages)
+def test_packages_of_the_web_server_are_imported_by_the_preview_alone():
+    files = importers(ROOT / "edge", {"uvicorn", "starlette", "prometheus_client", "h11"})
+    assert files
+    assert all(name.startswith("preview/") for name in files)
 
 
-def test_decisions_read_no_clock():
+def test_nothing_that_decides_reads_a_clock():
     clocks = importers(ROOT / "edge", CLOCKS)
-    assert {name for name in clocks if name.startswith("vision/")} == {"vision/pipeline.py"}, "all but its timer"
+    assert {name for name in clocks if name.startswith("vision/")} == {"vision/pipeline.py"}, (
+        "everything in vision/ but the pipeline's timer"
+    )
     elsewhere = {"latency/budget.py", "logs/outage.py", "capture/reconnect.py"}
     assert {name for name in elsewhere if (ROOT / "edge" / name).exists()} == elsewhere
     assert clocks & elsewhere == set()
@@ -91,10 +93,10 @@ def test_decisions_read_no_clock():
         ("from datetime import UTC", "datetime"),
     ],
 )
-def test_a_forbidden_import_is_found(tmp_path, line, module):
+def test_forbidden_import_is_found(tmp_path, line, module):
     folder = tmp_path / "edge"
     folder.mkdir()
-    (folder / "innocent.py").write_text('"""Says time, keras and convert."""\nimport edge.types\n', encoding="utf-8")
+    (folder / "innocent.py").write_text('"""Names time, keras and convert."""\nimport edge.types\n', encoding="utf-8")
     assert importers(folder, {module}) == set()
     (folder / "guilty.py").write_text(line + "\n", encoding="utf-8")
     assert importers(folder, {module}) == {"guilty.py"}

@@ -38,5 +38,5 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         max_frames=arguments.max_frames,
         stdout=sys.stdout,
         # Flags hold over the file on a reload too.
-        read_config=lambda: load_config(arguments),
+        load_config=lambda: load_config(arguments),
     )

@@ -30,7 +30,7 @@ class Daemon:
     """One running sensor. Implements `control.handler.Sensor`, for requests from the broker.
 
     `components`: the parts, not started. `fast`: a file is processed as fast as possible. `max_frames`: ends after
-    so many frames. `read_config` reads the configuration again, for `reload`.
+    so many frames. `load_config` loads the configuration again, for `reload`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Daemon:
         *,
         fast: bool,
         max_frames: int | None,
-        read_config: Callable[[], Config],
+        load_config: Callable[[], Config],
     ) -> None:
         self._config = config
         self._fast = fast
@@ -53,7 +53,7 @@ class Daemon:
         self._requests = components.requests
         self._stats = components.stats
         self._health = components.health
-        self._reloader = Reloader(read_config)
+        self._reloader = Reloader(load_config)
         self._stop = threading.Event()
         self._service_manager = Notifier()
         self._health_due = time.monotonic() + config.health.interval_seconds
@@ -65,8 +65,8 @@ class Daemon:
         self._stop.set()
 
     def reload(self) -> None:
-        """Request that the configuration is read again, before the next frame; safe in a signal handler."""
-        self._reloader.ask()
+        """Request that the configuration is loaded again, before the next frame; safe in a signal handler."""
+        self._reloader.request()
 
     def run(self) -> int:
         """Run until the source ends or `stop` is called; returns the exit code.
@@ -109,7 +109,7 @@ class Daemon:
     def _loop(self) -> None:
         """Process frames until the source ends, `stop` is called, or the sink has ended."""
         while not self._stop.is_set():
-            if self._reloader.take():
+            if self._reloader.take_request():
                 self._reload()
             self._requests.process_pending(self, self._config)
             frame = self._capture.next(_POLL_SECONDS)
@@ -198,9 +198,9 @@ class Daemon:
         )
 
     def _reload(self) -> None:
-        """Read the configuration again and apply it; one that cannot be used changes nothing."""
+        """Load the configuration again and apply it; one that cannot be used changes nothing."""
         self._service_manager.reloading()
-        changed = self._reloader.read(self._config, self._components.payloads)
+        changed = self._reloader.load(self._config, self._components.payloads)
         if changed is not None:
             diff, detector = changed
             self._config = diff.config
@@ -254,10 +254,10 @@ class Daemon:
 
 
 def run_daemon(
-    config: Config, *, fast: bool, max_frames: int | None, stdout: TextIO, read_config: Callable[[], Config]
+    config: Config, *, fast: bool, max_frames: int | None, stdout: TextIO, load_config: Callable[[], Config]
 ) -> int:
     """Build a daemon and run it; returns the exit code. SIGTERM and SIGINT end it, SIGHUP reloads it."""
     components = build_components(config, fast=fast, stdout=stdout)
-    daemon = Daemon(config, components, fast=fast, max_frames=max_frames, read_config=read_config)
+    daemon = Daemon(config, components, fast=fast, max_frames=max_frames, load_config=load_config)
     install_handlers(daemon.stop, daemon.reload)
     return daemon.run()

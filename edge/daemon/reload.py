@@ -61,30 +61,30 @@ def diff_configs(in_force: Config, loaded: Config) -> ConfigDiff:
 
 
 class Reloader:
-    """Loads the configuration again when a signal requests it. `load_again` returns what the file holds by then."""
+    """Loads the configuration again when a signal requests it. `load_config` returns what the file holds by then."""
 
-    def __init__(self, load_again: Callable[[], Config]) -> None:
-        self._load_again = load_again
+    def __init__(self, load_config: Callable[[], Config]) -> None:
+        self._load_config = load_config
         self._requested = threading.Event()
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """Request a reload. Safe in a signal handler."""
         self._requested.set()
 
-    def take(self) -> bool:
+    def take_request(self) -> bool:
         """Tell whether a reload was requested since the last call."""
         requested = self._requested.is_set()
         self._requested.clear()
         return requested
 
-    def read(self, in_force: Config, builder: PayloadBuilder) -> tuple[ConfigDiff, Detector | None] | None:
+    def load(self, in_force: Config, builder: PayloadBuilder) -> tuple[ConfigDiff, Detector | None] | None:
         """Load the configuration and return its changes, with a new detector where these need one.
 
         Everything that can fail has been done on return, and `builder` uses the new groups already. Returns None, and
         logs the reason, where the configuration cannot be used; the one in force stays.
         """
         try:
-            loaded = self._load_again()
+            loaded = self._load_config()
             diff = diff_configs(in_force, loaded)
             check_next_start(loaded, diff.restart)
             detector = Detector(diff.config.detector) if diff.touches("detector") else None

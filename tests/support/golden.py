@@ -10,9 +10,7 @@ Other versions decode and round differently, so that the footage proves nothing 
 
 import functools
 import json
-import os
 import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,10 +24,10 @@ from edge.capture.source import SourceOptions
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import find_model
 from support.footage import FOLDER as FOOTAGE_FOLDER
+from support.program import comparable, events_of
 
 FOLDER = Path(__file__).parents[1] / "golden"
 MADE_WITH = FOLDER / "made_with.json"
-ROOT = Path(__file__).parents[2]
 
 SCRIPTS = {
     "seven_emotions": "scripted:sad=3,neutral=3,fear=3,happy=3,disgust=3,surprise=3,angry=3,none=3?seed=7",
@@ -53,7 +51,6 @@ NAMES = (*SCRIPTS, TWO_FACES, *CLIPS)
 
 TOLERANCE = 0.1
 """Tolerance of boxes and probabilities with other software, whose kernels round differently."""
-_DIFFER = ("id", "boot_id", "time", "latency_ms")
 
 
 MEDIA_FOLDER = FOOTAGE_FOLDER / "media"
@@ -121,11 +118,7 @@ def differences(wanted: object, found: object, tolerance: float, place: str = ""
 
 
 def _run(source: str, **settings: str) -> list[dict[str, Any]]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("EMOTION_EDGE_")}
-    command = [sys.executable, "-m", "edge.cli", "run", "--fast", "--log-level", "warning", "--source", source]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=kept | settings)
-    found = [json.loads(line) for line in ran.stdout.splitlines()]
-    return [{key: value for key, value in event.items() if key not in _DIFFER} for event in found]
+    return comparable(events_of("--fast", "--source", source, **settings))
 
 
 def _draw_two_faces(folder: Path) -> None:

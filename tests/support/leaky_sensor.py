@@ -1,4 +1,4 @@
-"""The real program, sabotaged: it leaks pictures wherever a picture could get to. For tests of the search for them."""
+"""The real program with a sabotage: it leaks images to every possible place, to test the search for them."""
 
 import base64
 import logging
@@ -19,7 +19,7 @@ from edge.messages.payload_builder import PayloadBuilder
 from edge.mqtt.types import OutgoingMessage
 
 LEAKED = 20
-"""Number of the frame that leaks."""
+"""Number of the frame that is leaked."""
 
 _step = edge.vision.pipeline.Pipeline.step
 _event = PayloadBuilder.event
@@ -29,7 +29,7 @@ last = np.zeros((1, 1), np.uint8)
 
 
 def step(self, frame):
-    """Leak the frame to disk and log."""
+    """Leak the frame to disk, shared memory and log."""
     global last  # noqa: PLW0603 - sabotage
     last = frame.luma
     if frame.number == LEAKED:
@@ -46,14 +46,14 @@ def step(self, frame):
 
 
 def event(self, decided):
-    """Leak a picture of the face into the event, and with it into the outbox."""
+    """Leak a small image into the event, and with it into the outbox."""
     small = cv2.resize(last, (32, 32))
     text = base64.b64encode(cv2.imencode(".png", small)[1].tobytes()).decode()
     return structs.replace(_event(self, decided), emotion=text)
 
 
 def publish(self, message):
-    """Leak raw rows behind a payload."""
+    """Leak a row of raw pixels behind a payload."""
     if message.topic.endswith("/health"):
         message = OutgoingMessage(message.topic, message.payload + last[len(last) // 2].tobytes(), 0, retain=True)
     return _publish(self, message)

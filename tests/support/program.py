@@ -1,4 +1,4 @@
-"""Runs the real program as a person or a service manager would: as a process of its own."""
+"""Runs the real program as a person or a service manager does: as a process of its own."""
 
 import json
 import os
@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 120.0
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process' environment without anything that configures the program."""
+    """Return this process' environment without the variables that configure the program."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("EMOTION_EDGE_")}
     return kept | changes
 
@@ -29,7 +29,7 @@ def start(*arguments: object, **changes: str) -> "subprocess.Popen[str]":
 
 
 def kill(process: "subprocess.Popen[Any]") -> None:
-    """End it, whatever it does, where it has not ended."""
+    """Kill a process that has not ended."""
     if process.poll() is None:
         process.kill()
         process.communicate()
@@ -46,18 +46,18 @@ def run(*arguments: object, **changes: str) -> "subprocess.CompletedProcess[str]
 
 
 def events_of(*arguments: object, **environment: str) -> list[dict[str, Any]]:
-    """Events that `run` writes as JSON Lines where no broker is configured."""
+    """Return the events that `run` writes as JSON Lines without a broker."""
     result = run("run", *arguments, **environment)
     assert result.returncode == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-_DIFFER = ("id", "boot_id", "time", "latency_ms")
+_DIFFERENT_PER_RUN = ("id", "boot_id", "time", "latency_ms")
 
 
 def comparable(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Events without the times and ids that must differ between two runs."""
-    return [{key: value for key, value in event.items() if key not in _DIFFER} for event in events]
+    """Return events without the times and ids that differ between two runs."""
+    return [{key: value for key, value in event.items() if key not in _DIFFERENT_PER_RUN} for event in events]
 
 
 def happened(events: Sequence[dict[str, Any]]) -> list[tuple[str, int, str]]:

@@ -24,7 +24,7 @@ def build():
     def build_(source, config=CONFIG, **options):
         stdout = io.StringIO()
         components = build_components(config, fast=False, stdout=stdout, source_factory=lambda *_: source)
-        settings = {"fast": False, "max_frames": None, "read_config": lambda: config}
+        settings = {"fast": False, "max_frames": None, "load_config": lambda: config}
         return Daemon(config, components, **(settings | options)), components, stdout
 
     return build_
