@@ -96,9 +96,9 @@ def test_reload_applies_what_can_change_and_refuses_what_cannot_be_used(sensor, 
     # Keys that a reload applies change at once; the others are named; flags override the file.
     text = FILE.replace("Kitchen", "Hall").replace("5000", "4000").replace("positive", "glad")
     text += '[events]\ndwell_seconds = 0.3\n[mqtt]\nkeepalive_seconds = 60\n[source]\nuri = "0"\nflip = "horizontal"\n'
-    said = sensor.reload(text)
-    assert said.startswith("W ")
-    assert said.endswith(
+    line = sensor.reload(text)
+    assert line.startswith("W ")
+    assert line.endswith(
         "configuration reloaded; changed: device.name, labels.glad, labels.positive, events.dwell_seconds, "
         "budget.latency_ms; restart needed for: source.flip, mqtt.keepalive_seconds\n"
     )
@@ -120,10 +120,10 @@ def test_reload_applies_what_can_change_and_refuses_what_cannot_be_used(sensor, 
         '[mqtt]\nca_file = "/no/such.pem"\n': "mqtt.ca_file",
     }
     for text, reason in bad.items():
-        said = sensor.reload('[device]\nid = "cam"\nname = "Attic"\n' + text)
-        assert said.startswith("E ")
-        assert "the new configuration is refused, and the one in force stays: " in said
-        assert reason in said
+        line = sensor.reload('[device]\nid = "cam"\nname = "Attic"\n' + text)
+        assert line.startswith("E ")
+        assert "the new configuration is refused, and the one in force stays: " in line
+        assert reason in line
     sensor.file.unlink()
     sensor.process.send_signal(signal.SIGHUP)
     wait_until(lambda: f"configuration file {sensor.file} does not exist" in sensor.log[-1])
