@@ -11,59 +11,19 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
 
 from edge.commands.demo_broker import PrivateBroker
 from edge.commands.watch import MessageFormatter, Options, watch
 from edge.config.schema import MqttConfig
 from edge.errors import BrokerError, ConfigError
-from edge.messages.payloads import BudgetStep, FacePayload, encode
-from edge.messages.text import clock, describe, describe_health, describe_state
+from edge.messages.payloads import FacePayload, encode
+from edge.messages.text import clock
 from edge.messages.topics import KINDS
 from edge.mqtt.sink import MqttSink
 from edge.mqtt.types import ReceivedMessage
 from support.mqtt import NOW, Subscriber, event, health, state, wait_until
 
 TIME = clock(NOW)
-
-
-@pytest.mark.parametrize(
-    ("payload", "line"),
-    [
-        (event(1, type="face_appeared", confidence=0.974), "face 1 appeared: happy (97 %), 0 ms"),
-        (event(1, latency_ms=12.4, confidence=0.91), "face 1: neutral → happy (91 %), 12 ms"),
-        (event(1, emotion="unknown", confidence=0.41), "face 1: neutral → unknown (best guess 41 %), 0 ms"),
-        (event(1, group="positive"), "face 1: neutral → happy [positive] (90 %), 0 ms"),
-        (event(1, replayed=True, latency_ms=61_234.0), "face 1: neutral → happy (90 %), sent 61.2 s late"),
-        (event(1, type="face_left"), "face 1 left, last happy, 0 ms"),
-        (event(1, emotion="\x1b[2Jhappy"), "face 1: neutral → �[2Jhappy (90 %), 0 ms"),
-    ],
-)
-def test_event_is_one_line(payload: object, line: str) -> None:
-    assert describe(payload) == line
-
-
-def test_state_and_health_are_one_line() -> None:
-    assert describe_state(state(None)) == "nobody in view"
-    assert describe_state(state("happy")) == "in view: face 1 happy (90 %)"
-    assert describe_health(health()) == "health: source ok, no frames yet of 100 ms"
-    assert (
-        describe_health(
-            health(source="lost", source_error="gone\n", within_budget=False, throttled=True, outbox_problem="full")
-        )
-        == "health: source lost (gone�), over its budget of 100 ms, throttled by the firmware, "
-        "events that wait are in memory only"
-    )
-
-
-def test_health_names_the_level_unless_it_is_the_best() -> None:
-    step = BudgetStep(time=NOW, from_level="full", to_level="seldom", reason="latency", detail="9 of 9 were slow")
-    lower = structs.replace(health().budget, level="seldom", level_index=1, steps=[step])
-    assert describe_health(health(within_budget=True, budget=lower)) == (
-        "health: source ok, within its budget of 100 ms, at level seldom (9 of 9 were slow)"
-    )
-    beyond = structs.replace(lower, reachable_ms=140.0)
-    assert describe_health(health(within_budget=False, budget=beyond)).endswith("even that takes too long)")
 
 
 def message(kind: str, payload: bytes, *, retained: bool = False) -> ReceivedMessage:

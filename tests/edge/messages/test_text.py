@@ -3,8 +3,9 @@ import re
 import msgspec
 import pytest
 
-from edge.messages.text import clock, describe_health, describe_state, printable
-from support.mqtt import NOW, health, state
+from edge.messages.payloads import BudgetStep
+from edge.messages.text import clock, describe, describe_health, describe_state, printable
+from support.mqtt import NOW, event, health, state
 
 
 def test_control_characters_are_replaced() -> None:
@@ -24,3 +25,42 @@ def test_paused_sensor_is_described_as_paused() -> None:
     paused = msgspec.structs.replace(state(None), paused=True)
     assert describe_state(paused) == "paused: no frames are captured"
     assert describe_health(health(paused=True)) == "health: paused, no frames are captured"
+
+
+@pytest.mark.parametrize(
+    ("payload", "line"),
+    [
+        (event(1, type="face_appeared", confidence=0.974), "face 1 appeared: happy (97 %), 0 ms"),
+        (event(1, latency_ms=12.4, confidence=0.91), "face 1: neutral → happy (91 %), 12 ms"),
+        (event(1, emotion="unknown", confidence=0.41), "face 1: neutral → unknown (best guess 41 %), 0 ms"),
+        (event(1, group="positive"), "face 1: neutral → happy [positive] (90 %), 0 ms"),
+        (event(1, replayed=True, latency_ms=61_234.0), "face 1: neutral → happy (90 %), sent 61.2 s late"),
+        (event(1, type="face_left"), "face 1 left, last happy, 0 ms"),
+        (event(1, emotion="\x1b[2Jhappy"), "face 1: neutral → �[2Jhappy (90 %), 0 ms"),
+    ],
+)
+def test_event_is_one_line(payload: object, line: str) -> None:
+    assert describe(payload) == line
+
+
+def test_state_and_health_are_one_line() -> None:
+    assert describe_state(state(None)) == "nobody in view"
+    assert describe_state(state("happy")) == "in view: face 1 happy (90 %)"
+    assert describe_health(health()) == "health: source ok, no frames yet of 100 ms"
+    assert (
+        describe_health(
+            health(source="lost", source_error="gone\n", within_budget=False, throttled=True, outbox_problem="full")
+        )
+        == "health: source lost (gone�), over its budget of 100 ms, throttled by the firmware, "
+        "events that wait are in memory only"
+    )
+
+
+def test_health_names_the_level_unless_it_is_the_best() -> None:
+    step = BudgetStep(time=NOW, from_level="full", to_level="seldom", reason="latency", detail="9 of 9 were slow")
+    lower = msgspec.structs.replace(health().budget, level="seldom", level_index=1, steps=[step])
+    assert describe_health(health(within_budget=True, budget=lower)) == (
+        "health: source ok, within its budget of 100 ms, at level seldom (9 of 9 were slow)"
+    )
+    beyond = msgspec.structs.replace(lower, reachable_ms=140.0)
+    assert describe_health(health(within_budget=False, budget=beyond)).endswith("even that takes too long)")
