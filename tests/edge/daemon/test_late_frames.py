@@ -7,10 +7,10 @@ from dataclasses import replace
 from edge.capture.source import SourceOptions, make_frame
 from edge.config.schema import BudgetConfig, Config
 from edge.daemon.daemon import Daemon
-from support.sources import CameraByHand, numbered_picture
+from support.sources import ManualCamera, numbered_picture
 
 
-class DelayedCamera(CameraByHand):
+class DelayedCamera(ManualCamera):
     """Gives frames a second after their capture, and stops the daemon after `frames` of them."""
 
     frames = 30
