@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. Errors are one sentence on standard error."""
     arguments = _parser().parse_args(argv)
     try:
-        from convert.quiet import require_tensorflow  # noqa: PLC0415
+        from convert.tensorflow import require_tensorflow  # noqa: PLC0415
 
         require_tensorflow()
         _COMMANDS[arguments.command].run(arguments)

@@ -54,7 +54,7 @@ def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
 
 def data(arguments: argparse.Namespace) -> Path:
     """Return the data folder that was given or is the default. Raises ConvertError where there is none."""
-    from convert.dataset import data_folder  # noqa: PLC0415
+    from convert.data.fer2013 import data_folder  # noqa: PLC0415
 
     return data_folder(arguments.data)
 

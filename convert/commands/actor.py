@@ -22,8 +22,8 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Select, average, write."""
-    from convert.actor import make_actor, write_strip  # noqa: PLC0415
-    from convert.floatmodel import load_float_model  # noqa: PLC0415
+    from convert.actor.build import make_actor, write_strip  # noqa: PLC0415
+    from convert.runtimes.keras_model import load_float_model  # noqa: PLC0415
 
     composites = make_actor(data(arguments), load_float_model(arguments.model), say)
     write_strip(composites, arguments.output)

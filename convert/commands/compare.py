@@ -23,9 +23,18 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure on PublicTest and print."""
-    from convert.floatmodel import load_float_model  # noqa: PLC0415
-    from convert.quantstudy import GRID, HEADER, Judge, choose, input_of, parse_sets, study, to_end  # noqa: PLC0415
-    from convert.train import BEST  # noqa: PLC0415
+    from convert.quantization.study import (  # noqa: PLC0415
+        GRID,
+        HEADER,
+        Judge,
+        choose,
+        input_of,
+        parse_sets,
+        study,
+        to_end,
+    )
+    from convert.runtimes.keras_model import load_float_model  # noqa: PLC0415
+    from convert.training.train import BEST  # noqa: PLC0415
 
     sets = parse_sets(arguments.sets) if arguments.sets is not None else GRID
     folder = data(arguments)

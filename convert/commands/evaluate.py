@@ -29,9 +29,9 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
-    from convert.evaluate import evaluate  # noqa: PLC0415
-    from convert.figures import How  # noqa: PLC0415
-    from convert.reporting.table import to_json, to_table  # noqa: PLC0415
+    from convert.evaluation.evaluate import evaluate  # noqa: PLC0415
+    from convert.evaluation.results import How  # noqa: PLC0415
+    from convert.reports.text import to_json, to_table  # noqa: PLC0415
     from edge.manifest import find_model  # noqa: PLC0415
 
     _refuse_early(arguments)
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
         content = json.dumps(to_json(measurement.evaluation), indent=2) + "\n"
         arguments.json.write_text(content, encoding="utf-8")
     if arguments.report:
-        from convert.report import write_report  # noqa: PLC0415 - matplotlib takes a second
+        from convert.reports.report import write_report  # noqa: PLC0415 - matplotlib takes a second
 
         write_report(measurement, arguments.report, arguments.run, say)
 
@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _refuse_early(arguments: argparse.Namespace) -> None:
     """Raise what writing would raise, before minutes are spent on measuring."""
     from convert.errors import ConvertError  # noqa: PLC0415
-    from convert.history import read_history  # noqa: PLC0415
-    from convert.reporting.private import check_private  # noqa: PLC0415
+    from convert.reports.private import check_private  # noqa: PLC0415
+    from convert.training.history import read_history  # noqa: PLC0415
 
     if arguments.run and not arguments.report:
         msg = "--run is plotted in the report: give --report DIR too"

@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Record, search, print."""
-    from convert.eventstudy.study import study  # noqa: PLC0415
-    from convert.eventstudy.table import to_json, to_table  # noqa: PLC0415
+    from convert.event_tuning.grid_search import study  # noqa: PLC0415
+    from convert.event_tuning.text import to_json, to_table  # noqa: PLC0415
     from edge.classifier import Classifier  # noqa: PLC0415
     from edge.manifest import find_model  # noqa: PLC0415
 

@@ -19,7 +19,7 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Quantize, calibrate, write the manifest."""
-    from convert.export import export  # noqa: PLC0415
+    from convert.release.export import export  # noqa: PLC0415
 
     target = arguments.output / f"{arguments.name}.tflite"
     export(arguments.run, data(arguments), target, say)

@@ -15,6 +15,6 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
-    from convert.family import study_family, to_table  # noqa: PLC0415
+    from convert.evaluation.model_family import study_family, to_table  # noqa: PLC0415
 
     sys.stdout.write(to_table(study_family(arguments.models)))

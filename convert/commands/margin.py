@@ -16,9 +16,9 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure on PublicTest and print."""
-    from convert.dataset import clean_split  # noqa: PLC0415
-    from convert.margin import study_margin, to_table  # noqa: PLC0415
-    from convert.runtimes.int8 import Int8Model  # noqa: PLC0415
+    from convert.data.fer2013 import clean_split  # noqa: PLC0415
+    from convert.evaluation.crop_margin import study_margin, to_table  # noqa: PLC0415
+    from convert.runtimes.tflite import Int8Model  # noqa: PLC0415
     from edge.manifest import find_model, load_manifest  # noqa: PLC0415
 
     model = find_model(arguments.model)

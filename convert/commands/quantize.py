@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 from convert.commands import Commands, data_parent, range_parent, say
-from convert.labels import LABELS
 
 _UNSURE: Final = 0.4
 """Confidence under which a model that nobody evaluated says "unknown": well above 1/7, well below sure."""
@@ -17,7 +16,7 @@ def add(commands: Commands) -> None:
         "quantize", parents=[data_parent(), range_parent()], help="convert a Keras model of your own"
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help=".keras, .h5 or SavedModel folder")
-    parser.add_argument("--labels", default=",".join(LABELS), metavar="A,B,...", help="output order (default FER's 7)")
+    parser.add_argument("--labels", metavar="A,B,...", help="output order (default FER's 7)")
     parser.add_argument("--colour", choices=("gray", "rgb", "bgr"), help="default: gray for 1 channel, else rgb")
     parser.add_argument(
         "--calibration", type=Path, metavar="PATH", help="pictures: folder, .npz or .npy (default: FER2013 Training)"
@@ -34,6 +33,10 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert somebody's own model."""
-    from convert.usermodel import convert_user_model  # noqa: PLC0415
+    from convert.data.fer2013 import LABELS  # noqa: PLC0415
+    from convert.release.user_model import convert_user_model  # noqa: PLC0415
+
+    if arguments.labels is None:
+        arguments.labels = ",".join(LABELS)
 
     say(f"wrote {convert_user_model(arguments, say)}")

@@ -19,8 +19,8 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, or go on training."""
-    from convert.recipe import find_recipe  # noqa: PLC0415
-    from convert.train import train  # noqa: PLC0415
+    from convert.training.recipe import find_recipe  # noqa: PLC0415
+    from convert.training.train import train  # noqa: PLC0415
 
     recipe = find_recipe(arguments.recipe)
     if arguments.epochs_scale != 1:

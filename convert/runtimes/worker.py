@@ -1,4 +1,4 @@
-"""Runs integer pictures through a model with tflite-runtime; started as a program by `convert.runtimes.other`.
+"""Runs integer pictures through a model with tflite-runtime; started as a program by `convert.runtimes.tflite_runtime`.
 
     python -I worker.py MODEL.tflite INPUTS.npy OUTPUTS.npy
 

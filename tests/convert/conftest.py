@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tiny_run import TINY
 
-from convert.labels import FER2013_TO_LABEL, FERPLUS_COLUMNS
+from convert.data.fer2013 import FER2013_TO_LABEL, FERPLUS_COLUMNS
 from footage import FOLDER
 
 SPLITS = {0: 192, 1: 64, 2: 64}
@@ -60,7 +60,7 @@ def small_data(face_data):
 @pytest.fixture(scope="session")
 def whole_run(small_data, tmp_path_factory):
     """A finished run of the tiny recipe: (folder, best model, lines said)."""
-    from convert.train import train  # noqa: PLC0415 - only where Keras is
+    from convert.training.train import train  # noqa: PLC0415 - only where Keras is
 
     folder = tmp_path_factory.mktemp("whole")
     said = []

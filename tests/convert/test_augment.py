@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.augment import CAMERA, Augmentation, augment, frame_face, plain
-from convert.corruptions import CORRUPTIONS
+from convert.data.augment import CAMERA, Augmentation, augment, frame_face, plain
+from convert.data.corruptions import CORRUPTIONS
 
 
 def face(seed):

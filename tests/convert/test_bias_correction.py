@@ -9,14 +9,14 @@ pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-e
 import keras
 import tensorflow as tf
 
-from convert.biascorrection import correct_biases, mean_patch
-from convert.calibration import to_network
 from convert.errors import ConvertError
-from convert.floatmodel import load_float_model
-from convert.litegraph import LiteGraph
-from convert.quantize import quantize
-from convert.runtimes.floating import to_float_tflite
-from convert.runtimes.int8 import Int8Model
+from convert.quantization.bias_correction import correct_biases, mean_patch
+from convert.quantization.calibration import to_network
+from convert.quantization.quantize import quantize
+from convert.quantization.tflite_graph import LiteGraph
+from convert.runtimes.keras_model import load_float_model
+from convert.runtimes.tflite import Int8Model
+from convert.runtimes.tflite_export import to_float_tflite
 from edge.manifest import ModelInput
 
 GREY = ModelInput(width=17, height=14, colour="gray", value_range=(-1.0, 1.0))

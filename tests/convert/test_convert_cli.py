@@ -13,9 +13,9 @@ pytest.importorskip("tensorflow", reason="the training half needs the convert ex
 pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
 
 from convert.cli import main
-from convert.dataset import load_split
-from convert.evaluate import network_inputs
-from convert.runtimes.int8 import Int8Model
+from convert.data.fer2013 import load_split
+from convert.evaluation.evaluate import network_inputs
+from convert.runtimes.tflite import Int8Model
 from edge.classifier import Classifier
 from edge.manifest import load_manifest
 from edge.preprocess import calibrate
@@ -156,8 +156,8 @@ def test_help_does_not_wait_for_tensorflow():
 def test_without_tensorflow_the_command_says_what_to_install():
     code = (
         "import importlib.util, sys\n"
-        "import convert.quiet\n"
-        "convert.quiet.find_spec = lambda name: None\n"
+        "import convert.tensorflow\n"
+        "convert.tensorflow.find_spec = lambda name: None\n"
         "from convert.cli import main\n"
         "sys.exit(main(['evaluate']))\n"
     )

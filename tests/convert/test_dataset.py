@@ -1,9 +1,17 @@
 import numpy as np
 import pytest
 
-from convert.dataset import data_folder, labelled, load_split, training_rows, without_duplicates_of
+from convert.data.fer2013 import (
+    FER2013_TO_LABEL,
+    FERPLUS_COLUMNS,
+    LABELS,
+    data_folder,
+    labelled,
+    load_split,
+    training_rows,
+    without_duplicates_of,
+)
 from convert.errors import ConvertError
-from convert.labels import FER2013_TO_LABEL, FERPLUS_COLUMNS, LABELS
 
 
 @pytest.mark.footage

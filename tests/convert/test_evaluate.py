@@ -15,18 +15,17 @@ pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-e
 import keras
 
 from convert.cli import main
-from convert.dataset import clean_split, load_split
+from convert.data.fer2013 import LABELS, clean_split, load_split
 from convert.errors import ConvertError
-from convert.evaluate import compare
-from convert.export import Description, write_model
-from convert.figures import Measurement
-from convert.floatmodel import load_float_model
-from convert.history import read_history, stage_starts
-from convert.labels import LABELS
-from convert.quantize import quantize
-from convert.reporting.errorpage import most_confident_errors
-from convert.reporting.page import table
-from convert.reporting.private import check_private
+from convert.evaluation.evaluate import compare
+from convert.evaluation.results import Measurement
+from convert.quantization.quantize import quantize
+from convert.release.export import Description, write_model
+from convert.reports.error_page import most_confident_errors
+from convert.reports.html import table
+from convert.reports.private import check_private
+from convert.runtimes.keras_model import load_float_model
+from convert.training.history import read_history, stage_starts
 from edge.manifest import ModelInput
 from footage import ROOT
 

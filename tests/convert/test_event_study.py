@@ -9,12 +9,12 @@ import pytest
 pytest.importorskip("ai_edge_litert", reason="the model is run by ai-edge-litert")
 
 from convert.cli import main
+from convert.data.fer2013 import LABELS
 from convert.errors import ConvertError
-from convert.eventstudy import faces, scenes, study
-from convert.eventstudy.followed import in_turns, replay
-from convert.eventstudy.rival import GeometricExpression
-from convert.eventstudy.truth import Score, truth_of
-from convert.labels import LABELS
+from convert.event_tuning import faces, scenes, study
+from convert.event_tuning.ground_truth import Score, truth_of
+from convert.event_tuning.replay import in_turns, replay
+from convert.event_tuning.rival import GeometricExpression
 from edge.classifier import Classifier
 from edge.config import Config, EventsConfig
 from edge.detector import Detector
@@ -143,8 +143,8 @@ def test_the_command_prints_its_table_and_writes_the_grid(data, monkeypatch, tmp
     monkeypatch.setattr(study, "MARGINS", (0.1,))
     monkeypatch.setattr(study, "SMOOTHINGS", (0.0, 0.1))
     for name in ("DWELLS", "MARGINS", "SMOOTHINGS"):
-        monkeypatch.setattr(f"convert.eventstudy.table.{name}", getattr(study, name))
-    monkeypatch.setattr("convert.eventstudy.scenes.SCENES", (BRIEF,))
+        monkeypatch.setattr(f"convert.event_tuning.text.{name}", getattr(study, name))
+    monkeypatch.setattr("convert.event_tuning.scenes.SCENES", (BRIEF,))
     assert main(["events", "--data", str(data), "--people", "2", "--json", str(tmp_path / "grid.json")]) == 0
     out = capsys.readouterr().out
     assert "chosen: smoothing_seconds = " in out

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from convert.eventstudy.followed import Followed, replay, smoothed
-from convert.eventstudy.truth import Score, Shown, index_at, judge, truth_of
+from convert.event_tuning.ground_truth import Score, Shown, index_at, judge, truth_of
+from convert.event_tuning.replay import Followed, replay, smoothed
 from edge.config import EventsConfig
 
 LABELS = ("happy", "neutral", "sad")

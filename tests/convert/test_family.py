@@ -6,7 +6,7 @@ import keras
 
 from convert.cli import main
 from convert.errors import ConvertError
-from convert.family import Member, multiply_adds, study_family, to_table
+from convert.evaluation.model_family import Member, multiply_adds, study_family, to_table
 from edge.manifest import find_model
 
 

@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the training half needs the convert extra")
 
-from convert.actor import FEWEST_FACES, SIDES_PX, Composite, in_frame, strip, to_picture, write_strip
-from convert.align import by_eyes, elastic_mean, face_mask, normalise, similarity
-from convert.labels import LABELS
+from convert.actor.align import by_eyes, elastic_mean, face_mask, normalise, similarity
+from convert.actor.build import FEWEST_FACES, SIDES_PX, Composite, in_frame, strip, to_picture, write_strip
+from convert.data.fer2013 import LABELS
 from edge.config import DetectorConfig
 from edge.detector import Detector
 

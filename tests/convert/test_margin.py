@@ -3,9 +3,9 @@ import pytest
 
 pytest.importorskip("ai_edge_litert", reason="the model is run by ai-edge-litert")
 
-from convert.dataset import clean_split
-from convert.margin import set_into_frame, study_margin, to_table
-from convert.runtimes.int8 import Int8Model
+from convert.data.fer2013 import clean_split
+from convert.evaluation.crop_margin import set_into_frame, study_margin, to_table
+from convert.runtimes.tflite import Int8Model
 from edge.manifest import find_model, load_manifest
 
 

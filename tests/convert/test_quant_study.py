@@ -10,12 +10,12 @@ pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-e
 
 import keras
 
-from convert.calibration import training_faces
 from convert.cli import main
-from convert.dataset import load_split
+from convert.data.fer2013 import load_split
 from convert.errors import ConvertError
-from convert.floatmodel import load_float_model
-from convert.quantstudy import CalibrationSet, Judge, Trial, choose, input_of, parse_sets
+from convert.quantization.calibration import training_faces
+from convert.quantization.study import CalibrationSet, Judge, Trial, choose, input_of, parse_sets
+from convert.runtimes.keras_model import load_float_model
 from edge.manifest import load_manifest
 
 TRIAL = Trial("half-500", "min-max", 0.8, 0.001, 0.98, 1.0, 0.01, b"")
@@ -67,7 +67,7 @@ def test_a_trial_counts_labels_and_points(small_data, tmp_path, monkeypatch):
             assert len(inputs) == 64
             return wrong
 
-    monkeypatch.setattr("convert.quantstudy.Int8Model", Fake)
+    monkeypatch.setattr("convert.quantization.study.Int8Model", Fake)
     trial = judge.trial(b"model", "half-500", "min-max")
     assert (trial.accuracy, trial.loss, trial.agreement, trial.sure_agreement) == (0.875, 0.125, 0.875, 1.0)
     assert trial.shift == pytest.approx(8 * 2 / (64 * 7))

@@ -6,12 +6,12 @@ pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-e
 
 import keras
 
-from convert.calibration import given_pictures, to_network, training_faces
 from convert.errors import ConvertError
-from convert.evaluate import label_agreement, network_inputs
-from convert.floatmodel import load_float_model, with_probabilities
-from convert.quantize import quantize, verify_integer_only
-from convert.runtimes.int8 import Int8Model
+from convert.evaluation.evaluate import label_agreement, network_inputs
+from convert.quantization.calibration import given_pictures, to_network, training_faces
+from convert.quantization.quantize import quantize, verify_integer_only
+from convert.runtimes.keras_model import load_float_model, with_probabilities
+from convert.runtimes.tflite import Int8Model
 from edge.manifest import ModelInput
 
 GREY = ModelInput(width=32, height=24, colour="gray", value_range=(-1.0, 1.0))
@@ -81,7 +81,7 @@ def test_float_and_int8_agree(tmp_path):
 def test_the_pilot_survives_quantization(data):
     """300 PublicTest faces. On 1,655 of them 96.7 % of the labels stayed the same, whatever the
     calibration set, at the same accuracy: what changes are ties. The standard error on 300 is one point."""
-    from convert.dataset import load_split  # noqa: PLC0415
+    from convert.data.fer2013 import load_split  # noqa: PLC0415
 
     spec = ModelInput(width=96, height=96, colour="rgb", value_range=(-1.0, 1.0))
     model = load_float_model(data / "pilot_96.keras")

@@ -7,7 +7,7 @@ import keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.rebalance import choose_strength, label_shares, shift
+from convert.training.logit_adjustment import choose_strength, label_shares, shift
 
 
 def test_shares_are_of_leading_labels():

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from convert.errors import ConvertError
-from convert.recipe import RECIPES, Recipe, Stage, find_recipe, learning_rate
+from convert.training.recipe import RECIPES, Recipe, Stage, find_recipe, learning_rate
 
 
 def test_a_recipe_comes_back_as_it_was_saved(tmp_path):

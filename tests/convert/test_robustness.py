@@ -8,13 +8,12 @@ pytest.importorskip("ai_edge_litert", reason="the model is run by ai-edge-litert
 
 import cv2
 
-from convert.augment import plain
-from convert.corruptions import CORRUPTIONS
-from convert.dataset import Split
-from convert.detected import measure_detected
-from convert.labels import LABELS
-from convert.robustness import CLEAN, CONDITIONS, Condition, mean_accuracy, measure_robustness, spoil
-from convert.runtimes.int8 import Int8Model
+from convert.data.augment import plain
+from convert.data.corruptions import CORRUPTIONS
+from convert.data.fer2013 import LABELS, Split
+from convert.evaluation.end_to_end import measure_detected
+from convert.evaluation.robustness import CLEAN, CONDITIONS, Condition, mean_accuracy, measure_robustness, spoil
+from convert.runtimes.tflite import Int8Model
 from edge.manifest import find_model, load_manifest
 from footage import ROOT
 

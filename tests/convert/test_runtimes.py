@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("ai_edge_litert", reason="what is compared with is run by ai-edge-litert")
 
 from convert.progress import ticker
-from convert.runtimes import other as other_runtime
-from convert.runtimes.int8 import Int8Model
+from convert.runtimes import tflite_runtime as other_runtime
+from convert.runtimes.tflite import Int8Model
 from edge.manifest import find_model, load_manifest
 
 

@@ -12,13 +12,13 @@ pytest.importorskip("keras", reason="the training half needs the convert extra")
 import keras
 from tiny_run import TINY
 
-from convert.dataset import load_split
+from convert.data.fer2013 import load_split
 from convert.errors import ConvertError
-from convert.model import build, grey_backbone, imagenet_weights, to_input, train_from
-from convert.recipe import HEAD_ONLY, Recipe
-from convert.teacher import Teacher
-from convert.train import train
-from convert.views import Views, mixed, sample_weights, targets
+from convert.training.batches import Views, mixed, sample_weights, targets
+from convert.training.distillation import Teacher
+from convert.training.network import build, grey_backbone, imagenet_weights, to_input, train_from
+from convert.training.recipe import HEAD_ONLY, Recipe
+from convert.training.train import train
 
 
 class KilledError(BaseException):

@@ -12,7 +12,7 @@ pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-e
 import keras
 
 from convert.cli import main
-from convert.runtimes.int8 import Int8Model
+from convert.runtimes.tflite import Int8Model
 from edge.classifier import Classifier
 from edge.manifest import load_manifest
 from edge.preprocess import calibrate

@@ -1,0 +1,1 @@
+"""Makes the scripted actor's seven composite faces from FER2013."""

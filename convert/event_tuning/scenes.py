@@ -1,0 +1,137 @@
+"""Scripted scenes: the actor that ships with the package, filmed in several ways, through the real detector."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.data.corruptions import CORRUPTIONS
+from convert.event_tuning.ground_truth import Shown, truth_of
+from convert.event_tuning.replay import Followed, Seen, follow
+from edge.classifier import Classifier
+from edge.config import DetectorConfig
+from edge.detector import Detector
+from edge.records import Box, Frame
+from edge.sources.script import parse_script
+from edge.sources.stage import HEIGHT_PX, WIDTH_PX, Stage, pose_at
+
+FPS: Final = 25.0
+_SLOW: Final = "neutral=3.5,happy=3.5,sad=3.5,surprise=3.5,neutral=3"
+_OTHERS: Final = "angry=3.5,fear=3.5,happy=3,disgust=3.5,neutral=3"
+_QUICK: Final = "neutral=1.6,happy=1.6,sad=1.6,surprise=1.6,angry=1.6,neutral=1.6,happy=1.6,fear=1.6,neutral=1.6"
+_FLICKERS: Final = "neutral=2.5,happy=0.2,neutral=2,surprise=0.3,neutral=2,sad=0.2,neutral=2,angry=0.3,neutral=2"
+_BETWEEN: Final = "happy=2.5,sad=0.2,happy=2,surprise=0.3,sad=3,neutral=0.2,happy=3,fear=0.3,neutral=2.5"
+_FACE_PX: Final = 200
+"""Side of the actor's face at full size."""
+_CENTRE_Y: Final = 205.0
+_SWING_SECONDS: Final = 4.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is filmed, and how.
+
+    `scripts`: one actor each, side by side. `scale`: size of an actor, 1 for a face of 200 pixels.
+    `swing_px`: how far the camera swings to either side in four seconds. `spoilt`: corruption of the whole
+    frame and its strength (motion blur's is that for the size of the face). `jitter`: standard deviation of
+    noise on place and size of each box found, share of its side.
+    """
+
+    name: str
+    scripts: tuple[str, ...]
+    scale: float = 1.0
+    swing_px: float = 0.0
+    spoilt: tuple[str, float] = ("none", 0.0)
+    jitter: float = 0.0
+
+
+SCENES: Final = (
+    Scene("slow", (_SLOW,)),
+    Scene("others", (_OTHERS,)),
+    Scene("quick", (_QUICK,)),
+    Scene("flickers", (_FLICKERS,)),
+    Scene("flickers between", (_BETWEEN,)),
+    Scene("two actors", (_SLOW, _BETWEEN), scale=0.5),
+    Scene("small", (_OTHERS,), scale=0.35),
+    Scene("moving", (_SLOW,), scale=0.6, swing_px=120.0),
+    Scene("low light", (_OTHERS,), spoilt=("low_light", 0.7), scale=0.6),
+    Scene("motion blur", (_SLOW,), spoilt=("motion_blur", 0.4), scale=0.6),
+    Scene("grain, shaky box", (_QUICK,), spoilt=("sensor_noise", 0.8), jitter=0.04, scale=0.6),
+    Scene("jpeg, shaky box", (_FLICKERS,), spoilt=("jpeg", 0.6), jitter=0.04, scale=0.6),
+)
+
+
+def frames_of(scene: Scene) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Draw a scene: (seconds, uint8 (480, 640)) at 25 frames a second."""
+    scripts = [parse_script(f"scripted:{text}?fps={FPS:g}") for text in scene.scripts]
+    stages = [Stage(number + 1) for number in range(len(scripts))]
+    rng = np.random.default_rng(len(scene.name))
+    for number in range(max(script.frames for script in scripts)):
+        seconds = number / FPS
+        swing = scene.swing_px * float(np.sin(2 * np.pi * seconds / _SWING_SECONDS))
+        shots = [
+            _filmed(
+                stage.draw(pose_at(script, min(seconds, script.duration_seconds)), number, FPS),
+                scene.scale,
+                WIDTH_PX // len(scripts),
+                swing,
+            )
+            for stage, script in zip(stages, scripts, strict=True)
+        ]
+        frame = np.concatenate(shots, axis=1)
+        name, strength = scene.spoilt
+        if name == "motion_blur":
+            strength *= rng.random() * _FACE_PX * scene.scale / HEIGHT_PX
+        if name in CORRUPTIONS:
+            frame = CORRUPTIONS[name](frame, strength, rng)
+        yield seconds, frame
+
+
+def _filmed(picture: NDArray[np.uint8], scale: float, width: int, shift_px: float) -> NDArray[np.uint8]:
+    """Show the actor at another size and place in a picture of (480, width); the wall goes on."""
+    size = (round(WIDTH_PX * scale), round(HEIGHT_PX * scale))
+    reduced = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    matrix = np.array([[1.0, 0.0, width / 2 + shift_px - size[0] / 2], [0.0, 1.0, HEIGHT_PX / 2 - scale * _CENTRE_Y]])
+    shot = cv2.warpAffine(reduced, matrix, (width, HEIGHT_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(shot, dtype=np.uint8)
+
+
+def _shaken(box: Box, jitter: float, rng: np.random.Generator) -> Box:
+    dx, dy, larger = rng.standard_normal(3) * jitter * box.width
+    return Box(box.x + dx - larger / 2, box.y + dy - larger / 2, box.width + larger, box.height + larger)
+
+
+def seen_in(scene: Scene, classifier: Classifier) -> list[Seen]:
+    """Find and read the faces of every frame of a scene. Raises CascadeError where there is no cascade."""
+    detector = Detector(DetectorConfig())
+    rng = np.random.default_rng(1000 + len(scene.name))
+    seen = []
+    for number, (seconds, picture) in enumerate(frames_of(scene)):
+        colour = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8) if classifier.wants_colour else None
+        frame = Frame(number, seconds, picture, 0.0, 0.0, colour)
+        found = detector.detect(picture)
+        boxes = [_shaken(one.box, scene.jitter, rng) if scene.jitter else one.box for one in found]
+        seen.append(Seen(seconds, tuple(found), tuple(classifier.read(frame, boxes))))
+    return seen
+
+
+def truth_at(scene: Scene) -> Callable[[float], tuple[Shown, ...]]:
+    """Return what finds the truth about a face from its x in the frame, pixels."""
+    truths = [
+        truth_of(
+            [
+                (part.emotion, part.end_seconds - part.start_seconds)
+                for part in parse_script(f"scripted:{text}").segments
+            ]
+        )
+        for text in scene.scripts
+    ]
+    return lambda x: truths[min(len(truths) - 1, max(0, int(x * len(truths) / WIDTH_PX)))]
+
+
+def followed_in(scene: Scene, seen: list[Seen], every: int, labels: int) -> list[Followed]:
+    """Follow the faces of a scene in every n-th of its frames."""
+    return follow(scene.name, seen[::every], truth_at(scene), labels)

@@ -1,0 +1,1 @@
+"""Writes a model with its manifest, as `edge` loads it."""

@@ -1,0 +1,155 @@
+"""The report's plots, as SVG whose colours and fonts are the page's."""
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from html import escape
+from itertools import groupby
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from convert.evaluation.robustness import CLEAN, SCALE, Robust
+from convert.metrics import Bin
+from convert.training.history import Epoch, stage_starts
+
+_INK, _MUTED, _GRID = "#010203", "#020304", "#030405"
+_FIRST, _SECOND = "#040506", "#050607"
+_VARIABLES: Final = {
+    _INK: "var(--ink)",
+    _MUTED: "var(--muted)",
+    _GRID: "var(--line)",
+    _FIRST: "var(--first)",
+    _SECOND: "var(--second)",
+}
+"""Stand-ins for the page's colours, which change with the reader's scheme."""
+_LOOK: Final[Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _GRID,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": _MUTED,
+    "ytick.color": _MUTED,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4,
+}
+_COLUMNS: Final = 5
+
+
+def _svg(figure: Figure, name: str, said: str) -> str:
+    """Return the figure as an SVG element that can stand in a page; `name` keeps its ids apart from others'."""
+    sink = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure.savefig(sink, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = sink.getvalue()
+    # Declaration, document type and licence metadata are for files of their own.
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", text)
+    for stand_in, variable in _VARIABLES.items():
+        text = text.replace(stand_in, variable)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(said)}" ', 1)
+
+
+def _percent(axes: Any, which: str = "both") -> None:  # noqa: ANN401 - matplotlib is not typed here
+    formatter = PercentFormatter(1.0)
+    if which in ("x", "both"):
+        axes.xaxis.set_major_formatter(formatter)
+    if which in ("y", "both"):
+        axes.yaxis.set_major_formatter(formatter)
+
+
+def training_svg(epochs: Sequence[Epoch]) -> str:
+    """Loss and PublicTest accuracy over the epochs of all stages; a line where a stage begins."""
+    with mpl.rc_context(_LOOK):
+        figure = Figure(figsize=(9, 3.2), layout="constrained")
+        numbers = np.arange(1, len(epochs) + 1)
+        values = [[epoch.loss for epoch in epochs], [epoch.public_test for epoch in epochs]]
+        for axes, row, title, colour in zip(
+            figure.subplots(1, 2), values, ("training loss", "accuracy on PublicTest"), (_SECOND, _FIRST), strict=True
+        ):
+            axes.plot(numbers, row, color=colour, marker="o")
+            for start in stage_starts(tuple(epochs)):
+                axes.axvline(start + 0.5, color=_MUTED, linewidth=0.8, linestyle=":")
+            axes.set(title=title, xlabel="epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _percent(axes, "y")
+        return _svg(figure, "training", "Training loss and accuracy on PublicTest by epoch")
+
+
+def reliability_svg(bins: Sequence[Bin]) -> str:
+    """Accuracy of each bin of confidence against the diagonal, and how many images each bin holds."""
+    with mpl.rc_context(_LOOK):
+        figure = Figure(figsize=(5, 4.6), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        lows, width = [part.low for part in bins], bins[0].high - bins[0].low
+        above.plot([0, 1], [0, 1], color=_MUTED, linewidth=1, linestyle="--", label="confidence = accuracy")
+        above.bar(lows, [part.accuracy or 0.0 for part in bins], width * 0.92, align="edge", color=_FIRST)
+        above.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+        above.legend(loc="upper left")
+        _percent(above)
+        below.bar(lows, [part.images for part in bins], width * 0.92, align="edge", color=_MUTED)
+        below.set(xlabel="confidence", ylabel="images")
+        return _svg(figure, "reliability", "Accuracy by confidence, with the number of images in each bin")
+
+
+def coverage_svg(curve: Sequence[tuple[float, float]]) -> str:
+    """Accuracy on the surest share of the images, over that share."""
+    with mpl.rc_context(_LOOK):
+        figure = Figure(figsize=(5, 3.4), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(*zip(*curve, strict=True), color=_FIRST, marker="o")
+        axes.set(xlabel="share of the faces that get a label, surest first", ylabel="accuracy on them", xlim=(0, 1.02))
+        _percent(axes)
+        return _svg(figure, "coverage", "Accuracy on the surest share of the images")
+
+
+def robustness_svg(found: Sequence[Robust]) -> str:
+    """One small panel per kind of condition: accuracy on all faces, and on those that keep a label.
+
+    Where faces without any condition were measured, each curve starts from them.
+    """
+    clean = [one for one in found if one.condition.kind == CLEAN]
+    spoilt = [one for one in found if one.condition.kind != CLEAN]
+    kinds = [(kind, list(group)) for kind, group in groupby(spoilt, key=lambda one: one.condition.kind)]
+    rows = max(1, -(-len(kinds) // _COLUMNS))
+    lowest = min((one.accuracy for one in found), default=0.0)
+    bottom = max(0, math.floor(10 * lowest) - 1) / 10
+    with mpl.rc_context(_LOOK):
+        figure = Figure(figsize=(10, 2.1 * rows), layout="constrained")
+        panels = figure.subplots(rows, _COLUMNS, sharey=True, squeeze=False).ravel()
+        for axes in panels[len(kinds) :]:
+            axes.set_visible(False)
+        for axes, (kind, group) in zip(panels, kinds, strict=False):
+            nothing = 1.0 if kind == SCALE else 0.0
+            points = sorted(
+                [(one.condition.amount, one) for one in group] + [(nothing, one) for one in clean], key=_first
+            )
+            amounts = [amount for amount, _ in points]
+            covered = [np.nan if one.covered_accuracy is None else one.covered_accuracy for _, one in points]
+            axes.plot(amounts, covered, color=_SECOND, marker="s", label="faces that keep a label")
+            axes.plot(amounts, [one.accuracy for _, one in points], color=_FIRST, marker="o", label="all faces")
+            axes.set(title=kind.replace("_", " "), ylim=(bottom, 1))
+            axes.set_xlabel(group[0].condition.unit)
+            _percent(axes, "y")
+        handles, names = panels[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper center", ncols=2)
+        return _svg(figure, "robustness", "Accuracy by kind and strength of what spoils the picture")
+
+
+def _first(point: tuple[float, Robust]) -> float:
+    return point[0]
