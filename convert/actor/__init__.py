@@ -1,1 +1,1 @@
-"""Makes the scripted actor's seven composite faces from FER2013."""
+"""Makes the scripted actor: seven composite faces from FER2013, one per emotion."""

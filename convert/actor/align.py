@@ -1,4 +1,4 @@
-"""Bring many faces into one place and average them, without letting the average blur."""
+"""Aligns faces by their eyes, and averages them without blurring their features."""
 
 from typing import Any, Final
 
@@ -14,9 +14,9 @@ Faces = NDArray[np.float32]
 Face = NDArray[np.float32]
 
 WORK_SIDE_PX: Final = 96
-"""Alignment works at twice FER2013's size, so that a shift of half a pixel is kept."""
+"""Side of aligned faces: twice FER2013's, so that a shift of half a pixel is kept."""
 _EYES: Final = np.array([[14.3, 18.5], [32.7, 18.5]])
-"""Mean place of the two eyes in FER2013's 48x48 pictures, (x, y), as the eye cascades find them."""
+"""Mean position (x, y) of the two eyes in FER2013's 48x48 images, as the eye cascades detect them."""
 _EYE_SEARCH_PX: Final = 240
 _EYE_SIZE_PX: Final = (40, 95)
 _EYE_ROWS: Final = (40, 150)
@@ -25,35 +25,38 @@ _MAX_TILT: Final = 0.35
 _FLOW_LEVELS: Final = 3
 _FLOW_WINDOW_PX: Final = 17
 _FLOW_SMOOTHING_PX: Final = 2.5
-"""Features may move by a few pixels, skin may not ripple."""
+"""Standard deviation of the flow's blur: features may move by a few pixels, skin must not ripple."""
 _MAX_FLOW_PX: Final = 5.0
 _FLOW_CONTRAST: Final = 48.0
 
 
 def face_mask(side: int) -> NDArray[np.bool_]:
-    """Ellipse around brows, eyes, nose and mouth: hair and background do not count; (side, side)."""
+    """Return a mask (side, side) of the ellipse around brows, eyes, nose and mouth, without hair and background."""
     rows, columns = np.mgrid[0:side, 0:side]
     across, down = (columns - (side - 1) / 2) / (0.36 * side), (rows - 0.52 * side) / (0.44 * side)
     return np.asarray(np.hypot(across, down) <= 1)
 
 
 def normalise(face: NDArray[Any]) -> Face:
-    """Give a face mean 0 and standard deviation 1 inside the ellipse."""
+    """Return the face with mean 0 and standard deviation 1 inside the ellipse."""
     inside = face_mask(face.shape[0])
     values = face.astype(np.float32)
     return np.asarray((values - values[inside].mean()) / max(float(values[inside].std()), 1e-3), dtype=np.float32)
 
 
 class EyeFinder:
-    """OpenCV's two eye cascades, asked together; None where they do not show one eye on each side."""
+    """Detects the two eyes of a face with OpenCV's two eye cascades."""
 
     def __init__(self) -> None:
-        """Load the cascades that come with OpenCV. Raises CascadeError where they are missing."""
+        """Load OpenCV's cascades. Raises CascadeError where they are missing."""
         names = ("haarcascade_eye.xml", "haarcascade_eye_tree_eyeglasses.xml")
         self._cascades = [load_cascade(cascade_path("", name), name) for name in names]
 
     def find(self, image: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-        """Return [[x, y] left, [x, y] right] in pixels of the uint8 (48, 48) picture."""
+        """Return [[x, y] left, [x, y] right] in pixels of the uint8 (48, 48) image.
+
+        None where there is not one eye on each side at a plausible distance and tilt.
+        """
         side = _EYE_SEARCH_PX
         large = cv2.equalizeHist(cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC))
         upper = large[_EYE_ROWS[0] : _EYE_ROWS[1]]
@@ -66,18 +69,18 @@ class EyeFinder:
                 sides[int(centre >= side / 2)].append((int(count), centre, y + height / 2 + _EYE_ROWS[0]))
         if not sides[0] or not sides[1]:
             return None
-        found = np.array([max(candidates)[1:] for candidates in sides]) * (image.shape[0] / side)
-        across, down = found[1] - found[0]
+        eyes = np.array([max(candidates)[1:] for candidates in sides]) * (image.shape[0] / side)
+        across, down = eyes[1] - eyes[0]
         level = abs(down) <= _MAX_TILT * across
-        return found if level and _EYE_DISTANCE[0] < across < _EYE_DISTANCE[1] else None
+        return eyes if level and _EYE_DISTANCE[0] < across < _EYE_DISTANCE[1] else None
 
 
-def by_eyes(image: NDArray[np.uint8], eyes: NDArray[np.float64]) -> Face:
-    """Turn, scale and shift a (48, 48) face so that its eyes lie where FER2013's do; normalised."""
+def align_by_eyes(image: NDArray[np.uint8], eyes: NDArray[np.float64]) -> Face:
+    """Turn, scale and shift a (48, 48) face so that its eyes are at FER2013's mean position; normalised."""
     factor = WORK_SIDE_PX / FACE_SIDE_PX
-    have, want = eyes[1] - eyes[0], _EYES[1] - _EYES[0]
-    scale = float(np.hypot(*want) / np.hypot(*have))
-    angle = float(np.arctan2(want[1], want[0]) - np.arctan2(have[1], have[0]))
+    actual, target = eyes[1] - eyes[0], _EYES[1] - _EYES[0]
+    scale = float(np.hypot(*target) / np.hypot(*actual))
+    angle = float(np.arctan2(target[1], target[0]) - np.arctan2(actual[1], actual[0]))
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = np.column_stack([turn, (_EYES[0] - turn @ eyes[0]) * factor])
     side = (WORK_SIDE_PX, WORK_SIDE_PX)
@@ -87,7 +90,7 @@ def by_eyes(image: NDArray[np.uint8], eyes: NDArray[np.float64]) -> Face:
 
 
 def similarity(faces: Faces) -> NDArray[np.float32]:
-    """Correlation inside the ellipse between all pairs, the mirrored picture counted too; (n, n)."""
+    """Return the correlations (n, n) inside the ellipse of all pairs; the larger of straight and mirrored."""
     inside = face_mask(faces.shape[1])
     straight, mirrored = (_unit(faces[:, :, ::step][:, inside]) for step in (1, -1))
     return np.asarray(np.maximum(straight @ straight.T, straight @ mirrored.T), dtype=np.float32)
@@ -99,16 +102,16 @@ def _unit(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def elastic_mean(faces: Faces, rounds: int = 3) -> Face:
-    """Mean in which each face's features are first moved, smoothly, to where the others have theirs.
+    """Return the mean of faces whose features were first warped smoothly to their mean position.
 
-    Dense optical flow (Farneback 2003) from the running mean to each face; the mean of the flows is
-    taken away, so that the average keeps the average shape, and with it the expression.
+    The warp is dense optical flow (Farneback 2003) from the running mean to each face. The mean of the flows is
+    subtracted, so that the result keeps the mean shape, and with it the expression.
     """
     mean = normalise(faces.mean(axis=0))
     for _ in range(rounds):
         flows = [_flow(mean, face) for face in faces]
         drift = np.mean(flows, axis=0)
-        moved = [_moved(face, flow - drift) for face, flow in zip(faces, flows, strict=True)]
+        moved = [_warped(face, flow - drift) for face, flow in zip(faces, flows, strict=True)]
         mean = normalise(np.mean(moved, axis=0))
     return mean
 
@@ -121,7 +124,7 @@ def _flow(reference: Face, face: Face) -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(limited, (0, 0), _FLOW_SMOOTHING_PX), dtype=np.float32)
 
 
-def _moved(face: Face, flow: NDArray[np.float32]) -> Face:
+def _warped(face: Face, flow: NDArray[np.float32]) -> Face:
     rows, columns = np.mgrid[0 : face.shape[0], 0 : face.shape[1]].astype(np.float32)
     across, down = columns + flow[..., 0], rows + flow[..., 1]
     moved = cv2.remap(face, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

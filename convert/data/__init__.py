@@ -1,1 +1,1 @@
-"""FER2013 with FER+ votes: loading, augmentation, corruptions."""
+"""Loads, augments and corrupts the faces of FER2013 with FER+ votes."""

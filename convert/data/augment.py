@@ -1,4 +1,4 @@
-"""What cameras and a Haar box do to a face, done to 48x48 training faces at random."""
+"""Augments 48x48 training faces at random, as cameras and the Haar detector's boxes distort them."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,17 +13,18 @@ from convert.data.fer2013 import FACE_SIDE_PX
 Image = NDArray[np.uint8]
 
 _EVEN_CHANCE: Final = 0.5
-_FACE_WORN: Final = ("glasses", "mask", "hand")
-"""Happen to the face before a box is drawn around it, so they turn and shift with it."""
+_ON_THE_FACE: Final = ("glasses", "mask", "hand")
+"""Corruptions applied before the face is framed, so that they turn and shift with it."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far views may differ from the picture they are drawn from.
+    """Limits and probabilities of the random changes.
 
-    `rotation_deg`: normal with half of it as standard deviation, cut there. `scale`, `shift`: size and
-    place of the face in the box, uniform; a share of the side. `chances`: probability of each
-    corruption, drawn separately; its strength is uniform in 0..1.
+    `rotation_deg`: largest angle; the distribution is normal with half of it as standard deviation, clipped.
+    `scale`: range of the size of the face relative to the box, uniform. `shift`: largest displacement, share
+    of the side, uniform. `chances`: probability of each corruption, drawn independently; strengths are
+    uniform in 0..1.
     """
 
     rotation_deg: float = 20.0
@@ -32,7 +33,7 @@ class Augmentation:
     chances: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raise ValueError on a corruption that does not exist or a chance that is none."""
+        """Raise ValueError for an unknown corruption or a probability outside 0 to 1."""
         for name, chance in self.chances.items():
             if name not in CORRUPTIONS or not 0 <= chance <= 1:
                 msg = f"chances.{name} = {chance!r}: corruptions are {', '.join(CORRUPTIONS)}, chances 0 to 1"
@@ -55,7 +56,7 @@ CAMERA: Final = Augmentation(
         "jpeg": 0.15,
     },
 )
-"""Everything a camera in a room does."""
+"""Every distortion of a camera in a room."""
 
 GENTLE: Final = Augmentation(
     rotation_deg=20.0,
@@ -63,11 +64,11 @@ GENTLE: Final = Augmentation(
     shift=0.06,
     chances={name: 0.35 * chance for name, chance in CAMERA.chances.items()},
 )
-"""For the end of a run: close to what most faces look like, without forgetting the rest."""
+"""Milder changes for the last stage of a run: mostly ordinary faces, and enough of the rest to retain it."""
 
 
-def frame_face(image: Image, side_px: int, how: Augmentation, rng: np.random.Generator) -> Image:
-    """Place a (48, 48) face as a detector would: turned, scaled, shifted, mirrored; (side, side)."""
+def random_framing(image: Image, side_px: int, how: Augmentation, rng: np.random.Generator) -> Image:
+    """Turn, scale, shift and mirror a (48, 48) face at random, as a detector's box would frame it; (side, side)."""
     angle = float(np.clip(rng.normal(0.0, how.rotation_deg / 2), -how.rotation_deg, how.rotation_deg))
     shift = rng.uniform(-how.shift, how.shift, 2)
     scale = rng.uniform(*how.scale)
@@ -79,7 +80,7 @@ def frame_face(image: Image, side_px: int, how: Augmentation, rng: np.random.Gen
 def place_face(image: Image, side_px: int, angle_deg: float, scale: float, shift: tuple[float, float]) -> Image:
     """Turn and scale a square face about its centre and move it by a share of the side; (side, side).
 
-    What comes in from outside the picture repeats its edge.
+    Pixels from outside the image repeat its edge.
     """
     source = image.shape[0]
     centre = (source - 1) / 2
@@ -94,18 +95,18 @@ def place_face(image: Image, side_px: int, angle_deg: float, scale: float, shift
 def augment(image: Image, side_px: int, how: Augmentation, rng: np.random.Generator) -> Image:
     """Return one random view of a uint8 (48, 48) face as uint8 (side_px, side_px)."""
     drawn = [name for name in CORRUPTIONS if rng.random() < how.chances.get(name, 0.0)]
-    worn = [name for name in drawn if name in _FACE_WORN]
-    if worn:
+    before_framing = [name for name in drawn if name in _ON_THE_FACE]
+    if before_framing:
         image = cv2.resize(image, (2 * FACE_SIDE_PX, 2 * FACE_SIDE_PX)).astype(np.uint8)
-    for name in worn:
+    for name in before_framing:
         image = CORRUPTIONS[name](image, rng.random(), rng)
-    view = frame_face(image, side_px, how, rng)
+    view = random_framing(image, side_px, how, rng)
     for name in drawn:
-        if name not in _FACE_WORN:
+        if name not in _ON_THE_FACE:
             view = CORRUPTIONS[name](view, rng.random(), rng)
     return view
 
 
-def plain(image: Image, side_px: int) -> Image:
-    """Return the face resized and otherwise untouched, as evaluation uses it."""
+def resize_face(image: Image, side_px: int) -> Image:
+    """Return the face resized and otherwise unchanged, as evaluation uses it."""
     return np.asarray(cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)

@@ -1,10 +1,10 @@
-"""What spoils a picture of a face, one function each, at a strength from 0 (hardly) to 1 (badly).
+"""Corrupts images of faces, one function per corruption, at a strength from 0 (slight) to 1 (severe).
 
-Training draws strengths at random (`convert.data.augment`), robustness is measured at fixed ones
-(`convert.evaluation.robustness`): both mean the same by "strength".
+Training draws strengths at random (`convert.data.augment`). Robustness is measured at fixed strengths
+(`convert.evaluation.robustness`). Both use the same scale.
 
-Every function takes a grey uint8 (h, w) picture that a face fills, and a generator for what is left to
-chance (directions, places), and returns a new picture of the same shape.
+Every function takes a grey uint8 (h, w) image that a face fills and a generator for random directions and
+places, and returns a new image of the same shape.
 """
 
 from collections.abc import Callable
@@ -20,15 +20,15 @@ Corruption = Callable[[Image, float, np.random.Generator], Image]
 _EVEN_CHANCE: Final = 0.5
 _LARGEST_GAMMA: Final = 2.2
 _EYES_Y: Final = 0.38
-"""Height of the eyes in FER2013's framing, as a share of the side: the mean face of Training has them there."""
+"""Height of the eyes in the mean face of FER2013's Training, share of the side."""
 _EYE_X: Final = (0.3, 0.7)
 _MAX_LEVEL: Final = 255
 
 
 def _levels(image: Image, levels: NDArray[np.float64]) -> Image:
     """Map each of the 256 grey levels, given as 0..1, to a new one."""
-    table = np.clip(levels * _MAX_LEVEL, 0, _MAX_LEVEL).astype(np.uint8)
-    return np.asarray(cv2.LUT(image, table), dtype=np.uint8)
+    lookup = np.clip(levels * _MAX_LEVEL, 0, _MAX_LEVEL).astype(np.uint8)
+    return np.asarray(cv2.LUT(image, lookup), dtype=np.uint8)
 
 
 def _ramp() -> NDArray[np.float64]:
@@ -49,14 +49,14 @@ def contrast(image: Image, strength: float, rng: np.random.Generator) -> Image:
 
 
 def low_light(image: Image, strength: float, rng: np.random.Generator) -> Image:
-    """Leave 15 % of the light at strength 1, with shot noise of a full well of 400 electrons."""
+    """Reduce the light, to 15 % at strength 1, and add the shot noise of a full well of 400 electrons."""
     electrons = image * ((1 - 0.85 * strength) * 400 / _MAX_LEVEL)
     noisy = electrons + rng.standard_normal(image.shape, dtype=np.float32) * np.sqrt(electrons)
     return np.asarray(np.clip(noisy * (_MAX_LEVEL / 400), 0, _MAX_LEVEL), dtype=np.uint8)
 
 
 def backlight(image: Image, strength: float, rng: np.random.Generator) -> Image:
-    """Put a window behind the head: the face falls into shade, and haze spreads from one side."""
+    """Darken the face and spread haze from one side, as a window behind the head does."""
     side_y, side_x = image.shape
     angle = rng.uniform(0, 2 * np.pi)
     y, x = np.mgrid[0:side_y, 0:side_x]
@@ -66,7 +66,7 @@ def backlight(image: Image, strength: float, rng: np.random.Generator) -> Image:
 
 
 def motion_blur(image: Image, strength: float, rng: np.random.Generator) -> Image:
-    """Smear along a random line, up to an eighth of the face long."""
+    """Blur along a random line, up to an eighth of the face long."""
     length = max(2, round(image.shape[0] / 8 * strength))
     kernel = np.zeros((length, length), dtype=np.float32)
     angle = rng.uniform(0, np.pi)
@@ -78,7 +78,7 @@ def motion_blur(image: Image, strength: float, rng: np.random.Generator) -> Imag
 
 
 def low_resolution(image: Image, strength: float, rng: np.random.Generator) -> Image:
-    """Show a face that was 48 pixels wide at strength 0 and 18 at strength 1."""
+    """Reduce the face to 48 pixels at strength 0, 18 at strength 1, and enlarge it again."""
     del rng
     height, width = image.shape
     small = round(48 - 30 * strength)
@@ -93,14 +93,14 @@ def sensor_noise(image: Image, strength: float, rng: np.random.Generator) -> Ima
 
 
 def jpeg(image: Image, strength: float, rng: np.random.Generator) -> Image:
-    """Compress and unpack: quality 90 at strength 0, 10 at strength 1."""
+    """Compress as JPEG: quality 90 at strength 0, 10 at strength 1."""
     del rng
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, round(90 - 80 * strength)])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
 def hand(image: Image, strength: float, rng: np.random.Generator) -> Image:
-    """Hold something flat before the face: a turned ellipse over up to a seventh of it."""
+    """Cover up to a seventh of the face with a flat, turned ellipse."""
     side_y, side_x = image.shape
     axes = (round(side_x * (0.1 + 0.2 * strength)), round(side_y * (0.05 + 0.1 * strength)))
     centre = (int(rng.integers(0, side_x)), int(rng.integers(side_y // 4, side_y)))
@@ -111,7 +111,7 @@ def hand(image: Image, strength: float, rng: np.random.Generator) -> Image:
 
 
 def glasses(image: Image, strength: float, rng: np.random.Generator) -> Image:
-    """Put on glasses: thin rims, then thick ones, and from two thirds on dark lenses."""
+    """Draw glasses: rims that thicken with the strength, and above two thirds dark lenses."""
     side_y, side_x = image.shape
     level = int(rng.integers(0, 70))
     radius = (round(side_x * 0.145), round(side_y * 0.115))
@@ -164,4 +164,4 @@ CORRUPTIONS: Final[dict[str, Corruption]] = {
     "sensor_noise": sensor_noise,
     "jpeg": jpeg,
 }
-"""By name, in the order in which they happen: on the face, in the light, in the lens, on the sensor, on the wire."""
+"""By name, in the order of application: on the face, in the light, in the lens, on the sensor, in transmission."""

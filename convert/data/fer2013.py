@@ -1,4 +1,4 @@
-"""FER2013 faces with FER+ votes as arrays: splits, targets, and which rows may be counted."""
+"""Loads FER2013 faces with FER+ votes as arrays, and selects the rows that may be trained on or counted."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from convert.errors import ConvertError
 
 LABELS: Final = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-"""Canonical output order; the manifest carries it, so `edge` never hard-codes it."""
+"""Order of the outputs of every model trained here. The manifest carries it, so `edge` does not hard-code it."""
 
 FER2013_TO_LABEL: Final = (0, 1, 2, 3, 5, 6, 4)
 """Index into `LABELS` for each FER2013 code (angry, disgust, fear, happy, sad, surprise, neutral)."""
@@ -32,10 +32,10 @@ VOTES_PER_IMAGE: Final = 10
 _VOTE_COLUMNS: Final = 10
 
 UNREADABLE_ARCHIVE: Final = (OSError, ValueError, KeyError, EOFError, BadZipFile)
-"""What numpy raises on a file that is no archive, an empty one, a truncated one, one without the array."""
+"""What numpy raises for a file that is not an archive, is empty or truncated, or lacks the array."""
 
 _MIN_EMOTION_VOTES: Final = 3
-"""Below three votes for any of the seven emotions an image teaches mostly what people disagree on."""
+"""With fewer votes for the leading emotion an image mostly teaches what people disagree on."""
 
 _COLUMN_TO_LABEL: Final = np.full(_VOTE_COLUMNS, -1, dtype=np.int64)
 _COLUMN_TO_LABEL[list(FERPLUS_COLUMNS)] = np.arange(len(LABELS))
@@ -45,11 +45,11 @@ _COLUMN_TO_LABEL[list(FERPLUS_COLUMNS)] = np.arange(len(LABELS))
 class Split:
     """One FER2013 split.
 
-    `images` uint8 (n, 48, 48); `votes` float32 (n, 7), rows sum to 1: FER+ votes over `LABELS`;
-    `majority` int64 (n,): the label that most people chose, -1 where that is none of the seven or a
-    tie; `leader` int64 (n,): the same with ties decided by the vote table's column order, as published
-    comparisons count it; `original` int64 (n,): FER2013's own label; `agreement` float32 (n,): share of all ten votes
-    that the majority label got; `rows` int64 (n,): row numbers in the file.
+    `images`: uint8 (n, 48, 48). `votes`: float32 (n, 7), FER+ votes over `LABELS`, rows sum to 1.
+    `majority`: int64 (n,), the label with the most votes; -1 where another answer has the most, or for a
+    tie. `leader`: int64 (n,), the same, but the vote table's column order decides ties, as published
+    comparisons do. `original`: int64 (n,), FER2013's own label. `agreement`: float32 (n,), share of all ten
+    votes that the majority label has. `rows`: int64 (n,), row numbers in the file.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Split:
 def data_folder(given: Path | None = None) -> Path:
     """Return the folder that holds `fer2013.npz` and the ImageNet weights.
 
-    `given`, else `$EMOTION_EDGE_DATA/data`, else `../shared/data`. Raises ConvertError if missing.
+    It is `given`, else `$EMOTION_EDGE_DATA/data`, else `../shared/data`. Raises ConvertError if it is missing.
     """
     folder = given or Path(os.environ.get(DATA_VARIABLE, "../shared")) / "data"
     if not folder.is_dir():
@@ -92,7 +92,10 @@ def data_folder(given: Path | None = None) -> Path:
 
 
 def load_split(folder: Path, name: str) -> Split:
-    """Load one split ("Training", "PublicTest", "PrivateTest") whole, duplicates included."""
+    """Load all images of a split ("Training", "PublicTest", "PrivateTest"), duplicates included.
+
+    Raises ConvertError for a file that is not the archive.
+    """
     path = folder / FER2013_FILE
     try:
         with np.load(path) as file:
@@ -107,7 +110,7 @@ def load_split(folder: Path, name: str) -> Split:
     totals = emotions.sum(axis=1, keepdims=True)
     votes = np.divide(emotions, totals, out=np.full_like(emotions, 1 / len(LABELS)), where=totals > 0)
     best = emotions.max(axis=1)
-    # The winner must beat every other of the ten answers: "unknown" and "not a face" count as answers.
+    # A majority must have more votes than each of the other nine answers, "unknown" and "not a face" included.
     unique = (ballots == best[:, None]).sum(axis=1) == 1
     wins = unique & (ballots.max(axis=1) == best)
     return Split(
@@ -123,26 +126,31 @@ def load_split(folder: Path, name: str) -> Split:
 
 
 def without_duplicates_of(split: Split, other: Split) -> Split:
-    """Drop the images of `split` that occur, pixel for pixel, in `other`."""
-    seen = {image.tobytes() for image in other.images}
-    keep = np.array([image.tobytes() not in seen for image in split.images], dtype=bool)
+    """Return `split` without the images that `other` contains, pixel for pixel."""
+    known = {image.tobytes() for image in other.images}
+    keep = np.array([image.tobytes() not in known for image in split.images], dtype=bool)
     return split.take(keep)
 
 
 def clean_split(data: Path, name: str) -> tuple[Split, int]:
-    """Return a test split without the images that Training holds too, and how many those were."""
+    """Return a test split without the images that Training also contains, and the number of those images."""
     whole = load_split(data, name)
     clean = without_duplicates_of(whole, load_split(data, "Training"))
     return clean, len(whole) - len(clean)
 
 
 def training_rows(split: Split) -> Split:
-    """Keep what can teach: enough votes for the seven emotions, and an image that is not constant."""
+    """Return the images to train on: at least three votes for the leading emotion, and not one constant grey."""
     ballots = split.agreement * VOTES_PER_IMAGE
     varied = split.images.reshape(len(split), -1).std(axis=1) > 0
     return split.take(varied & (ballots >= _MIN_EMOTION_VOTES))
 
 
-def labelled(split: Split) -> Split:
-    """Keep the images on which people chose one of the seven emotions more than anything else."""
+def with_majority(split: Split) -> Split:
+    """Return the images with a majority for one of the seven emotions."""
     return split.take(split.majority >= 0)
+
+
+def with_leader(split: Split) -> Split:
+    """Return the images on which one of the seven emotions leads the votes: those that count for FER+ accuracy."""
+    return split.take(split.leader >= 0)

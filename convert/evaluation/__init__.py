@@ -1,1 +1,1 @@
-"""Measures a trained model: accuracy, calibration, robustness, agreement of runtimes, cost."""
+"""Measures a trained model: accuracy, calibration, robustness, agreement between runtimes, cost."""

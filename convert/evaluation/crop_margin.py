@@ -1,8 +1,8 @@
-"""How far the detector's box has to be widened before the crop, measured through the real detector.
+"""Measures the accuracy for each margin by which the detector's box is widened before the crop.
 
-A FER2013 picture is a face as its makers framed it, and the model learnt that framing. The device
-gets boxes from a Haar cascade. So faces are set into frames, detected there, cropped with each
-margin, and read: the margin with the best accuracy is the manifest's `crop_margin`.
+The model learnt FER2013's framing of a face; the device has boxes of a Haar cascade. Faces are embedded in
+frames, detected there, cropped with each margin, and classified. The margin with the best accuracy is the
+manifest's `crop_margin`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.data.fer2013 import Split
-from convert.quantization.calibration import to_network
+from convert.runtimes.inputs import to_network
 from convert.runtimes.tflite import Int8Model
 from edge.config import DetectorConfig
 from edge.detector import Detector
@@ -28,16 +28,17 @@ _FACE_PX: Final = 120
 _FRAME: Final = (240, 320)
 _SEED: Final = 5
 _BORDER_PX: Final = 60
-_SAME_FACE: Final = 0.3
+_MIN_OVERLAP: Final = 0.3
+"""Intersection over union from which a detection is that of the embedded face."""
 
 
 @dataclass(frozen=True)
 class MarginStudy:
-    """Accuracy by margin over the same detected faces, and where the boxes lie.
+    """Accuracy by margin over the same detected faces, and the position of the boxes.
 
-    `whole`: accuracy on FER2013's own framing of these faces. `side_ratio`: median of the box's side
-    over the FER2013 picture's; `offset`: median (x, y) from the picture's centre to the box's, in
-    shares of the picture's side.
+    `faces`: embedded, `detected`: of those. `accuracy`: (margin, share). `whole`: accuracy on FER2013's own
+    framing of the detected faces. `side_ratio`: median of the box's side over the FER2013 image's side.
+    `offset`: median (x, y) from the image's centre to the box's centre, in shares of the image's side.
     """
 
     faces: int
@@ -48,10 +49,10 @@ class MarginStudy:
     offset: tuple[float, float]
 
 
-def set_into_frame(face: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], Box]:
-    """Enlarge a (48, 48) face into a (240, 320) frame whose surround continues it, blurred.
+def embed_in_frame(face: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], Box]:
+    """Enlarge a (48, 48) face into a (240, 320) frame, surrounded by its blurred edge pixels.
 
-    Returns the frame and where the picture lies in it.
+    Returns the frame and the face's box in it.
     """
     side = _FACE_PX
     large = np.asarray(cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC))
@@ -66,9 +67,9 @@ def set_into_frame(face: NDArray[np.uint8], rng: np.random.Generator) -> tuple[N
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let OpenCV work on one thread while the block runs, as the daemon does.
+    """Restrict OpenCV to one thread while the block runs, as the daemon does.
 
-    On a busy machine its threads wait for each other longer than one alone would work.
+    On a busy machine several threads wait for each other longer than one thread takes.
     """
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
@@ -79,36 +80,39 @@ def _one_thread() -> Iterator[None]:
 
 
 def find_face(detector: Detector, frame: NDArray[np.uint8], place: Box) -> Detection | None:
-    """Return the detection in a grey uint8 (h, w) frame that lies best on `place`; None where none lies on it."""
+    """Return the detection in a grey uint8 (h, w) frame that overlaps `place` most; None where none does enough."""
     with _one_thread():
-        found = [one for one in detector.detect(frame) if one.box.iou(place) > _SAME_FACE]
-    return max(found, key=lambda one: place.iou(one.box), default=None)
+        detections = [each for each in detector.detect(frame) if each.box.iou(place) > _MIN_OVERLAP]
+    return max(detections, key=lambda each: place.iou(each.box), default=None)
 
 
-def study_margin(
+def measure_crop_margins(
     split: Split, labels: NDArray[np.int64], model: Int8Model, spec: ModelInput, margins: Sequence[float] = MARGINS
 ) -> MarginStudy:
-    """Measure accuracy for each margin on the faces of `split` that the detector finds."""
+    """Measure the accuracy for each margin on the faces of `split` that the detector finds.
+
+    `labels`: int64 (n,), the true labels. Raises CascadeError where OpenCV's cascades are missing.
+    """
     detector, rng = Detector(DetectorConfig()), np.random.default_rng(_SEED)
-    right: list[list[bool]] = []
+    correct: list[list[bool]] = []
     whole, sides, offsets = [], [], []
     for image, label in zip(split.images, labels, strict=True):
-        frame, place = set_into_frame(image, rng)
-        found = find_face(detector, frame, place)
-        if found is None:
+        frame, place = embed_in_frame(image, rng)
+        detection = find_face(detector, frame, place)
+        if detection is None:
             continue
-        box = found.box
+        box = detection.box
         views = [crop(frame, box, margin, spec.width, spec.height) for margin in margins] + [image]
-        read = model.predict(np.stack([to_network(view, spec) for view in views])).argmax(axis=1) == label
-        right.append([bool(value) for value in read[:-1]])
-        whole.append(bool(read[-1]))
+        matches = model.predict(np.stack([to_network(view, spec) for view in views])).argmax(axis=1) == label
+        correct.append([bool(value) for value in matches[:-1]])
+        whole.append(bool(matches[-1]))
         sides.append(box.width / place.width)
         offsets.append([(a - b) / place.width for a, b in zip(box.centre, place.centre, strict=True)])
-    shares = np.mean(right, axis=0)
+    shares = np.mean(correct, axis=0)
     across, down = np.median(offsets, axis=0)
     return MarginStudy(
         faces=len(split),
-        detected=len(right),
+        detected=len(correct),
         accuracy=tuple((margin, float(share)) for margin, share in zip(margins, shares, strict=True)),
         whole=float(np.mean(whole)),
         side_ratio=float(np.median(sides)),
@@ -116,8 +120,8 @@ def study_margin(
     )
 
 
-def to_table(study: MarginStudy) -> str:
-    """Return the study for people."""
+def to_text(study: MarginStudy) -> str:
+    """Return the study as text for the terminal."""
     lines = [
         f"{study.detected} of {study.faces} faces detected; box side {study.side_ratio:.3f} of FER2013's, "
         f"centre {study.offset[0]:+.3f} across and {study.offset[1]:+.3f} down",

@@ -1,8 +1,8 @@
-"""What is left of the accuracy when the device's own detector finds the faces and draws the boxes.
+"""Measures the accuracy on faces that the device's own detector finds and crops.
 
-FER2013's pictures are set into frames (`crop_margin`), searched, cropped and read as the device does.
-They show little beyond the face, and what is set around them is made up: how many of them are found
-says less about the detector than footage does.
+FER2013's images are embedded in frames (`crop_margin`), searched, cropped and classified as on the device.
+They show little beyond the face, and their surround is artificial: the share of found faces says less about
+the detector than footage does.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.data.fer2013 import Split
-from convert.evaluation.crop_margin import find_face, set_into_frame
+from convert.evaluation.crop_margin import embed_in_frame, find_face
 from convert.metrics import Scores, score
 from convert.progress import Tick
-from convert.quantization.calibration import to_network
+from convert.runtimes.inputs import to_network
 from convert.runtimes.tflite import Int8Model
 from edge.config import DetectorConfig
 from edge.detector import Detector
@@ -26,12 +26,12 @@ _SEED: Final = 11
 
 
 @dataclass(frozen=True)
-class Detected:
-    """Faces through the real detector.
+class EndToEndResult:
+    """Metrics of faces through the real detector.
 
-    `faces`: set into frames; `found`: of those, by the first cascade; `confirmed`: of those, by the
-    second too, without which no face is announced. `boxed`: scores on the found faces, cropped by their
-    boxes; `announced`: on the confirmed ones; `whole`: on the found ones, as FER2013 frames them.
+    `faces`: embedded in frames. `found`: of those, by the first cascade. `confirmed`: of those, by the second
+    cascade too, without which a face is not published. `boxed`: scores on the found faces, cropped by their
+    boxes. `announced`: the same on the confirmed faces. `whole`: on the found faces in FER2013's framing.
     """
 
     faces: int
@@ -42,37 +42,37 @@ class Detected:
     whole: Scores
 
 
-def measure_detected(
+def measure_end_to_end(
     split: Split, labels: NDArray[np.int64], model: Int8Model, manifest: Manifest, tick: Tick
-) -> Detected:
-    """Find and read every face of a split; `labels` int64 (n,) are what they show.
+) -> EndToEndResult:
+    """Detect and classify every face of a split; `labels`: int64 (n,), the true labels.
 
-    Where each face stands in its frame is drawn from its row in the file, so that a part of the split
-    gives what the whole gives for that part. Raises CascadeError where there is no cascade.
+    A face's position in its frame is drawn from its row in the file, so that a part of the split has the same
+    results as within the whole. Raises CascadeError where OpenCV's cascades are missing.
     """
     detector, spec = Detector(DetectorConfig()), manifest.input
-    kept, agreed, boxed, whole = [], [], [], []
-    for at, image in enumerate(split.images):
-        tick(at, len(split))
-        frame, place = set_into_frame(image, np.random.default_rng((_SEED, int(split.rows[at]))))
-        found = find_face(detector, frame, place)
-        if found is None:
+    rows, confirmed, boxed, whole = [], [], [], []
+    for row, image in enumerate(split.images):
+        tick(row, len(split))
+        frame, place = embed_in_frame(image, np.random.default_rng((_SEED, int(split.rows[row]))))
+        detection = find_face(detector, frame, place)
+        if detection is None:
             continue
-        view = crop(frame, found.box, manifest.crop_margin, spec.width, spec.height)
-        rows = model.predict(np.stack([to_network(picture, spec) for picture in (view, image)]))
-        kept.append(at)
-        agreed.append(found.agreed)
-        boxed.append(rows[0])
-        whole.append(rows[1])
-    # With a shape even where no face was found.
-    through = np.reshape(np.asarray(boxed, dtype=np.float32), (-1, len(manifest.labels)))
-    framed = np.reshape(np.asarray(whole, dtype=np.float32), (-1, len(manifest.labels)))
-    truth, sure = labels[np.asarray(kept, dtype=np.int64)], np.asarray(agreed, dtype=bool)
-    return Detected(
+        view = crop(frame, detection.box, manifest.crop_margin, spec.width, spec.height)
+        predictions = model.predict(np.stack([to_network(each, spec) for each in (view, image)]))
+        rows.append(row)
+        confirmed.append(detection.agreed)
+        boxed.append(predictions[0])
+        whole.append(predictions[1])
+    # Reshaped, so that the arrays have two dimensions even where no face was found.
+    in_boxes = np.reshape(np.asarray(boxed, dtype=np.float32), (-1, len(manifest.labels)))
+    in_whole = np.reshape(np.asarray(whole, dtype=np.float32), (-1, len(manifest.labels)))
+    true_labels, is_confirmed = labels[np.asarray(rows, dtype=np.int64)], np.asarray(confirmed, dtype=bool)
+    return EndToEndResult(
         faces=len(split),
-        found=len(kept),
-        confirmed=int(sure.sum()),
-        boxed=score(truth, through),
-        announced=score(truth[sure], through[sure]),
-        whole=score(truth, framed),
+        found=len(rows),
+        confirmed=int(is_confirmed.sum()),
+        boxed=score(true_labels, in_boxes),
+        announced=score(true_labels[is_confirmed], in_boxes[is_confirmed]),
+        whole=score(true_labels, in_whole),
     )

@@ -1,4 +1,4 @@
-"""What each model of a folder costs and is worth, side by side: which one for which board."""
+"""Compares the models of a folder: size, computation, time and accuracy."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from convert.errors import ConvertError
-from convert.evaluation.evaluate import FERPLUS
+from convert.evaluation.results import FERPLUS
 from convert.runtimes.tflite import Int8Model, runtime_name
 from edge.manifest import MODEL_SUFFIX, Manifest, load_manifest
 
@@ -19,12 +19,12 @@ _SPLIT: Final = "PrivateTest"
 
 
 @dataclass(frozen=True)
-class Member:
-    """One model: size, cost and worth.
+class ModelSummary:
+    """Size, cost and accuracy of one model.
 
-    `multiply_adds`: of one run, convolutions and dense layers; `run_ms`: median processor time of one
-    run on one thread of this machine; `accuracy`, `macro_recall`: of its int8 form as the manifest
-    states them for clean PrivateTest and FER+ majorities, None where it states none.
+    `multiply_adds`: of one inference, convolutions and dense layers. `run_ms`: median processor time of one
+    inference on one thread of this machine. `accuracy`, `macro_recall`: of the int8 model, as its manifest
+    states them for clean PrivateTest and FER+ majorities; None where it does not.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Member:
 
 
 def multiply_adds(model: Any) -> int:  # noqa: ANN401 - keras has no types
-    """Count the multiply-accumulate operations of one run of a Keras model on one picture.
+    """Count the multiply-accumulate operations of one inference of a Keras model on one image.
 
-    Convolutions: height x width of the output x size of the kernel array; depthwise ones hold one
-    kernel per channel, so the same product holds. Dense: size of the kernel array.
+    Convolutions: height x width of the output x size of the kernel array. The same product holds for
+    depthwise ones, which have one kernel per channel. Dense layers: size of the kernel array.
     """
     total = 0
     for layer in model.layers:
@@ -54,52 +54,52 @@ def multiply_adds(model: Any) -> int:  # noqa: ANN401 - keras has no types
 
 
 def run_times_ms(models: Sequence[Int8Model], rounds: int = _ROUNDS) -> list[float]:
-    """Return each model's median processor time of one run, in ms.
+    """Return each model's median processor time of one inference, in ms.
 
-    The models take turns, so that what slows the machine slows them alike. Times are of this thread
+    The models alternate, so that a slow period of the machine affects all alike. Times are of this thread
     (time.thread_time), so models must run on one thread.
     """
-    taken: list[list[float]] = [[] for _ in models]
+    times_ms: list[list[float]] = [[] for _ in models]
     for model in models:
         model.invoke()
     for _ in range(rounds):
-        for model, times in zip(models, taken, strict=True):
+        for model, times in zip(models, times_ms, strict=True):
             started = time.thread_time()
             model.invoke()
             times.append(1e3 * (time.thread_time() - started))
-    return [float(np.median(times)) for times in taken]
+    return [float(np.median(times)) for times in times_ms]
 
 
-def study_family(folder: Path) -> list[Member]:
-    """Measure every model of a folder that has a manifest and its float model beside it; largest first.
+def measure_models(folder: Path) -> list[ModelSummary]:
+    """Measure every model of a folder that has a manifest and its float model beside it; most expensive first.
 
-    Raises ConvertError where there is none, ModelError where a pair does not belong together.
+    Raises ConvertError where there is none, ModelError where a model and its manifest do not belong together.
     """
     paths = [path for path in sorted(folder.glob(f"*{MODEL_SUFFIX}")) if path.with_suffix(".keras").is_file()]
     if not paths:
-        msg = f"{folder} holds no model with a manifest and a float model (NAME.tflite, NAME.json, NAME.keras)"
+        msg = f"{folder} contains no model with a manifest and a float model (NAME.tflite, NAME.json, NAME.keras)"
         raise ConvertError(msg)
     manifests = [load_manifest(path) for path in paths]
     times = run_times_ms([Int8Model(path.read_bytes()) for path in paths])
-    members = [_member(*each) for each in zip(paths, manifests, times, strict=True)]
-    return sorted(members, key=lambda member: -member.multiply_adds)
+    summaries = [_summary(*each) for each in zip(paths, manifests, times, strict=True)]
+    return sorted(summaries, key=lambda summary: -summary.multiply_adds)
 
 
-def _member(path: Path, manifest: Manifest, run_ms: float) -> Member:
+def _summary(path: Path, manifest: Manifest, run_ms: float) -> ModelSummary:
     model: Any = keras.models.load_model(path.with_suffix(".keras"), compile=False)
-    return Member(
+    return ModelSummary(
         name=manifest.name,
         side_px=manifest.input.width,
         parameters=int(model.count_params()),
         multiply_adds=multiply_adds(model),
         size_bytes=path.stat().st_size,
         run_ms=run_ms,
-        accuracy=_stated(manifest, "accuracy"),
-        macro_recall=_stated(manifest, "macro_recall"),
+        accuracy=_stated_metric(manifest, "accuracy"),
+        macro_recall=_stated_metric(manifest, "macro_recall"),
     )
 
 
-def _stated(manifest: Manifest, name: str) -> float | None:
+def _stated_metric(manifest: Manifest, name: str) -> float | None:
     for metric in manifest.metrics:
         of_int8 = manifest.quantization.input.dtype in metric.runtime
         if metric.name == name and metric.dataset == FERPLUS and metric.split.startswith(_SPLIT) and of_int8:
@@ -107,22 +107,21 @@ def _stated(manifest: Manifest, name: str) -> float | None:
     return None
 
 
-def to_table(members: Sequence[Member]) -> str:
-    """Return the family for people; times relative to `normal`, or to the first where there is none."""
-    norm = next((member for member in members if member.name == "normal"), members[0])
+def to_text(models: Sequence[ModelSummary]) -> str:
+    """Return the comparison as text; times relative to the model `normal`, else to the first."""
+    baseline = next((model for model in models if model.name == "normal"), models[0])
     lines = [
         f"{'model':<12} {'input':>7} {'accuracy':>10} {'macro recall':>13} {'parameters':>11} "
-        f"{'MACs':>8} {'bytes':>10} {'one run':>9} {'of ' + norm.name:>10}"
+        f"{'MACs':>8} {'bytes':>10} {'one run':>9} {'of ' + baseline.name:>10}"
     ]
-    for member in members:
+    for model in models:
         accuracy, recall = (
-            "not stated" if value is None else f"{100 * value:.2f} %"
-            for value in (member.accuracy, member.macro_recall)
+            "not stated" if value is None else f"{100 * value:.2f} %" for value in (model.accuracy, model.macro_recall)
         )
         lines.append(
-            f"{member.name:<12} {member.side_px:>4} px {accuracy:>10} {recall:>13} {member.parameters:>11,} "
-            f"{member.multiply_adds / 1e6:>6.1f} M {member.size_bytes:>10,} {member.run_ms:>6.3f} ms "
-            f"{member.run_ms / norm.run_ms:>10.2f}"
+            f"{model.name:<12} {model.side_px:>4} px {accuracy:>10} {recall:>13} {model.parameters:>11,} "
+            f"{model.multiply_adds / 1e6:>6.1f} M {model.size_bytes:>10,} {model.run_ms:>6.3f} ms "
+            f"{model.run_ms / baseline.run_ms:>10.2f}"
         )
     lines.append(
         f"accuracy: int8, FER+ majority, clean {_SPLIT}, as the manifests state it; one run: median of {_ROUNDS}, "

@@ -1,4 +1,4 @@
-"""Where and with what figures were measured, so that they can be measured again."""
+"""Records when, where and with which packages and files figures were measured."""
 
 import hashlib
 import platform
@@ -21,8 +21,12 @@ _PACKAGES: Final = (
 
 
 @dataclass(frozen=True)
-class Circumstances:
-    """`measured_at`: RFC 3339, UTC. `files`: (name, sha256) of the data and the float model."""
+class Provenance:
+    """What is needed to repeat a measurement.
+
+    `measured_at`: RFC 3339, UTC. `system`: operating system and processor. `packages`: (name, version).
+    `files`: (name, sha256) of the data and the float model.
+    """
 
     measured_at: str
     python: str
@@ -31,16 +35,16 @@ class Circumstances:
     files: tuple[tuple[str, str], ...]
 
 
-def circumstances(data: Path, float_model: Path | None) -> Circumstances:
-    """Describe this moment and machine. Raises OSError where a file cannot be read."""
+def collect_provenance(data: Path, float_model: Path | None) -> Provenance:
+    """Describe the present time, machine, packages and files. Raises OSError where a file cannot be read."""
     files = [data / FER2013_FILE]
     if float_model is not None and float_model.is_file():
         files.append(float_model)
-    return Circumstances(
+    return Provenance(
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
-        packages=tuple(found for names in _PACKAGES for found in [_first(names)] if found),
+        packages=tuple(package for names in _PACKAGES for package in [_first_installed(names)] if package),
         files=tuple((path.name, sha256(path)) for path in files),
     )
 
@@ -51,7 +55,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _first(names: tuple[str, ...]) -> tuple[str, str] | None:
+def _first_installed(names: tuple[str, ...]) -> tuple[str, str] | None:
     for name in names:
         try:
             return name, version(name)

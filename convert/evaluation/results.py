@@ -1,23 +1,30 @@
-"""What an evaluation consists of, as data."""
+"""The results of an evaluation as data. The field names are the keys of the JSON report."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convert.data.fer2013 import Split
-from convert.evaluation.end_to_end import Detected
-from convert.evaluation.provenance import Circumstances
-from convert.evaluation.robustness import Robust
-from convert.metrics import Bin, Scores
+from convert.evaluation.end_to_end import EndToEndResult
+from convert.evaluation.provenance import Provenance
+from convert.evaluation.robustness import ConditionResult
+from convert.metrics import ReliabilityBin, Scores
+
+FERPLUS: Final = "FER+ majority"
+FER2013: Final = "FER2013"
+
+Probabilities = NDArray[np.float32]
+"""float32 (images, labels)."""
 
 
 @dataclass(frozen=True)
-class How:
+class EvaluationOptions:
     """What to measure.
 
-    `split`: PublicTest or PrivateTest. `quick`: leave out all but Keras and the int8 model on the
-    runtime that ships. `sample`: measure so many images of the split, drawn at random; None for all.
+    `split`: PublicTest or PrivateTest. `quick`: only Keras and the int8 model on the shipped runtime, on the
+    clean images. `sample`: number of images of the split, drawn at random; None for all.
     """
 
     split: str = "PrivateTest"
@@ -26,7 +33,7 @@ class How:
 
 
 @dataclass(frozen=True)
-class Result:
+class RuntimeResult:
     """Scores of one form of the model, run by `runtime`, against the labels of `dataset`."""
 
     dataset: str
@@ -35,12 +42,12 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Pair:
+class RuntimeComparison:
     """Two forms of the model on the same images.
 
-    `agreement`: share of all `images` with the same most probable label. Of the `judged` ones, which
-    have a FER+ majority, `only_first_right` and `only_second_right` are right in one form and wrong in
-    the other; `difference`: accuracy of the second less that of the first, as a share.
+    `agreement`: share of all `images` with the same most probable label. `judged`: number of images with a
+    FER+ majority; `only_first_right`, `only_second_right`: of those, the images that one form classifies
+    correctly and the other does not. `difference`: accuracy of the second less that of the first, a share.
     """
 
     first: str
@@ -55,12 +62,12 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Trust:
-    """Whether the calibrated confidence of the int8 form means what it says.
+class CalibrationResult:
+    """How well the calibrated confidence of the int8 form matches its accuracy.
 
-    `calibration_error`: over `bins`. `coverage`: share of images whose confidence reaches the
-    manifest's threshold `unknown_below`, `covered_accuracy`: of those, None without any. `curve`:
-    (share of the surest images, accuracy on them).
+    `calibration_error`: over `bins`. `coverage`: share of images whose confidence reaches the manifest's
+    threshold `unknown_below`; `covered_accuracy`: accuracy on those, None without any. `curve`: (share of the
+    most confident images, accuracy on them).
     """
 
     dataset: str
@@ -69,7 +76,7 @@ class Trust:
     temperature: float
     unknown_below: float
     calibration_error: float
-    bins: tuple[Bin, ...]
+    bins: tuple[ReliabilityBin, ...]
     coverage: float
     covered_accuracy: float | None
     curve: tuple[tuple[float, float], ...]
@@ -77,11 +84,11 @@ class Trust:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything measured on one split.
+    """All results on one split.
 
-    `whole`: images of the split as it was published; `dropped`: of those, left out because Training
-    holds them too; `images`: measured. `robustness` and `detected`: int8, FER+ majority, run by
-    `trust.runtime`. `absent`: what was not measured, with the reason.
+    `whole`: images of the split as published; `dropped`: of those, left out because Training contains them
+    too; `images`: measured. `robustness` and `detected`: int8, FER+ majority, run by `trust.runtime`.
+    `absent`: what was not measured, with the reason.
     """
 
     model: str
@@ -90,25 +97,25 @@ class Evaluation:
     whole: int
     dropped: int
     images: int
-    results: tuple[Result, ...]
-    pairs: tuple[Pair, ...]
-    trust: Trust
-    robustness: tuple[Robust, ...]
-    detected: Detected | None
+    results: tuple[RuntimeResult, ...]
+    pairs: tuple[RuntimeComparison, ...]
+    trust: CalibrationResult
+    robustness: tuple[ConditionResult, ...]
+    detected: EndToEndResult | None
     absent: tuple[str, ...]
-    circumstances: Circumstances
+    circumstances: Provenance
 
     @property
-    def shipped(self) -> Result:
-        """The result that counts: the labels and the form of the model that `trust` is about."""
+    def shipped(self) -> RuntimeResult:
+        """The main result: the labels and the runtime of `trust`."""
         wanted = (self.trust.dataset, self.trust.runtime)
         return next(result for result in self.results if (result.dataset, result.runtime) == wanted)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """An evaluation, and what it was read from: the split, and calibrated int8 probabilities (n, 7) of it."""
+    """An evaluation with its images and the calibrated int8 probabilities (n, 7) for them."""
 
     evaluation: Evaluation
-    images: Split
-    calibrated: NDArray[np.float32]
+    split: Split
+    probabilities: Probabilities

@@ -1,4 +1,4 @@
-"""What is truly shown, and which announcements of it are right."""
+"""Defines the true expressions of a sequence, and scores announcements against them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,45 +7,45 @@ from typing import Final
 import numpy as np
 
 FLICKER_SECONDS: Final = 0.4
-"""Parts up to this long must not be announced: nothing that is announced may last under half a second."""
+"""Segments up to this long must not be announced: no announced label may last for less than half a second."""
 
-Part = tuple[str, float]
+Segment = tuple[str, float]
 """An emotion, and for how many seconds it is shown."""
 Announcement = tuple[float, str]
-"""When, in seconds of the sequence, and which label: an emotion or `unknown`."""
+"""The time in seconds of the sequence, and the label: an emotion or `unknown`."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """`emotion` is shown from `start_seconds` on, until the next."""
+class TrueExpression:
+    """The expression `emotion` is shown from `start_seconds` until the next one starts."""
 
     emotion: str
     start_seconds: float
 
 
-def truth_of(parts: Sequence[Part]) -> tuple[Shown, ...]:
-    """Return what should be announced: without flickers, and without what stays the same across them."""
-    shown: list[Shown] = []
+def ground_truth(segments: Sequence[Segment]) -> tuple[TrueExpression, ...]:
+    """Return the expressions that should be announced: flickers are dropped and equal neighbours joined."""
+    truth: list[TrueExpression] = []
     start = 0.0
-    for emotion, seconds in parts:
-        if seconds > FLICKER_SECONDS and (not shown or shown[-1].emotion != emotion):
-            shown.append(Shown(emotion, start))
+    for emotion, seconds in segments:
+        if seconds > FLICKER_SECONDS and (not truth or truth[-1].emotion != emotion):
+            truth.append(TrueExpression(emotion, start))
         start += seconds
-    return tuple(shown)
+    return tuple(truth)
 
 
-def index_at(truth: Sequence[Shown], seconds: float) -> int:
-    """Tell which of `truth` is shown; the first one before its start."""
-    return max(0, sum(part.start_seconds <= seconds for part in truth) - 1)
+def index_at(truth: Sequence[TrueExpression], seconds: float) -> int:
+    """Return the index of the expression shown at a time; 0 before the first one starts."""
+    return max(0, sum(expression.start_seconds <= seconds for expression in truth) - 1)
 
 
 @dataclass(frozen=True)
-class Score:
-    """Counts over any number of followed faces; adding two gives those of both.
+class EventScore:
+    """Counts over any number of tracks. The sum of two scores has the counts of both.
 
-    `changes`: true ones; `right`: announcements that are right, `false`: all others, of which `unknown`
-    said so; `delays`: seconds from each rightly announced change to its announcement; `seconds`: how long
-    faces were followed.
+    `changes`: true ones. `right`: correct announcements. `false`: all others, of which `unknown` had that
+    label. `delays`: seconds from each correctly announced change to its announcement. `seconds`: total time
+    of the tracks.
     """
 
     changes: int = 0
@@ -55,9 +55,9 @@ class Score:
     delays: tuple[float, ...] = ()
     seconds: float = 0.0
 
-    def __add__(self, other: "Score") -> "Score":
-        """Pool."""
-        return Score(
+    def __add__(self, other: "EventScore") -> "EventScore":
+        """Return the counts of both scores."""
+        return EventScore(
             self.changes + other.changes,
             self.right + other.right,
             self.false + other.false,
@@ -68,46 +68,48 @@ class Score:
 
     @property
     def precision(self) -> float:
-        """Share of the announcements that are right; 1 where there are none."""
-        told = self.right + self.false
-        return self.right / told if told else 1.0
+        """Share of the announcements that are correct; 1 without any."""
+        announcements = self.right + self.false
+        return self.right / announcements if announcements else 1.0
 
     @property
     def recall(self) -> float:
-        """Share of the changes that were rightly announced; 1 where there are none."""
+        """Share of the changes that were correctly announced; 1 without any."""
         return self.right / self.changes if self.changes else 1.0
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall; 0 where both are."""
-        both = self.precision + self.recall
-        return 2 * self.precision * self.recall / both if both else 0.0
+        """Harmonic mean of precision and recall; 0 where both are 0."""
+        total = self.precision + self.recall
+        return 2 * self.precision * self.recall / total if total else 0.0
 
     @property
     def false_per_minute(self) -> float:
-        """False announcements per minute of a followed face."""
+        """False announcements per minute of a tracked face."""
         return 60 * self.false / self.seconds if self.seconds else 0.0
 
     def delay(self, share: float) -> float:
-        """Delay in seconds within which `share` of the right announcements came; NaN without any."""
+        """Return the delay in seconds that `share` of the correct announcements do not exceed; NaN without any."""
         return float(np.quantile(self.delays, share)) if self.delays else float("nan")
 
 
-def judge(truth: Sequence[Shown], told: Sequence[Announcement], end_seconds: float) -> Score:
-    """Match what was told about one followed face to what it showed.
+def score_announcements(
+    truth: Sequence[TrueExpression], announcements: Sequence[Announcement], end_seconds: float
+) -> EventScore:
+    """Score the announcements of one track against its ground truth.
 
-    `told`: the label at its appearance, then each changed label, in the order of time. An
-    `emotion_changed` is right if it names the emotion that is shown at that moment and is the first to do so
-    since that emotion began: after the change, and before the next. Its delay is counted from the beginning
-    of the change, which takes a while itself. Every other one is false: another emotion, `unknown`, a
-    flicker, the way back from any of these, and the right emotion once the next has begun.
+    `announcements`: the label at the face's appearance, then each changed label, in the order of time. A
+    change is correct if it names the emotion that is shown at that time and is the first to do so since that
+    emotion began: after the change and before the next. Its delay is counted from the beginning of the
+    change, which itself takes time. All other changes are false: another emotion, `unknown`, a flicker, the
+    way back from any of these, and the right emotion once the next has begun.
 
-    The appearance itself is not counted, nor, where it was wrong, the first correction while the same
-    emotion is shown. A change counts as one if it begins while the face is followed, until `end_seconds`.
+    The appearance itself is not counted, nor, where it was wrong, the first correction while the same emotion
+    is shown. A true change counts if it begins during the track, until `end_seconds`.
     """
-    (appeared, first), *changed = told
+    (appeared, first_label), *changed = announcements
     begin = index_at(truth, appeared)
-    announced = {begin} if first == truth[begin].emotion else set()
+    announced = {begin} if first_label == truth[begin].emotion else set()
     right, false, unknown = 0, 0, 0
     delays: list[float] = []
     for seconds, emotion in changed:
@@ -120,5 +122,5 @@ def judge(truth: Sequence[Shown], told: Sequence[Announcement], end_seconds: flo
         if index > begin:
             right += 1
             delays.append(seconds - truth[index].start_seconds)
-    changes = sum(part.start_seconds <= end_seconds for part in truth[begin + 1 :])
-    return Score(changes, right, false, unknown, tuple(delays), end_seconds - appeared)
+    changes = sum(expression.start_seconds <= end_seconds for expression in truth[begin + 1 :])
+    return EventScore(changes, right, false, unknown, tuple(delays), end_seconds - appeared)

@@ -1,4 +1,4 @@
-"""Scripted scenes: the actor that ships with the package, filmed in several ways, through the real detector."""
+"""Renders scripted scenes with the actor of the package, and records them through the real detector."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.data.corruptions import CORRUPTIONS
-from convert.event_tuning.ground_truth import Shown, truth_of
-from convert.event_tuning.replay import Followed, Seen, follow
+from convert.event_tuning.ground_truth import TrueExpression, ground_truth
+from convert.event_tuning.replay import RecordedFrame, RecordedTrack, record_tracks
 from edge.classifier import Classifier
 from edge.config import DetectorConfig
 from edge.detector import Detector
@@ -25,26 +25,26 @@ _QUICK: Final = "neutral=1.6,happy=1.6,sad=1.6,surprise=1.6,angry=1.6,neutral=1.
 _FLICKERS: Final = "neutral=2.5,happy=0.2,neutral=2,surprise=0.3,neutral=2,sad=0.2,neutral=2,angry=0.3,neutral=2"
 _BETWEEN: Final = "happy=2.5,sad=0.2,happy=2,surprise=0.3,sad=3,neutral=0.2,happy=3,fear=0.3,neutral=2.5"
 _FACE_PX: Final = 200
-"""Side of the actor's face at full size."""
+"""Side of the actor's face at scale 1."""
 _CENTRE_Y: Final = 205.0
 _SWING_SECONDS: Final = 4.0
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is filmed, and how.
+    """The actors and the camera of one scene.
 
-    `scripts`: one actor each, side by side. `scale`: size of an actor, 1 for a face of 200 pixels.
-    `swing_px`: how far the camera swings to either side in four seconds. `spoilt`: corruption of the whole
-    frame and its strength (motion blur's is that for the size of the face). `jitter`: standard deviation of
-    noise on place and size of each box found, share of its side.
+    `scripts`: one actor each, side by side. `scale`: size of an actor; 1 is a face of 200 pixels. `swing_px`:
+    amplitude of the camera's swing, with a period of four seconds. `corruption`: corruption of the whole frame
+    and its strength (of motion blur: relative to the size of the face). `jitter`: standard deviation of the
+    noise on place and size of each detected box, share of its side.
     """
 
     name: str
     scripts: tuple[str, ...]
     scale: float = 1.0
     swing_px: float = 0.0
-    spoilt: tuple[str, float] = ("none", 0.0)
+    corruption: tuple[str, float] = ("none", 0.0)
     jitter: float = 0.0
 
 
@@ -57,15 +57,15 @@ SCENES: Final = (
     Scene("two actors", (_SLOW, _BETWEEN), scale=0.5),
     Scene("small", (_OTHERS,), scale=0.35),
     Scene("moving", (_SLOW,), scale=0.6, swing_px=120.0),
-    Scene("low light", (_OTHERS,), spoilt=("low_light", 0.7), scale=0.6),
-    Scene("motion blur", (_SLOW,), spoilt=("motion_blur", 0.4), scale=0.6),
-    Scene("grain, shaky box", (_QUICK,), spoilt=("sensor_noise", 0.8), jitter=0.04, scale=0.6),
-    Scene("jpeg, shaky box", (_FLICKERS,), spoilt=("jpeg", 0.6), jitter=0.04, scale=0.6),
+    Scene("low light", (_OTHERS,), corruption=("low_light", 0.7), scale=0.6),
+    Scene("motion blur", (_SLOW,), corruption=("motion_blur", 0.4), scale=0.6),
+    Scene("grain, shaky box", (_QUICK,), corruption=("sensor_noise", 0.8), jitter=0.04, scale=0.6),
+    Scene("jpeg, shaky box", (_FLICKERS,), corruption=("jpeg", 0.6), jitter=0.04, scale=0.6),
 )
 
 
-def frames_of(scene: Scene) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-    """Draw a scene: (seconds, uint8 (480, 640)) at 25 frames a second."""
+def render_frames(scene: Scene) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Render a scene: (seconds, uint8 (480, 640)) at 25 frames per second."""
     scripts = [parse_script(f"scripted:{text}?fps={FPS:g}") for text in scene.scripts]
     stages = [Stage(number + 1) for number in range(len(scripts))]
     rng = np.random.default_rng(len(scene.name))
@@ -73,7 +73,7 @@ def frames_of(scene: Scene) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         seconds = number / FPS
         swing = scene.swing_px * float(np.sin(2 * np.pi * seconds / _SWING_SECONDS))
         shots = [
-            _filmed(
+            _film(
                 stage.draw(pose_at(script, min(seconds, script.duration_seconds)), number, FPS),
                 scene.scale,
                 WIDTH_PX // len(scripts),
@@ -82,7 +82,7 @@ def frames_of(scene: Scene) -> Iterator[tuple[float, NDArray[np.uint8]]]:
             for stage, script in zip(stages, scripts, strict=True)
         ]
         frame = np.concatenate(shots, axis=1)
-        name, strength = scene.spoilt
+        name, strength = scene.corruption
         if name == "motion_blur":
             strength *= rng.random() * _FACE_PX * scene.scale / HEIGHT_PX
         if name in CORRUPTIONS:
@@ -90,41 +90,41 @@ def frames_of(scene: Scene) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         yield seconds, frame
 
 
-def _filmed(picture: NDArray[np.uint8], scale: float, width: int, shift_px: float) -> NDArray[np.uint8]:
-    """Show the actor at another size and place in a picture of (480, width); the wall goes on."""
+def _film(image: NDArray[np.uint8], scale: float, width: int, shift_px: float) -> NDArray[np.uint8]:
+    """Scale and move the actor's image into (480, width); its edge pixels continue the wall."""
     size = (round(WIDTH_PX * scale), round(HEIGHT_PX * scale))
-    reduced = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    reduced = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     matrix = np.array([[1.0, 0.0, width / 2 + shift_px - size[0] / 2], [0.0, 1.0, HEIGHT_PX / 2 - scale * _CENTRE_Y]])
     shot = cv2.warpAffine(reduced, matrix, (width, HEIGHT_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(shot, dtype=np.uint8)
 
 
-def _shaken(box: Box, jitter: float, rng: np.random.Generator) -> Box:
+def _jittered(box: Box, jitter: float, rng: np.random.Generator) -> Box:
     dx, dy, larger = rng.standard_normal(3) * jitter * box.width
     return Box(box.x + dx - larger / 2, box.y + dy - larger / 2, box.width + larger, box.height + larger)
 
 
-def seen_in(scene: Scene, classifier: Classifier) -> list[Seen]:
-    """Find and read the faces of every frame of a scene. Raises CascadeError where there is no cascade."""
+def record_frames(scene: Scene, classifier: Classifier) -> list[RecordedFrame]:
+    """Detect and classify the faces of every frame. Raises CascadeError where OpenCV's cascades are missing."""
     detector = Detector(DetectorConfig())
     rng = np.random.default_rng(1000 + len(scene.name))
-    seen = []
-    for number, (seconds, picture) in enumerate(frames_of(scene)):
-        colour = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8) if classifier.wants_colour else None
-        frame = Frame(number, seconds, picture, 0.0, 0.0, colour)
-        found = detector.detect(picture)
-        boxes = [_shaken(one.box, scene.jitter, rng) if scene.jitter else one.box for one in found]
-        seen.append(Seen(seconds, tuple(found), tuple(classifier.read(frame, boxes))))
-    return seen
+    frames = []
+    for number, (seconds, image) in enumerate(render_frames(scene)):
+        colour = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8) if classifier.wants_colour else None
+        frame = Frame(number, seconds, image, 0.0, 0.0, colour)
+        detections = detector.detect(image)
+        boxes = [_jittered(each.box, scene.jitter, rng) if scene.jitter else each.box for each in detections]
+        frames.append(RecordedFrame(seconds, tuple(detections), tuple(classifier.read(frame, boxes))))
+    return frames
 
 
-def truth_at(scene: Scene) -> Callable[[float], tuple[Shown, ...]]:
-    """Return what finds the truth about a face from its x in the frame, pixels."""
+def truth_at(scene: Scene) -> Callable[[float], tuple[TrueExpression, ...]]:
+    """Return a function from a face's x in the frame, pixels, to its ground truth."""
     truths = [
-        truth_of(
+        ground_truth(
             [
-                (part.emotion, part.end_seconds - part.start_seconds)
-                for part in parse_script(f"scripted:{text}").segments
+                (segment.emotion, segment.end_seconds - segment.start_seconds)
+                for segment in parse_script(f"scripted:{text}").segments
             ]
         )
         for text in scene.scripts
@@ -132,6 +132,6 @@ def truth_at(scene: Scene) -> Callable[[float], tuple[Shown, ...]]:
     return lambda x: truths[min(len(truths) - 1, max(0, int(x * len(truths) / WIDTH_PX)))]
 
 
-def followed_in(scene: Scene, seen: list[Seen], every: int, labels: int) -> list[Followed]:
-    """Follow the faces of a scene in every n-th of its frames."""
-    return follow(scene.name, seen[::every], truth_at(scene), labels)
+def record_scene(scene: Scene, frames: list[RecordedFrame], every: int, labels: int) -> list[RecordedTrack]:
+    """Track the faces of a scene in every n-th of its frames."""
+    return record_tracks(scene.name, frames[::every], truth_at(scene), labels)

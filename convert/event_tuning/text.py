@@ -1,35 +1,31 @@
-"""The study for people, and as JSON."""
+"""Formats a grid search as text for the terminal and as JSON data."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from convert.event_tuning.grid_search import (
-    DWELLS,
-    FLAT,
     KINDS,
-    MARGINS,
     RATES,
-    SMOOTHINGS,
-    Scores,
-    Study,
-    allowed,
-    delay,
-    f1,
+    TOLERANCE,
+    GridSearch,
+    eligible,
+    mean_delay,
+    mean_f1,
     near_best,
-    score,
+    score_setting,
 )
-from convert.event_tuning.ground_truth import Score
-from convert.event_tuning.replay import Followed, in_turns, read_right
+from convert.event_tuning.ground_truth import EventScore
+from convert.event_tuning.replay import RecordedTrack, prediction_accuracy, scheduled
 from edge.config import EventsConfig
 
 _HEAD: Final = "changes  precision  recall    F1   delay  p95    false/min  unknown"
 
 
-def settings_of(study: Study) -> dict[str, EventsConfig]:
-    """Return the settings that the table compares, by what they show."""
-    chosen = study.chosen
+def compared_settings(result: GridSearch) -> dict[str, EventsConfig]:
+    """Return the settings that the text compares, by description."""
+    chosen = result.chosen
     return {
-        "every reading counts": EventsConfig(smoothing_seconds=0, dwell_seconds=0, margin=0),
+        "no rules": EventsConfig(smoothing_seconds=0, dwell_seconds=0, margin=0),
         "smoothing alone": EventsConfig(smoothing_seconds=chosen.smoothing_seconds, dwell_seconds=0, margin=0),
         "dwell and margin alone": EventsConfig(
             smoothing_seconds=0, dwell_seconds=chosen.dwell_seconds, margin=chosen.margin
@@ -39,36 +35,36 @@ def settings_of(study: Study) -> dict[str, EventsConfig]:
     }
 
 
-def _three(setting: EventsConfig) -> str:
+def _three_values(setting: EventsConfig) -> str:
     return f"{setting.smoothing_seconds:.2f} {setting.dwell_seconds:.1f} {setting.margin:.1f}"
 
 
-def _row(name: str, one: Score) -> str:
+def _row(name: str, score: EventScore) -> str:
     return (
-        f"{name:36s}  {one.changes:7d}  {100 * one.precision:8.1f} %  {100 * one.recall:4.1f} %  "
-        f"{100 * one.f1:4.1f}  {one.delay(0.5):4.2f} s  {one.delay(0.95):4.2f} s  {one.false_per_minute:8.2f}  "
-        f"{one.unknown:7d}"
+        f"{name:36s}  {score.changes:7d}  {100 * score.precision:8.1f} %  {100 * score.recall:4.1f} %  "
+        f"{100 * score.f1:4.1f}  {score.delay(0.5):4.2f} s  {score.delay(0.95):4.2f} s  "
+        f"{score.false_per_minute:8.2f}  {score.unknown:7d}"
     )
 
 
-def _compared(study: Study) -> Iterable[str]:
+def _comparison(result: GridSearch) -> Iterable[str]:
     for kind in KINDS:
         for _, rate in RATES:
-            followed = study.recorded[kind, rate]
-            right = 100 * read_right(followed, study.labels)
-            yield f"\n{kind}, {rate:g} frames a second; single readings right: {right:.1f} %"
+            tracks = result.recordings[kind, rate]
+            accuracy = 100 * prediction_accuracy(tracks, result.labels)
+            yield f"\n{kind}, {rate:g} frames per second; single predictions correct: {accuracy:.1f} %"
             yield f"{'':36s}  {_HEAD}"
-            for name, setting in settings_of(study).items():
-                one = score(followed, study.labels, setting, study.unknown_below)
-                yield _row(f"{name:22s}  {_three(setting)}", one)
-            turns = [in_turns(face, study.labels, study.chosen, study.unknown_below) for face in followed]
-            one = score(turns, study.labels, study.chosen, study.unknown_below)
-            yield _row(f"{'... read in turns':22s}  {_three(study.chosen)}", one)
+            for name, setting in compared_settings(result).items():
+                score = score_setting(tracks, result.labels, setting, result.unknown_below)
+                yield _row(f"{name:22s}  {_three_values(setting)}", score)
+            on_schedule = [scheduled(track, result.labels, result.chosen, result.unknown_below) for track in tracks]
+            score = score_setting(on_schedule, result.labels, result.chosen, result.unknown_below)
+            yield _row(f"{'chosen, on schedule':22s}  {_three_values(result.chosen)}", score)
 
 
-def _sensitivity(study: Study) -> Iterable[str]:
-    chosen, good = study.chosen, allowed(study.grid)
-    yield "\naround the choice, faces, mean of 25 and 12.5 frames a second: F1, median delay, p95 delay"
+def _sensitivity(result: GridSearch) -> Iterable[str]:
+    chosen, kept = result.chosen, eligible(result.scores)
+    yield "\naround the choice, faces, mean of 25 and 12.5 frames per second: F1, median delay, p95 delay"
 
     def near(smoothing: float | None = None, dwell: float | None = None, margin: float | None = None) -> EventsConfig:
         return EventsConfig(
@@ -77,88 +73,80 @@ def _sensitivity(study: Study) -> Iterable[str]:
             margin=chosen.margin if margin is None else margin,
         )
 
-    def show(setting: EventsConfig, grid: Mapping[EventsConfig, Scores]) -> str:
-        mark = "" if grid is study.rival or setting in good else "  (breaks a promise)"
-        scores = grid[setting]
-        return f"{100 * f1(scores):5.1f}  {delay(scores, 0.5):.2f} s  {delay(scores, 0.95):.2f} s{mark}"
+    def figures(setting: EventsConfig) -> str:
+        mark = "" if setting in kept else "  (not eligible)"
+        scores = result.scores[setting]
+        return f"{100 * mean_f1(scores):5.1f}  {mean_delay(scores, 0.5):.2f} s  {mean_delay(scores, 0.95):.2f} s{mark}"
 
-    for smoothing in SMOOTHINGS:
-        setting = near(smoothing=smoothing)
-        rival = f"   logarithms averaged: {show(setting, study.rival)}" if smoothing else ""
-        yield f"smoothing {smoothing:4.2f}  {show(setting, study.grid)}{rival}"
-    for dwell in DWELLS:
-        yield f"dwell     {dwell:4.1f}  {show(near(dwell=dwell), study.grid)}"
-    for margin in MARGINS:
-        yield f"margin    {margin:4.1f}  {show(near(margin=margin), study.grid)}"
-    best = near_best(study.grid)
+    for smoothing in result.grid.smoothings:
+        yield f"smoothing {smoothing:4.2f}  {figures(near(smoothing=smoothing))}"
+    for dwell in result.grid.dwells:
+        yield f"dwell     {dwell:4.1f}  {figures(near(dwell=dwell))}"
+    for margin in result.grid.margins:
+        yield f"margin    {margin:4.1f}  {figures(near(margin=margin))}"
+    best = near_best(result.scores)
     yield (
-        f"best F1 {100 * f1(study.grid[best[0]]):.1f} ({_three(best[0])}) of {len(good)} settings allowed, "
-        f"{len(best)} within {100 * FLAT:.0f} point"
+        f"best F1 {100 * mean_f1(result.scores[best[0]]):.1f} ({_three_values(best[0])}) of {len(kept)} eligible "
+        f"settings, {len(best)} within {100 * TOLERANCE:.0f} point"
     )
-    for other in near_best(study.rival)[:1]:
-        yield f"best with logarithms averaged {100 * f1(study.rival[other]):.1f} ({_three(other)})"
 
 
-def _by_name(study: Study, kind: str) -> Iterable[str]:
-    yield f"\n{kind} at 12.5 frames a second, chosen setting\n{'':36s}  {_HEAD}"
-    groups: dict[str, list[Followed]] = {}
-    for face in study.recorded[kind, 12.5]:
-        groups.setdefault(face.name, []).append(face)
-    for name, followed in groups.items():
-        yield _row(name, score(followed, study.labels, study.chosen, study.unknown_below))
+def _by_name(result: GridSearch, kind: str) -> Iterable[str]:
+    yield f"\n{kind} at 12.5 frames per second, chosen setting\n{'':36s}  {_HEAD}"
+    groups: dict[str, list[RecordedTrack]] = {}
+    for track in result.recordings[kind, 12.5]:
+        groups.setdefault(track.name, []).append(track)
+    for name, tracks in groups.items():
+        yield _row(name, score_setting(tracks, result.labels, result.chosen, result.unknown_below))
 
 
-def to_table(study: Study) -> str:
-    """Return the study as text: settings compared, the surroundings of the choice, where it is hard."""
-    chosen = study.chosen
+def to_text(result: GridSearch) -> str:
+    """Return the result as text: settings compared, the neighbours of the choice, scores by sequence."""
+    chosen = result.chosen
     lines = [
-        f"model {study.model}; settings are smoothing s, dwell s, margin; chosen: "
+        f"model {result.model}; settings are smoothing s, dwell s, margin; chosen: "
         f"smoothing_seconds = {chosen.smoothing_seconds:g}, dwell_seconds = {chosen.dwell_seconds:g}, "
         f"margin = {chosen.margin:g}",
-        *_compared(study),
-        *_sensitivity(study),
+        *_comparison(result),
+        *_sensitivity(result),
     ]
     for kind in KINDS:
-        lines += _by_name(study, kind)
+        lines += _by_name(result, kind)
     return "\n".join(lines) + "\n"
 
 
-def _figures(one: Score) -> dict[str, Any]:
+def _score_data(score: EventScore) -> dict[str, Any]:
     return {
-        "changes": one.changes,
-        "right": one.right,
-        "false": one.false,
-        "unknown": one.unknown,
-        "precision": round(one.precision, 4),
-        "recall": round(one.recall, 4),
-        "f1": round(one.f1, 4),
-        "delay_median_seconds": round(one.delay(0.5), 3) if one.delays else None,
-        "delay_p95_seconds": round(one.delay(0.95), 3) if one.delays else None,
-        "false_per_minute": round(one.false_per_minute, 3),
-        "minutes": round(one.seconds / 60, 2),
+        "changes": score.changes,
+        "right": score.right,
+        "false": score.false,
+        "unknown": score.unknown,
+        "precision": round(score.precision, 4),
+        "recall": round(score.recall, 4),
+        "f1": round(score.f1, 4),
+        "delay_median_seconds": round(score.delay(0.5), 3) if score.delays else None,
+        "delay_p95_seconds": round(score.delay(0.95), 3) if score.delays else None,
+        "false_per_minute": round(score.false_per_minute, 3),
+        "minutes": round(score.seconds / 60, 2),
     }
 
 
-def to_json(study: Study) -> dict[str, Any]:
-    """Return the whole grid as plain data, with the choice."""
+def grid_data(result: GridSearch) -> dict[str, Any]:
+    """Return all scores of the grid, with the choice, as data for JSON."""
 
-    def three(setting: EventsConfig) -> dict[str, float]:
+    def values(setting: EventsConfig) -> dict[str, float]:
         return {
             "smoothing_seconds": setting.smoothing_seconds,
             "dwell_seconds": setting.dwell_seconds,
             "margin": setting.margin,
         }
 
-    def rows(grid: Mapping[EventsConfig, Scores]) -> list[dict[str, Any]]:
-        return [
-            {**three(setting), "kind": kind, "fps": rate, **_figures(one)}
-            for setting, scores in grid.items()
-            for (kind, rate), one in scores.items()
-        ]
-
     return {
-        "model": study.model,
-        "chosen": three(study.chosen),
-        "grid": rows(study.grid),
-        "logarithms_averaged": rows(study.rival),
+        "model": result.model,
+        "chosen": values(result.chosen),
+        "grid": [
+            {**values(setting), "kind": kind, "fps": rate, **_score_data(score)}
+            for setting, scores in result.scores.items()
+            for (kind, rate), score in scores.items()
+        ],
     }

@@ -1,7 +1,7 @@
-"""The layers of a .tflite file: their constants, what flows into them, and biases that can be replaced.
+"""Reads the layers of a .tflite file: constants, inputs at run time, and biases, which can be replaced.
 
-Reads TensorFlow Lite's flatbuffer schema (tensorflow/lite/schema/schema.fbs) with the classes that
-ai-edge-litert generates from it.
+The file format is TensorFlow Lite's flatbuffer schema (tensorflow/lite/schema/schema.fbs), read with
+the classes that ai-edge-litert generates from it.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from convert.runtimes.tflite import to_integers
-from convert.tensorflow import quiet
+from convert.tensorflow import discard_stderr
 
 _CONV: Final = schema.BuiltinOperator.CONV_2D
 _DEPTHWISE: Final = schema.BuiltinOperator.DEPTHWISE_CONV_2D
@@ -32,11 +32,11 @@ _OPERANDS: Final = 3
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer with weights and a bias; `input`, `weights`, `bias` are tensor numbers of the graph.
+    """A layer with weights and a bias.
 
-    `shape`: of the weights; (outputs, height, width, inputs) of a convolution, (1, height, width,
-    channels) of a depthwise one, (outputs, inputs) of a dense one. `stride`: down and across, 1 and 1
-    for a dense one. `same`: whether the borders are padded so that every input pixel counts.
+    `input`, `weights`, `bias`: tensor numbers in the graph. `shape`: of the weights; (outputs, height, width,
+    inputs) of a convolution, (1, height, width, channels) of a depthwise one, (outputs, inputs) of a dense
+    layer. `stride`: down and across; 1 and 1 for a dense layer. `same`: whether the padding is SAME.
     """
 
     kind: int
@@ -49,38 +49,38 @@ class Layer:
 
     @property
     def form(self) -> tuple[Any, ...]:
-        """What two graphs of one network have in common, whatever their tensors are called."""
+        """Properties that are equal in two graphs of the same network; tensor numbers are not."""
         return self.kind, self.shape, self.stride, self.same
 
     @property
     def depthwise(self) -> bool:
-        """Whether each channel has a kernel of its own."""
+        """Whether the layer is a depthwise convolution."""
         return bool(self.kind == _DEPTHWISE)
 
     @property
     def dense(self) -> bool:
-        """Whether there is no kernel at all."""
+        """Whether the layer is fully connected."""
         return bool(self.kind == _DENSE)
 
 
-class LiteGraph:
-    """A parsed .tflite with one subgraph. Raises ValueError on bytes that are no model."""
+class TfliteGraph:
+    """A parsed .tflite with one subgraph. Raises ValueError for bytes that are not a model."""
 
     def __init__(self, content: bytes) -> None:
-        """Read the graph; the bytes are copied."""
+        """Parse a copy of the bytes."""
         self._content = bytearray(content)
         self._model = schema.Model.GetRootAs(self._content, 0)
         self._graph = self._model.Subgraphs(0)
         self.layers = tuple(self._layers())
         used = Counter(self._graph.Tensors(at).Buffer() for at in range(self._graph.TensorsLength()))
         biases = Counter(layer.bias for layer in self.layers)
-        self._own = {
+        self._unshared_biases = {
             tensor for tensor, users in biases.items() if users == 1 and used[self._graph.Tensors(tensor).Buffer()] == 1
         }
 
     @property
     def content(self) -> bytes:
-        """The file, with every bias that was replaced."""
+        """The file with all changes to its constants."""
         return bytes(self._content)
 
     def _layers(self) -> Iterator[Layer]:
@@ -95,20 +95,20 @@ class LiteGraph:
                 yield layer
 
     def _layer(self, kind: int, operator: Any) -> Layer | None:  # noqa: ANN401 - generated code
-        into, weights, bias = (int(operator.Inputs(at)) for at in range(_OPERANDS))
+        source, weights, bias = (int(operator.Inputs(at)) for at in range(_OPERANDS))
         if bias < 0 or not self._is_constant(weights) or not self._is_constant(bias):
             return None
-        shape, channels = self._shape(weights), self._shape(into)[-1]
+        shape, channels = self._shape(weights), self._shape(source)[-1]
         stride, same = (1, 1), False
         if kind in _OPTIONS:
             options = _OPTIONS[kind]()
             table = operator.BuiltinOptions()
             options.Init(table.Bytes, table.Pos)
             if options.DilationHFactor() != 1 or options.DilationWFactor() != 1 or shape[-1] != channels:
-                return None  # holes, groups, several kernels per channel: not in any network here
+                return None  # dilation, groups, several kernels per channel: in no network of this project
             stride = options.StrideH(), options.StrideW()
             same = options.Padding() == schema.Padding.SAME
-        return Layer(kind, into, weights, bias, shape, stride, same)
+        return Layer(kind, source, weights, bias, shape, stride, same)
 
     def _shape(self, tensor: int) -> tuple[int, ...]:
         return tuple(int(size) for size in self._graph.Tensors(tensor).ShapeAsNumpy())
@@ -118,26 +118,26 @@ class LiteGraph:
         return described.Type() in _DTYPES and self._model.Buffers(described.Buffer()).DataLength() > 0
 
     def constant(self, tensor: int) -> NDArray[Any]:
-        """Return a constant tensor's values, float32, int32 or int8, in its shape; writing to it changes the file."""
+        """Return a view of a constant tensor, float32, int32 or int8, in its shape; writing to it changes the file."""
         described = self._graph.Tensors(tensor)
         data = self._model.Buffers(described.Buffer()).DataAsNumpy()
         return np.asarray(data.view(_DTYPES[described.Type()]).reshape(self._shape(tensor)))
 
     def quantization(self, tensor: int) -> tuple[NDArray[np.float64], int]:
-        """Return the scales (1,) or (channels,) and the zero point of an integer tensor."""
+        """Return the scales, (1,) or (channels,), and the zero point of an integer tensor."""
         described = self._graph.Tensors(tensor).Quantization()
         return described.ScaleAsNumpy().astype(np.float64), int(described.ZeroPoint(0))
 
     def can_replace_bias(self, layer: Layer) -> bool:
-        """Whether nothing else reads the layer's bias: the converter stores equal constants once."""
-        return layer.bias in self._own
+        """Return whether only this layer reads its bias: the converter stores equal constants once."""
+        return layer.bias in self._unshared_biases
 
-    def inputs_of(self, layers: Sequence[Layer], pictures: Sequence[NDArray[np.float32]]) -> Iterator[list[Any]]:
-        """Run float32 (height, width, channels) pictures; yield, for each, what flows into the layers.
+    def inputs_of(self, layers: Sequence[Layer], samples: Sequence[NDArray[np.float32]]) -> Iterator[list[Any]]:
+        """Run the graph on each sample, float32 (height, width, channels); yield the inputs of the layers.
 
-        In the tensors' own types. By the kernels that keep every tensor: no delegate fuses them away.
+        Inputs have their tensors' types. Delegates are off, because they fuse layers and drop tensors.
         """
-        with quiet():
+        with discard_stderr():
             interpreter: Any = Interpreter(
                 model_content=self.content,
                 num_threads=1,
@@ -145,10 +145,10 @@ class LiteGraph:
                 experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             )
             interpreter.allocate_tensors()
-        (into,) = interpreter.get_input_details()
-        scale, zero_point = into["quantization"]
-        for picture in pictures:
-            values = to_integers(picture, scale, zero_point, into["dtype"]) if scale else picture
-            interpreter.set_tensor(into["index"], values[None])
+        (source,) = interpreter.get_input_details()
+        scale, zero_point = source["quantization"]
+        for sample in samples:
+            values = to_integers(sample, scale, zero_point, source["dtype"]) if scale else sample
+            interpreter.set_tensor(source["index"], values[None])
             interpreter.invoke()
             yield [interpreter.get_tensor(layer.input) for layer in layers]

@@ -1,1 +1,1 @@
-"""Writes a model with its manifest, as `edge` loads it."""
+"""Writes models with their manifests, as `edge` loads them."""

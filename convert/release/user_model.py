@@ -1,100 +1,68 @@
-"""A model that a user brings, made into one that `edge` runs."""
+"""Converts a user's own Keras model to one that `edge` runs."""
 
-import argparse
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
-import numpy as np
-
-from convert.data.fer2013 import data_folder
+from convert.data.fer2013 import LABELS, data_folder
 from convert.errors import ConvertError
-from convert.evaluation.evaluate import label_agreement
-from convert.quantization.calibration import Picture, given_pictures, to_network, training_faces
-from convert.quantization.quantize import InOut, check_fits, corrected, quantize
-from convert.release.export import Description, write_model
-from convert.runtimes.keras_model import FloatModel, load_float_model
-from convert.runtimes.tflite import Int8Model
-from edge.manifest import ModelInput
+from convert.progress import PrintLine
+from convert.quantization.calibration import load_images, training_faces
+from convert.quantization.quantize import InOut
+from convert.quantization.study import quantize_by_agreement
+from convert.release.export import ModelDescription, write_model
+from convert.runtimes.inputs import describe_input
+from convert.runtimes.keras_model import load_float_model
 
-_FEWEST_LABELS: Final = 2
-_COMPARED: Final = 100
+_MIN_LABELS: Final = 2
 
 
-def convert_user_model(options: argparse.Namespace, say: Callable[[str], None]) -> Path:
-    """Quantize a Keras model as the options of `emotion-convert quantize` describe it.
+@dataclass(frozen=True)
+class InputOptions:
+    """What the command line says about a user's model and its images.
 
-    Says how often float and int8 agree on the calibration pictures: a model that does not survive
-    quantization (a softmax over many classes inside it, say) shows there. Returns the .tflite.
-    Raises ConvertError where the model, its description or the calibration pictures cannot be used.
+    `value_range`: what pixel values 0 and 255 were in training. `colour`: gray, rgb or bgr, None for the
+    default of the channels. `calibration`: a folder, .npz or .npy of images; None for FER2013's Training in
+    the folder `data`. `in_out`: type of input and output tensor.
     """
-    labels = parse_labels(options.labels)
-    if not options.name or options.name != Path(options.name).name:
-        msg = f"--name must be a plain file name without a folder, not {options.name!r}"
+
+    value_range: tuple[float, float]
+    colour: str | None
+    calibration: Path | None
+    data: Path | None
+    in_out: InOut
+
+
+def convert_user_model(
+    source: Path, options: InputOptions, description: ModelDescription, folder: Path, print_line: PrintLine
+) -> Path:
+    """Quantize a Keras model, write it with its manifest into `folder`, and return the .tflite path.
+
+    Raises ConvertError where the model, its description or the calibration images cannot be used.
+    """
+    name, labels = description.name, description.labels
+    if not name or name != Path(name).name:
+        msg = f"--name must be a plain file name without a folder, not {name!r}"
         raise ConvertError(msg)
-    model = load_float_model(options.model)
+    model = load_float_model(source)
     if len(labels) != model.outputs:
-        msg = f"model {options.model} has {model.outputs} outputs, but --labels names {len(labels)}: {options.labels}"
+        msg = f"model {source} has {model.outputs} outputs, but --labels names {len(labels)}: {','.join(labels)}"
         raise ConvertError(msg)
-    raw = {
-        "width": model.width,
-        "height": model.height,
-        "colour": options.colour or ("gray" if model.channels == 1 else "rgb"),
-        "range": list(options.range),
-    }
-    try:
-        spec = msgspec.convert(raw, ModelInput)
-    except msgspec.ValidationError as error:
-        msg = f"model {options.model} cannot be described: {error}"
-        raise ConvertError(msg) from error
-    check_fits(model, spec)
-    pictures = given_pictures(options.calibration) if options.calibration else training_faces(data_folder(options.data))
-    content = _quantized(model, spec, pictures, options.in_out, say)
-    about = Description(
-        name=options.name,
-        labels=labels,
-        crop_margin=options.crop_margin,
-        temperature=options.temperature,
-        unknown_below=options.unknown_below,
-        licence=options.licence,
-        intended_use=options.intended_use,
-    )
-    return write_model(content, spec, about, options.output)
+    spec = describe_input(model, options.value_range, options.colour)
+    images = load_images(options.calibration) if options.calibration else training_faces(data_folder(options.data))
+    content = quantize_by_agreement(model, spec, images, options.in_out, print_line)
+    return write_model(content, spec, description, folder)
 
 
-def _quantized(
-    model: FloatModel,
-    spec: ModelInput,
-    pictures: Sequence[Picture],
-    in_out: InOut,
-    say: Callable[[str], None],
-) -> bytes:
-    """Quantize, and correct the biases where that keeps at least as many labels of the calibration pictures."""
-    inputs = np.stack([to_network(picture, spec) for picture in pictures[:_COMPARED]])
-    expected = model.predict(inputs)
+def parse_labels(text: str | None) -> tuple[str, ...]:
+    """Read the option --labels, `a,b,c`; None gives FER's seven.
 
-    def agreement(content: bytes) -> float:
-        return label_agreement(expected, Int8Model(content).predict(inputs))
-
-    content = quantize(model, spec, pictures, in_out)
-    same = agreement(content)
-    try:
-        other = corrected(content, model, spec, pictures)
-    except ConvertError as error:
-        say(str(error))
-    else:
-        better = agreement(other)
-        if better >= same:
-            content, same = other, better
-    say(f"float and int8 give the same label on {100 * same:.0f} % of {len(inputs)} calibration pictures")
-    return content
-
-
-def parse_labels(text: str) -> tuple[str, ...]:
-    """Split `a,b,c`. Raises ConvertError for fewer than two, an empty or a repeated one."""
+    Raises ConvertError for fewer than two labels, and for an empty or a repeated one.
+    """
+    if text is None:
+        return LABELS
     labels = tuple(label.strip() for label in text.split(","))
-    if len(labels) < _FEWEST_LABELS or not all(labels) or len(set(labels)) != len(labels):
+    if len(labels) < _MIN_LABELS or not all(labels) or len(set(labels)) != len(labels):
         msg = f"--labels must be at least two different names with commas between, not {text!r}"
         raise ConvertError(msg)
     return labels

@@ -1,1 +1,1 @@
-"""Presents an evaluation: HTML report, plots, error page, text for the terminal, JSON."""
+"""Presents an evaluation: HTML report with plots, page of errors, text for the terminal, JSON."""

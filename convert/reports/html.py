@@ -1,11 +1,11 @@
-"""HTML pages that are one file: no script, no link, nothing fetched; light and dark."""
+"""Builds self-contained HTML pages: no scripts, no links, nothing fetched; light and dark colour schemes."""
 
 from collections.abc import Sequence
 from html import escape
 from typing import Final
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""The browser itself then refuses whatever would be fetched."""
+"""Content Security Policy under which the browser fetches nothing."""
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ground: #fcfcfb; --ink: #1c1b19; --muted: #6b6963; --line: #dcdad4;
@@ -33,7 +33,7 @@ dt { float: left; clear: left; min-width: 11rem; color: var(--muted); } dd { mar
 
 
 def page(title: str, body: Sequence[str]) -> str:
-    """Return a whole HTML document; `title` is text, `body` are pieces of HTML."""
+    """Return a complete HTML document; `title` is plain text, `body` are pieces of HTML."""
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -48,7 +48,7 @@ def page(title: str, body: Sequence[str]) -> str:
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """Return a paragraph of plain text; `kind`: its class in the style (note, warning)."""
+    """Return a paragraph of plain text; `kind`: its CSS class (note, warning)."""
     attribute = f' class="{kind}"' if kind else ""
     return f"<p{attribute}>{escape(text)}</p>"
 
@@ -56,9 +56,9 @@ def paragraph(text: str, kind: str = "") -> str:
 def table(
     caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], heat: Sequence[Sequence[float]] | None = None
 ) -> str:
-    """Return a table of text whose first column names the rows.
+    """Return a table of plain text whose first column contains the row headers.
 
-    `heat`: for each row the shares, 0 to 1, by which its cells after the first are tinted.
+    `heat`: for each row the strength, 0 to 1, of the tint of its cells after the first.
     """
     lines = [f'<div class="wide"><table>\n<caption>{escape(caption)}</caption>\n<thead><tr>']
     lines += [f'<th scope="col">{escape(cell)}</th>' for cell in header]
@@ -66,7 +66,7 @@ def table(
     for at, row in enumerate(rows):
         tints = [""] * len(row)
         if heat is not None:
-            # Up to two thirds, so that the figure stays readable on it in both schemes.
+            # At most two thirds, so that the text stays readable in both colour schemes.
             tints[1 : 1 + len(heat[at])] = [
                 f' style="background: rgb(var(--heat) / {0.66 * tint:.3f})"' for tint in heat[at]
             ]
@@ -76,10 +76,10 @@ def table(
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:
-    """Return a list of names with their values."""
+    """Return a description list of names and values."""
     return "<dl>" + "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs) + "</dl>"
 
 
 def figure(svg: str, caption: str) -> str:
-    """Return an inline SVG with its caption, which is also what a screen reader says of it."""
+    """Return an inline SVG with its caption."""
     return f"<figure>{svg}\n<figcaption>{escape(caption)}</figcaption></figure>"

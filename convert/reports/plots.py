@@ -1,4 +1,4 @@
-"""The report's plots, as SVG whose colours and fonts are the page's."""
+"""Draws the report's plots as SVG with the page's colours and fonts."""
 
 import io
 import math
@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from convert.evaluation.robustness import CLEAN, SCALE, Robust
-from convert.metrics import Bin
+from convert.evaluation.robustness import CLEAN, SCALE, ConditionResult
+from convert.metrics import ReliabilityBin
 from convert.training.history import Epoch, stage_starts
 
 _INK, _MUTED, _GRID = "#010203", "#020304", "#030405"
@@ -26,8 +26,8 @@ _VARIABLES: Final = {
     _FIRST: "var(--first)",
     _SECOND: "var(--second)",
 }
-"""Stand-ins for the page's colours, which change with the reader's scheme."""
-_LOOK: Final[Any] = {
+"""Placeholder colours, replaced by the page's CSS variables, which follow the reader's colour scheme."""
+_STYLE: Final[Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
@@ -50,19 +50,19 @@ _LOOK: Final[Any] = {
 _COLUMNS: Final = 5
 
 
-def _svg(figure: Figure, name: str, said: str) -> str:
-    """Return the figure as an SVG element that can stand in a page; `name` keeps its ids apart from others'."""
+def _svg(figure: Figure, name: str, description: str) -> str:
+    """Return the figure as an inline SVG element; `name` prefixes its ids, so that they are unique in the page."""
     sink = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure.savefig(sink, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = sink.getvalue()
-    # Declaration, document type and licence metadata are for files of their own.
+    # Declaration, document type and metadata are only valid or useful in a separate file.
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", text)
-    for stand_in, variable in _VARIABLES.items():
-        text = text.replace(stand_in, variable)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(said)}" ', 1)
+    for placeholder, variable in _VARIABLES.items():
+        text = text.replace(placeholder, variable)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" ', 1)
 
 
 def _percent(axes: Any, which: str = "both") -> None:  # noqa: ANN401 - matplotlib is not typed here
@@ -74,8 +74,8 @@ def _percent(axes: Any, which: str = "both") -> None:  # noqa: ANN401 - matplotl
 
 
 def training_svg(epochs: Sequence[Epoch]) -> str:
-    """Loss and PublicTest accuracy over the epochs of all stages; a line where a stage begins."""
-    with mpl.rc_context(_LOOK):
+    """Plot training loss and PublicTest accuracy by epoch; a dotted line marks the beginning of a stage."""
+    with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9, 3.2), layout="constrained")
         numbers = np.arange(1, len(epochs) + 1)
         values = [[epoch.loss for epoch in epochs], [epoch.public_test for epoch in epochs]]
@@ -91,9 +91,9 @@ def training_svg(epochs: Sequence[Epoch]) -> str:
         return _svg(figure, "training", "Training loss and accuracy on PublicTest by epoch")
 
 
-def reliability_svg(bins: Sequence[Bin]) -> str:
-    """Accuracy of each bin of confidence against the diagonal, and how many images each bin holds."""
-    with mpl.rc_context(_LOOK):
+def reliability_svg(bins: Sequence[ReliabilityBin]) -> str:
+    """Plot the accuracy in each bin of confidence against the diagonal, and the number of images in each bin."""
+    with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5, 4.6), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         lows, width = [part.low for part in bins], bins[0].high - bins[0].low
@@ -108,48 +108,45 @@ def reliability_svg(bins: Sequence[Bin]) -> str:
 
 
 def coverage_svg(curve: Sequence[tuple[float, float]]) -> str:
-    """Accuracy on the surest share of the images, over that share."""
-    with mpl.rc_context(_LOOK):
+    """Plot the accuracy on the most confident share of the images against that share."""
+    with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5, 3.4), layout="constrained")
         axes = figure.subplots()
         axes.plot(*zip(*curve, strict=True), color=_FIRST, marker="o")
-        axes.set(xlabel="share of the faces that get a label, surest first", ylabel="accuracy on them", xlim=(0, 1.02))
+        axes.set(xlabel="share of the faces, most confident first", ylabel="accuracy on them", xlim=(0, 1.02))
         _percent(axes)
-        return _svg(figure, "coverage", "Accuracy on the surest share of the images")
+        return _svg(figure, "coverage", "Accuracy on the most confident share of the images")
 
 
-def robustness_svg(found: Sequence[Robust]) -> str:
-    """One small panel per kind of condition: accuracy on all faces, and on those that keep a label.
+def robustness_svg(results: Sequence[ConditionResult]) -> str:
+    """Plot, in one panel per kind of condition, the accuracy on all faces and on those that keep a label.
 
-    Where faces without any condition were measured, each curve starts from them.
+    Each curve includes the faces without a condition, where they were measured.
     """
-    clean = [one for one in found if one.condition.kind == CLEAN]
-    spoilt = [one for one in found if one.condition.kind != CLEAN]
-    kinds = [(kind, list(group)) for kind, group in groupby(spoilt, key=lambda one: one.condition.kind)]
+    clean = [result for result in results if result.condition.kind == CLEAN]
+    changed = [result for result in results if result.condition.kind != CLEAN]
+    kinds = [(kind, list(group)) for kind, group in groupby(changed, key=lambda result: result.condition.kind)]
     rows = max(1, -(-len(kinds) // _COLUMNS))
-    lowest = min((one.accuracy for one in found), default=0.0)
+    lowest = min((result.accuracy for result in results), default=0.0)
     bottom = max(0, math.floor(10 * lowest) - 1) / 10
-    with mpl.rc_context(_LOOK):
+    with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(10, 2.1 * rows), layout="constrained")
         panels = figure.subplots(rows, _COLUMNS, sharey=True, squeeze=False).ravel()
         for axes in panels[len(kinds) :]:
             axes.set_visible(False)
         for axes, (kind, group) in zip(panels, kinds, strict=False):
-            nothing = 1.0 if kind == SCALE else 0.0
+            unchanged = 1.0 if kind == SCALE else 0.0
             points = sorted(
-                [(one.condition.amount, one) for one in group] + [(nothing, one) for one in clean], key=_first
+                [(result.condition.amount, result) for result in group] + [(unchanged, result) for result in clean],
+                key=lambda point: point[0],
             )
             amounts = [amount for amount, _ in points]
-            covered = [np.nan if one.covered_accuracy is None else one.covered_accuracy for _, one in points]
+            covered = [np.nan if result.covered_accuracy is None else result.covered_accuracy for _, result in points]
             axes.plot(amounts, covered, color=_SECOND, marker="s", label="faces that keep a label")
-            axes.plot(amounts, [one.accuracy for _, one in points], color=_FIRST, marker="o", label="all faces")
+            axes.plot(amounts, [result.accuracy for _, result in points], color=_FIRST, marker="o", label="all faces")
             axes.set(title=kind.replace("_", " "), ylim=(bottom, 1))
             axes.set_xlabel(group[0].condition.unit)
             _percent(axes, "y")
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper center", ncols=2)
-        return _svg(figure, "robustness", "Accuracy by kind and strength of what spoils the picture")
-
-
-def _first(point: tuple[float, Robust]) -> float:
-    return point[0]
+        return _svg(figure, "robustness", "Accuracy by kind and strength of the image corruption")

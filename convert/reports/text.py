@@ -1,42 +1,40 @@
-"""An evaluation as plain data and as text for the terminal."""
+"""Formats an evaluation as JSON data and as text for the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 from convert.data.fer2013 import LABELS
-from convert.evaluation.end_to_end import Detected
-from convert.evaluation.results import Evaluation, Pair, Trust
-from convert.evaluation.robustness import Robust, mean_accuracy
+from convert.evaluation.end_to_end import EndToEndResult
+from convert.evaluation.results import CalibrationResult, Evaluation, RuntimeComparison
+from convert.evaluation.robustness import SUREST_SHARE, ConditionResult, mean_accuracy
 from convert.metrics import Scores
 
-COVERED: Final = 0.9
 
-
-def to_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the evaluation as plain data: every figure with its labels, split, runtime and images."""
+def evaluation_data(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the evaluation as data for JSON: every figure with its labels, split, runtime and images."""
     raw = asdict(evaluation)
     split = {"split": evaluation.split}
-    on = {**split, "dataset": evaluation.trust.dataset, "runtime": evaluation.trust.runtime}
+    origin = {**split, "dataset": evaluation.trust.dataset, "runtime": evaluation.trust.runtime}
     raw["results"] = [{**split, **result} for result in raw["results"]]
     raw["pairs"] = [{**split, **pair} for pair in raw["pairs"]]
-    raw["trust"] = {**on, **raw["trust"]}
-    raw["robustness"] = [{**on, **row} for row in raw["robustness"]]
+    raw["trust"] = {**origin, **raw["trust"]}
+    raw["robustness"] = [{**origin, **row} for row in raw["robustness"]]
     if raw["detected"] is not None:
-        raw["detected"] = {**on, **raw["detected"]}
+        raw["detected"] = {**origin, **raw["detected"]}
     return {"schema": 1, "labels": list(LABELS), **raw}
 
 
 def percent(share: float | None) -> str:
-    """Return a share as per cent with two digits after the point, or a dash for None."""
+    """Return a share as per cent with two decimals; a dash for None."""
     return "-" if share is None else f"{100 * share:.2f} %"
 
 
-def to_table(evaluation: Evaluation) -> str:
-    """Return the evaluation for people."""
+def to_text(evaluation: Evaluation) -> str:
+    """Return the evaluation as text for the terminal."""
     lines = [
         f"model {evaluation.model}, {evaluation.split}: {evaluation.images} images "
-        f"({evaluation.dropped} left out, because Training holds them too)",
+        f"({evaluation.dropped} left out, because Training contains them too)",
         "",
         f"{'labels':<14} {'run by':<28} {'images':>6} {'accuracy':>9} {'95 % interval':>15} {'macro recall':>13}",
     ]
@@ -48,12 +46,12 @@ def to_table(evaluation: Evaluation) -> str:
             f"{low:>6.2f} - {high:>5.2f}  {percent(scores.macro_recall):>12}"
         )
     lines += [f"not in the table: {reason}" for reason in evaluation.absent]
-    lines += _pairs(evaluation.pairs) + _trust(evaluation.trust) + _detected(evaluation.detected)
+    lines += _pairs(evaluation.pairs) + _calibration(evaluation.trust) + _end_to_end(evaluation.detected)
     lines += _robustness(evaluation.robustness) + _per_label(evaluation)
     return "\n".join(lines) + "\n"
 
 
-def _pairs(pairs: Sequence[Pair]) -> list[str]:
+def _pairs(pairs: Sequence[RuntimeComparison]) -> list[str]:
     if not pairs:
         return []
     head = f"{'first':<28} {'second':<28} {'same label':>10} {'accuracy':>14}  right in one only"
@@ -65,48 +63,49 @@ def _pairs(pairs: Sequence[Pair]) -> list[str]:
     return ["", head, *rows]
 
 
-def _trust(trust: Trust) -> list[str]:
+def _calibration(trust: CalibrationResult) -> list[str]:
     curve = dict(trust.curve)
-    gain = curve[COVERED] - curve[1.0]
+    gain = curve[SUREST_SHARE] - curve[1.0]
     return [
         "",
         f"calibrated, {trust.runtime}: calibration error {percent(trust.calibration_error)}",
         f"{percent(trust.coverage)} reach the threshold for a label ({trust.unknown_below:g}), and of those "
-        f"{percent(trust.covered_accuracy)} are right",
-        f"on the surest 90 % {percent(curve[COVERED])} are right, {100 * gain:+.2f} points",
+        f"{percent(trust.covered_accuracy)} are correct",
+        f"on the most confident 90 % {percent(curve[SUREST_SHARE])} are correct, {100 * gain:+.2f} points",
     ]
 
 
-def _detected(found: Detected | None) -> list[str]:
-    if found is None:
+def _end_to_end(detected: EndToEndResult | None) -> list[str]:
+    if detected is None:
         return []
     return [
         "",
-        f"through the real detector: {found.found} of {found.faces} faces found "
-        f"({percent(found.found / found.faces)}), {found.confirmed} confirmed by the second cascade",
-        f"accuracy on the found faces {percent(found.boxed.accuracy)}, on the confirmed ones "
-        f"{percent(found.announced.accuracy)}; the found ones as FER2013 frames them {percent(found.whole.accuracy)}",
+        f"through the real detector: {detected.found} of {detected.faces} faces found "
+        f"({percent(detected.found / detected.faces)}), {detected.confirmed} confirmed by the second cascade",
+        f"accuracy on the found faces {percent(detected.boxed.accuracy)}, on the confirmed ones "
+        f"{percent(detected.announced.accuracy)}; on the found ones in FER2013's framing "
+        f"{percent(detected.whole.accuracy)}",
     ]
 
 
-def _robustness(found: Sequence[Robust]) -> list[str]:
-    if not found:
+def _robustness(results: Sequence[ConditionResult]) -> list[str]:
+    if not results:
         return []
-    lines = ["", f"{'spoilt by':<20} {'accuracy':>9}  macro recall  keep a label  of those right"]
-    for one in found:
-        condition = one.condition
-        name = f"{condition.kind} {condition.amount:.2g}" if condition.unit else "nothing"
+    lines = ["", f"{'corruption':<20} {'accuracy':>9}  macro recall  keep a label  of those right"]
+    for result in results:
+        condition = result.condition
+        name = f"{condition.kind} {condition.amount:.2g}" if condition.unit else "none"
         lines.append(
-            f"{name:<20} {percent(one.accuracy):>9} {percent(one.macro_recall):>13} {percent(one.coverage):>13} "
-            f"{percent(one.covered_accuracy):>15}"
+            f"{name:<20} {percent(result.accuracy):>9} {percent(result.macro_recall):>13} "
+            f"{percent(result.coverage):>13} {percent(result.covered_accuracy):>15}"
         )
-    return [*lines, f"mean over corruptions: {percent(mean_accuracy(found))}"]
+    return [*lines, f"mean over corruptions: {percent(mean_accuracy(results))}"]
 
 
 def _per_label(evaluation: Evaluation) -> list[str]:
-    last = evaluation.shipped
-    head = f"{last.dataset}, {last.runtime}: rows are what people said, columns what the model said"
-    return ["", head, *_confusion(last.scores)]
+    shipped = evaluation.shipped
+    head = f"{shipped.dataset}, {shipped.runtime}: rows are true labels, columns predicted labels"
+    return ["", head, *_confusion(shipped.scores)]
 
 
 def _confusion(scores: Scores) -> list[str]:

@@ -1,1 +1,1 @@
-"""Loads, converts and runs models: Keras, and TensorFlow Lite by two interpreters."""
+"""Loads, converts and runs models: Keras, and TensorFlow Lite with two interpreters."""

@@ -1,1 +1,1 @@
-"""Trains a float model from a recipe; a run folder resumes after an interruption."""
+"""Trains a float model by a recipe. An interrupted run resumes from its folder."""

@@ -1,4 +1,4 @@
-"""What a training run reached, epoch by epoch, as its folder remembers it."""
+"""Reads and writes a training run's history, one line of JSON per epoch."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,9 +12,10 @@ HISTORY: Final = "history.jsonl"
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch: its training loss, the accuracy on PublicTest after it, and the side of its pictures.
+    """One epoch of a run.
 
-    `epoch` counts from 1 in each stage.
+    `side_px`: side of the images. `epoch`: counts from 1 in each stage. `loss`: training loss. `public_test`:
+    accuracy on PublicTest after the epoch.
     """
 
     side_px: int
@@ -24,13 +25,16 @@ class Epoch:
 
 
 def append_epoch(run: Path, epoch: Epoch) -> None:
-    """Add a line to a run folder's history. Raises OSError."""
+    """Append an epoch to the history in a run folder. Raises OSError."""
     with (run / HISTORY).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(epoch)) + "\n")
 
 
 def read_history(run: Path) -> tuple[Epoch, ...]:
-    """Read a run folder's history, oldest first. Raises ConvertError where there is none or a line is no epoch."""
+    """Read the history in a run folder, oldest epoch first.
+
+    Raises ConvertError where the file is missing or empty, or a line is not an epoch.
+    """
     path = run / HISTORY
     try:
         raw = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -48,5 +52,5 @@ def read_history(run: Path) -> tuple[Epoch, ...]:
 
 
 def stage_starts(epochs: tuple[Epoch, ...]) -> list[int]:
-    """Return the places, from 0, at which a stage after the first begins: its epochs count from 1 again."""
+    """Return the indexes of the epochs with which the second and later stages begin: their count restarts at 1."""
     return [at for at in range(1, len(epochs)) if epochs[at].epoch <= epochs[at - 1].epoch]

@@ -1,4 +1,4 @@
-"""MobileNetV2 with a grey input, two dense layers and softmax."""
+"""Builds the classifier: MobileNetV2 on one grey channel, dense layers, softmax."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -11,14 +11,13 @@ from convert.data.fer2013 import LABELS
 from convert.errors import ConvertError
 from convert.training.recipe import Recipe
 
-BACKBONE_NAME: Final = "backbone"
 _FIRST_CONVOLUTION: Final = "Conv1"
 _LAST_BLOCK: Final = 16
 _AFTER_BACKBONE: Final = "pool"
 
 
 def imagenet_weights(data: Path, alpha: float) -> Path:
-    """Return the ImageNet weights file for a width. Raises ConvertError where there is none."""
+    """Return the file of ImageNet weights for a width. Raises ConvertError where it does not exist."""
     path = data / f"mobilenet_v2_{alpha:g}_imagenet_notop.weights.h5".replace("_1_", "_1.0_")
     if not path.is_file():
         msg = f"no ImageNet weights for alpha {alpha:g}: {path} does not exist"
@@ -35,8 +34,8 @@ def _backbone(side_px: int, channels: int, alpha: float) -> Any:  # noqa: ANN401
 def grey_backbone(side_px: int, alpha: float, weights: Path | None) -> Any:  # noqa: ANN401
     """Build MobileNetV2 for one grey channel from RGB ImageNet weights.
 
-    Three equal channels are one: the first convolution's kernel is summed over its input channels,
-    which gives exactly what the RGB network gives for a grey picture.
+    The first convolution's kernel is summed over its input channels, which gives exactly the RGB network's
+    output for an image with three equal channels.
     """
     grey = _backbone(side_px, 1, alpha)
     if weights is None:
@@ -51,8 +50,8 @@ def grey_backbone(side_px: int, alpha: float, weights: Path | None) -> Any:  # n
     return grey
 
 
-def build(recipe: Recipe, side_px: int, weights: Path | None) -> Any:  # noqa: ANN401
-    """Build the classifier: float32 (n, side, side, 1) in -1..1 to probabilities (n, 7) over `LABELS`."""
+def build_network(recipe: Recipe, side_px: int, weights: Path | None) -> Any:  # noqa: ANN401
+    """Build the classifier of float32 (n, side, side, 1) in -1..1; its outputs (n, 7) are probabilities of `LABELS`."""
     backbone = grey_backbone(side_px, recipe.alpha, weights)
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -67,18 +66,18 @@ def build(recipe: Recipe, side_px: int, weights: Path | None) -> Any:  # noqa: A
     return keras.Model(backbone.input, output, name="emotion_edge")
 
 
-def train_from(model: Any, first_block: int) -> None:  # noqa: ANN401
-    """Let the layers before MobileNetV2's block number `first_block` keep weights and statistics.
+def freeze_before(model: Any, first_block: int) -> None:  # noqa: ANN401
+    """Freeze the layers before MobileNetV2's block number `first_block`, weights and statistics.
 
-    Block 17 does not exist: then everything up to the pooling is kept.
+    Block 17 does not exist: it freezes everything up to the pooling.
     """
-    opening = f"block_{first_block}_" if first_block <= _LAST_BLOCK else _AFTER_BACKBONE
-    learns = first_block == 0
+    prefix = f"block_{first_block}_" if first_block <= _LAST_BLOCK else _AFTER_BACKBONE
+    trainable = first_block == 0
     for layer in model.layers:
-        learns = learns or layer.name.startswith(opening)
-        layer.trainable = learns
+        trainable = trainable or layer.name.startswith(prefix)
+        layer.trainable = trainable
 
 
 def to_input(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Map grey uint8 (n, h, w) to the model's float32 (n, h, w, 1) in -1..1."""
+    """Convert grey uint8 (n, h, w) to the network's input, float32 (n, h, w, 1) in -1..1."""
     return (images.astype(np.float32) / 127.5 - 1.0)[..., None]

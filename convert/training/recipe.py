@@ -1,4 +1,4 @@
-"""What a training run does, as data: saved with the run, so that it can be read, resumed, repeated."""
+"""Training recipes: all settings of a run as data, saved with the run, and the named recipes."""
 
 import json
 import math
@@ -10,27 +10,27 @@ import msgspec
 
 from convert.data.augment import CAMERA, GENTLE, Augmentation
 from convert.errors import ConvertError
+from convert.files import write_json
 
 _FINAL_LEARNING_RATE: Final = 0.01
-"""Share of the peak at which the cosine ends."""
-_FIRST_STEP: Final = 0.01
-"""Warm-up starts at this share of an epoch: a rate of 0 would waste the first batches."""
-_SMALLEST_INPUT_PX: Final = 32
+"""Learning rate at the end of a stage's cosine decay, share of its peak."""
+_WARMUP_START: Final = 0.01
+"""Share of an epoch at which the warm-up begins: a rate of 0 would waste the first batches."""
+_MIN_INPUT_PX: Final = 32
 """MobileNetV2 halves its input five times."""
 HEAD_ONLY: Final = 17
-"""`first_block` of a stage that trains the dense layers and nothing of MobileNetV2's 17 blocks (0 to 16)."""
+"""`first_block` of a stage that trains only the dense layers and none of MobileNetV2's 17 blocks (0 to 16)."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stretch of training at one input size, with its own cosine decay of the learning rate.
+    """One stage of a run: training at one input size, with its own cosine decay of the learning rate.
 
-    `first_block`: MobileNetV2's blocks before this one keep their weights and statistics (0 trains
-    all, `HEAD_ONLY` the dense layers alone). Blocks 0 to 2 hold 1 % of the weights and 40 % of the
-    time of a step. `class_weight_power`: exponent on the inverse class frequency (0 off, 1 balanced).
-    `leader_share`: how much of each target is the leading label for certain, which is what accuracy
-    asks for; the rest are the votes. `mixup`: alpha of the Beta distribution from which each batch
-    draws how much of another view each view carries (Zhang et al. 2018); 0 mixes nothing.
+    `first_block`: MobileNetV2's blocks before this one are frozen, weights and statistics (0: none is
+    frozen, `HEAD_ONLY`: all). Blocks 0 to 2 hold 1 % of the weights and 40 % of the time of a step.
+    `class_weight_power`: exponent on the inverse class frequency (0: off, 1: balanced). `leader_share`:
+    share of the one-hot leading label in each target, which accuracy rewards; the rest are the votes.
+    `mixup`: alpha of the Beta distribution of the mixing coefficient (Zhang et al. 2018); 0: no mixing.
     """
 
     side_px: int
@@ -43,30 +43,30 @@ class Stage:
     augmentation: Augmentation = CAMERA
 
     def __post_init__(self) -> None:
-        """Raise ValueError on what cannot be trained."""
-        if self.side_px < _SMALLEST_INPUT_PX or self.epochs < 1 or self.peak_learning_rate <= 0:
-            msg = f"a stage needs side_px >= {_SMALLEST_INPUT_PX}, epochs >= 1, peak_learning_rate > 0, not {self}"
+        """Raise ValueError for settings that cannot be trained."""
+        if self.side_px < _MIN_INPUT_PX or self.epochs < 1 or self.peak_learning_rate <= 0:
+            msg = f"a stage needs side_px >= {_MIN_INPUT_PX}, epochs >= 1, peak_learning_rate > 0, not {self}"
             raise ValueError(msg)
         if not 0 <= self.first_block <= HEAD_ONLY:
-            msg = f"first_block = {self.first_block}: a block's number, 0 to {HEAD_ONLY}"
+            msg = f"first_block = {self.first_block} must be a block's number, 0 to {HEAD_ONLY}"
             raise ValueError(msg)
         if not (0 <= self.leader_share <= 1 and self.mixup >= 0):
-            msg = f"leader_share = {self.leader_share}, mixup = {self.mixup}: a share, and a number of at least 0"
+            msg = f"leader_share = {self.leader_share} must be 0 to 1, and mixup = {self.mixup} at least 0"
             raise ValueError(msg)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a run learns.
+    """All settings that determine what a run learns.
 
-    `alpha`: width of MobileNetV2. `dense_units`: of the layers between pooling and softmax. `dropout`:
-    before each dense layer. `labels`: soft FER+ votes, or FER2013's own labels. `teacher_share`: how
-    much of each target is what a teacher says of the same view, 0 without a teacher.
-    `batch_norm_momentum`: Keras' 0.999 averages over some thousand batches, which is most of a run, so
-    that validation lags the weights by points; 0.95 follows within a hundred batches. `average_decay`:
-    of the running average of the weights, which is what is validated and kept, per batch; 0 keeps the
-    weights themselves. `warmup_epochs`: linear ramp at the start of the first stage only. `rebalance`: shift the result
-    towards rare labels at the end (`convert.training.logit_adjustment`).
+    `alpha`: width of MobileNetV2. `dense_units`: units of the layers between pooling and softmax.
+    `dropout`: rate before each dense layer. `labels`: soft FER+ votes, or FER2013's own labels.
+    `teacher_share`: share of the teacher's probabilities in each target, 0 without a teacher.
+    `batch_norm_momentum`: Keras' 0.999 averages over some thousand batches, which is most of a run, so that
+    validation lags the weights by points; 0.95 follows within a hundred batches. `average_decay`: decay per
+    batch of the exponential moving average of the weights, which is validated and kept; 0 keeps the weights
+    themselves. `warmup_epochs`: linear ramp at the start of the first stage only. `rebalance`: adjust the
+    final logits towards rare labels (`convert.training.logit_adjustment`).
     """
 
     name: str = "normal"
@@ -85,20 +85,26 @@ class Recipe:
     stages: tuple[Stage, ...] = (Stage(64, 12, 1e-3), Stage(96, 8, 3e-4))
 
     def __post_init__(self) -> None:
-        """Raise ValueError on what cannot be trained."""
+        """Raise ValueError for settings that cannot be trained."""
         if not self.stages or self.batch_size < 1:
             msg = "a recipe needs at least one stage and a batch_size of at least 1"
             raise ValueError(msg)
         if not (0 <= self.average_decay < 1 and 0 <= self.teacher_share <= 1):
-            msg = f"average_decay = {self.average_decay}, teacher_share = {self.teacher_share}: both are shares below 1"
+            msg = (
+                f"average_decay = {self.average_decay} must be at least 0 and below 1, "
+                f"and teacher_share = {self.teacher_share} 0 to 1"
+            )
             raise ValueError(msg)
 
     def save(self, path: Path) -> None:
-        """Write the recipe as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        """Write the recipe as JSON. Raises OSError."""
+        write_json(path, asdict(self))
 
     def scaled(self, factor: float) -> "Recipe":
-        """Return the recipe with each stage's epochs multiplied, at least one each."""
+        """Return the recipe with the epochs of each stage multiplied by `factor`, at least one each.
+
+        Raises ConvertError for a factor that is not above 0.
+        """
         if not factor > 0:
             msg = f"--epochs-scale must be above 0, not {factor:g}"
             raise ConvertError(msg)
@@ -107,7 +113,7 @@ class Recipe:
 
     @staticmethod
     def load(path: Path) -> "Recipe":
-        """Read what `save` wrote. Raises ConvertError on anything else."""
+        """Read a recipe's JSON file. Raises ConvertError where it is missing or is not a recipe."""
         try:
             raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             known = {field.name for field in fields(Recipe)}
@@ -122,12 +128,12 @@ class Recipe:
 
 
 def learning_rate(recipe: Recipe, stage: int, epoch: float) -> float:
-    """Return the rate at a (fractional) epoch of a stage: linear warm-up in the first, then cosine."""
-    plan = recipe.stages[stage]
+    """Return the learning rate at a fractional epoch of a stage: linear warm-up in the first stage, cosine decay."""
+    settings = recipe.stages[stage]
     if stage == 0 and epoch < recipe.warmup_epochs:
-        return plan.peak_learning_rate * max(epoch, _FIRST_STEP) / recipe.warmup_epochs
-    share = _FINAL_LEARNING_RATE + (1 - _FINAL_LEARNING_RATE) * 0.5 * (1 + math.cos(math.pi * epoch / plan.epochs))
-    return plan.peak_learning_rate * share
+        return settings.peak_learning_rate * max(epoch, _WARMUP_START) / recipe.warmup_epochs
+    share = _FINAL_LEARNING_RATE + (1 - _FINAL_LEARNING_RATE) * 0.5 * (1 + math.cos(math.pi * epoch / settings.epochs))
+    return settings.peak_learning_rate * share
 
 
 _EARLY: Final = Augmentation(
@@ -141,27 +147,27 @@ _EARLY: Final = Augmentation(
         "jpeg": 0.15,
     }
 )
-"""Without what is rare in a room: first it has to learn faces."""
+"""Without glasses, masks, low light and backlight, which are rare: for stages that learn what a face is."""
 
 NORMAL: Final = Recipe(
     stages=(
         Stage(64, 12, 1e-3, augmentation=_EARLY),
         Stage(96, 8, 3e-4, augmentation=_EARLY),
-        # 112 pixels give the last blocks 4x4 places instead of 3x3.
+        # At 112 pixels the last blocks see 4x4 positions instead of 3x3.
         Stage(112, 18, 6e-4, first_block=3, class_weight_power=0.3, leader_share=0.3, mixup=0.2),
         Stage(112, 6, 1.5e-4, first_block=3, class_weight_power=0.3, leader_share=0.3, augmentation=GENTLE),
     )
 )
 
 _CLASSIC: Final = Augmentation(rotation_deg=15.0, scale=(0.9, 1.1), shift=0.1)
-"""Turned, zoomed, shifted, mirrored: what transfer-learning recipes usually do, and no more."""
+"""Rotation, zoom, shift and mirroring: the usual augmentation of transfer learning."""
 
 _LIGHT: Final = Augmentation(rotation_deg=15.0, scale=(0.95, 1.08), shift=0.05)
-"""FER2013's own crops, hardly moved."""
+"""FER2013's own framing with small changes."""
 
 RECIPES: Final = {
     "normal": NORMAL,
-    # 88 pixels leave the last blocks 3x3 places, and a run takes less than a quarter of one of normal.
+    # At 88 pixels the last blocks see 3x3 positions, and one inference takes less than a quarter of that of normal.
     "small": replace(
         NORMAL,
         name="small",
@@ -173,7 +179,7 @@ RECIPES: Final = {
             Stage(88, 8, 6e-4, class_weight_power=0.3, leader_share=0.3, augmentation=GENTLE),
         ),
     ),
-    # Judged by the labels of most published figures; never shipped: people disagree with a third of them.
+    # Trained on the labels of most published figures. Never shipped: people disagree with a third of these labels.
     "fer2013": replace(
         NORMAL,
         name="fer2013",
@@ -181,11 +187,11 @@ RECIPES: Final = {
         stages=(
             Stage(64, 10, 1e-3, first_block=3, augmentation=_EARLY),
             Stage(112, 8, 5e-4, first_block=3, mixup=0.2, augmentation=GENTLE),
-            # It is judged on pictures as they are, and no camera will ever see it.
+            # This model is evaluated on FER2013's own images only and never runs behind a camera.
             Stage(112, 5, 4e-4, first_block=3, class_weight_power=0.0, augmentation=_LIGHT),
         ),
     ),
-    # The model card that this project started from: nothing but a head on ImageNet's features.
+    # The model card that this project started from: dense layers on frozen ImageNet features.
     "transfer-head": Recipe(
         name="transfer-head",
         dense_units=(128, 64),
@@ -193,17 +199,17 @@ RECIPES: Final = {
         rebalance=False,
         stages=(Stage(96, 10, 1e-3, first_block=HEAD_ONLY, class_weight_power=1.0, augmentation=_CLASSIC),),
     ),
-    # Two minutes on two cores: to see that everything runs, not to get a model.
+    # Two minutes on two cores: tests the whole path, and gives no useful model.
     "smoke": Recipe(name="smoke", alpha=0.35, stages=(Stage(32, 1, 1e-3), Stage(48, 1, 3e-4))),
 }
 
 
 def find_recipe(name_or_path: str) -> Recipe:
-    """Return a named recipe or read one from a file. Raises ConvertError for neither."""
+    """Return a named recipe, or read one from a file. Raises ConvertError where there is neither."""
     if name_or_path in RECIPES:
         return RECIPES[name_or_path]
     path = Path(name_or_path)
     if not path.exists():
-        msg = f"there is no recipe {name_or_path!r}: named ones are {', '.join(RECIPES)}; or give a recipe's JSON file"
+        msg = f"there is no recipe {name_or_path!r}: use {', '.join(RECIPES)}, or a recipe's JSON file"
         raise ConvertError(msg)
     return Recipe.load(path)

@@ -1,4 +1,4 @@
-"""Training: coarse to fine, from ImageNet weights, towards FER+ vote distributions; resumable."""
+"""Trains in stages of growing image size, from ImageNet weights to FER+ vote distributions; runs resume."""
 
 import json
 import time
@@ -11,35 +11,34 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.data.augment import plain
-from convert.data.fer2013 import labelled, load_split, training_rows, without_duplicates_of
+from convert.data.augment import resize_face
+from convert.data.fer2013 import load_split, training_rows, with_majority, without_duplicates_of
 from convert.errors import ConvertError
-from convert.files import write_atomically
-from convert.training.batches import Views, targets
-from convert.training.distillation import Teacher
+from convert.files import replace_file, write_atomically
+from convert.progress import PrintLine, minutes_left
+from convert.training.batches import TrainingBatches, soft_targets
+from convert.training.distillation import load_teacher
 from convert.training.history import Epoch, append_epoch
-from convert.training.logit_adjustment import choose_strength, label_shares, shift
-from convert.training.network import build, imagenet_weights, to_input, train_from
+from convert.training.logit_adjustment import adjust_bias, choose_strength, label_shares
+from convert.training.network import build_network, freeze_before, imagenet_weights, to_input
 from convert.training.recipe import Recipe, Stage, learning_rate
 
 BEST: Final = "best.keras"
 STATE: Final = "state.json"
 RECIPE: Final = "recipe.json"
-_UNBALANCED: Final = "unbalanced.keras"
-"""What best.keras was before rare labels were favoured."""
+_UNADJUSTED: Final = "unbalanced.keras"
+"""Copy of best.keras from before the logit adjustment."""
 
 _GRADIENT_NORM: Final = 1.0
-_AVERAGED_EVERY: Final = 8
-"""Batches between two looks of the average at the weights: each copies them all."""
-
-Say = Callable[[str], None]
+_AVERAGE_INTERVAL: Final = 8
+"""Batches between two updates of the average: each update copies all weights."""
 
 
 @dataclass
 class _State:
-    """How far a run is: `epoch` whole epochs of stage number `stage`; `best`: accuracy of best.keras.
+    """Progress of a run: `epoch` whole epochs of stage number `stage`; `best`: accuracy of best.keras.
 
-    `rebalanced`: strength of the shift that best.keras has been given, None until it is chosen.
+    `rebalanced`: strength of the logit adjustment in best.keras, None until it is chosen.
     """
 
     stage: int = 0
@@ -48,7 +47,7 @@ class _State:
     rebalanced: float | None = None
 
 
-class _Rate(keras.callbacks.Callback):  # type: ignore[misc]
+class _LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
     """Sets the learning rate before each batch."""
 
     def __init__(self, recipe: Recipe, stage: int, epoch: int, batches: int) -> None:
@@ -60,16 +59,16 @@ class _Rate(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.optimizer.learning_rate.assign(self._at(batch))
 
 
-class _Average(keras.callbacks.Callback):  # type: ignore[misc]
-    """A running average of all weights and statistics, which wander less than the weights themselves."""
+class _WeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps an exponential moving average of all weights and statistics, which varies less than they do."""
 
     def __init__(self, decay: float, values: list[NDArray[np.float32]]) -> None:
         super().__init__()
-        self._decay, self.values = decay**_AVERAGED_EVERY, values
+        self._decay, self.values = decay**_AVERAGE_INTERVAL, values
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         del logs
-        if batch % _AVERAGED_EVERY == 0:
+        if batch % _AVERAGE_INTERVAL == 0:
             for average, weight in zip(self.values, self.model.get_weights(), strict=True):
                 np.add(average, (1 - self._decay) * (weight - average), out=average)
 
@@ -84,7 +83,7 @@ def _compiled(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
 
 
 def _seed_dropout(model: Any, seed: int, epoch: int) -> None:  # noqa: ANN401
-    """Make dropout a function of seed, layer, epoch and batch: a checkpoint does not carry its state."""
+    """Make dropout depend on seed, layer, epoch and batch only: a checkpoint does not carry its state."""
     for number, layer in enumerate(model.layers):
         generator = getattr(layer, "seed_generator", None)
         if generator is not None:
@@ -92,9 +91,9 @@ def _seed_dropout(model: Any, seed: int, epoch: int) -> None:  # noqa: ANN401
 
 
 def _resumed(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
-    """Give a loaded model the optimizer of the recipe, in the loaded one's state.
+    """Give a loaded model the recipe's optimizer in the state of the loaded optimizer.
 
-    A checkpoint does not carry which variables are free of weight decay.
+    A checkpoint does not carry which variables are excluded from weight decay.
     """
     state = [np.asarray(variable) for variable in model.optimizer.variables]
     _compiled(model, recipe).optimizer.build(model.trainable_variables)
@@ -103,39 +102,42 @@ def _resumed(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
     return model
 
 
-def save_bare(model: Any, path: Path) -> None:  # noqa: ANN401
-    """Write architecture and weights, no optimizer state, which is twice the size of the weights."""
+def save_without_optimizer(model: Any, path: Path) -> None:  # noqa: ANN401
+    """Write architecture and weights without the optimizer's state, which is twice the size of the weights."""
     # A new Model over the same layers was never compiled, so there is no optimizer to save.
     bare = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial_{path.name}")
-    bare.save(partial)
-    partial.replace(path)
+    replace_file(path, bare.save)
 
 
-class _Run:
+def best_model(run: Path) -> Path:
+    """Return the best model's file of a run folder. Raises ConvertError where the run has none yet."""
+    path = run / BEST
+    if not path.is_file():
+        msg = f"{run} does not contain a finished run: {path} does not exist"
+        raise ConvertError(msg)
+    return path
+
+
+class _TrainingRun:
     """One training run in its folder."""
 
-    def __init__(self, recipe: Recipe, data: Path, folder: Path, say: Say, teacher: Path | None) -> None:
-        if (teacher is None) != (recipe.teacher_share == 0):
-            wants = "learns from a teacher: give --teacher FILE" if teacher is None else "has teacher_share 0"
-            msg = f"recipe {recipe.name} {wants}"
-            raise ConvertError(msg)
-        self._recipe, self._data, self._folder, self._say = recipe, data, folder, say
-        self._teacher = None if teacher is None else Teacher(teacher)
+    def __init__(self, recipe: Recipe, data: Path, folder: Path, print_line: PrintLine, teacher: Path | None) -> None:
+        self._recipe, self._data, self._folder, self._print_line = recipe, data, folder, print_line
+        self._teacher = load_teacher(recipe, teacher)
         self._state = self._open()
         everything = load_split(data, "Training")
         validation = without_duplicates_of(load_split(data, "PublicTest"), everything)
         if recipe.labels == "ferplus":
-            self._training, self._validation = training_rows(everything), labelled(validation)
-            self._wanted = self._validation.majority
+            self._training, self._validation = training_rows(everything), with_majority(validation)
+            self._validation_labels = self._validation.majority
         else:
-            self._training, self._validation, self._wanted = everything, validation, validation.original
-        self._work = 0.0
+            self._training, self._validation = everything, validation
+            self._validation_labels = validation.original
+        self._work_done = 0.0
         self._started = time.monotonic()
 
     def _open(self) -> _State:
-        """Make the folder, or find how far the run in it is. Raises ConvertError for another recipe's."""
+        """Create the folder, or read the state of the run in it. Raises ConvertError for another recipe's run."""
         self._folder.mkdir(parents=True, exist_ok=True)
         recipe = self._folder / RECIPE
         if recipe.exists() and Recipe.load(recipe) != self._recipe:
@@ -149,113 +151,114 @@ class _Run:
         # One file per epoch, named by the state: whenever the run is killed, state and weights agree.
         return self._folder / f"stage{stage}_epoch{epoch}.keras"
 
-    def _averaged(self, stage: int, epoch: int) -> Path:
+    def _average_file(self, stage: int, epoch: int) -> Path:
         return self._folder / f"stage{stage}_epoch{epoch}.npz"
 
-    def _remember(self, stage: int, epoch: int) -> None:
+    def _save_state(self, stage: int, epoch: int) -> None:
         self._state.stage, self._state.epoch = stage, epoch
         write_atomically(self._folder / STATE, json.dumps(asdict(self._state)).encode())
 
     def train(self) -> Path:
-        """Train all stages that are left and return the best model's file."""
-        self._say(
-            f"training on {len(self._training)} faces, choosing on {len(self._validation)} of PublicTest; "
+        """Train all remaining stages and return the best model's file."""
+        self._print_line(
+            f"training on {len(self._training)} faces, validating on {len(self._validation)} of PublicTest; "
             f"recipe {self._recipe.name}"
         )
         for number in range(self._state.stage, len(self._recipe.stages)):
             self._train_stage(number)
-            self._remember(number + 1, 0)
+            self._save_state(number + 1, 0)
         if self._recipe.rebalance and self._state.rebalanced is None:
-            self._rebalance()
+            self._adjust_logits()
         return self._folder / BEST
 
-    def _rebalance(self) -> None:
-        """Shift the best model towards rare labels, as far as PublicTest says it costs nothing."""
-        best, before = self._folder / BEST, self._folder / _UNBALANCED
+    def _adjust_logits(self) -> None:
+        """Adjust the best model's logits towards rare labels, by the strength chosen on PublicTest."""
+        best, before = self._folder / BEST, self._folder / _UNADJUSTED
         if not before.exists():
             write_atomically(before, best.read_bytes())
-        # From the copy: killed before the state is written, this begins again and shifts once.
+        # The copy is the start: a run that is killed before the state is written repeats this and adjusts once.
         model = keras.models.load_model(before, compile=False)
-        shares = label_shares(targets(self._training, self._recipe))
+        shares = label_shares(soft_targets(self._training, self._recipe))
         probabilities = self._probabilities(model, self._recipe.stages[-1].side_px)
-        found = choose_strength(probabilities, self._wanted, shares)
-        shift(model, found.strength, shares)
-        save_bare(model, best)
-        self._state.rebalanced = found.strength
-        self._remember(len(self._recipe.stages), 0)
-        self._say(
-            f"rare labels favoured by {found.strength:g}: PublicTest {100 * found.accuracy_before:.1f} % -> "
-            f"{100 * found.accuracy:.1f} %, macro recall {100 * found.macro_recall_before:.1f} % -> "
-            f"{100 * found.macro_recall:.1f} %"
+        chosen = choose_strength(probabilities, self._validation_labels, shares)
+        adjust_bias(model, chosen.strength, shares)
+        save_without_optimizer(model, best)
+        self._state.rebalanced = chosen.strength
+        self._save_state(len(self._recipe.stages), 0)
+        self._print_line(
+            f"logits adjusted towards rare labels, strength {chosen.strength:g}: "
+            f"PublicTest {100 * chosen.accuracy_before:.1f} % -> {100 * chosen.accuracy:.1f} %, "
+            f"macro recall {100 * chosen.macro_recall_before:.1f} % -> {100 * chosen.macro_recall:.1f} %"
         )
 
     def _probabilities(self, model: Any, side_px: int) -> NDArray[np.float32]:  # noqa: ANN401
-        """Return what a model says of the validation faces (n, 7)."""
-        inputs = to_input(np.stack([plain(image, side_px) for image in self._validation.images]))
+        """Return a model's probabilities (n, 7) for the validation faces."""
+        inputs = to_input(np.stack([resize_face(image, side_px) for image in self._validation.images]))
         return np.asarray(model.predict(inputs, batch_size=256, verbose=0), dtype=np.float32)
 
     def _model(self, number: int) -> Any:  # noqa: ANN401
-        """Load the stage's last checkpoint, or build it from ImageNet or from the stage before."""
+        """Load the stage's last checkpoint, or build the model from ImageNet or from the previous stage."""
         if self._state.epoch:
             return _resumed(keras.models.load_model(self._checkpoint(number, self._state.epoch)), self._recipe)
         stage = self._recipe.stages[number]
-        # The dense layers' first weights are drawn; everything after them has a seed of its own.
+        # Only the dense layers' first weights come from this seed; everything later has a seed of its own.
         keras.utils.set_random_seed(self._recipe.seed)
         weights = imagenet_weights(self._data, self._recipe.alpha) if number == 0 else None
-        model = build(self._recipe, stage.side_px, weights)
+        model = build_network(self._recipe, stage.side_px, weights)
         if number:
-            model.set_weights(_read_average(self._averaged(number - 1, self._recipe.stages[number - 1].epochs)))
-        train_from(model, stage.first_block)
+            model.set_weights(_read_average(self._average_file(number - 1, self._recipe.stages[number - 1].epochs)))
+        freeze_before(model, stage.first_block)
         return _compiled(model, self._recipe)
 
     def _train_stage(self, number: int) -> None:
         stage = self._recipe.stages[number]
         model = self._model(number)
-        before = self._averaged(number, self._state.epoch)
-        average = _Average(
-            self._recipe.average_decay, _read_average(before) if self._state.epoch else model.get_weights()
+        previous = self._average_file(number, self._state.epoch)
+        average = _WeightAverage(
+            self._recipe.average_decay, _read_average(previous) if self._state.epoch else model.get_weights()
         )
         for epoch in range(self._state.epoch, stage.epochs):
-            batches = Views(self._training, self._recipe, number, epoch, self._teacher)
-            rate = _Rate(self._recipe, number, epoch, len(batches))
-            _seed_dropout(model, self._recipe.seed, batches.draw)
-            # `Views` has drawn the order already; Keras would draw another from a generator of its own.
+            batches = TrainingBatches(self._training, self._recipe, number, epoch, self._teacher)
+            rate = _LearningRate(self._recipe, number, epoch, len(batches))
+            _seed_dropout(model, self._recipe.seed, batches.epoch_id)
+            # `TrainingBatches` has drawn the order already; Keras would shuffle with a generator of its own.
             result = model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[rate, average])
             model.save(self._checkpoint(number, epoch + 1))
-            reached = self._validate(model, average, number, epoch)
-            self._remember(number, epoch + 1)
+            accuracy = self._validate(model, average, number, epoch)
+            self._save_state(number, epoch + 1)
             self._checkpoint(number, epoch).unlink(missing_ok=True)
-            self._averaged(number, epoch).unlink(missing_ok=True)
-            self._report(stage, epoch, float(result.history["loss"][-1]), reached)
+            self._average_file(number, epoch).unlink(missing_ok=True)
+            self._finish_epoch(stage, epoch, float(result.history["loss"][-1]), accuracy)
 
-    def _validate(self, model: Any, average: _Average, number: int, epoch: int) -> float:  # noqa: ANN401
-        """Save the average and return its accuracy; keep it as the best model where the last stage gave it."""
-        with self._averaged(number, epoch + 1).open("wb") as file:
+    def _validate(self, model: Any, average: _WeightAverage, number: int, epoch: int) -> float:  # noqa: ANN401
+        """Save the average and return its accuracy. In the last stage, keep it where it is the best so far."""
+        with self._average_file(number, epoch + 1).open("wb") as file:
             np.savez(file, *average.values)
         weights = model.get_weights()
         model.set_weights(average.values)
         predicted = self._probabilities(model, self._recipe.stages[number].side_px).argmax(axis=1)
-        reached = float((predicted == self._wanted).mean())
-        if number == len(self._recipe.stages) - 1 and reached >= self._state.best:
-            self._state.best = reached
-            save_bare(model, self._folder / BEST)
+        accuracy = float((predicted == self._validation_labels).mean())
+        if number == len(self._recipe.stages) - 1 and accuracy >= self._state.best:
+            self._state.best = accuracy
+            save_without_optimizer(model, self._folder / BEST)
         model.set_weights(weights)
-        return reached
+        return accuracy
 
-    def _left(self) -> float:
-        """Work that is left, in pixels per training face."""
+    def _work_left(self) -> float:
+        """Remaining work, in pixels per training face."""
         stages = self._recipe.stages
         done = sum(stage.epochs * stage.side_px**2 for stage in stages[: self._state.stage])
         done += self._state.epoch * stages[self._state.stage].side_px ** 2
         return float(sum(stage.epochs * stage.side_px**2 for stage in stages) - done)
 
-    def _report(self, stage: Stage, epoch: int, loss: float, reached: float) -> None:
-        self._work += stage.side_px**2
-        minutes = (time.monotonic() - self._started) / self._work * self._left() / 60
-        append_epoch(self._folder, Epoch(stage.side_px, epoch + 1, loss, reached))
-        self._say(
+    def _finish_epoch(self, stage: Stage, epoch: int, loss: float, accuracy: float) -> None:
+        """Append an epoch to the history and print it."""
+        self._work_done += stage.side_px**2
+        minutes = minutes_left(time.monotonic() - self._started, self._work_done, self._work_left())
+        append_epoch(self._folder, Epoch(stage.side_px, epoch + 1, loss, accuracy))
+        self._print_line(
             f"{stage.side_px} px, epoch {epoch + 1} of {stage.epochs}: loss {loss:.3f}, "
-            f"PublicTest {100 * reached:.1f} %, about {minutes:.0f} minutes left"
+            f"PublicTest {100 * accuracy:.1f} %, about {minutes:.0f} minutes left"
         )
 
 
@@ -264,12 +267,11 @@ def _read_average(path: Path) -> list[NDArray[np.float32]]:
         return [file[name] for name in file.files]
 
 
-def train(recipe: Recipe, data: Path, run: Path, say: Say, teacher: Path | None = None) -> Path:
-    """Train into the folder `run` and return the best float model, chosen on PublicTest.
+def train(recipe: Recipe, data: Path, run: Path, print_line: PrintLine, teacher: Path | None = None) -> Path:
+    """Train in the folder `run` and return the file of the float model with the best accuracy on PublicTest.
 
-    `teacher`: the float model that a recipe with a `teacher_share` learns from.
-
-    A run that was interrupted goes on from its last whole epoch. Raises ConvertError on bad data,
-    where `run` holds a run of another recipe, and where recipe and `teacher` do not belong together.
+    `teacher`: the float model from which a recipe with a `teacher_share` learns. An interrupted run resumes
+    after its last whole epoch. Raises ConvertError for unusable data, where `run` contains a run of another
+    recipe, and where recipe and `teacher` do not fit.
     """
-    return _Run(recipe, data, run, say, teacher).train()
+    return _TrainingRun(recipe, data, run, print_line, teacher).train()
