@@ -8,9 +8,10 @@ from typing import Final
 
 from convert.data.fer2013 import LABELS
 from convert.errors import ConvertError
-from convert.event_tuning import face_sequences, scenes
+from convert.event_tuning import face_sequences
 from convert.event_tuning.ground_truth import EventScore, score_announcements
 from convert.event_tuning.replay import RecordedTrack, replay, smoothed
+from convert.event_tuning.scenes import SCENES, Scene, record_frames, record_scene
 from convert.progress import PrintLine
 from edge.classifier import Classifier
 from edge.config import EventsConfig
@@ -50,7 +51,7 @@ class Workload:
 
     people: int
     seconds: float = face_sequences.SECONDS
-    scenes: Sequence[scenes.Scene] = scenes.SCENES
+    scenes: Sequence[Scene] = SCENES
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,10 @@ def record(classifier: Classifier, data: Path, print_line: PrintLine, workload: 
         ("faces", rate): [face_sequences.subsampled(track, every) for track in people] for every, rate in RATES
     }
     for number, scene in enumerate(workload.scenes):
-        frames = scenes.record_frames(scene, classifier)
+        frames = record_frames(scene, classifier)
         print_line(f"scene {number + 1} of {len(workload.scenes)} recorded: {scene.name}")
         for every, rate in RATES:
-            tracks = scenes.record_scene(scene, frames, every, len(classifier.labels))
+            tracks = record_scene(scene, frames, every, len(classifier.labels))
             recordings.setdefault(("scenes", rate), []).extend(tracks)
     return recordings
 

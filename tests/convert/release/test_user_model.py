@@ -57,7 +57,7 @@ def card(tmp_path_factory):
     assert model.count_params() == 3_675_823
     model.save(folder / "card.h5")
     as_keras_2_wrote_it(folder / "card.h5")
-    np.savez(folder / "pictures.npz", images=raw_images(16))
+    np.savez(folder / "pictures.npz", images=raw_images(4))
     return folder
 
 
