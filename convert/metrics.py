@@ -115,13 +115,13 @@ def reliability_bins(
     This is the reliability diagram (DeGroot and Fienberg 1983; Guo et al. 2017): for a calibrated model
     each bin's accuracy equals its confidence.
     """
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     found = []
     for number in range(bins):
         inside = bin_of == number
         count = int(inside.sum())
-        means = (float(confidence[inside].mean()), float(right[inside].mean())) if count else (None, None)
+        means = (float(confidence[inside].mean()), float(correct[inside].mean())) if count else (None, None)
         found.append(ReliabilityBin(number / bins, (number + 1) / bins, count, *means))
     return tuple(found)
 
@@ -142,8 +142,8 @@ def accuracy_above(
 ) -> tuple[float, float | None]:
     """Return the share of rows whose confidence reaches a threshold, and the accuracy on them (None for no rows)."""
     covered = probabilities.max(axis=1) >= threshold
-    right = probabilities.argmax(axis=1) == labels
-    return float(covered.mean()), float(right[covered].mean()) if covered.any() else None
+    correct = probabilities.argmax(axis=1) == labels
+    return float(covered.mean()), float(correct[covered].mean()) if covered.any() else None
 
 
 def accuracy_at_coverage(
@@ -158,10 +158,10 @@ def accuracy_at_coverage(
     if not len(labels) or not all(0 < coverage <= 1 for coverage in coverages):
         msg = f"coverages must be above 0 and at most 1, of at least one row, not {list(coverages)} of {len(labels)}"
         raise ValueError(msg)
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     _, group_of = np.unique(-confidence, return_inverse=True)
     sizes = np.bincount(group_of)
     ends = np.concatenate([[0], np.cumsum(sizes)])
-    hits = np.concatenate([[0.0], np.cumsum(np.bincount(group_of, weights=right))])
+    hits = np.concatenate([[0.0], np.cumsum(np.bincount(group_of, weights=correct))])
     kept = np.asarray(coverages) * len(labels)
     return tuple(float(value) for value in np.interp(kept, ends, hits) / kept)

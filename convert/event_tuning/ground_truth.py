@@ -43,13 +43,13 @@ def index_at(truth: Sequence[TrueExpression], seconds: float) -> int:
 class EventScore:
     """Counts over any number of tracks. The sum of two scores has the counts of both.
 
-    `changes`: true ones. `right`: correct announcements. `false`: all others, of which `unknown` had that
-    label. `delays`: seconds from each correctly announced change to its announcement. `seconds`: total time
-    of the tracks.
+    `changes`: true changes. `correct`, `false`: announcements. `unknown`: the false ones with that label.
+    `delays`: seconds from each correctly announced change to its announcement. `seconds`: total time of the
+    tracks.
     """
 
     changes: int = 0
-    right: int = 0
+    correct: int = 0
     false: int = 0
     unknown: int = 0
     delays: tuple[float, ...] = ()
@@ -59,7 +59,7 @@ class EventScore:
         """Return the counts of both scores."""
         return EventScore(
             self.changes + other.changes,
-            self.right + other.right,
+            self.correct + other.correct,
             self.false + other.false,
             self.unknown + other.unknown,
             self.delays + other.delays,
@@ -69,13 +69,13 @@ class EventScore:
     @property
     def precision(self) -> float:
         """Share of the announcements that are correct; 1 without any."""
-        announcements = self.right + self.false
-        return self.right / announcements if announcements else 1.0
+        announcements = self.correct + self.false
+        return self.correct / announcements if announcements else 1.0
 
     @property
     def recall(self) -> float:
         """Share of the changes that were correctly announced; 1 without any."""
-        return self.right / self.changes if self.changes else 1.0
+        return self.correct / self.changes if self.changes else 1.0
 
     @property
     def f1(self) -> float:
@@ -110,7 +110,7 @@ def score_announcements(
     (appeared, first_label), *changed = announcements
     begin = index_at(truth, appeared)
     announced = {begin} if first_label == truth[begin].emotion else set()
-    right, false, unknown = 0, 0, 0
+    correct, false, unknown = 0, 0, 0
     delays: list[float] = []
     for seconds, emotion in changed:
         index = index_at(truth, seconds)
@@ -120,7 +120,7 @@ def score_announcements(
             continue
         announced.add(index)
         if index > begin:
-            right += 1
+            correct += 1
             delays.append(seconds - truth[index].start_seconds)
     changes = sum(expression.start_seconds <= end_seconds for expression in truth[begin + 1 :])
-    return EventScore(changes, right, false, unknown, tuple(delays), end_seconds - appeared)
+    return EventScore(changes, correct, false, unknown, tuple(delays), end_seconds - appeared)

@@ -118,7 +118,7 @@ def to_text(result: GridSearch) -> str:
 def _score_data(score: EventScore) -> dict[str, Any]:
     return {
         "changes": score.changes,
-        "right": score.right,
+        "right": score.correct,
         "false": score.false,
         "unknown": score.unknown,
         "precision": round(score.precision, 4),

@@ -54,7 +54,7 @@ def to_text(evaluation: Evaluation) -> str:
 def _pairs(pairs: Sequence[RuntimeComparison]) -> list[str]:
     if not pairs:
         return []
-    head = f"{'first':<28} {'second':<28} {'same label':>10} {'accuracy':>14}  right in one only"
+    head = f"{'first':<28} {'second':<28} {'same label':>10} {'accuracy':>14}  correct in one only"
     rows = [
         f"{pair.first:<28} {pair.second:<28} {percent(pair.agreement):>10} "
         f"{100 * pair.difference:>+7.2f} points  {pair.only_first_right} first, {pair.only_second_right} second"
@@ -91,13 +91,13 @@ def _end_to_end(detected: EndToEndResult | None) -> list[str]:
 def _robustness(results: Sequence[ConditionResult]) -> list[str]:
     if not results:
         return []
-    lines = ["", f"{'corruption':<20} {'accuracy':>9}  macro recall  keep a label  of those right"]
+    lines = ["", f"{'corruption':<20} {'accuracy':>9}  macro recall  keep a label  of those correct"]
     for result in results:
         condition = result.condition
         name = f"{condition.kind} {condition.amount:.2g}" if condition.unit else "none"
         lines.append(
             f"{name:<20} {percent(result.accuracy):>9} {percent(result.macro_recall):>13} "
-            f"{percent(result.coverage):>13} {percent(result.covered_accuracy):>15}"
+            f"{percent(result.coverage):>13} {percent(result.covered_accuracy):>17}"
         )
     return [*lines, f"mean over corruptions: {percent(mean_accuracy(results))}"]
 

@@ -18,7 +18,7 @@ def test_flickers_are_no_part_of_the_ground_truth():
 
 def test_first_right_announcement_after_a_change_counts_with_its_delay():
     score = score_of((4.9, "happy"), (9.1, "sad"))
-    assert (score.changes, score.right, score.false) == (2, 2, 0)
+    assert (score.changes, score.correct, score.false) == (2, 2, 0)
     assert score.delays == pytest.approx((0.9, 1.1))
     assert score.precision == score.recall == score.f1 == 1.0
     assert score.delay(0.5) == pytest.approx(1.0)
@@ -26,20 +26,20 @@ def test_first_right_announcement_after_a_change_counts_with_its_delay():
 
 def test_announcement_after_the_next_change_is_false():
     score = score_of((8.1, "happy"), (9.0, "sad"))
-    assert (score.right, score.false) == (1, 1)
+    assert (score.correct, score.false) == (1, 1)
     assert score.recall == score.precision == 0.5
 
 
 @pytest.mark.parametrize("wrong", ["happy", "unknown"])
 def test_announced_flicker_is_two_false_changes(wrong):
     score = score_of((1.0, wrong), (1.6, "neutral"), (4.9, "happy"), (9.1, "sad"))
-    assert (score.right, score.false) == (2, 2)
+    assert (score.correct, score.false) == (2, 2)
     assert score.unknown == (wrong == "unknown")
     assert score.false_per_minute == pytest.approx(60 * 2 / (END - 0.4))
 
 
 def test_wrong_appearance_may_be_corrected_once():
-    assert (score_of((1.0, "neutral"), appeared="sad").right, score_of((1.0, "neutral"), appeared="sad").false) == (
+    assert (score_of((1.0, "neutral"), appeared="sad").correct, score_of((1.0, "neutral"), appeared="sad").false) == (
         0,
         0,
     )
@@ -55,7 +55,7 @@ def test_changes_outside_the_track_do_not_count():
 def test_scores_add_up():
     one, two = score_of((4.9, "happy")), score_of((1.0, "sad"))
     total = one + two
-    assert (total.changes, total.right, total.false) == (4, 1, 1)
+    assert (total.changes, total.correct, total.false) == (4, 1, 1)
     assert total.seconds == pytest.approx(one.seconds + two.seconds)
     assert np.isnan(EventScore().delay(0.95))
     assert EventScore().f1 == 1.0
