@@ -19,14 +19,17 @@ COPIED = 5
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _eager():
-    """Runs TensorFlow eagerly: tracing a graph takes longer than the few steps of a test.
+def _light_tensorflow():
+    """Runs TensorFlow eagerly and on one thread.
 
-    What is converted to TensorFlow Lite is traced all the same.
+    Tracing a graph takes longer than the few steps of a test, and threads that wait for each other make a busy
+    machine busier. A model is traced all the same where it is converted to TensorFlow Lite.
     """
     if find_spec("tensorflow") is not None:
-        import tensorflow as tf  # noqa: PLC0415
+        import tensorflow as tf  # noqa: PLC0415 - only where it is installed
 
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.run_functions_eagerly(run_eagerly=True)
 
 
