@@ -1,4 +1,7 @@
-"""Exceptions whose messages the command line prints, and the text of other libraries' exceptions."""
+"""Exceptions of this package, and one-line texts of other libraries' exceptions.
+
+The command line prints their messages, so that each must be a sentence for its user.
+"""
 
 from typing import Final
 
