@@ -1,1 +1,1 @@
-"""Workstation half: train, evaluate, quantize and export the model that `edge` runs."""
+"""The workstation half: trains, evaluates, quantizes and exports the model that `edge` runs."""

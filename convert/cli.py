@@ -1,27 +1,17 @@
-"""The command `emotion-convert`."""
+"""The command line `emotion-convert`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from typing import Final
 
-from convert.commands import actor, compare, evaluate, events, export, family, margin, quantize, train
-from convert.errors import ConvertError
+from convert.commands import actor, evaluation, event_tuning, quantization, training
+from convert.errors import ConvertError, os_error_text
 from edge.errors import EdgeError
 
 _INTERRUPTED: Final = 130
-"""128 + SIGINT, as shells report it."""
-_COMMANDS: Final = {
-    "train": train,
-    "export": export,
-    "quantize": quantize,
-    "compare": compare,
-    "evaluate": evaluate,
-    "margin": margin,
-    "family": family,
-    "events": events,
-    "actor": actor,
-}
+"""128 + SIGINT, the exit code of an interrupted program in a shell."""
+_COMMANDS: Final = (training, quantization, evaluation, event_tuning, actor)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,27 +19,27 @@ def _parser() -> argparse.ArgumentParser:
         prog="emotion-convert", description="Train, quantize, evaluate and export models for emotion-edge."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in _COMMANDS.values():
+    for module in _COMMANDS:
         module.add(commands)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code. Errors are one sentence on standard error."""
+    """Run the command line and return the exit code. Errors are one sentence on standard error."""
     arguments = _parser().parse_args(argv)
     try:
-        from convert.quiet import require_tensorflow  # noqa: PLC0415
+        from convert.tensorflow import require_tensorflow  # noqa: PLC0415 - --help must not load its package
 
         require_tensorflow()
-        _COMMANDS[arguments.command].run(arguments)
+        arguments.handler(arguments)
     except (ConvertError, EdgeError) as error:
         sys.stderr.write(f"emotion-convert: {error}\n")
         return getattr(error, "exit_code", 1)
     except OSError as error:
-        sys.stderr.write(f"emotion-convert: {error.filename or 'file'} cannot be used: {error.strerror or error}\n")
+        sys.stderr.write(f"emotion-convert: {os_error_text(error, 'used')}\n")
         return 1
     except KeyboardInterrupt:
-        resumes = "; the same command goes on from the last whole epoch" if arguments.command == "train" else ""
+        resumes = "; the same command resumes after the last whole epoch" if arguments.command == "train" else ""
         sys.stderr.write(f"emotion-convert: interrupted{resumes}\n")
         return _INTERRUPTED
     return 0

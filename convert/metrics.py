@@ -1,4 +1,4 @@
-"""Figures from predictions: accuracy with its interval, precision and recall, calibration, coverage."""
+"""Computes metrics from predictions: accuracy with its interval, precision, recall, calibration, coverage."""
 
 import math
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from edge.vision.classification.preprocess import calibrate
 _Z_95: Final = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""
 _TEMPERATURES: Final = np.exp(np.linspace(math.log(0.25), math.log(4.0), 561))
-"""Half a per cent apart: the likelihood is flat to four digits between neighbours."""
-_SMALLEST: Final = 1e-12
+"""Candidates half a per cent apart: between neighbours the likelihood is the same to four digits."""
+_MIN_PROBABILITY: Final = 1e-12
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How predictions compare with labels.
+    """Metrics of predictions against labels.
 
-    `interval`: Wilson's 95 % interval of `accuracy`. Per label, in the labels' order: `recalls`, None
-    where it has no image; `precisions`, None where it was never predicted; `f1`, None where it has
-    neither. `macro_recall`: mean of the recalls that there are. `confusion`: rows are the true labels,
-    columns the predicted ones.
+    `interval`: Wilson's 95 % interval of `accuracy`. One value per label, in the order of the labels:
+    `recalls`, None for a label without images; `precisions`, None for a label that was never predicted;
+    `f1`, None where both are None. `macro_recall`: mean of the recalls that are not None. `confusion`:
+    rows are the true labels, columns the predicted labels.
     """
 
     images: int
@@ -38,10 +38,10 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Bin:
+class ReliabilityBin:
     """Images whose confidence lies in [low, high), or [low, 1] for the last bin.
 
-    `confidence`: their mean confidence; `accuracy`: share of them that are right; None without images.
+    `confidence`: mean confidence; `accuracy`: share of correct predictions. Both are None without images.
     """
 
     low: float
@@ -51,8 +51,8 @@ class Bin:
     accuracy: float | None
 
 
-def wilson(correct: int, total: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a share (Wilson 1927): honest near 0 and 1, unlike the normal one."""
+def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+    """Return the 95 % score interval of a share (Wilson 1927), which holds near 0 and 1 too, unlike the normal one."""
     if total == 0:
         return 0.0, 1.0
     share, spread = correct / total, _Z_95**2 / total
@@ -70,18 +70,18 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Scor
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
-    correct, present, said = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    correct, present, predictions = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     recalls = _shares(correct, present)
     known = [recall for recall in recalls if recall is not None]
     return Scores(
         images=len(labels),
         accuracy=float(correct.sum() / max(1, len(labels))),
-        interval=wilson(int(correct.sum()), len(labels)),
+        interval=wilson_interval(int(correct.sum()), len(labels)),
         macro_recall=float(np.mean(known)) if known else 0.0,
         recalls=recalls,
-        precisions=_shares(correct, said),
-        # The harmonic mean of precision and recall (van Rijsbergen 1979), written without either.
-        f1=_shares(2 * correct, present + said),
+        precisions=_shares(correct, predictions),
+        # The harmonic mean of precision and recall (van Rijsbergen 1979), from the counts alone.
+        f1=_shares(2 * correct, present + predictions),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
 
@@ -89,44 +89,46 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Scor
 def fit_temperature(probabilities: NDArray[np.float32], labels: NDArray[np.int64], quantum: float) -> float:
     """Return the temperature with the least negative log-likelihood of the labels (Guo et al. 2017).
 
-    Applied as `edge` does, on probabilities (n, classes) as the quantized output gives them in steps
-    of `quantum`: p^(1/T), renormalised.
+    The temperature is applied as `edge` applies it: p^(1/T), renormalised. `probabilities`: (n, classes),
+    dequantized from an output with the scale `quantum`.
     """
     rows = np.arange(len(labels))
 
     def loss(temperature: float) -> float:
         calibrated = calibrate(probabilities, temperature, quantum)
-        return float(-np.log(np.maximum(calibrated[rows, labels], _SMALLEST)).mean())
+        return float(-np.log(np.maximum(calibrated[rows, labels], _MIN_PROBABILITY)).mean())
 
     return float(min(_TEMPERATURES, key=loss))
 
 
 def threshold_for_coverage(probabilities: NDArray[np.float32], coverage: float) -> float:
-    """Return the confidence, in steps of 0.01, that the stated share of rows (or a little more) reaches."""
+    """Return the largest threshold, in steps of 0.01, that at least this share of the rows' confidences reaches."""
     confidence = probabilities.max(axis=1)
     return math.floor(100 * float(np.quantile(confidence, 1 - coverage))) / 100
 
 
-def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float32], bins: int = 15) -> tuple[Bin, ...]:
-    """Sort labels (n,) and probabilities (n, classes) into bins of equal width by their confidence.
+def reliability_bins(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], bins: int = 15
+) -> tuple[ReliabilityBin, ...]:
+    """Group predictions (n, classes) with their labels (n,) into bins of equal width by confidence.
 
-    What a reliability diagram shows (DeGroot and Fienberg 1983; Guo et al. 2017): where confidence
-    means what it says, each bin's accuracy is its confidence.
+    This is the reliability diagram (DeGroot and Fienberg 1983; Guo et al. 2017): for a calibrated model
+    each bin's accuracy equals its confidence.
     """
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     found = []
     for number in range(bins):
         inside = bin_of == number
         count = int(inside.sum())
-        means = (float(confidence[inside].mean()), float(right[inside].mean())) if count else (None, None)
-        found.append(Bin(number / bins, (number + 1) / bins, count, *means))
+        means = (float(confidence[inside].mean()), float(correct[inside].mean())) if count else (None, None)
+        found.append(ReliabilityBin(number / bins, (number + 1) / bins, count, *means))
     return tuple(found)
 
 
-def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float32], bins: int = 15) -> float:
+def expected_calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float32], bins: int = 15) -> float:
     """Return the expected calibration error over equal-width bins of confidence (Naeini et al. 2015)."""
-    found = reliability(labels, probabilities, bins)
+    found = reliability_bins(labels, probabilities, bins)
     gaps = [
         part.images * abs(part.accuracy - part.confidence)
         for part in found
@@ -135,31 +137,31 @@ def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float
     return float(sum(gaps) / max(1, len(labels)))
 
 
-def above(
+def accuracy_above(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], threshold: float
 ) -> tuple[float, float | None]:
-    """Return the share of rows whose confidence reaches a threshold, and the accuracy on them, None without any."""
+    """Return the share of rows whose confidence reaches a threshold, and the accuracy on them (None for no rows)."""
     covered = probabilities.max(axis=1) >= threshold
-    right = probabilities.argmax(axis=1) == labels
-    return float(covered.mean()), float(right[covered].mean()) if covered.any() else None
+    correct = probabilities.argmax(axis=1) == labels
+    return float(covered.mean()), float(correct[covered].mean()) if covered.any() else None
 
 
-def accuracy_at(
+def accuracy_at_coverage(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], coverages: Sequence[float]
 ) -> tuple[float, ...]:
-    """Return the accuracy on the surest share of the rows, for each share in `coverages` (above 0, to 1).
+    """Return the accuracy on the most confident share of the rows, for each share in `coverages` (above 0, to 1).
 
-    The risk-coverage curve (El-Yaniv and Wiener 2010), as accuracy. An integer softmax gives many rows
-    the same confidence: where the share ends among them, all of them count in equal parts, which is
-    the mean over every order that they could have. Raises ValueError for a share out of range or no rows.
+    This is the risk-coverage curve (El-Yaniv and Wiener 2010), as accuracy. An integer softmax gives many
+    rows the same confidence. Where the share ends among such rows, each counts in equal part, which is the
+    mean over all their orders. Raises ValueError for a share out of range or for no rows.
     """
     if not len(labels) or not all(0 < coverage <= 1 for coverage in coverages):
         msg = f"coverages must be above 0 and at most 1, of at least one row, not {list(coverages)} of {len(labels)}"
         raise ValueError(msg)
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     _, group_of = np.unique(-confidence, return_inverse=True)
     sizes = np.bincount(group_of)
     ends = np.concatenate([[0], np.cumsum(sizes)])
-    hits = np.concatenate([[0.0], np.cumsum(np.bincount(group_of, weights=right))])
+    hits = np.concatenate([[0.0], np.cumsum(np.bincount(group_of, weights=correct))])
     kept = np.asarray(coverages) * len(labels)
     return tuple(float(value) for value in np.interp(kept, ends, hits) / kept)

@@ -1,29 +1,40 @@
-"""How far a long measurement is, for the person who waits."""
+"""Prints the progress of long measurements and training runs."""
 
 import time
 from collections.abc import Callable
 from typing import Final
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
+"""Prints one line of text for the user at once."""
 Tick = Callable[[int, int], None]
-"""Called with how many are done and how many there are."""
+"""Called with the number of items done and the number of items in total."""
 
-_EVERY_SECONDS: Final = 15.0
+_INTERVAL_SECONDS: Final = 15.0
+_SECONDS_PER_MINUTE: Final = 60
 
 
-def ticker(what: str, say: Say, clock: Callable[[], float] = time.monotonic) -> Tick:
-    """Return a function that says, every 15 seconds at most, how far `what` is and how long it will take.
+def minutes_left(elapsed_seconds: float, done: float, remaining: float) -> float:
+    """Return the estimated minutes for the remaining work at the average speed so far.
 
-    What is over sooner is not worth a line.
+    `done` (above 0) and `remaining` are amounts of work in the same unit.
     """
-    started = said = clock()
+    return elapsed_seconds / done * remaining / _SECONDS_PER_MINUTE
+
+
+def ticker(name: str, print_line: PrintLine, clock: Callable[[], float] = time.monotonic) -> Tick:
+    """Return a function that prints how much of the work called `name` is done and the minutes left.
+
+    It prints every 15 seconds at most. Work that is done sooner prints nothing. `clock`: returns seconds, for
+    tests.
+    """
+    started = printed = clock()
 
     def tick(done: int, total: int) -> None:
-        nonlocal said
+        nonlocal printed
         now = clock()
-        if done and done < total and now - said >= _EVERY_SECONDS:
-            said = now
-            minutes = (now - started) / done * (total - done) / 60
-            say(f"{what}: {done} of {total}, about {minutes:.1f} minutes left")
+        if done and done < total and now - printed >= _INTERVAL_SECONDS:
+            printed = now
+            minutes = minutes_left(now - started, done, total - done)
+            print_line(f"{name}: {done} of {total}, about {minutes:.1f} minutes left")
 
     return tick

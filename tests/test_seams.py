@@ -83,8 +83,8 @@ def test_nothing_that_decides_reads_a_clock():
     [
         ("import tensorflow as tf", "tensorflow"),
         ("from keras.layers import Dense", "keras"),
-        ("from convert import labels", "convert"),
-        ("def later():\n    import convert.labels", "convert"),
+        ("from convert import errors", "convert"),
+        ("def later():\n    import convert.errors", "convert"),
         ("import paho.mqtt.client", "paho"),
         ("from importlib import import_module\nimport_module('picamera2')", "picamera2"),
         ("import importlib\nimportlib.import_module('tflite_runtime.interpreter')", "tflite_runtime"),
@@ -117,4 +117,4 @@ def test_starting_the_command_loads_nothing_of_the_training_half():
 
 
 def test_what_a_process_loads_is_seen():
-    assert "convert" in loaded_by("import convert.labels")
+    assert "convert" in loaded_by("import convert.errors")

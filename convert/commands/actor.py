@@ -1,30 +1,42 @@
-"""`emotion-convert actor`."""
+"""`emotion-convert actor`: the composite faces of the scripted actor.
+
+The image is an asset of the package (`edge`'s source `scripted:` draws it), so the default output is its place
+in the checkout.
+"""
 
 import argparse
 from pathlib import Path
 from typing import Final
 
-from convert.commands import Commands, data, data_parent, say
+from convert.commands.common import Subparsers, data_folder_of, data_option, print_line
 
-_ACTOR: Final = Path("edge/assets/actor.png")
+_MODEL: Final = Path("models/normal.keras")
+_OUTPUT: Final = Path("edge/assets/actor.png")
 
 
-def add(commands: Commands) -> None:
-    """Describe the command."""
+def add(commands: Subparsers) -> None:
+    """Add the subcommand."""
     actor = commands.add_parser(
-        "actor", parents=[data_parent()], help="make the scripted actor's seven composite faces"
+        "actor", parents=[data_option()], help="build the scripted actor's seven composite faces from FER2013"
     )
     actor.add_argument(
-        "--model", type=Path, default=Path("models/normal.keras"), metavar="FILE", help="float model that selects faces"
+        "--model",
+        type=Path,
+        default=_MODEL,
+        metavar="FILE",
+        help=f"float model that selects the faces (default {_MODEL})",
     )
-    actor.add_argument("--output", type=Path, default=_ACTOR, metavar="PNG", help=f"picture (default {_ACTOR})")
+    actor.add_argument(
+        "--output", type=Path, default=_OUTPUT, metavar="PNG", help=f"image to write (default {_OUTPUT})"
+    )
+    actor.set_defaults(handler=_actor)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Select, average, write."""
-    from convert.actor import make_actor, write_strip  # noqa: PLC0415
-    from convert.floatmodel import load_float_model  # noqa: PLC0415
+def _actor(arguments: argparse.Namespace) -> None:
+    from convert.actor.build import build_actor, write_strip  # noqa: PLC0415
+    from convert.runtimes.keras_model import load_float_model  # noqa: PLC0415
 
-    composites = make_actor(data(arguments), load_float_model(arguments.model), say)
+    folder = data_folder_of(arguments)
+    composites = build_actor(folder, load_float_model(arguments.model), print_line)
     write_strip(composites, arguments.output)
-    say(f"wrote {arguments.output}")
+    print_line(f"wrote {arguments.output}")

@@ -1,1 +1,1 @@
-"""Models run as .tflite files: by the interpreter here, and by the other one in its own process."""
+"""Loads, converts and runs models: Keras, and TensorFlow Lite with two interpreters."""

@@ -1,17 +1,36 @@
-"""Data for the tests of the training half: the real one where it is, and a small made-up one."""
+"""Data for the tests of the training half: the real data where it exists, and small synthetic data."""
+
+from dataclasses import replace
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
 import pytest
 
-from convert.labels import FER2013_TO_LABEL, FERPLUS_COLUMNS
+from convert.data.fer2013 import FER2013_TO_LABEL, FERPLUS_COLUMNS, LABELS, load_split
+from convert.training.recipe import HEAD_ONLY
 from support.footage import FOLDER
 from support.tiny_run import TINY
 
 SPLITS = {0: 192, 1: 64, 2: 64}
-"""Images of the made-up Training, PublicTest and PrivateTest."""
+"""Images of the synthetic Training, PublicTest and PrivateTest."""
 COPIED = 5
-"""Images of the made-up PrivateTest that are in its Training too."""
+"""Images of the synthetic PrivateTest that are also in its Training."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _light_tensorflow():
+    """Runs TensorFlow eagerly and on one thread.
+
+    Tracing a graph takes longer than the few steps of a test, and threads that wait for each other make a busy
+    machine busier. A model is traced all the same where it is converted to TensorFlow Lite.
+    """
+    if find_spec("tensorflow") is not None:
+        import tensorflow as tf  # noqa: PLC0415 - only where it is installed
+
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.run_functions_eagerly(run_eagerly=True)
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +41,8 @@ def data():
     return folder
 
 
-def made_up_faces(rng):
-    """One blurred pattern per class, with noise: nothing that looks like anybody."""
+def synthetic_faces(rng):
+    """One blurred pattern per class, with noise: resembles no person."""
     patterns = [cv2.GaussianBlur(rng.uniform(0, 255, (48, 48)).astype(np.float32), (0, 0), 5) for _ in range(7)]
     patterns = [cv2.normalize(pattern, None, 30, 220, cv2.NORM_MINMAX) for pattern in patterns]
     codes = np.arange(sum(SPLITS.values())) % 7
@@ -36,7 +55,7 @@ def face_data(tmp_path_factory):
     """A data folder in the layout of the real one, without weights: 320 patterns."""
     folder = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(3)
-    images, codes = made_up_faces(rng)
+    images, codes = synthetic_faces(rng)
     usage = np.repeat(list(SPLITS), list(SPLITS.values())).astype(np.uint8)
     images[-COPIED:] = images[:COPIED]
     votes = np.zeros((len(images), 10), dtype=np.uint8)
@@ -58,10 +77,51 @@ def small_data(face_data):
 
 
 @pytest.fixture(scope="session")
-def whole_run(small_data, tmp_path_factory):
-    """A finished run of the tiny recipe: (folder, best model, lines said)."""
-    from convert.train import train  # noqa: PLC0415 - only where Keras is
+def finished_run(small_data, tmp_path_factory):
+    """A finished run of the tiny recipe: (folder, best model, printed lines)."""
+    from convert.training.train import train  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("whole")
-    said = []
-    return folder, train(TINY, small_data, folder, said.append), said
+    printed = []
+    return folder, train(TINY, small_data, folder, printed.append), printed
+
+
+@pytest.fixture(scope="session")
+def evaluated_model(face_data, tmp_path_factory):
+    """A .tflite with manifest and float model, of a linear network of mean brightnesses: fast, and often wrong."""
+    keras = pytest.importorskip("keras", reason="the training half needs the convert extra")
+    pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
+    from convert.quantization.quantize import quantize  # noqa: PLC0415
+    from convert.release.export import ModelDescription, write_model  # noqa: PLC0415
+    from convert.runtimes.keras_model import load_float_model  # noqa: PLC0415
+    from edge.vision.classification.manifest import ModelInput  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("tiny")
+    keras.utils.set_random_seed(4)
+    layers = [
+        keras.Input((48, 48, 1)),
+        keras.layers.AveragePooling2D(8),
+        keras.layers.Flatten(),
+        keras.layers.Dense(7, activation="softmax", kernel_initializer=keras.initializers.RandomNormal(stddev=0.6)),
+    ]
+    keras.Sequential(layers).save(folder / "tiny.keras")
+    spec = ModelInput(width=48, height=48, colour="gray", value_range=(-1.0, 1.0))
+    images = list(load_split(face_data, "Training").images[:40])
+    content = quantize(load_float_model(folder / "tiny.keras"), spec, images)
+    description = ModelDescription("tiny", LABELS, 0.0, 1.0, 0.4, "none", "tests")
+    return write_model(content, spec, description, folder)
+
+
+@pytest.fixture(scope="session")
+def exported(small_data, tmp_path_factory):
+    """The best model of a run that trained the dense layers for an epoch, as `export` writes it."""
+    pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
+    from convert.cli import main  # noqa: PLC0415
+
+    folder, run = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("run")
+    recipe = replace(TINY, stages=(replace(TINY.stages[0], epochs=1, first_block=HEAD_ONLY),))
+    recipe.save(run / "mine.json")
+    command = ["train", "--recipe", str(run / "mine.json"), "--run", str(run), "--data", str(small_data)]
+    assert main(command) == 0
+    assert main(["export", "--run", str(run), "--data", str(small_data), "--output", str(folder), "--name", "t"]) == 0
+    return folder / "t.tflite"

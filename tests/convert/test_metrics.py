@@ -4,13 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convert.metrics import (
-    accuracy_at,
-    calibration_error,
+    accuracy_at_coverage,
+    expected_calibration_error,
     fit_temperature,
-    reliability,
+    reliability_bins,
     score,
     threshold_for_coverage,
-    wilson,
+    wilson_interval,
 )
 
 
@@ -24,15 +24,15 @@ from convert.metrics import (
         (1, 29, 0.0061, 0.1718),
     ],
 )
-def test_the_interval_is_wilsons(correct, total, low, high):
-    assert wilson(correct, total) == pytest.approx((low, high), abs=5e-5)
+def test_interval_is_wilsons(correct, total, low, high):
+    assert wilson_interval(correct, total) == pytest.approx((low, high), abs=5e-5)
 
 
-def test_no_image_says_nothing():
-    assert wilson(0, 0) == (0.0, 1.0)
+def test_interval_without_images_is_everything():
+    assert wilson_interval(0, 0) == (0.0, 1.0)
 
 
-def test_scores_by_hand():
+def test_scores_match_a_count_by_hand():
     labels = np.array([0, 0, 0, 1], dtype=np.int64)
     probabilities = np.array([[0.9, 0.1, 0], [0.8, 0.2, 0], [0.1, 0.2, 0.7], [0.1, 0.9, 0]], dtype=np.float32)
     scores = score(labels, probabilities)
@@ -58,35 +58,35 @@ def drawn(temperature, count=20_000):
 
 
 @pytest.mark.parametrize("temperature", [0.6, 1.0, 1.8])
-def test_the_temperature_that_was_put_in_comes_out(temperature):
+def test_applied_temperature_is_fitted(temperature):
     labels, probabilities = drawn(temperature)
     # The standard error of a fit on 20,000 rows is about one per cent.
     assert fit_temperature(probabilities, labels, 1e-6) == pytest.approx(temperature, rel=0.04)
 
 
-def test_a_probability_of_zero_does_not_break_the_fit():
+def test_probability_of_zero_does_not_break_the_fit():
     labels, probabilities = drawn(1.0, count=500)
     rounded = (np.floor(probabilities * 16) / 16).astype(np.float32)
     assert (rounded[np.arange(500), labels] == 0).any()
     assert 0.25 <= fit_temperature(rounded, labels, 1 / 16) <= 4
 
 
-def test_the_threshold_keeps_the_share_that_was_asked_for():
+def test_threshold_keeps_the_requested_share():
     _, probabilities = drawn(1.0)
     threshold = threshold_for_coverage(probabilities, 0.95)
     assert 0.95 <= (probabilities.max(axis=1) >= threshold).mean() < 0.97
     assert threshold == round(threshold, 2)
 
 
-def test_calibration_error_is_the_gap_between_sure_and_right():
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     labels, probabilities = drawn(1.0)
-    assert calibration_error(labels, probabilities) < 0.015
+    assert expected_calibration_error(labels, probabilities) < 0.015
     wrong = np.zeros(10, dtype=np.int64)
     sure = np.tile(np.array([0.1, 0.9], dtype=np.float32), (10, 1))
-    assert calibration_error(wrong, sure) == pytest.approx(0.9)
+    assert expected_calibration_error(wrong, sure) == pytest.approx(0.9)
 
 
-def test_precision_and_f1_by_hand():
+def test_precision_and_f1_match_a_count_by_hand():
     labels = np.array([0, 0, 0, 1], dtype=np.int64)
     scores = score(labels, one_hot([0, 0, 1, 1], classes=4))
     assert scores.precisions == (1.0, 0.5, None, None)
@@ -102,7 +102,7 @@ def one_hot(predicted, classes=7, confidence=0.9):
 
 @settings(max_examples=60, deadline=None)
 @given(pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60))
-def test_the_figures_of_a_confusion_matrix_fit_together(pairs):
+def test_metrics_of_a_confusion_matrix_are_consistent(pairs):
     labels, predicted = (np.array(part, dtype=np.int64) for part in zip(*pairs, strict=True))
     scores = score(labels, one_hot(predicted))
     confusion = np.array(scores.confusion)
@@ -116,40 +116,42 @@ def test_the_figures_of_a_confusion_matrix_fit_together(pairs):
             assert not f1
 
 
-def test_reliability_by_hand():
+def test_reliability_bins_match_a_count_by_hand():
     rows = np.array([[0.55, 0.45], [0.6, 0.4], [0.95, 0.05], [1.0, 0.0]], dtype=np.float32)
-    bins = reliability(np.array([0, 1, 0, 0]), rows, bins=10)
+    bins = reliability_bins(np.array([0, 1, 0, 0]), rows, bins=10)
     assert len(bins) == 10
     assert [part.images for part in bins] == [0, 0, 0, 0, 0, 1, 1, 0, 0, 2]
     assert bins[9].confidence == pytest.approx(0.975)
     assert bins[9].accuracy == 1.0
     assert (bins[6].low, bins[6].high) == (0.6, 0.7)
     assert bins[0].accuracy is None
-    assert calibration_error(np.array([0, 1, 0, 0]), rows, bins=10) == pytest.approx((0.45 + 0.6 + 2 * 0.025) / 4)
+    assert expected_calibration_error(np.array([0, 1, 0, 0]), rows, bins=10) == pytest.approx(
+        (0.45 + 0.6 + 2 * 0.025) / 4
+    )
 
 
-def test_the_surest_are_counted_first_and_ties_in_equal_parts():
+def test_coverage_counts_ties_in_equal_parts():
     labels = np.array([0, 0, 0, 0])
     rows = np.array([[0.9, 0.1], [0.7, 0.3], [0.3, 0.7], [0.4, 0.6]], dtype=np.float32)
     # Right, then a tie of one right and one wrong, then wrong.
-    assert accuracy_at(labels, rows, [0.25, 0.5, 0.75, 1.0]) == pytest.approx((1, 1.5 / 2, 2 / 3, 0.5))
+    assert accuracy_at_coverage(labels, rows, [0.25, 0.5, 0.75, 1.0]) == pytest.approx((1, 1.5 / 2, 2 / 3, 0.5))
 
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 9999), count=st.integers(1, 80))
-def test_coverage_knows_no_order_and_ends_at_the_accuracy(seed, count):
+def test_coverage_ignores_order_and_ends_at_the_accuracy(seed, count):
     rng = np.random.default_rng(seed)
     rows = rng.choice([0.0, 0.25, 0.5, 0.75, 1.0], (count, 3)).astype(np.float32)
     labels = rng.integers(0, 3, count)
     shares = [0.1, 0.5, 0.9, 1.0]
-    found = accuracy_at(labels, rows, shares)
+    found = accuracy_at_coverage(labels, rows, shares)
     order = rng.permutation(count)
-    assert accuracy_at(labels[order], rows[order], shares) == pytest.approx(found)
+    assert accuracy_at_coverage(labels[order], rows[order], shares) == pytest.approx(found)
     assert found[-1] == pytest.approx(score(labels, rows).accuracy)
     assert all(0 <= value <= 1 for value in found)
 
 
 @pytest.mark.parametrize("coverage", [0.0, 1.01])
-def test_a_share_out_of_range_is_refused(coverage):
+def test_coverage_out_of_range_is_refused(coverage):
     with pytest.raises(ValueError, match="coverages must be"):
-        accuracy_at(np.array([0]), one_hot([0]), [coverage])
+        accuracy_at_coverage(np.array([0]), one_hot([0]), [coverage])

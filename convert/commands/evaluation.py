@@ -1,0 +1,112 @@
+"""`emotion-convert evaluate`, `margin` and `family`: measurements of finished models."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from convert.commands.common import (
+    Subparsers,
+    add_model_argument,
+    data_folder_of,
+    data_option,
+    print_line,
+    whole_number,
+)
+
+
+def add(commands: Subparsers) -> None:
+    """Add the three subcommands."""
+    evaluate = commands.add_parser("evaluate", parents=[data_option()], help="measure a model on FER2013 and FER+")
+    add_model_argument(evaluate)
+    evaluate.add_argument(
+        "--float", type=Path, metavar="FILE", help="float model (default: MODEL's .keras, if it exists)"
+    )
+    evaluate.add_argument(
+        "--split", choices=("PublicTest", "PrivateTest"), default="PrivateTest", help="(default PrivateTest)"
+    )
+    evaluate.add_argument(
+        "--quick",
+        action="store_true",
+        help="measure only Keras and int8 on the clean split: no robustness, no detector",
+    )
+    evaluate.add_argument(
+        "--sample", type=whole_number(1), metavar="N", help="measure only N images of the split, drawn at random"
+    )
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="also write the results to FILE")
+    evaluate.add_argument(
+        "--report", type=Path, metavar="DIR", help="write index.html, figures.json and errors.html (shows photographs)"
+    )
+    evaluate.add_argument("--run", type=Path, metavar="DIR", help="run folder whose training curves the report shows")
+    evaluate.set_defaults(handler=_evaluate)
+
+    margin = commands.add_parser(
+        "margin", parents=[data_option()], help="measure the accuracy by crop margin through the real detector"
+    )
+    add_model_argument(margin)
+    margin.set_defaults(handler=_margin)
+
+    family = commands.add_parser("family", help="compare size, computation and accuracy of a folder's models")
+    family.add_argument(
+        "--models", type=Path, default=Path("models"), metavar="DIR", help="folder of the models (default models)"
+    )
+    family.set_defaults(handler=_family)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from convert.evaluation.evaluate import evaluate  # noqa: PLC0415
+    from convert.evaluation.results import EvaluationOptions  # noqa: PLC0415
+    from convert.files import write_json  # noqa: PLC0415
+    from convert.reports.text import evaluation_data, to_text  # noqa: PLC0415
+    from edge.vision.classification.manifest import find_model  # noqa: PLC0415
+
+    _check_outputs(arguments)
+    model = find_model(arguments.model)
+    beside = model.with_suffix(".keras")
+    float_model = arguments.float or (beside if beside.exists() else None)
+    options = EvaluationOptions(arguments.split, arguments.quick, arguments.sample)
+    measurement = evaluate(model, float_model, data_folder_of(arguments), options, print_line)
+    sys.stdout.write(to_text(measurement.evaluation))
+    if arguments.json:
+        write_json(arguments.json, evaluation_data(measurement.evaluation))
+    if arguments.report:
+        from convert.reports.report import write_report  # noqa: PLC0415 - importing matplotlib takes a second
+
+        write_report(measurement, arguments.report, arguments.run, print_line)
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Raise the errors of reading the run and of writing before minutes are spent on measuring."""
+    from convert.errors import ConvertError  # noqa: PLC0415
+    from convert.reports.error_page import check_private  # noqa: PLC0415
+    from convert.training.history import read_history  # noqa: PLC0415
+
+    if arguments.run and not arguments.report:
+        msg = "--run is plotted in the report: give --report DIR too"
+        raise ConvertError(msg)
+    if arguments.run:
+        read_history(arguments.run)
+    if arguments.report:
+        check_private(arguments.report)
+        arguments.report.mkdir(parents=True, exist_ok=True)
+    if arguments.json:
+        arguments.json.open("a", encoding="utf-8").close()
+
+
+def _margin(arguments: argparse.Namespace) -> None:
+    from convert.data.fer2013 import clean_split, with_leader  # noqa: PLC0415
+    from convert.evaluation.crop_margin import measure_crop_margins, to_text  # noqa: PLC0415
+    from convert.runtimes.tflite import Int8Model  # noqa: PLC0415
+    from edge.vision.classification.manifest import find_model, load_manifest  # noqa: PLC0415
+
+    model = find_model(arguments.model)
+    manifest = load_manifest(model)
+    clean, _ = clean_split(data_folder_of(arguments), "PublicTest")
+    split = with_leader(clean)
+    study = measure_crop_margins(split, split.leader, Int8Model(model.read_bytes()), manifest.input)
+    sys.stdout.write(to_text(study))
+
+
+def _family(arguments: argparse.Namespace) -> None:
+    from convert.evaluation.model_family import measure_models, to_text  # noqa: PLC0415
+
+    sys.stdout.write(to_text(measure_models(arguments.models)))

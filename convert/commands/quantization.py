@@ -1,0 +1,115 @@
+"""`emotion-convert quantize` and `compare`: int8 forms of a user's model, and of the methods to choose from."""
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from convert.commands.common import Subparsers, data_folder_of, data_option, print_line, range_option
+
+_UNKNOWN_BELOW: Final = 0.4
+"""Default threshold of a model that was not evaluated: well above the 1/7 of guessing, well below certainty."""
+
+
+def add(commands: Subparsers) -> None:
+    """Add both subcommands."""
+    quantize = commands.add_parser(
+        "quantize", parents=[data_option(), range_option()], help="convert a Keras model of your own"
+    )
+    quantize.add_argument("model", type=Path, metavar="MODEL", help=".keras file, .h5 file or SavedModel folder")
+    quantize.add_argument("--labels", metavar="A,B,...", help="labels in the order of the outputs (default FER's 7)")
+    quantize.add_argument(
+        "--colour",
+        choices=("gray", "rgb", "bgr"),
+        help="colours of the input (default gray for 1 channel, rgb for 3)",
+    )
+    quantize.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="PATH",
+        help="calibration images: folder, .npz or .npy (default FER2013 Training)",
+    )
+    quantize.add_argument(
+        "--in-out", choices=("int8", "uint8"), default="int8", help="type of input and output (default int8)"
+    )
+    quantize.add_argument(
+        "--crop-margin",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="margin on every side of the face box, share of its side (default 0)",
+    )
+    quantize.add_argument(
+        "--temperature",
+        type=float,
+        default=1.0,
+        metavar="T",
+        help="calibration: probabilities p become p^(1/T) (default 1)",
+    )
+    quantize.add_argument(
+        "--unknown-below",
+        type=float,
+        default=_UNKNOWN_BELOW,
+        metavar="P",
+        help=f"confidence below which a face is unknown (default {_UNKNOWN_BELOW})",
+    )
+    quantize.add_argument("--licence", default="not stated", help="licence of the model, for the manifest")
+    quantize.add_argument("--intended-use", default="not stated", help="intended use, for the manifest")
+    quantize.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for NAME.tflite, NAME.json")
+    quantize.add_argument("--name", required=True, help="name of the model")
+    quantize.set_defaults(handler=_quantize)
+
+    compare = commands.add_parser(
+        "compare",
+        parents=[data_option(), range_option()],
+        help="compare the methods of quantization on a float model, and choose one",
+    )
+    compare.add_argument(
+        "model",
+        nargs="?",
+        type=Path,
+        default=Path("models/normal.keras"),
+        metavar="MODEL",
+        help="float model or run folder (default models/normal.keras)",
+    )
+    compare.add_argument(
+        "--sets", metavar="A,B,...", help="calibration sets, such as half-500,plain-100 (default: seven of them)"
+    )
+    compare.set_defaults(handler=_compare)
+
+
+def _quantize(arguments: argparse.Namespace) -> None:
+    from convert.release.export import ModelDescription  # noqa: PLC0415
+    from convert.release.user_model import InputOptions, convert_user_model, parse_labels  # noqa: PLC0415
+
+    description = ModelDescription(
+        name=arguments.name,
+        labels=parse_labels(arguments.labels),
+        crop_margin=arguments.crop_margin,
+        temperature=arguments.temperature,
+        unknown_below=arguments.unknown_below,
+        licence=arguments.licence,
+        intended_use=arguments.intended_use,
+    )
+    options = InputOptions(
+        value_range=tuple(arguments.range),
+        colour=arguments.colour,
+        calibration=arguments.calibration,
+        data=arguments.data,
+        in_out=arguments.in_out,
+    )
+    path = convert_user_model(arguments.model, options, description, arguments.output, print_line)
+    print_line(f"wrote {path}")
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from convert.quantization.calibration import parse_sets  # noqa: PLC0415
+    from convert.quantization.study import GRID, compare_sets  # noqa: PLC0415
+    from convert.runtimes.inputs import describe_input  # noqa: PLC0415
+    from convert.runtimes.keras_model import load_float_model  # noqa: PLC0415
+    from convert.training.train import BEST  # noqa: PLC0415
+
+    sets = parse_sets(arguments.sets) if arguments.sets is not None else GRID
+    folder = data_folder_of(arguments)
+    in_run = arguments.model / BEST
+    model = load_float_model(in_run if in_run.is_file() else arguments.model)
+    compare_sets(model, describe_input(model, tuple(arguments.range)), folder, sets, print_line)

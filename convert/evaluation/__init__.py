@@ -1,0 +1,1 @@
+"""Measures a trained model: accuracy, calibration, robustness, agreement between runtimes, cost."""

@@ -1,0 +1,131 @@
+"""Measures the accuracy for each margin by which the detector's box is widened before the crop.
+
+The model learnt FER2013's framing of a face; the device has boxes of a Haar cascade. Faces are embedded in
+frames, detected there, cropped with each margin, and classified. The margin with the best accuracy is the
+manifest's `crop_margin`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.data.fer2013 import Split
+from convert.runtimes.inputs import to_network
+from convert.runtimes.tflite import Int8Model
+from edge.config.schema import DetectorConfig
+from edge.types import Box, Detection
+from edge.vision.classification.manifest import ModelInput
+from edge.vision.classification.preprocess import crop
+from edge.vision.detection.detector import Detector
+
+MARGINS: Final = (-0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
+_FACE_PX: Final = 120
+_FRAME: Final = (240, 320)
+_SEED: Final = 5
+_BORDER_PX: Final = 60
+_MIN_OVERLAP: Final = 0.3
+"""Intersection over union from which a detection is that of the embedded face."""
+
+
+@dataclass(frozen=True)
+class MarginStudy:
+    """Accuracy by margin over the same detected faces, and the position of the boxes.
+
+    `faces`: embedded, `detected`: of those. `accuracy`: (margin, share). `whole`: accuracy on FER2013's own
+    framing of the detected faces. `side_ratio`: median of the box's side over the FER2013 image's side.
+    `offset`: median (x, y) from the image's centre to the box's centre, in shares of the image's side.
+    """
+
+    faces: int
+    detected: int
+    accuracy: tuple[tuple[float, float], ...]
+    whole: float
+    side_ratio: float
+    offset: tuple[float, float]
+
+
+def embed_in_frame(face: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], Box]:
+    """Enlarge a (48, 48) face into a (240, 320) frame, surrounded by its blurred edge pixels.
+
+    Returns the frame and the face's box in it.
+    """
+    side = _FACE_PX
+    large = np.asarray(cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC))
+    top = int(rng.integers(_BORDER_PX // 2, _FRAME[0] - side - _BORDER_PX // 2))
+    left = int(rng.integers(_BORDER_PX // 2, _FRAME[1] - side - _BORDER_PX // 2))
+    borders = (top, _FRAME[0] - side - top, left, _FRAME[1] - side - left)
+    surround = np.asarray(cv2.copyMakeBorder(large, *borders, cv2.BORDER_REPLICATE))
+    frame = np.array(cv2.GaussianBlur(surround, (0, 0), 6.0), dtype=np.uint8)
+    frame[top : top + side, left : left + side] = large
+    return frame, Box(left, top, side, side)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Restrict OpenCV to one thread while the block runs, as the daemon does.
+
+    On a busy machine several threads wait for each other longer than one thread takes.
+    """
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def find_face(detector: Detector, frame: NDArray[np.uint8], place: Box) -> Detection | None:
+    """Return the detection in a grey uint8 (h, w) frame that overlaps `place` most; None where none does enough."""
+    with _one_thread():
+        detections = [each for each in detector.detect(frame) if each.box.iou(place) > _MIN_OVERLAP]
+    return max(detections, key=lambda each: place.iou(each.box), default=None)
+
+
+def measure_crop_margins(
+    split: Split, labels: NDArray[np.int64], model: Int8Model, spec: ModelInput, margins: Sequence[float] = MARGINS
+) -> MarginStudy:
+    """Measure the accuracy for each margin on the faces of `split` that the detector finds.
+
+    `labels`: int64 (n,), the true labels. Raises CascadeError where OpenCV's cascades are missing.
+    """
+    detector, rng = Detector(DetectorConfig()), np.random.default_rng(_SEED)
+    correct: list[list[bool]] = []
+    whole, sides, offsets = [], [], []
+    for image, label in zip(split.images, labels, strict=True):
+        frame, place = embed_in_frame(image, rng)
+        detection = find_face(detector, frame, place)
+        if detection is None:
+            continue
+        box = detection.box
+        views = [crop(frame, box, margin, spec.width, spec.height) for margin in margins] + [image]
+        matches = model.predict(np.stack([to_network(view, spec) for view in views])).argmax(axis=1) == label
+        correct.append([bool(value) for value in matches[:-1]])
+        whole.append(bool(matches[-1]))
+        sides.append(box.width / place.width)
+        offsets.append([(a - b) / place.width for a, b in zip(box.centre, place.centre, strict=True)])
+    shares = np.mean(correct, axis=0)
+    across, down = np.median(offsets, axis=0)
+    return MarginStudy(
+        faces=len(split),
+        detected=len(correct),
+        accuracy=tuple((margin, float(share)) for margin, share in zip(margins, shares, strict=True)),
+        whole=float(np.mean(whole)),
+        side_ratio=float(np.median(sides)),
+        offset=(float(across), float(down)),
+    )
+
+
+def to_text(study: MarginStudy) -> str:
+    """Return the study as text for the terminal."""
+    lines = [
+        f"{study.detected} of {study.faces} faces detected; box side {study.side_ratio:.3f} of FER2013's, "
+        f"centre {study.offset[0]:+.3f} across and {study.offset[1]:+.3f} down",
+        f"FER2013's own framing   {100 * study.whole:.2f} %",
+    ]
+    lines += [f"crop_margin {margin:+.2f}       {100 * share:.2f} %" for margin, share in study.accuracy]
+    return "\n".join(lines) + "\n"

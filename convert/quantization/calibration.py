@@ -1,0 +1,120 @@
+"""Chooses the calibration images, which show the converter the range of every activation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.data.augment import CAMERA, augment
+from convert.data.fer2013 import FACE_SIDE_PX, LABELS, UNREADABLE_ARCHIVE, load_split, training_rows
+from convert.errors import ConvertError
+from convert.runtimes.inputs import Image
+
+CALIBRATION_IMAGES: Final = 500
+"""TensorFlow recommends a few hundred. Twice as many change no scale by more than a per cent here."""
+_SEED: Final = 71
+_SUFFIXES: Final = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm"}
+_GREY_DIMENSIONS: Final = 3
+
+Kind = Literal["plain", "camera", "half", "balanced"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Kind and number of the Training faces that calibrate the activations' ranges.
+
+    `kind`: `plain`: unchanged. `camera`: all augmented as by a bad camera. `half`: every second one so.
+    `balanced`: unchanged, an equal number of each leading label where there are enough, a seventh of the
+    count at most.
+    """
+
+    kind: Kind
+    count: int
+
+    def __str__(self) -> str:
+        """Return the set in the form of the option --sets, such as half-500."""
+        return f"{self.kind}-{self.count}"
+
+
+DEFAULT_SET: Final = CalibrationSet("half", CALIBRATION_IMAGES)
+
+
+def parse_sets(text: str) -> tuple[CalibrationSet, ...]:
+    """Read the option --sets, `KIND-COUNT,...`. Raises ConvertError for anything else."""
+    sets: list[CalibrationSet] = []
+    for part in text.split(","):
+        name, _, count = part.strip().partition("-")
+        kind = next((known for known in KINDS if known == name), None)
+        if kind is None or not (count.isascii() and count.isdigit()) or not int(count):
+            msg = f"--sets must be such as half-500,plain-100 with {', '.join(KINDS)}, not {part.strip()!r}"
+            raise ConvertError(msg)
+        sets.append(CalibrationSet(kind, int(count)))
+    return tuple(sets)
+
+
+def training_faces(data: Path, calibration: CalibrationSet = DEFAULT_SET) -> list[Image]:
+    """Draw FER2013 Training faces, grey (48, 48), always the same; fewer than the set's count where there are."""
+    split = training_rows(load_split(data, "Training"))
+    rng = np.random.default_rng(_SEED)
+    kind, count = calibration.kind, calibration.count
+    if kind == "balanced":
+        rows = _balanced(split.leader, count, rng)
+    else:
+        rows = rng.choice(len(split), size=min(count, len(split)), replace=False)
+    faces = [split.images[row] for row in rows]
+    remainders = {"camera": (0, 1), "half": (1,)}.get(kind, ())
+    return [augment(face, FACE_SIDE_PX, CAMERA, rng) if at % 2 in remainders else face for at, face in enumerate(faces)]
+
+
+def _balanced(leaders: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    share = -(-count // len(LABELS))
+    drawn = [rng.permutation(np.flatnonzero(leaders == label))[:share] for label in range(len(LABELS))]
+    return np.asarray(rng.permutation(np.concatenate(drawn))[:count])
+
+
+def load_images(source: Path, count: int = CALIBRATION_IMAGES) -> list[Image]:
+    """Draw images from a folder of image files or from an .npz or .npy of uint8 (n, h, w[, 3]) in BGR.
+
+    Raises ConvertError where there is none, or the source cannot be read.
+    """
+    rng = np.random.default_rng(_SEED)
+    if source.is_dir():
+        paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES)
+        chosen = [paths[at] for at in sorted(rng.permutation(len(paths))[:count])]
+        images = [_read_image(path) for path in chosen]
+    else:
+        array = _read_array(source)
+        images = [np.ascontiguousarray(array[at]) for at in sorted(rng.permutation(len(array))[:count])]
+    if not images:
+        msg = f"calibration source {source} contains no images ({', '.join(sorted(_SUFFIXES))})"
+        raise ConvertError(msg)
+    return images
+
+
+def _read_image(path: Path) -> Image:
+    image: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        msg = f"calibration image {path} cannot be decoded"
+        raise ConvertError(msg)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _read_array(source: Path) -> Image:
+    try:
+        loaded = np.load(source)
+        if isinstance(loaded, np.lib.npyio.NpzFile):
+            with loaded as file:
+                loaded = file["images"] if "images" in file.files else file[file.files[0]]
+    except (*UNREADABLE_ARCHIVE, IndexError) as error:
+        msg = f"calibration source {source} is neither a folder of images nor an .npz with an array `images`: {error}"
+        raise ConvertError(msg) from error
+    grey = loaded.ndim == _GREY_DIMENSIONS
+    colour = loaded.ndim == _GREY_DIMENSIONS + 1 and loaded.shape[-1] == 3  # noqa: PLR2004 - three colours
+    if loaded.dtype != np.uint8 or not (grey or colour) or not loaded.size:
+        msg = f"calibration source {source} holds {loaded.dtype} {loaded.shape}, not uint8 (n, h, w) or (n, h, w, 3)"
+        raise ConvertError(msg)
+    return np.asarray(loaded)

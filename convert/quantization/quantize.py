@@ -1,0 +1,61 @@
+"""Full-integer post-training quantization: int8 weights and activations, integer input and output."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from convert.errors import ConvertError
+from convert.quantization.bias_correction import SAMPLES, correct_biases
+from convert.runtimes.inputs import Image, check_fits, to_network
+from convert.runtimes.keras_model import FloatModel, with_probabilities
+from convert.runtimes.tflite import Int8Model
+from convert.runtimes.tflite_export import to_float_tflite, to_tflite
+from edge.vision.classification.manifest import ModelInput
+
+InOut = Literal["int8", "uint8"]
+
+_FLOAT_KINDS: Final = "fc"
+
+
+def quantize(model: FloatModel, spec: ModelInput, images: Sequence[Image], in_out: InOut = "int8") -> bytes:
+    """Convert to a .tflite of integer operations only; batch size 1.
+
+    `images`: grey (h, w) or BGR (h, w, 3), from training data; they set the ranges of the activations.
+    Raises ConvertError where `spec` does not fit the model, or an operation has no integer form.
+    """
+    check_fits(model, spec)
+    samples = [to_network(image, spec) for image in images]
+    model = with_probabilities(model, samples)
+
+    def configure(converter: Any) -> None:  # noqa: ANN401 - TensorFlow has no types
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([sample[None]] for sample in samples)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = getattr(tf, in_out)
+
+    content = to_tflite(model, "full int8", configure)
+    verify_integer_only(content, in_out)
+    return content
+
+
+def with_corrected_biases(content: bytes, model: FloatModel, spec: ModelInput, images: Sequence[Image]) -> bytes:
+    """Return the result of `quantize` with its biases corrected on the first 64 of the same images.
+
+    Raises ConvertError where the converter gave the float and the int8 form different layers.
+    """
+    samples = [to_network(image, spec) for image in images[:SAMPLES]]
+    return correct_biases(content, to_float_tflite(with_probabilities(model, samples)), samples)
+
+
+def verify_integer_only(content: bytes, in_out: InOut) -> None:
+    """Raise ConvertError where a tensor of the graph is float, or input or output do not have the type `in_out`."""
+    model = Int8Model(content)
+    floats = sorted({str(np.dtype(kind)) for kind in model.tensor_dtypes() if np.dtype(kind).kind in _FLOAT_KINDS})
+    if floats:
+        msg = f"the converted model still holds {', '.join(floats)} tensors: it is not full int8"
+        raise ConvertError(msg)
+    if {model.input.dtype, model.output.dtype} != {in_out}:
+        msg = f"the converted model takes {model.input.dtype} and gives {model.output.dtype}, not {in_out}"
+        raise ConvertError(msg)

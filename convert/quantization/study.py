@@ -1,0 +1,218 @@
+"""Compares the methods of quantization by how they change a model's labels, and chooses one.
+
+The two rules of choice are `choose` (on PublicTest, for models of the seven FER labels) and
+`quantize_by_agreement` (on the calibration images, for a user's own model).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.data.fer2013 import LABELS, clean_split
+from convert.errors import ConvertError, UnavailableError
+from convert.evaluation.evaluate import label_agreement
+from convert.evaluation.results import Probabilities
+from convert.progress import PrintLine
+from convert.quantization.calibration import DEFAULT_SET, CalibrationSet, training_faces
+from convert.quantization.quantize import InOut, quantize, with_corrected_biases
+from convert.runtimes import tflite_runtime
+from convert.runtimes.inputs import Image, network_inputs, to_network
+from convert.runtimes.keras_model import FloatModel, with_probabilities
+from convert.runtimes.tflite import Int8Model, runtime_name
+from edge.vision.classification.manifest import ModelInput
+
+SPLIT: Final = "PublicTest"
+MAX_LOSS: Final = 0.003
+"""Accuracy, as a share, that an int8 model may lose. A method that loses more is chosen only if all do."""
+SURE_MARGIN: Final = 0.1
+"""Lead of the float model's first label over its second from which an image is not a near tie."""
+MIN_MAX: Final = "min-max"
+CORRECTED: Final = "bias-corrected"
+GRID: Final = (
+    CalibrationSet("plain", 100),
+    CalibrationSet("plain", 500),
+    CalibrationSet("camera", 500),
+    CalibrationSet("balanced", 500),
+    CalibrationSet("half", 100),
+    DEFAULT_SET,
+    CalibrationSet("half", 2000),
+)
+_COMPARED_IMAGES: Final = 100
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One int8 model against the float model that it was converted from, on clean PublicTest.
+
+    `accuracy`, `loss` (float less int8): shares of the images with a FER+ majority. `agreement`: share of
+    all images with the float model's label. `sure_agreement`: the same on images where the float model's
+    first label leads by `SURE_MARGIN`. `shift`: mean absolute difference of a probability.
+    """
+
+    calibration: str
+    method: str
+    accuracy: float
+    loss: float
+    agreement: float
+    sure_agreement: float
+    shift: float
+    content: bytes = field(repr=False)
+
+
+class FloatReference:
+    """A float model's probabilities for a set of faces, with which int8 models are compared.
+
+    `leader`: int64 (n,), the leading label of each face, -1 where none of the seven leads. `inputs`:
+    float32 (n, height, width, channels). `probabilities`: float32 (n, 7), of the float model.
+    """
+
+    def __init__(self, leader: NDArray[np.int64], inputs: NDArray[np.float32], probabilities: Probabilities) -> None:
+        self.leader, self.inputs, self.probabilities = leader, inputs, probabilities
+        first, second = np.sort(probabilities, axis=1)[:, :-3:-1].T
+        self._sure = first - second > SURE_MARGIN
+
+    @staticmethod
+    def on_public_test(model: FloatModel, spec: ModelInput, data: Path) -> "FloatReference":
+        """Run a float model on clean PublicTest. Raises ConvertError for a model without the seven labels."""
+        if model.outputs != len(LABELS):
+            msg = f"model {model.path} has {model.outputs} outputs; FER2013 can only judge {', '.join(LABELS)}"
+            raise ConvertError(msg)
+        split, _ = clean_split(data, SPLIT)
+        inputs = network_inputs(split.images, spec)
+        return FloatReference(split.leader, inputs, with_probabilities(model, inputs).predict(inputs))
+
+    def accuracy(self, probabilities: Probabilities) -> float:
+        """Return the share of images with a FER+ majority that probabilities (n, 7) classify correctly."""
+        led = self.leader >= 0
+        return float((probabilities.argmax(axis=1) == self.leader)[led].mean())
+
+    def compare(self, probabilities: Probabilities, content: bytes, calibration: str, method: str) -> Trial:
+        """Compare an int8 model's probabilities (n, 7) for the same faces; `content` is its file."""
+        accuracy, reference, sure = self.accuracy(probabilities), self.probabilities, self._sure
+        return Trial(
+            calibration=calibration,
+            method=method,
+            accuracy=accuracy,
+            loss=self.accuracy(reference) - accuracy,
+            agreement=label_agreement(probabilities, reference),
+            sure_agreement=label_agreement(probabilities[sure], reference[sure]) if sure.any() else 1.0,
+            shift=float(np.abs(probabilities - reference).mean()),
+            content=content,
+        )
+
+
+def try_methods(
+    model: FloatModel, spec: ModelInput, reference: FloatReference, images: Sequence[Image], calibration: str
+) -> list[Trial]:
+    """Quantize a model by each method with one set of calibration images, called `calibration`."""
+
+    def trial(content: bytes, method: str) -> Trial:
+        return reference.compare(Int8Model(content).predict(reference.inputs), content, calibration, method)
+
+    content = quantize(model, spec, images)
+    return [trial(content, MIN_MAX), trial(with_corrected_biases(content, model, spec, images), CORRECTED)]
+
+
+def choose(trials: Sequence[Trial]) -> Trial:
+    """Return the trial with the highest agreement, to the tenth of a point; of equal ones the first.
+
+    Trials that lose more than `MAX_LOSS` are left out, unless all do.
+    """
+    kept = [trial for trial in trials if trial.loss <= MAX_LOSS] or list(trials)
+    return max(kept, key=lambda trial: round(trial.agreement, 3))
+
+
+def compare_sets(
+    model: FloatModel, spec: ModelInput, data: Path, sets: Sequence[CalibrationSet], print_line: PrintLine
+) -> None:
+    """Try every method with every calibration set on PublicTest; print each trial and the choice.
+
+    Raises ConvertError for a model without the seven labels and for unusable data.
+    """
+    reference = FloatReference.on_public_test(model, spec, data)
+    print_line(HEADER)
+    trials: list[Trial] = []
+    for calibration in sets:
+        for trial in try_methods(model, spec, reference, training_faces(data, calibration), str(calibration)):
+            print_line(to_row(trial))
+            trials.append(trial)
+    print_line(_summary(choose(trials), reference))
+
+
+def quantize_for_release(model: FloatModel, spec: ModelInput, data: Path, print_line: PrintLine) -> bytes:
+    """Quantize by each method with the default calibration set, and return the model that `choose` takes."""
+    print_line("quantizing by two methods; the one that keeps more of the float model's labels on PublicTest is used")
+    reference = FloatReference.on_public_test(model, spec, data)
+    trials = try_methods(model, spec, reference, training_faces(data), str(DEFAULT_SET))
+    chosen = choose(trials)
+    print_line("\n".join([HEADER, *map(to_row, trials), f"chosen: {chosen.method}"]))
+    return chosen.content
+
+
+def quantize_by_agreement(
+    model: FloatModel, spec: ModelInput, images: Sequence[Image], in_out: InOut, print_line: PrintLine
+) -> bytes:
+    """Quantize a model of any labels; correct its biases where that keeps at least as many of its labels.
+
+    Labels are compared on the first 100 calibration images. The share of equal labels is printed: a model
+    that quantization damages (for example by a softmax over many classes inside it) is noticed there.
+    """
+    inputs = np.stack([to_network(image, spec) for image in images[:_COMPARED_IMAGES]])
+    reference = model.predict(inputs)
+
+    def agreement_of(content: bytes) -> float:
+        return label_agreement(reference, Int8Model(content).predict(inputs))
+
+    content = quantize(model, spec, images, in_out)
+    agreement = agreement_of(content)
+    try:
+        corrected = with_corrected_biases(content, model, spec, images)
+    except ConvertError as error:
+        print_line(str(error))
+    else:
+        corrected_agreement = agreement_of(corrected)
+        if corrected_agreement >= agreement:
+            content, agreement = corrected, corrected_agreement
+    print_line(f"float and int8 give the same label on {100 * agreement:.0f} % of {len(inputs)} calibration images")
+    return content
+
+
+HEADER: Final = (
+    f"{'calibration':<14} {'method':<15} {'accuracy':>9} {'to float':>9} {'same label':>11} "
+    f"{'where sure':>11} {'shift':>8} {'bytes':>10}"
+)
+
+
+def to_row(trial: Trial) -> str:
+    """Return a trial as one line below `HEADER`; the difference to float in points."""
+    return (
+        f"{trial.calibration:<14} {trial.method:<15} {100 * trial.accuracy:>7.2f} % {-100 * trial.loss:>+9.2f} "
+        f"{100 * trial.agreement:>9.2f} % {100 * trial.sure_agreement:>9.2f} % {trial.shift:>8.5f} "
+        f"{len(trial.content):>10,}"
+    )
+
+
+def _summary(chosen: Trial, reference: FloatReference) -> str:
+    """Return the chosen trial with the rule of the choice, and its accuracy on the other interpreter."""
+    lines = [
+        f"float: accuracy {100 * reference.accuracy(reference.probabilities):.2f} %. {SPLIT} without images of "
+        f"Training, {len(reference.inputs)} images, FER+ majority, {runtime_name()}. Where sure: the float model's "
+        f"label leads by {SURE_MARGIN:g}. Shift: mean change of a probability.",
+        f"chosen: {chosen.calibration}, {chosen.method}: the highest agreement to the tenth of a point, of those that "
+        f"lose at most {100 * MAX_LOSS:.1f} points; of equal ones the first",
+    ]
+    try:
+        rows, name = tflite_runtime.predict(chosen.content, reference.inputs)
+    except UnavailableError as error:
+        return "\n".join([*lines, f"not measured on the other interpreter: {error}"])
+    agreement = label_agreement(rows, Int8Model(chosen.content).predict(reference.inputs))
+    accuracy = reference.accuracy(rows)
+    lines.append(
+        f"on {name}: accuracy {100 * accuracy:.2f} % ({100 * (accuracy - chosen.accuracy):+.2f} points), "
+        f"{100 * agreement:.2f} % of the labels the same as on {runtime_name()}"
+    )
+    return "\n".join(lines)

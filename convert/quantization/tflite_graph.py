@@ -1,0 +1,154 @@
+"""Reads the layers of a .tflite file: constants, inputs at run time, and biases, which can be replaced.
+
+The file format is TensorFlow Lite's flatbuffer schema (tensorflow/lite/schema/schema.fbs), read with
+the classes that ai-edge-litert generates from it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from numpy.typing import NDArray
+
+from convert.runtimes.tflite import to_integers
+from convert.tensorflow import discard_stderr
+
+_CONV: Final = schema.BuiltinOperator.CONV_2D
+_DEPTHWISE: Final = schema.BuiltinOperator.DEPTHWISE_CONV_2D
+_DENSE: Final = schema.BuiltinOperator.FULLY_CONNECTED
+_OPTIONS: Final = {_CONV: schema.Conv2DOptions, _DEPTHWISE: schema.DepthwiseConv2DOptions}
+_DTYPES: Final = {
+    schema.TensorType.FLOAT32: np.float32,
+    schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT8: np.int8,
+}
+_OPERANDS: Final = 3
+"""Input, weights and bias."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer with weights and a bias.
+
+    `input`, `weights`, `bias`: tensor numbers in the graph. `shape`: of the weights; (outputs, height, width,
+    inputs) of a convolution, (1, height, width, channels) of a depthwise one, (outputs, inputs) of a dense
+    layer. `stride`: down and across; 1 and 1 for a dense layer. `same`: whether the padding is SAME.
+    """
+
+    kind: int
+    input: int
+    weights: int
+    bias: int
+    shape: tuple[int, ...]
+    stride: tuple[int, int]
+    same: bool
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """Properties that are equal in two graphs of the same network; tensor numbers are not."""
+        return self.kind, self.shape, self.stride, self.same
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether the layer is a depthwise convolution."""
+        return bool(self.kind == _DEPTHWISE)
+
+    @property
+    def dense(self) -> bool:
+        """Whether the layer is fully connected."""
+        return bool(self.kind == _DENSE)
+
+
+class TfliteGraph:
+    """A parsed .tflite with one subgraph. Raises ValueError for bytes that are not a model."""
+
+    def __init__(self, content: bytes) -> None:
+        """Parse a copy of the bytes."""
+        self._content = bytearray(content)
+        self._model = schema.Model.GetRootAs(self._content, 0)
+        self._graph = self._model.Subgraphs(0)
+        self.layers = tuple(self._layers())
+        used = Counter(self._graph.Tensors(at).Buffer() for at in range(self._graph.TensorsLength()))
+        biases = Counter(layer.bias for layer in self.layers)
+        self._unshared_biases = {
+            tensor for tensor, users in biases.items() if users == 1 and used[self._graph.Tensors(tensor).Buffer()] == 1
+        }
+
+    @property
+    def content(self) -> bytes:
+        """The file with all changes to its constants."""
+        return bytes(self._content)
+
+    def _layers(self) -> Iterator[Layer]:
+        for at in range(self._graph.OperatorsLength()):
+            operator = self._graph.Operators(at)
+            code = self._model.OperatorCodes(operator.OpcodeIndex())
+            kind = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files only have the second
+            if kind not in {_CONV, _DEPTHWISE, _DENSE} or operator.InputsLength() < _OPERANDS:
+                continue
+            layer = self._layer(kind, operator)
+            if layer is not None:
+                yield layer
+
+    def _layer(self, kind: int, operator: Any) -> Layer | None:  # noqa: ANN401 - generated code
+        source, weights, bias = (int(operator.Inputs(at)) for at in range(_OPERANDS))
+        if bias < 0 or not self._is_constant(weights) or not self._is_constant(bias):
+            return None
+        shape, channels = self._shape(weights), self._shape(source)[-1]
+        stride, same = (1, 1), False
+        if kind in _OPTIONS:
+            options = _OPTIONS[kind]()
+            table = operator.BuiltinOptions()
+            options.Init(table.Bytes, table.Pos)
+            if options.DilationHFactor() != 1 or options.DilationWFactor() != 1 or shape[-1] != channels:
+                return None  # dilation, groups, several kernels per channel: in no network of this project
+            stride = options.StrideH(), options.StrideW()
+            same = options.Padding() == schema.Padding.SAME
+        return Layer(kind, source, weights, bias, shape, stride, same)
+
+    def _shape(self, tensor: int) -> tuple[int, ...]:
+        return tuple(int(size) for size in self._graph.Tensors(tensor).ShapeAsNumpy())
+
+    def _is_constant(self, tensor: int) -> bool:
+        described = self._graph.Tensors(tensor)
+        return described.Type() in _DTYPES and self._model.Buffers(described.Buffer()).DataLength() > 0
+
+    def constant(self, tensor: int) -> NDArray[Any]:
+        """Return a view of a constant tensor, float32, int32 or int8, in its shape; writing to it changes the file."""
+        described = self._graph.Tensors(tensor)
+        data = self._model.Buffers(described.Buffer()).DataAsNumpy()
+        return np.asarray(data.view(_DTYPES[described.Type()]).reshape(self._shape(tensor)))
+
+    def quantization(self, tensor: int) -> tuple[NDArray[np.float64], int]:
+        """Return the scales, (1,) or (channels,), and the zero point of an integer tensor."""
+        described = self._graph.Tensors(tensor).Quantization()
+        return described.ScaleAsNumpy().astype(np.float64), int(described.ZeroPoint(0))
+
+    def can_replace_bias(self, layer: Layer) -> bool:
+        """Return whether only this layer reads its bias: the converter stores equal constants once."""
+        return layer.bias in self._unshared_biases
+
+    def inputs_of(self, layers: Sequence[Layer], samples: Sequence[NDArray[np.float32]]) -> Iterator[list[Any]]:
+        """Run the graph on each sample, float32 (height, width, channels); yield the inputs of the layers.
+
+        Inputs have their tensors' types. Delegates are off, because they fuse layers and drop tensors.
+        """
+        with discard_stderr():
+            interpreter: Any = Interpreter(
+                model_content=self.content,
+                num_threads=1,
+                experimental_preserve_all_tensors=True,
+                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            )
+            interpreter.allocate_tensors()
+        (source,) = interpreter.get_input_details()
+        scale, zero_point = source["quantization"]
+        for sample in samples:
+            values = to_integers(sample, scale, zero_point, source["dtype"]) if scale else sample
+            interpreter.set_tensor(source["index"], values[None])
+            interpreter.invoke()
+            yield [interpreter.get_tensor(layer.input) for layer in layers]

@@ -1,0 +1,1 @@
+"""Writes models with their manifests, as `edge` loads them."""

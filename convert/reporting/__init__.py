@@ -1,1 +1,0 @@
-"""An evaluation as pages, plots and tables."""

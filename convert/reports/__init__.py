@@ -1,0 +1,1 @@
+"""Presents an evaluation: HTML report with plots, page of errors, text for the terminal, JSON."""

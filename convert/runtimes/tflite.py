@@ -1,0 +1,86 @@
+"""Runs .tflite models with ai-edge-litert, the interpreter of the device."""
+
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from convert.runtimes.worker import run_each
+from convert.tensorflow import discard_stderr
+from edge.vision.classification.manifest import Quantization, TensorQuantization
+from edge.vision.classification.preprocess import dequantize
+
+_PACKAGE: Final = "ai-edge-litert"
+
+
+def runtime_name() -> str:
+    """Return name and version of the interpreter, for figures."""
+    return f"{_PACKAGE} {version(_PACKAGE)}"
+
+
+class Int8Model:
+    """A full-integer classifier of one image at a time. Raises ValueError for bytes that are not a model."""
+
+    def __init__(self, content: bytes, threads: int = 1) -> None:
+        """Allocate the tensors and read the quantization of input and output."""
+        self._interpreter = _interpreter(content, threads)
+        (self._in,), (self._out,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self.input, self.output = _quantization(self._in), _quantization(self._out)
+
+    @property
+    def quantization(self) -> TensorQuantization:
+        """Quantization of input and output, as the manifest carries it."""
+        return TensorQuantization(input=self.input, output=self.output)
+
+    def tensor_dtypes(self) -> set[Any]:
+        """Return the element types of all tensors of the graph."""
+        return {detail["dtype"] for detail in self._interpreter.get_tensor_details()}
+
+    def invoke(self) -> None:
+        """Run the graph once on the present content of the input tensor, for timing."""
+        self._interpreter.invoke()
+
+    def quantize(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Convert float32 of any shape to the input's integers, int8 or uint8."""
+        return to_integers(inputs, self.input.scale, self.input.zero_point, self._in["dtype"])
+
+    def dequantize(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Convert the output's integers (n, outputs) to float32 probabilities."""
+        return dequantize(outputs, self.output.scale, self.output.zero_point)
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the model on float32 (n, height, width, channels); return probabilities float32 (n, outputs)."""
+        return self.dequantize(run_each(self._interpreter, (self.quantize(image) for image in inputs)))
+
+
+class FloatTfliteModel:
+    """A float classifier of one image at a time. Raises ValueError for bytes that are not a model."""
+
+    def __init__(self, content: bytes) -> None:
+        """Allocate the tensors, for one thread."""
+        self._interpreter = _interpreter(content, 1)
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the model on float32 (n, height, width, channels); return float32 (n, outputs)."""
+        return np.asarray(run_each(self._interpreter, inputs), dtype=np.float32)
+
+
+def to_integers(values: NDArray[np.float32], scale: float, zero_point: int, dtype: Any) -> NDArray[Any]:  # noqa: ANN401
+    """Quantize real values to an integer type: value / scale + zero point, rounded and clipped."""
+    limits = np.iinfo(dtype)
+    return np.asarray(np.clip(np.rint(values / scale) + zero_point, limits.min, limits.max).astype(dtype))
+
+
+def _interpreter(content: bytes, threads: int) -> Any:  # noqa: ANN401 - ai_edge_litert has no types
+    with discard_stderr():
+        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+def _quantization(detail: dict[str, Any]) -> Quantization:
+    scale, zero_point = detail["quantization"]
+    dtype: Any = np.dtype(detail["dtype"]).name
+    return Quantization(dtype=dtype, scale=float(scale), zero_point=int(zero_point))

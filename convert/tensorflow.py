@@ -1,0 +1,49 @@
+"""Imports TensorFlow and Keras, and suppresses what they write to standard error."""
+
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from convert.errors import ConvertError
+
+
+@contextmanager
+def discard_stderr() -> Iterator[None]:
+    """Discard what C++ and Python write to standard error while the block runs.
+
+    TensorFlow's loader and converter log straight to file descriptor 2 before any log level can be set.
+    Errors still arrive as exceptions.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as sink, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def require_tensorflow() -> None:
+    """Import TensorFlow and Keras without their output. Raises ConvertError where one is not installed."""
+    for package in ("tensorflow", "keras"):
+        if find_spec(package) is None:
+            msg = f"{package} is not installed, and this command needs it: pip install emotion-edge[convert]"
+            raise ConvertError(msg)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with discard_stderr():
+        import keras  # noqa: PLC0415 - takes seconds and hundreds of megabytes; --help must not wait for it
+        import tensorflow as tf  # noqa: PLC0415
+
+        del keras
+        tf.get_logger().setLevel(logging.ERROR)
+        logging.getLogger("absl").setLevel(logging.ERROR)

@@ -1,0 +1,95 @@
+"""Produces the batches of a training run: augmented faces with soft targets."""
+
+from typing import Final
+
+import cv2
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.data.augment import augment
+from convert.data.fer2013 import Split
+from convert.training.distillation import Teacher
+from convert.training.network import to_input
+from convert.training.recipe import Recipe
+
+_MIN_FREQUENCY: Final = 1e-9
+"""Replaces a frequency of 0. No target uses the weight that follows; it must only be finite."""
+
+_STAGE_EPOCHS: Final = 1000
+"""Epoch numbers of stage n start at n times this, so that no two stages draw the same views."""
+
+Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
+class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """The batches of one epoch; they depend on seed, epoch and batch number only."""
+
+    def __init__(self, split: Split, recipe: Recipe, stage: int, epoch: int, teacher: Teacher | None = None) -> None:
+        """Draw the order of the images for an epoch of stage number `stage`."""
+        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=16)
+        self._split, self._recipe, self._stage, self._teacher = split, recipe, recipe.stages[stage], teacher
+        self.epoch_id = _STAGE_EPOCHS * stage + epoch
+        self._order = np.random.default_rng((recipe.seed, self.epoch_id)).permutation(len(split))
+        self._targets = soft_targets(split, recipe, self._stage.leader_share)
+        self._weights = sample_weights(self._targets, self._stage.class_weight_power)
+
+    def __len__(self) -> int:
+        """Return the number of whole batches. Other epochs use the remaining images."""
+        return len(self._split) // self._recipe.batch_size
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return inputs (b, side, side, 1), targets (b, 7) and weights (b,)."""
+        size, share = self._recipe.batch_size, self._recipe.teacher_share
+        rows = self._order[index * size : (index + 1) * size]
+        rng = np.random.default_rng((self._recipe.seed, self.epoch_id, index))
+        augmentation, side = self._stage.augmentation, self._stage.side_px
+        view_px = side if self._teacher is None else max(side, self._teacher.side_px)
+        views = np.stack([augment(self._split.images[row], view_px, augmentation, rng) for row in rows])
+        targets = self._targets[rows]
+        if self._teacher is not None:
+            # Teacher and student get the same view: a teacher with another crop would teach the difference.
+            targets = (1 - share) * targets + share * self._teacher.predict(resized(views, self._teacher.side_px))
+        inputs, targets = to_input(resized(views, side)), np.asarray(targets, dtype=np.float32)
+        if self._stage.mixup:
+            inputs, targets = mix_up(inputs, targets, self._stage.mixup, rng)
+        return inputs, targets, self._weights[rows]
+
+
+def mix_up(
+    inputs: NDArray[np.float32], targets: NDArray[np.float32], alpha: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mix each sample with another of the batch: inputs (b, side, side, 1) and targets (b, 7) with equal shares.
+
+    The share is drawn once per batch from Beta(alpha, alpha).
+    """
+    other = rng.permutation(len(inputs))
+    share = np.float32(rng.beta(alpha, alpha))
+    return share * inputs + (1 - share) * inputs[other], share * targets + (1 - share) * targets[other]
+
+
+def resized(views: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """Return square images (n, any, any) as (n, side, side)."""
+    if views.shape[1] == side_px:
+        return views
+    smaller = [cv2.resize(view, (side_px, side_px), interpolation=cv2.INTER_AREA) for view in views]
+    return np.asarray(smaller, dtype=np.uint8)
+
+
+def soft_targets(split: Split, recipe: Recipe, leader_share: float = 0.0) -> NDArray[np.float32]:
+    """Return the targets (n, 7): shares of the votes, or FER2013's label one-hot.
+
+    `leader_share` of a target is the leading label one-hot, where one of the seven labels leads.
+    """
+    one_hot = np.eye(split.votes.shape[1], dtype=np.float32)
+    if recipe.labels == "fer2013":
+        return np.asarray(one_hot[split.original])
+    leading = np.where((split.leader >= 0)[:, None], one_hot[split.leader], split.votes)
+    return np.asarray((1 - leader_share) * split.votes + leader_share * leading, dtype=np.float32)
+
+
+def sample_weights(targets: NDArray[np.float32], power: float) -> NDArray[np.float32]:
+    """Return weights (n,) with mean 1: the inverse class frequency of the targets (n, 7), raised to `power`."""
+    frequency = np.maximum(targets.mean(axis=0), _MIN_FREQUENCY)
+    weights = targets @ (1 / frequency) ** power
+    return np.asarray(weights / weights.mean(), dtype=np.float32)

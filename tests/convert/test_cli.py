@@ -1,0 +1,108 @@
+"""The command line as a whole, and the one sentence for each bad input."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="the training half needs the convert extra")
+pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
+from convert.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def one_sentence(capfd, code, arguments):
+    assert main(arguments) == code
+    error = capfd.readouterr().err
+    assert error.startswith("emotion-convert: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_each_bad_input_is_one_sentence(evaluated_model, face_data, tmp_path, capfd):
+    data = ["--data", str(face_data)]
+    text = tmp_path / "text.tflite"
+    text.write_text("not a model", encoding="utf-8")
+    assert "there is no recipe 'x'" in one_sentence(capfd, 1, ["train", "--recipe", "x", *data])
+    assert "above 0" in one_sentence(capfd, 1, ["train", "--epochs-scale", "-1", *data])
+    assert "does not contain a finished run" in one_sentence(capfd, 1, ["export", "--run", str(tmp_path), *data])
+    assert "there is no model 'x'" in one_sentence(capfd, 1, ["evaluate", "x", *data])
+    assert "not a TensorFlow Lite model" in one_sentence(capfd, 1, ["evaluate", str(text), *data])
+    assert "does not exist" in one_sentence(
+        capfd, 1, ["evaluate", str(evaluated_model), "--data", str(tmp_path / "none")]
+    )
+    missing = ["evaluate", str(evaluated_model), "--float", str(tmp_path / "none.keras"), *data]
+    assert "does not exist" in one_sentence(capfd, 1, missing)
+    assert "does not exist" in one_sentence(capfd, 1, ["actor", "--model", str(tmp_path / "none.keras"), *data])
+    unwritable = ["evaluate", str(evaluated_model), *data, "--json", str(tmp_path / "no" / "folder.json")]
+    assert "cannot be used: No such file" in one_sentence(capfd, 1, unwritable)
+
+
+def test_truncated_model_with_a_valid_manifest_is_one_sentence(evaluated_model, face_data, tmp_path, capfd):
+    import hashlib  # noqa: PLC0415
+
+    whole = evaluated_model.read_bytes()
+    half = tmp_path / "half.tflite"
+    half.write_bytes(whole[: len(whole) // 2])
+    manifest = json.loads(evaluated_model.with_suffix(".json").read_text(encoding="utf-8"))
+    manifest["sha256"] = hashlib.sha256(half.read_bytes()).hexdigest()
+    half.with_suffix(".json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert "cannot be run" in one_sentence(capfd, 1, ["evaluate", str(half), "--data", str(face_data)])
+
+
+def test_model_with_other_labels_is_not_evaluated_on_fer(evaluated_model, face_data, tmp_path, capfd):
+    copy = tmp_path / "other.tflite"
+    copy.write_bytes(evaluated_model.read_bytes())
+    manifest = json.loads(evaluated_model.with_suffix(".json").read_text(encoding="utf-8"))
+    manifest["labels"][0] = "grumpy"
+    copy.with_suffix(".json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert "FER2013 can only judge" in one_sentence(capfd, 1, ["evaluate", str(copy), "--data", str(face_data)])
+
+
+def run_python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+
+
+def test_help_does_not_import_tensorflow():
+    code = (
+        "import sys\n"
+        "from convert.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "assert not {'tensorflow', 'keras', 'cv2', 'numpy'} & set(sys.modules), 'too much is imported'\n"
+    )
+    ran = run_python(code)
+    assert ran.returncode == 0, ran.stderr
+    for command in ("train", "quantize", "evaluate", "export", "actor"):
+        assert command in ran.stdout
+
+
+def test_missing_tensorflow_names_the_extra_to_install():
+    code = (
+        "import importlib.util, sys\n"
+        "import convert.tensorflow\n"
+        "convert.tensorflow.find_spec = lambda name: None\n"
+        "from convert.cli import main\n"
+        "sys.exit(main(['evaluate']))\n"
+    )
+    ran = run_python(code)
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 1
+    assert "pip install emotion-edge[convert]" in ran.stderr
+
+
+def test_unknown_option_exits_with_two(capfd):
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--surprise"])
+    assert end.value.code == 2
+    assert "--surprise" in capfd.readouterr().err

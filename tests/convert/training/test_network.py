@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("keras", reason="the training half needs the convert extra")
+import keras
+
+from convert.errors import ConvertError
+from convert.training.network import build_network, freeze_before, grey_backbone, imagenet_weights, to_input
+from convert.training.recipe import HEAD_ONLY
+from support.tiny_run import TINY
+
+
+def test_missing_weights_file_is_named(tmp_path):
+    with pytest.raises(ConvertError, match=r"no ImageNet weights for alpha 0\.5: .*mobilenet_v2_0\.5_imagenet"):
+        imagenet_weights(tmp_path, 0.5)
+
+
+def test_grey_backbone_equals_colour_backbone_on_grey_images(small_data):
+    path = small_data / "mobilenet_v2_0.35_imagenet_notop.weights.h5"
+    colour = keras.applications.MobileNetV2(input_shape=(32, 32, 3), alpha=0.35, include_top=False, weights=None)
+    colour.load_weights(path)
+    grey = grey_backbone(32, 0.35, path)
+    image = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 1)).astype(np.float32)
+    expected = np.asarray(colour(np.repeat(image, 3, axis=3), training=False))
+    # Three products are summed in another order: the last digits differ, over 52 layers.
+    np.testing.assert_allclose(np.asarray(grey(image, training=False)), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_network_outputs_probabilities():
+    model = build_network(TINY, 32, None)
+    rows = np.asarray(model(to_input(np.zeros((2, 32, 32), dtype=np.uint8)), training=False))
+    assert rows.shape == (2, 7)
+    np.testing.assert_allclose(rows.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_pixels_are_mapped_to_minus_one_to_one():
+    values = to_input(np.array([[[0, 255]]], dtype=np.uint8))
+    assert values.shape == (1, 1, 2, 1)
+    assert values.ravel().tolist() == [-1.0, 1.0]
+
+
+def test_head_only_freezes_the_backbone(small_data):
+    model = build_network(TINY, 32, imagenet_weights(small_data, 0.35))
+    freeze_before(model, HEAD_ONLY)
+    assert {layer.name for layer in model.layers if layer.trainable and layer.get_weights()} == {"dense_1", "emotion"}
