@@ -7,10 +7,8 @@ from typing import Final
 
 from convert.commands import actor, evaluation, event_tuning, quantization, training
 from convert.errors import ConvertError, os_error_text
-from edge.errors import EdgeError
+from edge.errors import EXIT_INTERRUPTED, EdgeError
 
-_INTERRUPTED: Final = 130
-"""128 + SIGINT, the exit code of an interrupted program in a shell."""
 _COMMANDS: Final = (training, quantization, evaluation, event_tuning, actor)
 
 
@@ -41,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         resumes = "; the same command resumes after the last whole epoch" if arguments.command == "train" else ""
         sys.stderr.write(f"emotion-convert: interrupted{resumes}\n")
-        return _INTERRUPTED
+        return EXIT_INTERRUPTED
     return 0
 
 

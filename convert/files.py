@@ -1,25 +1,24 @@
-"""Writes files atomically: a file is complete or absent."""
+"""Writes the files of a run, a model or a report: each is complete or absent, also after Ctrl-C or a power cut.
+
+A training run resumes from files that an interrupted run left behind, so a part of one would be taken for the whole.
+"""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge.system import files
+
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Create or replace a file with what `write` writes to the path that it is given.
+    """Create or replace a file atomically with what `write` writes to the path that it is given.
 
-    `write` gets a path in the same folder with the same suffix, because Keras derives the format from
-    the suffix. The file is renamed over `path` after it has reached the disk, so that no reader sees a
-    part of it. The folder is created. Raises OSError.
+    `write` gets a path with the same suffix, because Keras derives the format from the suffix. The folder is
+    created. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
-    write(partial)
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    files.replace_file(path, write)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

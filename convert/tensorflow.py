@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from convert.errors import ConvertError
+from edge.logs.native import redirect_native_stderr
 
 
 @contextmanager
@@ -20,16 +21,12 @@ def discard_stderr() -> Iterator[None]:
     Errors still arrive as exceptions.
     """
     sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as sink, warnings.catch_warnings():
+    with tempfile.TemporaryFile() as sink, warnings.catch_warnings(), redirect_native_stderr(sink):
         warnings.simplefilter("ignore")
-        os.dup2(sink.fileno(), 2)
         try:
             yield
         finally:
             sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 def require_tensorflow() -> None:

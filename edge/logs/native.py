@@ -5,7 +5,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from typing import Final
+from typing import IO, Final
 
 import cv2
 
@@ -14,25 +14,36 @@ _FFMPEG_QUIET: Final = "-8"  # AV_LOG_QUIET
 
 
 @contextlib.contextmanager
+def redirect_native_stderr(target: IO[bytes]) -> Iterator[None]:
+    """Redirect file descriptor 2 to `target`, past Python's own `sys.stderr`. No effect without a standard error.
+
+    The descriptor belongs to the whole process, so use this only while no other thread runs.
+    """
+    try:
+        saved = os.dup(_STDERR)
+    except OSError:  # started without a standard error
+        yield
+        return
+    os.dup2(target.fileno(), _STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(saved, _STDERR)
+        os.close(saved)
+
+
+@contextlib.contextmanager
 def log_native_stderr(log: logging.Logger) -> Iterator[None]:
     """Send the lines written to file descriptor 2 in this context to `log`: errors as warnings, others at DEBUG.
 
-    The descriptor belongs to the whole process, so use it only while no other thread runs. The interpreter writes
-    "Created TensorFlow Lite XNNPACK delegate" on every start, which helps no operator; "Error in cpuinfo" means that
-    it runs without its fast kernels, and must be seen.
+    The interpreter writes "Created TensorFlow Lite XNNPACK delegate" on every start, which helps no operator; "Error
+    in cpuinfo" means that it runs without its fast kernels, and must be seen.
     """
     with tempfile.TemporaryFile() as captured:
         try:
-            saved = os.dup(_STDERR)
-        except OSError:  # started without a standard error
-            yield
-            return
-        os.dup2(captured.fileno(), _STDERR)
-        try:
-            yield
+            with redirect_native_stderr(captured):
+                yield
         finally:
-            os.dup2(saved, _STDERR)
-            os.close(saved)
             captured.seek(0)
             for line in captured.read().decode(errors="replace").splitlines():
                 log.log(logging.WARNING if line.lower().startswith("error") else logging.DEBUG, "%s", line)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -9,19 +10,24 @@ _PRIVATE_FOLDER: Final = 0o700
 """Mode of new folders: other users must not learn when the sensor saw a face."""
 
 
-def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Write a file beside the target and rename it over the target, so that no reader finds half a file.
+def replace_file(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
+    """Create or replace a file with what `write` writes to the path that it is given, so that no reader finds a part.
 
-    With `durable` the content is on the disk on return (fsync). Missing folders are created. Raises OSError.
+    `write` gets a path in the same folder with the same suffix; the file is then renamed over `path`. With `durable`
+    its content is on the disk before that (fsync). Raises OSError, and what `write` raises.
     """
-    path.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        if durable:
+    partial = path.with_name(f".partial-{path.name}")
+    write(partial)
+    if durable:
+        with partial.open("rb") as file:
             os.fsync(file.fileno())
     partial.replace(path)
+
+
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Create or replace a state file with `content`; see `replace_file`. Missing folders are created."""
+    path.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+    replace_file(path, lambda partial: partial.write_bytes(content), durable=durable)
 
 
 def sync_folder(folder: Path) -> None:

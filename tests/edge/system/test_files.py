@@ -29,7 +29,7 @@ def test_file_is_replaced_and_nothing_else_is_left(tmp_path, durable):
 def test_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "state"
     write_atomically(path, b"old")
-    (tmp_path / ".state.partial").mkdir()  # the partial file cannot be opened
+    (tmp_path / ".partial-state").mkdir()  # the partial file cannot be opened
     with pytest.raises(OSError, match="Is a directory"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
