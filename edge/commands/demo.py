@@ -4,6 +4,7 @@ Where mosquitto is installed, the events travel through a private broker, as in 
 daemon writes JSON Lines, which are printed as the same readable lines.
 """
 
+import contextlib
 import os
 import secrets
 import subprocess
@@ -14,6 +15,7 @@ from typing import Final, TextIO
 
 import msgspec
 
+from edge.commands.child_process import close_pipes, end_process
 from edge.commands.common import write_line
 from edge.commands.demo_broker import PrivateBroker, find_mosquitto
 from edge.commands.subscriber import receive, subscribe
@@ -155,17 +157,10 @@ def _start_daemon(source: str, url: str | None) -> subprocess.Popen[str]:
 def _end(daemon: subprocess.Popen[str]) -> None:
     if daemon.poll() is None:
         # After `stopped` it ends by itself.
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             daemon.wait(_STOP_SECONDS if sys.exc_info()[0] is None else 0)
-        except subprocess.TimeoutExpired:
-            daemon.terminate()
-    try:
-        daemon.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        daemon.kill()
-        daemon.wait()
-    if daemon.stdout is not None:
-        daemon.stdout.close()
+    end_process(daemon, _STOP_SECONDS)
+    close_pipes(daemon)
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from edge.commands.child_process import end_process
 from edge.errors import BrokerError
 
 _SBIN: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
@@ -139,12 +140,9 @@ class PrivateBroker:
         process, self._process = self._process, None
         if process is None:
             return
-        (process.kill if kill else process.terminate)()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        if kill:
             process.kill()
-            process.wait()
+        end_process(process, _STOP_SECONDS)
 
     def _try(self, program: str, folder: Path, port: int) -> bool:
         config = folder / "mosquitto.conf"

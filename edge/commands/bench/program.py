@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.commands.bench.report import Program
+from edge.commands.child_process import children_cpu_ms, close_pipes, end_process, peak_resident_mb
 from edge.errors import EdgeError
 
 FIRST_EVENT_TIMEOUT_SECONDS: Final = 20.0
@@ -114,29 +114,29 @@ class ProgramRuns:
             try:
                 monitor.event_or_end.wait(FIRST_EVENT_TIMEOUT_SECONDS)
             finally:
-                _end(process)
+                end_process(process, _STOP_SECONDS)
                 monitor.join()
-                _close(process)
+                close_pipes(process)
         if monitor.ready is None:
             raise EdgeError(f"the program itself did not start: {monitor.last_error or 'no message'}")
         return StartTimes(monitor.ready, monitor.first_event)
 
     def _run(self, frames: int) -> tuple[float, float | None]:
         """Run the program over `frames` frames; returns its processor time (ms) and peak resident memory (MB)."""
-        before = _children_cpu_ms()
+        before = children_cpu_ms()
         process = self._popen(["--fast", "--max-frames", str(frames), "--log-level", "warning"], subprocess.DEVNULL)
         peak_mb = None
         try:
             while process.poll() is None:
-                peak_mb = _peak_mb(process.pid) or peak_mb
+                peak_mb = peak_resident_mb(process.pid) or peak_mb
                 time.sleep(_POLL_SECONDS)
             error_text = process.stderr.read().strip() if process.stderr is not None else ""
         finally:
-            _end(process)
-            _close(process)
+            end_process(process, _STOP_SECONDS)
+            close_pipes(process)
         if process.returncode:
             raise EdgeError(f"the program itself ended with code {process.returncode}: {error_text or 'no message'}")
-        return _children_cpu_ms() - before, peak_mb
+        return children_cpu_ms() - before, peak_mb
 
     def _popen(
         self, arguments: list[str], stdout: int, environment: Mapping[str, str] | None = None
@@ -149,39 +149,3 @@ class ProgramRuns:
             text=True,
             env=self._environment | dict(environment or {}),
         )
-
-
-def _children_cpu_ms() -> float:
-    """Return the processor time of all children that have ended and been waited for, in milliseconds."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return 1000 * (used.ru_utime + used.ru_stime)
-
-
-def _peak_mb(pid: int) -> float | None:
-    """Return the peak of resident memory so far, in units of 1024 * 1024 bytes; None where it is unknown.
-
-    It is read from /proc, because the figure of wait4 starts with that of the process which forked.
-    """
-    try:
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    except OSError:
-        pass
-    return None
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _close(process: "subprocess.Popen[str]") -> None:
-    for stream in (process.stdout, process.stderr):
-        if stream is not None:
-            stream.close()
