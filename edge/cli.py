@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from edge import __version__
 from edge.commands.common import load_config
 from edge.errors import EXIT_INTERRUPTED, EdgeError
-from edge.logs import setup as journal
+from edge.logs import setup as log_setup
 from edge.system.files import discard_stream
 
 
@@ -52,13 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # No option before the command takes a value, so the first other argument is the command.
     chosen = next((text for text in texts if not text.startswith("-")), None)
     arguments = _parser(chosen).parse_args(texts)
-    journal.set_up(arguments.log_level.upper())
+    log_setup.set_up(arguments.log_level.upper())
     try:
         config = load_config(arguments)
         code: int = import_module(_COMMANDS[arguments.command].module).run(arguments, config)
         sys.stdout.flush()
     except EdgeError as error:
-        journal.complain(str(error))
+        log_setup.print_error(str(error))
         return error.exit_code
     except BrokenPipeError:
         # The reader of standard output has gone, as in `... | head`. That is no error, and cannot be reported there.

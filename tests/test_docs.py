@@ -15,7 +15,7 @@ import yaml
 from edge.config.loader import load
 from edge.homeassistant.discovery import discovery
 from edge.messages.schemas import load as load_schema
-from edge.messages.topics import KINDS, Topics, matches
+from edge.messages.topics import KINDS, Topics, topic_matches
 from support import homeassistant_rules as rules
 from support.mqtt import info
 
@@ -164,9 +164,9 @@ def test_the_flow_listens_where_the_sensor_speaks_and_asks_where_it_listens() ->
     for node in FLOW:
         if node["type"] == "mqtt in":
             spoken = [TOPICS.of(kind) for kind in KINDS] + [TOPICS.response("pause")]
-            assert any(matches(node["topic"], topic) for topic in spoken), node["topic"]
+            assert any(topic_matches(node["topic"], topic) for topic in spoken), node["topic"]
         if node["type"] == "mqtt out" and node["name"] != "lamp":
-            assert matches(TOPICS.requests, node["topic"])
+            assert topic_matches(TOPICS.requests, node["topic"])
             assert node["name"] == node["topic"].rpartition("/")[2]
             assert node["retain"] == "false"
 

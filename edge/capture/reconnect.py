@@ -189,7 +189,7 @@ class Supervisor:
     def frame_arrived(self) -> None:
         """Log the recovery of a source that was unavailable."""
         with self._changed:
-            notice = self._outages.lives(self._clock())
+            notice = self._outages.available(self._clock())
         self._log(notice, "")
 
     def _await_end(self) -> CaptureSession | None:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from edge.messages.topics import Topics, is_name
+from edge.messages.topics import Topics, is_topic_name
 from edge.mqtt.types import ReceivedMessage
 
 Name = Literal["pause", "resume", "health", "config"]
@@ -111,7 +111,7 @@ def _is_allowed(topics: Topics, topic: str) -> bool:
     A client must not make this sensor publish on the topics of sensors and of requests to them. For all other topics
     the broker's access rules decide.
     """
-    if not is_name(topic) or len(topic.encode()) > _MAX_TOPIC_BYTES:
+    if not is_topic_name(topic) or len(topic.encode()) > _MAX_TOPIC_BYTES:
         return False
     return not f"{topic}/".startswith(f"{topics.base}/") or topic.startswith(topics.response(""))
 

@@ -30,7 +30,7 @@ class Daemon:
     """One running sensor. Implements `control.handler.Sensor`, for requests from the broker.
 
     `components`: the parts, not started. `fast`: a file is processed as fast as possible. `max_frames`: ends after
-    so many frames. `load_config` loads the configuration again, for `reload`.
+    that many frames. `load_config` loads the configuration again, for `reload`.
     """
 
     def __init__(

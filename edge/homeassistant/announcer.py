@@ -10,7 +10,7 @@ from edge.config.state_dir import announced_file
 from edge.homeassistant.announced_topics import AnnouncedTopics
 from edge.homeassistant.discovery import config_topic, discovery, removal
 from edge.messages.payloads import InfoPayload
-from edge.messages.topics import Topics, is_name
+from edge.messages.topics import Topics, is_topic_name
 from edge.mqtt.handlers import Publish
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 
@@ -100,7 +100,7 @@ def create_announcer(config: Config, device: str) -> DiscoveryAnnouncer | None:
     """
     suffix = config_topic("", device)
     announced = AnnouncedTopics(
-        announced_file(config.mqtt, device), lambda topic: is_name(topic) and topic.endswith(suffix)
+        announced_file(config.mqtt, device), lambda topic: is_topic_name(topic) and topic.endswith(suffix)
     )
     if not config.homeassistant.enabled and not announced.topics:
         return None

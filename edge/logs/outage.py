@@ -54,8 +54,8 @@ class OutageLog:
         """How long the present outage, or the last one, has lasted."""
 
     @property
-    def told(self) -> bool:
-        """Whether, according to the log, the outage lasts."""
+    def logged(self) -> bool:
+        """Whether the log has a line about an outage that it has not ended yet."""
         return self._is_away
 
     def failed(self, reason: str, now: float) -> OutageNotice | None:
@@ -72,7 +72,7 @@ class OutageLog:
             return OutageNotice.STILL
         return None
 
-    def lives(self, now: float) -> OutageNotice | None:
+    def available(self, now: float) -> OutageNotice | None:
         """Record that the peer is available; return the notice to log, if any.
 
         Called often while the peer is available: the first call after a failure marks the end of the outage.

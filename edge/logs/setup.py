@@ -67,7 +67,7 @@ def set_up(level: str, stream: TextIO | None = None) -> None:
     logging.basicConfig(level=level, handlers=[handler])
 
 
-def complain(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """Write the error that ends the program to standard error, as one sentence."""
     text = f"emotion-edge: {sentence}"
     if sys.stderr is not None:

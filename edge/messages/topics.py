@@ -76,7 +76,7 @@ def subscription(base: str, kind: Kind, device: str | None = None) -> str:
     return f"{base}/{'+' if device is None else device}/{kind}"
 
 
-def is_name(topic: str) -> bool:
+def is_topic_name(topic: str) -> bool:
     """Tell whether a message can be published to `topic`: not empty, not too long, no wildcard, no NUL.
 
     Topics that begin with `$` belong to the broker.
@@ -88,7 +88,7 @@ def is_name(topic: str) -> bool:
     return 0 < length <= _MAX_TOPIC_BYTES and topic[0] != "$" and not any(sign in topic for sign in "#+\0")
 
 
-def matches(name: str, topic: str) -> bool:
+def topic_matches(name: str, topic: str) -> bool:
     """Tell whether the filter `name` matches `topic`, by the rules of MQTT."""
     if topic.startswith("$") and not name.startswith("$"):
         return False

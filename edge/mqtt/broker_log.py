@@ -62,7 +62,7 @@ class ConnectionLog:
 
         During an outage only a `permanent` reason counts as a new one; others change with each attempt.
         """
-        if permanent or not self._outage.told:
+        if permanent or not self._outage.logged:
             self._reason = reason
         notice = self._outage.failed(self._reason, time.monotonic())
         if notice is not None:
@@ -71,7 +71,7 @@ class ConnectionLog:
 
     def connected(self, name: str) -> None:
         """Log that there is a connection, at first and after an outage; to be called as long as it lasts."""
-        back = self._outage.lives(time.monotonic()) is not None
+        back = self._outage.available(time.monotonic()) is not None
         if back or not self._ever_connected:
             after = f" after {format_duration(self._outage.seconds)}" if back else ""
             _LOG.info("connected to %s%s", name, after)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from edge.logs.outage import LogDeduplicator
-from edge.messages.topics import matches
+from edge.messages.topics import topic_matches
 from edge.mqtt.connection import Connection
 from edge.mqtt.handlers import MessageHandler, SendQueue
 
@@ -133,7 +133,7 @@ class HandlerDispatcher:
                     self._warn(f"the broker refused the subscription to {name}: {refusal}", name)
         for message in self._connection.take_received():
             for handler in self._handlers:
-                if any(matches(name, message.topic) for name in handler.filters):
+                if any(topic_matches(name, message.topic) for name in handler.filters):
                     self._call(handler, handler.received, message, self._queue.publish)
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from edge.messages.topics import is_name
+from edge.messages.topics import is_topic_name
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 
 _MAX_QUEUED: Final = 64
@@ -62,7 +62,7 @@ class SendQueue:
 
     def publish(self, message: OutgoingMessage, delay_seconds: float = 0.0) -> bool:
         """Add a message; see `Publish`. A retained one replaces a retained one that still waits for the same topic."""
-        if not is_name(message.topic):
+        if not is_topic_name(message.topic):
             msg = f"{message.topic!r} is no topic that can be published to"
             raise ValueError(msg)
         with self._lock:

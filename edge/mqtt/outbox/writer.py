@@ -148,7 +148,7 @@ class OutboxWriter:
         self._problem = problem
 
     def _report_success(self) -> None:
-        if self._outage.lives(time.monotonic()) is not None:
+        if self._outage.available(time.monotonic()) is not None:
             _LOG.warning("%s can be written to again", self._store.file)
 
 

@@ -112,7 +112,7 @@ def test_model_of_the_card_converts_and_runs_on_the_device(card, capfd):
 
 def read(device, picture):
     frame = Frame(0, 0.0, picture[..., 1].copy(), 0.0, 0.0, bgr=picture)
-    (row,) = device.read(frame, [Box(0, 0, picture.shape[1], picture.shape[0])])
+    (row,) = device.classify(frame, [Box(0, 0, picture.shape[1], picture.shape[0])])
     return row
 
 

@@ -16,7 +16,7 @@ from edge.control.handler import RequestHandler
 from edge.control.pause_file import PauseFile
 from edge.control.protocol import MAX_PAYLOAD_BYTES, MAX_TRANSACTION_LENGTH, NAMES
 from edge.messages.schemas import load
-from edge.messages.topics import Topics, is_name
+from edge.messages.topics import Topics, is_topic_name
 from edge.mqtt.handlers import SendQueue
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 from support.fuzzing import PASSWORD, SECRET, TOKEN, CapturedLog, captured_log, fuzz, leaked
@@ -141,7 +141,7 @@ def test_any_request_is_answered_or_dropped(words: CapturedLog, message: Receive
     else:
         assert 1 <= len(published) <= 2
     for one in published:
-        assert is_name(one.topic)
+        assert is_topic_name(one.topic)
         assert len(one.payload) < MAX_RESPONSE_BYTES
         assert (one.qos, one.retain) == (1, False)
         assert one.topic.startswith("home/emotion/cam/response/") or one.topic == message.response_topic

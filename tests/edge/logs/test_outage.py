@@ -23,10 +23,10 @@ def test_outage_of_a_night_is_logged_once_an_hour():
     logged = failing_night(outage, 30.0)
     assert logged == [(OutageNotice.GONE, 0.0)] + [(OutageNotice.STILL, hour) for hour in range(1, 10)]
     assert outage.seconds == NIGHT - 30
-    assert outage.told
-    assert outage.lives(NIGHT) is OutageNotice.BACK
-    assert (outage.seconds, outage.told) == (NIGHT, False)
-    assert outage.lives(NIGHT + 1) is None
+    assert outage.logged
+    assert outage.available(NIGHT) is OutageNotice.BACK
+    assert (outage.seconds, outage.logged) == (NIGHT, False)
+    assert outage.available(NIGHT + 1) is None
 
 
 def test_each_further_reason_is_logged_once_up_to_a_limit():
@@ -45,14 +45,14 @@ def test_peer_that_comes_and_goes_all_night_is_logged_once_an_hour():
     logged = []
     for minute in range(600):
         logged.append((outage.failed("no answer", minute * 60.0), minute))
-        logged.append((outage.lives(minute * 60.0 + 20), minute))
+        logged.append((outage.available(minute * 60.0 + 20), minute))
     notices = [(notice, minute) for notice, minute in logged if notice is not None]
     assert notices[:7] == [
         (notice, minute) for minute in range(3) for notice in (OutageNotice.GONE, OutageNotice.BACK)
     ] + [(OutageNotice.UNSTEADY, 3)]
     assert notices[7:] == [(OutageNotice.STILL, minute) for minute in range(63, 600, 60)]
-    assert outage.lives(36_000.0) is None
-    assert outage.lives(36_560.0) is OutageNotice.BACK
+    assert outage.available(36_000.0) is None
+    assert outage.available(36_560.0) is OutageNotice.BACK
 
 
 @given(
@@ -64,13 +64,13 @@ def test_log_of_any_sequence_is_short_and_its_last_line_is_true(steps):
     away = False
     for seconds, reason in steps:
         now += seconds
-        notice = outage.failed(reason, now) if reason else outage.lives(now)
+        notice = outage.failed(reason, now) if reason else outage.available(now)
         if bool(reason) != away:
             away, since = bool(reason), now
         if notice is not None:
             logged.append((now, notice))
         last = logged[-1][1] if logged else OutageNotice.BACK
-        assert outage.told == (last is not OutageNotice.BACK)
+        assert outage.logged == (last is not OutageNotice.BACK)
         assert not (away and last is OutageNotice.BACK), "an outage is not logged"
         assert not (away and now - logged[-1][0] >= HOUR), "a lasting outage is not repeated"
         assert away or last is OutageNotice.BACK or now - since < 600, "the end of an outage is not logged"

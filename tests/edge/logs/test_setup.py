@@ -57,8 +57,8 @@ def test_closed_standard_error_does_not_stop_events():
 
 BUG = """
 import threading
-from edge.logs import setup as journal
-journal.set_up("INFO")
+from edge.logs import setup as log_setup
+log_setup.set_up("INFO")
 def fail():
     raise ValueError("several\\nlines")
 thread = threading.Thread(target=fail)

@@ -15,7 +15,7 @@ from paho.mqtt.client import topic_matches_sub
 
 from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
-from edge.messages.topics import is_name, matches
+from edge.messages.topics import is_topic_name, topic_matches
 from edge.mqtt.connection import Connection, Connector
 from edge.mqtt.dispatcher import SubscriptionPolicy
 from edge.mqtt.handlers import MessageHandler, Publish, SendQueue
@@ -311,7 +311,7 @@ def test_queue_replaces_a_retained_message_that_still_waits() -> None:
 
 @pytest.mark.parametrize("topic", ["", "a/#", "+/a", "a\0b", "$SYS/broker", "x" * 65_536, "\ud800"])
 def test_queue_rejects_topics_that_cannot_be_published_to(topic: str) -> None:
-    assert not is_name(topic)
+    assert not is_topic_name(topic)
     with pytest.raises(ValueError, match="no topic"):
         SendQueue(lambda: None).publish(OutgoingMessage(topic, b"", 1, retain=False))
 
@@ -326,7 +326,7 @@ LEVEL = st.text("ab$", max_size=2)
 )
 def test_filters_match_as_in_paho(topic: str, parts: list[str], rest: bool) -> None:  # noqa: FBT001
     name = "/".join([*parts, "#"] if rest else parts)
-    assert matches(name, topic) == topic_matches_sub(name, topic), (name, topic)
+    assert topic_matches(name, topic) == topic_matches_sub(name, topic), (name, topic)
 
 
 def test_subscribe_raises_where_the_connection_is_lost(broker: PrivateBroker) -> None:
