@@ -22,16 +22,13 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
 
 HERE = Path(__file__).parent
 EACH_INTERPRETER = (
-    "edge/vision",
-    "edge/commands/bench",
-    "edge/daemon/test_daemon.py",
-    "edge/daemon/test_reload.py",
+    "edge/vision/classification",
+    "edge/vision/test_pipeline.py",
+    "edge/vision/test_stills.py",
     "e2e/test_commands.py",
     "e2e/test_footage.py",
-    "e2e/test_golden_events.py",
     "e2e/test_script.py",
     "test_packaging.py",
-    "test_seams.py",
 )
 """Folders and files whose tests run the network, or depend on the interpreter that is installed."""
 
