@@ -22,7 +22,10 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Create or replace a file with `content`. Raises OSError."""
+    """Create or replace a file with `content`, atomically. The folder is created.
+
+    Raises OSError.
+    """
     replace_file(path, lambda partial: partial.write_bytes(content))
 
 
