@@ -186,7 +186,6 @@ def test_the_wheel_holds_nothing_else(wheel):
 
 # The resolver asks the package index for every requirement.
 @pytest.mark.once
-@pytest.mark.timeout(300)
 def test_a_plain_install_brings_no_tensorflow(tmp_path):
     report = tmp_path / "report.json"
     options = ["--dry-run", "--ignore-installed", "--no-build-isolation", "--quiet", "--report", str(report)]

@@ -24,7 +24,6 @@ from support.browser import PARTS, Scene
 from support.preview import TOKEN, Site, actor, encoded, face, result
 
 # A browser on a busy machine is slow; none of these tests is about speed.
-pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

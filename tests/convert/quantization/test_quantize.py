@@ -53,7 +53,6 @@ def test_int8_probabilities_are_near_float(tmp_path):
     np.testing.assert_allclose(quantized, reference, atol=0.04)
 
 
-@pytest.mark.timeout(300)  # takes a quarter of a minute on a quiet machine
 @pytest.mark.footage
 def test_pilot_model_keeps_its_labels(data):
     """300 PublicTest faces. On 1,655 of them 96.7 % of the labels stayed the same, whatever the

@@ -17,8 +17,6 @@ from edge.vision.classification.manifest import load_manifest
 from edge.vision.classification.preprocess import calibrate
 from support.small_models import linear_model
 
-pytestmark = pytest.mark.timeout(600)  # training and exporting take up to half a minute on a quiet machine
-
 
 def test_export_compares_both_methods_and_is_deterministic(small_data, tmp_path, capfd):
     run = tmp_path / "run"

@@ -17,8 +17,6 @@ from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import load_manifest
 from edge.vision.classification.preprocess import calibrate
 
-pytestmark = pytest.mark.timeout(600)  # the network of the card takes up to half a minute on a quiet machine
-
 LABELS = "anger,disgust,fear,joy,calm,sorrow,surprise"
 
 

@@ -16,8 +16,6 @@ from convert.training.recipe import Recipe
 from convert.training.train import train
 from support.tiny_run import TINY
 
-pytestmark = pytest.mark.timeout(600)  # a run takes up to half a minute on a quiet machine
-
 
 class KilledError(BaseException):
     """Not an Exception: like a signal, nothing on the way may catch it."""
