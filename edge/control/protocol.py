@@ -106,7 +106,7 @@ def _check_response_target(topics: Topics, message: ReceivedMessage, transaction
 
 
 def _is_allowed(topics: Topics, topic: str) -> bool:
-    """Tell whether a client may choose this response topic.
+    """Return whether a client may choose this response topic.
 
     A client must not make this sensor publish on the topics of sensors and of requests to them. For all other topics
     the broker's access rules decide.
