@@ -2,7 +2,8 @@
 
 `Meta(extra={"reload": True})` on a key, or on a whole table in `Config`, marks what a reload applies while the sensor
 runs: values that a person adjusts while watching the result, not those with which a camera, a connection or an
-interpreter was opened. Opening another one may fail, and the sensor would stop; such a key needs a restart. `Meta(extra={"secret": True})` marks a key that names a user or the place of a secret: `redacted_config` hides it.
+interpreter was opened. Opening another one may fail, and the sensor would stop; such a key needs a restart.
+`Meta(extra={"secret": True})` marks a key that names a user or the place of a secret: `redacted_config` hides it.
 `edge.config.keys` reads both.
 """
 

@@ -25,7 +25,7 @@ STOPPED_ACK_SECONDS: Final = 2.0
 
 
 class ShutdownDeadline:
-    """Deadline of publishing: none until `begin`, then the end of the drain. Publishing ends earlier once all is delivered."""
+    """Deadline of publishing: none until `begin`, then the end of the drain; earlier once all is delivered."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()

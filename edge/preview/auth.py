@@ -21,7 +21,7 @@ CREDENTIAL_NAME: Final = "preview-token"
 
 _MIN_TOKEN_LENGTH: Final = 16
 """Smallest length of a token, in characters. At a thousand guesses a second it takes 300 million years to try half of
-all tokens of 16 hexadecimal digits. Wrong guesses are therefore not throttled, which would lock out the owner as well."""
+all tokens of 16 hexadecimal digits. Wrong guesses are therefore not throttled; that would lock out the owner."""
 _MAX_TOKEN_LENGTH: Final = 256
 _HOW_TO_MAKE: Final = "make one with: openssl rand -hex 16"
 
