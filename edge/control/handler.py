@@ -40,7 +40,7 @@ class Sensor(Protocol):
     def paused(self) -> bool:
         """Whether capture is paused."""
 
-    def set_paused(self, paused: bool) -> None:  # noqa: FBT001 - the name says what it is
+    def set_paused(self, paused: bool) -> None:  # noqa: FBT001 - the name states the meaning
         """Pause or resume capture. Raises EdgeError if that is not possible."""
 
     def report(self) -> HealthPayload:

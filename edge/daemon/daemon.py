@@ -217,7 +217,7 @@ class Daemon:
         """Whether capture is paused."""
         return self._capture.paused
 
-    def set_paused(self, paused: bool) -> None:  # noqa: FBT001 - the name says what the value means
+    def set_paused(self, paused: bool) -> None:  # noqa: FBT001 - the name states the meaning
         """Pause or resume capture. Called by the pipeline's thread, between two frames."""
         if paused is self.paused:
             return

@@ -1,4 +1,4 @@
-"""Formats events, states and health as lines for people, and makes foreign text harmless for a terminal."""
+"""Formats events, states and health as readable lines, and removes control characters from received text."""
 
 import datetime
 

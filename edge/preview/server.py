@@ -169,8 +169,8 @@ class PreviewServer(NullPreview):
         try:
             asyncio.run(self._serve())
         except Exception:
-            # The sensor goes on: nothing in it depends on the page.
-            log.exception("the preview page has failed and stays off until the next start; the sensor goes on")
+            # The sensor continues: nothing in it depends on the page.
+            log.exception("the preview page has failed and stays off until the next start; the sensor continues")
 
     def _shut_down(self, loop: asyncio.AbstractEventLoop) -> None:
         self.stream.end()
