@@ -17,7 +17,7 @@ test:   ## lint, types, and the tests with each interpreter
 fuzz: .venv-litert/.ready   ## 10,000 configurations and 10,000 requests (FUZZ_EXAMPLES=n), some ten minutes
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} .venv-litert/bin/python -m pytest -q tests/edge/config/test_fuzz_config.py tests/edge/control/test_fuzz_requests.py
 
-# Not part of `test`: it needs root, an hour, and Debian's packages. docs/device-test.md says what it checks.
+# Not part of `test`: it needs root, an hour, and Debian's packages. docs/device-test.md lists what it checks.
 test-device: .venv-litert/.ready   ## the installed service on an emulated device (SUITE=trixie)
 	@sh scripts/test-device $(SUITE)
 

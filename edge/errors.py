@@ -15,7 +15,7 @@ EXIT_INTERRUPTED: Final = 130
 class EdgeError(Exception):
     """Base of all errors that the command line reports as one sentence.
 
-    A message ends up in a log, whatever file or key it repeats. So each URI in it loses its credentials here.
+    Messages are logged and may quote a file or a key, so credentials are removed from each URI in them.
     """
 
     exit_code: ClassVar[int] = 1

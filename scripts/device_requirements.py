@@ -1,4 +1,4 @@
-"""Print what the environment of the older interpreter installs, one requirement a line.
+"""Prints what the environment of the older interpreter installs, one requirement a line.
 
 pip cannot leave out a dependency, so the list is made from pyproject.toml: the package's own
 requirements without ai-edge-litert, and the extras `tflite`, `test` and `preview`. The package itself is then

@@ -1,4 +1,4 @@
-"""Measure what the preview page costs the pipeline: processor time of its thread per frame, with and without watchers.
+"""Measures what the preview page costs the pipeline: processor time of its thread per frame, with and without watchers.
 
 Runs the program on the scripted source, in real time, and alternates between three situations: no page is open, three
 pages are open, three are open and a fourth has stopped reading. Prints milliseconds per frame of each round, and the
@@ -39,7 +39,7 @@ class Program:
             env={**os.environ, **changes},
         )
         log = ""
-        while "watching" not in log:
+        while "sensor started" not in log:
             line = self.process.stderr.readline() if self.process.stderr else ""
             if not line:
                 sys.exit(f"the program does not start: {log}")

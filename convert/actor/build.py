@@ -1,4 +1,4 @@
-"""Builds one composite face per emotion: the average of so many people that it shows none of them."""
+"""Builds one composite face per emotion: the average of at least 25 people, so that it shows no single person."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from edge.vision.classification.preprocess import crop
 from edge.vision.detection.detector import Detector
 
 MIN_FACES: Final = 25
-"""A composite of fewer people starts to resemble one of them."""
+"""Minimum number of people in a composite: one of fewer people starts to resemble a single person."""
 _GROUP_SIZES: Final = (25, 32, 40)
 _NEIGHBOURS: Final = 28
 _SEEDS: Final = 16
@@ -28,8 +28,8 @@ _SAME_PHOTO: Final = 0.7
 """Correlation above which two aligned faces are the same photograph: FER2013 has several crops of many."""
 _MIN_AGREEMENT: Final = {"angry": 0.8, "disgust": 0.5, "fear": 0.6, "happy": 0.95, "neutral": 0.9, "sad": 0.8}
 _DEFAULT_AGREEMENT: Final = 0.8
-"""Share of ten people who chose the label. Disgust and fear need less, because images are few: 14 Training images
-of disgust reach eight votes, and half of the 88 of fear are crops of a few photographs."""
+"""Smallest share of ten people who chose the label. Disgust and fear need less, because images are few: 14 Training
+images of disgust reach eight votes, and half of the 88 of fear are crops of a few photographs."""
 _CANDIDATES: Final = 160
 _MAX_CONSIDERED: Final = 1200
 _SEED: Final = 17

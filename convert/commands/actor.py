@@ -24,10 +24,10 @@ def add(commands: Subparsers) -> None:
         type=Path,
         default=_MODEL,
         metavar="FILE",
-        help=f"float model that selects the faces (default {_MODEL})",
+        help=f"float model that selects the faces (default: {_MODEL})",
     )
     actor.add_argument(
-        "--output", type=Path, default=_OUTPUT, metavar="PNG", help=f"image to write (default {_OUTPUT})"
+        "--output", type=Path, default=_OUTPUT, metavar="PNG", help=f"image to write (default: {_OUTPUT})"
     )
     actor.set_defaults(handler=_actor)
 

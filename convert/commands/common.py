@@ -23,7 +23,7 @@ def data_option() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="DIR",
-        help="folder of fer2013.npz (default $EMOTION_EDGE_DATA/data, else ../shared/data)",
+        help="folder of fer2013.npz (default: $EMOTION_EDGE_DATA/data, else ../shared/data)",
     )
     return parent
 
@@ -37,7 +37,7 @@ def range_option() -> argparse.ArgumentParser:
         nargs=2,
         default=(-1.0, 1.0),
         metavar=("LOW", "HIGH"),
-        help="values of pixels 0 and 255 in training (default -1 1)",
+        help="values of pixels 0 and 255 in training (default: -1 1)",
     )
     return parent
 
@@ -45,7 +45,7 @@ def range_option() -> argparse.ArgumentParser:
 def add_model_argument(parser: argparse.ArgumentParser) -> None:
     """Add the optional argument MODEL, the name or path of a .tflite."""
     parser.add_argument(
-        "model", nargs="?", default="normal", metavar="MODEL", help="shipped name or .tflite path (default normal)"
+        "model", nargs="?", default="normal", metavar="MODEL", help="shipped name or .tflite path (default: normal)"
     )
 
 

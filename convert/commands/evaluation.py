@@ -22,7 +22,10 @@ def add(commands: Subparsers) -> None:
         "--float", type=Path, metavar="FILE", help="float model (default: MODEL's .keras, if it exists)"
     )
     evaluate.add_argument(
-        "--split", choices=("PublicTest", "PrivateTest"), default="PrivateTest", help="(default PrivateTest)"
+        "--split",
+        choices=("PublicTest", "PrivateTest"),
+        default="PrivateTest",
+        help="split to measure (default: PrivateTest)",
     )
     evaluate.add_argument(
         "--quick",
@@ -47,7 +50,7 @@ def add(commands: Subparsers) -> None:
 
     family = commands.add_parser("family", help="compare size, computation and accuracy of a folder's models")
     family.add_argument(
-        "--models", type=Path, default=Path("models"), metavar="DIR", help="folder of the models (default models)"
+        "--models", type=Path, default=Path("models"), metavar="DIR", help="folder of the models (default: models)"
     )
     family.set_defaults(handler=_family)
 

@@ -29,7 +29,7 @@ def add(commands: Subparsers) -> None:
         type=whole_number(1, _MAX_PEOPLE),
         default=_PEOPLE,
         metavar="N",
-        help=f"number of synthetic people, 45 seconds each (default {_PEOPLE})",
+        help=f"number of synthetic people, 45 seconds each (default: {_PEOPLE})",
     )
     events.add_argument("--json", type=Path, metavar="FILE", help="also write the complete grid to FILE")
     events.set_defaults(handler=_events)

@@ -16,41 +16,43 @@ def add(commands: Subparsers) -> None:
         "quantize", parents=[data_option(), range_option()], help="convert a Keras model of your own"
     )
     quantize.add_argument("model", type=Path, metavar="MODEL", help=".keras file, .h5 file or SavedModel folder")
-    quantize.add_argument("--labels", metavar="A,B,...", help="labels in the order of the outputs (default FER's 7)")
+    quantize.add_argument(
+        "--labels", metavar="A,B,...", help="labels in the order of the outputs (default: FER's seven)"
+    )
     quantize.add_argument(
         "--colour",
         choices=("gray", "rgb", "bgr"),
-        help="colours of the input (default gray for 1 channel, rgb for 3)",
+        help="colours of the input (default: gray for 1 channel, rgb for 3)",
     )
     quantize.add_argument(
         "--calibration",
         type=Path,
         metavar="PATH",
-        help="calibration images: folder, .npz or .npy (default FER2013 Training)",
+        help="calibration images: folder, .npz or .npy (default: FER2013 Training)",
     )
     quantize.add_argument(
-        "--in-out", choices=("int8", "uint8"), default="int8", help="type of input and output (default int8)"
+        "--in-out", choices=("int8", "uint8"), default="int8", help="type of input and output (default: int8)"
     )
     quantize.add_argument(
         "--crop-margin",
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="margin on every side of the face box, share of its side (default 0)",
+        help="margin on every side of the face box, share of its side (default: 0)",
     )
     quantize.add_argument(
         "--temperature",
         type=float,
         default=1.0,
         metavar="T",
-        help="calibration: probabilities p become p^(1/T) (default 1)",
+        help="calibration: probabilities p become p^(1/T) (default: 1)",
     )
     quantize.add_argument(
         "--unknown-below",
         type=float,
         default=_UNKNOWN_BELOW,
         metavar="P",
-        help=f"confidence below which a face is unknown (default {_UNKNOWN_BELOW})",
+        help=f"confidence below which a face is unknown (default: {_UNKNOWN_BELOW})",
     )
     quantize.add_argument("--licence", default="not stated", help="licence of the model, for the manifest")
     quantize.add_argument("--intended-use", default="not stated", help="intended use, for the manifest")
@@ -69,7 +71,7 @@ def add(commands: Subparsers) -> None:
         type=Path,
         default=Path("models/normal.keras"),
         metavar="MODEL",
-        help="float model or run folder (default models/normal.keras)",
+        help="float model or run folder (default: models/normal.keras)",
     )
     compare.add_argument(
         "--sets", metavar="A,B,...", help="calibration sets, such as half-500,plain-100 (default: seven of them)"

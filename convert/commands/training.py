@@ -15,11 +15,14 @@ def add(commands: Subparsers) -> None:
         "train", parents=[data_option()], help="train a model in a run folder; an interrupted run resumes"
     )
     train.add_argument(
-        "--recipe", default="normal", metavar="NAME|FILE", help="named recipe, or a recipe's JSON file (default normal)"
+        "--recipe",
+        default="normal",
+        metavar="NAME|FILE",
+        help="named recipe, or a recipe's JSON file (default: normal)",
     )
-    train.add_argument("--run", type=Path, metavar="DIR", help="run folder (default runs/RECIPE)")
+    train.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/RECIPE)")
     train.add_argument(
-        "--epochs-scale", type=float, default=1.0, metavar="X", help="factor for every stage's epochs (default 1)"
+        "--epochs-scale", type=float, default=1.0, metavar="X", help="factor for every stage's epochs (default: 1)"
     )
     train.add_argument(
         "--teacher", type=Path, metavar="FILE", help="float model from which a recipe such as small learns"
@@ -29,11 +32,11 @@ def add(commands: Subparsers) -> None:
     export = commands.add_parser(
         "export", parents=[data_option()], help="quantize a run's best model, and write it with its manifest"
     )
-    export.add_argument("--run", type=Path, default=_RUN, metavar="DIR", help=f"run folder (default {_RUN})")
+    export.add_argument("--run", type=Path, default=_RUN, metavar="DIR", help=f"run folder (default: {_RUN})")
     export.add_argument(
-        "--output", type=Path, default=Path("models"), metavar="DIR", help="folder to write to (default models)"
+        "--output", type=Path, default=Path("models"), metavar="DIR", help="folder to write to (default: models)"
     )
-    export.add_argument("--name", default="normal", help="name of the model (default normal)")
+    export.add_argument("--name", default="normal", help="name of the model (default: normal)")
     export.set_defaults(handler=_export)
 
 

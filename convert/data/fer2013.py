@@ -32,10 +32,10 @@ VOTES_PER_IMAGE: Final = 10
 _VOTE_COLUMNS: Final = 10
 
 UNREADABLE_ARCHIVE: Final = (OSError, ValueError, KeyError, EOFError, BadZipFile)
-"""What numpy raises for a file that is not an archive, is empty or truncated, or lacks the array."""
+"""Exceptions that numpy raises for a file that is not an archive, is empty or truncated, or lacks the array."""
 
 _MIN_EMOTION_VOTES: Final = 3
-"""With fewer votes for the leading emotion an image mostly teaches what people disagree on."""
+"""Smallest number of votes for the leading emotion of a training image: with fewer, its label is mostly noise."""
 
 _COLUMN_TO_LABEL: Final = np.full(_VOTE_COLUMNS, -1, dtype=np.int64)
 _COLUMN_TO_LABEL[list(FERPLUS_COLUMNS)] = np.arange(len(LABELS))

@@ -75,7 +75,7 @@ class PoseJitter:
 
 @dataclass(frozen=True)
 class AgreedFaces:
-    """Clean PublicTest, and for each label the indexes of the faces that people agree on."""
+    """Clean PublicTest, and for each label the indexes of the faces whose label most people chose."""
 
     split: Split
     rows: tuple[NDArray[np.int64], ...]

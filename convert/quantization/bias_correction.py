@@ -17,7 +17,7 @@ from convert.errors import ConvertError
 from convert.quantization.tflite_graph import Layer, TfliteGraph
 
 SAMPLES: Final = 64
-"""Twice as many images change the agreement with float by less than its standard error, 0.2 points."""
+"""Number of images: twice as many change the agreement with float by less than its standard error, 0.2 points."""
 _INT32: Final = np.iinfo(np.int32)
 
 

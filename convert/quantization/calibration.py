@@ -14,7 +14,8 @@ from convert.errors import ConvertError
 from convert.runtimes.inputs import Image
 
 CALIBRATION_IMAGES: Final = 500
-"""TensorFlow recommends a few hundred. Twice as many change no scale by more than a per cent here."""
+"""Number of calibration images. TensorFlow recommends a few hundred; twice as many change no scale by more than a per
+cent here."""
 _SEED: Final = 71
 _SUFFIXES: Final = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm"}
 _GREY_DIMENSIONS: Final = 3

@@ -31,7 +31,8 @@ from edge.vision.classification.manifest import (
 from edge.vision.classification.preprocess import calibrate
 
 CROP_MARGIN: Final = 0.0
-"""Chosen on PublicTest through the real detector (`emotion-convert margin`; models/README.md has the figures)."""
+"""Margin around the face box, chosen on PublicTest through the real detector (`emotion-convert margin`;
+models/README.md has the figures)."""
 COVERAGE: Final = 0.95
 """Share of PublicTest faces that keep a label; the least confident twentieth becomes "unknown"."""
 VALUE_RANGE: Final = (-1.0, 1.0)

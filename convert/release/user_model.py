@@ -19,7 +19,7 @@ _MIN_LABELS: Final = 2
 
 @dataclass(frozen=True)
 class InputOptions:
-    """What the command line says about a user's model and its images.
+    """Description of a user's model and its images, from the command line.
 
     `value_range`: what pixel values 0 and 255 were in training. `colour`: gray, rgb or bgr, None for the
     default of the channels. `calibration`: a folder, .npz or .npy of images; None for FER2013's Training in

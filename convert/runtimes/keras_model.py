@@ -16,9 +16,10 @@ from convert.tensorflow import discard_stderr
 _DIMENSIONS: Final = 4
 _CHANNELS: Final = (1, 3)
 _SAMPLES: Final = 8
-"""Images that decide whether outputs are probabilities. One would do."""
+"""Number of images that decide whether outputs are probabilities; one would be enough."""
 _SUM_TOLERANCE: Final = 1e-2
-"""Softmax outputs sum to 1 within float error; logits and sigmoids miss 1 by far more than this."""
+"""Tolerance of the sum of the outputs: softmax outputs sum to 1 within float error; logits and sigmoids miss 1 by far
+more than this."""
 
 
 class _Depthwise(keras.layers.DepthwiseConv2D):  # type: ignore[misc]

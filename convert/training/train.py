@@ -148,7 +148,7 @@ class _TrainingRun:
         return _State(**json.loads(state.read_text(encoding="utf-8"))) if state.exists() else _State()
 
     def _checkpoint(self, stage: int, epoch: int) -> Path:
-        # One file per epoch, named by the state: whenever the run is killed, state and weights agree.
+        # One file per epoch, named by the state: whenever the run is killed, state and weights match.
         return self._folder / f"stage{stage}_epoch{epoch}.keras"
 
     def _average_file(self, stage: int, epoch: int) -> Path:

@@ -118,7 +118,7 @@ class Capture:
                 frame, self._slot = self._slot, None
                 self._changed.notify_all()
                 if self._fast and not self._live:
-                    # The frame waited for its consumer, not the reverse: its latency is counted from now.
+                    # The frame waited for its consumer, so its latency is counted from now.
                     return _stamped(frame)
                 return frame
             if self._shared.fatal is not None:
@@ -139,13 +139,13 @@ class Capture:
             self._changed.notify_all()
 
     def resume(self) -> None:
-        """Go on after `pause`; does nothing where capture is not paused."""
+        """Resume capture after `pause`; does nothing where capture is not paused."""
         with self._changed:
             if not self.paused:
                 return
             self._shared.paused = False
             if not self._live:
-                # A file goes on where it was held.
+                # A file continues where it was held.
                 self._first_frame_at += time.monotonic() - max(self._paused_at, self._first_frame_at)
             if self.state == "paused":
                 self._shared.state = "opening" if self._live else "ok"

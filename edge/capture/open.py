@@ -41,7 +41,7 @@ def create_source(uri: str, options: SourceOptions) -> Source:
         return V4l2Source(uri, _device_path(uri, rest), options)
     if name in _NETWORK_SCHEMES and rest.startswith("//") and len(rest) > len("//"):
         return NetworkSource(uri, options)
-    message = f'The source "{redacted(uri)}" is of no known kind: it needs to be one of {_KINDS}'
+    message = f'The source "{redacted(uri)}" is of no known kind: it must be one of {_KINDS}'
     raise SourceError(message)
 
 
@@ -69,9 +69,7 @@ def _file_source(uri: str, options: SourceOptions) -> Source:
         return ImagesSource(uri, [path], options) if _is_image(path) else VideoFileSource(uri, options)
     if "," in uri or glob.has_magic(uri):
         return ImagesSource(uri, _expand_list(uri), options)
-    message = (
-        f'The source "{redacted(uri)}" does not exist: it needs to be an existing file or folder, or one of {_KINDS}'
-    )
+    message = f'The source "{redacted(uri)}" does not exist: it must be an existing file or folder, or one of {_KINDS}'
     raise SourceError(message)
 
 
@@ -95,9 +93,7 @@ def _expand_list(uri: str) -> list[Path]:
         found = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207 - takes absolute patterns
         matches = sorted((match for match in found if match.is_file()), key=natural_key)
         if not matches:
-            message = (
-                f'No image matches "{redacted(item)}": it needs to be an existing file or a pattern that matches one'
-            )
+            message = f'No image matches "{redacted(item)}": it must be an existing file or a pattern that matches one'
             raise SourceError(message)
         paths += matches
     if not paths:

@@ -107,7 +107,7 @@ def frame_from_bgr(number: int, seconds: float, image: NDArray[np.uint8], option
 
 
 class LiveClock:
-    """Measures the seconds since a camera's first frame, for cameras without time stamps that can be trusted more."""
+    """Measures the seconds since a camera's first frame, for cameras without reliable time stamps."""
 
     def __init__(self) -> None:
         self._first: float | None = None

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Print the events, states and health of all devices as they arrive, until Ctrl-C."
     add_common_options(parser)
     add_broker_option(parser)
-    parser.add_argument("--device", metavar="ID", help="only this device")
+    parser.add_argument("--device", metavar="ID", help="print this device only")
     parser.add_argument(
         "--verify",
         action="store_true",

@@ -121,7 +121,7 @@ def read_password(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> 
 
 
 def credential_exists(file: Path, origin: str) -> bool:
-    """Tell whether the file of a credential exists; messages name the credential `origin`.
+    """Return whether the file of a credential exists; messages name the credential `origin`.
 
     Raises ConfigError where the folder may not be searched.
     """

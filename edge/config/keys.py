@@ -27,7 +27,7 @@ KEYS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def is_reloadable(table: str, key: str) -> bool:
-    """Tell whether a reload applies a key: the schema marks the key or its whole table so."""
+    """Return whether a reload applies a key: the schema marks the key or its whole table."""
     return _is_marked("reload", _ANNOTATIONS[table]) or _is_marked("reload", KEYS.get(table, {}).get(key))
 
 

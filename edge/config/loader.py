@@ -32,7 +32,7 @@ _FORBIDDEN_CATEGORIES: Final = {"Cc", "Cs", "Zl", "Zp"}
 (from a variable that is not UTF-8), line and paragraph separators."""
 
 _MAX_LISTED_NAMES: Final = 40
-"""Most names that a message lists. No table has as many keys; the variables of all tables would fill a screen."""
+"""Maximum number of names in a message. No table has as many keys; the variables of all tables would fill a screen."""
 
 _TABLES: Final = (*SECTIONS, LABELS)
 

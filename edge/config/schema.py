@@ -1,9 +1,9 @@
 """Declares every configuration key: type, range, default, description, whether a reload applies it, whether to hide it.
 
 `Meta(extra={"reload": True})` on a key, or on a whole table in `Config`, marks what a reload applies while the sensor
-runs: what a person adjusts until it suits, and nothing that a camera, a connection or an interpreter was opened with.
-Opening another one may fail, and then there would be no sensor where there was one; a restart by systemd is made for
-that. `Meta(extra={"secret": True})` marks a key that names a user or the place of a secret: `redacted_config` hides it.
+runs: values that a person adjusts while watching the result, not those with which a camera, a connection or an
+interpreter was opened. Opening another one may fail, and the sensor would stop; such a key needs a restart.
+`Meta(extra={"secret": True})` marks a key that names a user or the place of a secret: `redacted_config` hides it.
 `edge.config.keys` reads both.
 """
 
@@ -26,7 +26,7 @@ class DeviceConfig(Section, frozen=True, kw_only=True):
             description="Identifier of this sensor in MQTT topics. Empty: derived from the machine id.",
         ),
     ] = ""
-    name: Annotated[str, Meta(max_length=64, description="Name of this sensor for people.", extra={"reload": True})] = (
+    name: Annotated[str, Meta(max_length=64, description="Display name of this sensor.", extra={"reload": True})] = (
         "Emotion sensor"
     )
 
@@ -38,7 +38,7 @@ class SourceConfig(Section, frozen=True, kw_only=True):
         str,
         Meta(
             min_length=1,
-            description="Where frames come from: picamera:0, v4l2:/dev/video0, 0, rtsp://HOST/PATH, http://HOST/PATH, "
+            description="Source of the frames: picamera:0, v4l2:/dev/video0, 0, rtsp://HOST/PATH, http://HOST/PATH, "
             "a file, a folder, or scripted:.",
         ),
     ] = "scripted:"
@@ -146,7 +146,7 @@ class TrackerConfig(Section, frozen=True, kw_only=True):
 class EventsConfig(Section, frozen=True, kw_only=True):
     """When a change of expression is announced.
 
-    The first three are chosen by `emotion-convert events` (rule and grid: `convert.eventstudy.study`) for the
+    The first three are chosen by `emotion-convert events` (rule and grid: `convert.event_tuning.grid_search`) for the
     model that ships. On 330 changes of PublicTest faces, at 25 frames a second, they announce 85 % and 0.9
     false ones a minute, half of the right ones within 0.7 s; without any of the three it is 98 % and 142. The
     optimum is flat: 0 to 0.05, 0.5 to 0.8 or 0.1 to 0.4, one at a time, stay within two points of F1.
@@ -225,7 +225,7 @@ class MqttConfig(Section, frozen=True, kw_only=True):
     ] = 10_000
     outbox_max_age_hours: Annotated[
         float,
-        Meta(ge=0.1, le=8760, description="Maximum age of events in the outbox, in hours while the sensor runs."),
+        Meta(ge=0.1, le=8760, description="Maximum age of events in the outbox, in hours of running time."),
     ] = 168.0
     replay_per_second: Annotated[
         float,
@@ -274,7 +274,7 @@ class RequestsConfig(Section, frozen=True, kw_only=True):
     enabled: Annotated[bool, Meta(description="Whether the sensor takes requests from the broker.")] = True
     per_second: Annotated[
         float,
-        Meta(ge=0.1, le=100, description="Requests answered per second; two seconds' worth may arrive at once."),
+        Meta(ge=0.1, le=100, description="Requests answered per second on average; a burst may hold twice as many."),
     ] = 5.0
 
 
@@ -289,8 +289,8 @@ class BudgetConfig(Section, frozen=True, kw_only=True):
 
     Where frames take too long it steps down the ladder of `edge.levels`, and up again when there is room:
     full, seldom (the whole frame is searched half as often), coarse (in larger steps of size), one-face
-    (the network classifies one face per frame, in turn). That is of no help where frames wait for a processor
-    that other programs keep busy: `priority` is.
+    (the network classifies one face per frame, in turn). Less work does not help where frames wait for a processor
+    that other programs keep busy; `priority` does.
     """
 
     latency_ms: Annotated[

@@ -40,7 +40,7 @@ class Sensor(Protocol):
     def paused(self) -> bool:
         """Whether capture is paused."""
 
-    def set_paused(self, paused: bool) -> None:  # noqa: FBT001 - the name says what it is
+    def set_paused(self, paused: bool) -> None:  # noqa: FBT001 - the name states the meaning
         """Pause or resume capture. Raises EdgeError if that is not possible."""
 
     def report(self) -> HealthPayload:
@@ -84,7 +84,7 @@ class RequestHandler:
     def received(self, message: ReceivedMessage, publish: Publish) -> None:
         """Check a request and queue it for `process_pending`, or publish why it is refused."""
         if message.retained:
-            # It was sent to the sensor as it was then, maybe years ago.
+            # The broker may have stored it years ago.
             if not self._retained_logged:
                 self._retained_logged = True
                 _LOG.warning("retained request on %r ignored: publish requests without the retain flag", message.topic)
@@ -126,8 +126,8 @@ class RequestHandler:
 
     def _execute(self, request: Request, sensor: Sensor, config: Config) -> ResponsePayload:
         if request.paused is not None:
-            # The file is removed before capture resumes and written after it is paused: it never says "paused" of a
-            # sensor that was not.
+            # The file is removed before capture resumes and written after it is paused, so a stored
+            # pause always stands for a sensor that was paused.
             if not request.paused:
                 self.pause_file.set(paused=False)
             sensor.set_paused(request.paused)

@@ -28,7 +28,7 @@ class PauseFile:
         """Whether the file exists: capture was paused when the sensor last stopped."""
         return self._file is not None and self._file.exists()
 
-    def set(self, paused: bool) -> None:  # noqa: FBT001 - the name says what it is
+    def set(self, paused: bool) -> None:  # noqa: FBT001 - the name states the meaning
         """Create or remove the file; the change is on disk when this returns. A failing disk is logged, not raised."""
         if self._file is None or self.is_set is paused:
             return

@@ -90,7 +90,7 @@ def response_targets(topics: Topics, message: ReceivedMessage) -> list[ResponseT
 
 
 def _check_response_target(topics: Topics, message: ReceivedMessage, transaction: str | None) -> None:
-    """Raise RefusedError if the response cannot be published as the request wants it."""
+    """Raise RefusedError if the response cannot be published as the request requires."""
     if message.correlation is not None and len(message.correlation) > _MAX_CORRELATION_BYTES:
         raise RefusedError(
             f"the correlation data has {len(message.correlation)} bytes, but may have at most {_MAX_CORRELATION_BYTES}",
@@ -106,7 +106,7 @@ def _check_response_target(topics: Topics, message: ReceivedMessage, transaction
 
 
 def _is_allowed(topics: Topics, topic: str) -> bool:
-    """Tell whether a client may choose this response topic.
+    """Return whether a client may choose this response topic.
 
     A client must not make this sensor publish on the topics of sensors and of requests to them. For all other topics
     the broker's access rules decide.

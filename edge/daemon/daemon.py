@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.2
 """Longest wait for a frame before the loop checks signals, the broker and the clock."""
 _MOST_PAUSE_LOGS: Final = 20
-"""Pauses and resumes that are logged within an hour: every client of the broker can request them."""
+"""Maximum number of pauses and resumes logged within an hour: every client of the broker can request them."""
 
 
 class Daemon:
@@ -91,7 +91,7 @@ class Daemon:
             self._publish_health()
             classifier = self._components.classifier
             source, model = redacted(self._config.source.uri), classifier.manifest.name
-            log.info("watching %s, model %s on %s", source, model, classifier.runtime)
+            log.info("sensor started: source %s, model %s on %s", source, model, classifier.runtime)
             self._service_manager.ready()
             self._loop()
             self._end_tracks()
@@ -148,7 +148,7 @@ class Daemon:
         self._health.faces_in_view = len(result.faces)
 
     def _end_tracks(self) -> None:
-        """Let every face leave, and publish that none is in view."""
+        """End all tracks; publish `face_left` for each announced face, then a state without faces."""
         self._outputs.publish_events(self._pipeline.finish())
         self._health.faces_in_view = 0
         self._outputs.clear_preview()
@@ -217,7 +217,7 @@ class Daemon:
         """Whether capture is paused."""
         return self._capture.paused
 
-    def set_paused(self, paused: bool) -> None:  # noqa: FBT001 - the name says what the value means
+    def set_paused(self, paused: bool) -> None:  # noqa: FBT001 - the name states the meaning
         """Pause or resume capture. Called by the pipeline's thread, between two frames."""
         if paused is self.paused:
             return

@@ -19,7 +19,7 @@ from edge.vision.classification.classifier import Classifier
 
 
 def build_info(*, config: Config, device: str, boot_id: str, classifier: Classifier) -> InfoPayload:
-    """Return what this sensor is: its software, model and source."""
+    """Return the description of this sensor: its software, model and source."""
     manifest = classifier.manifest
     return InfoPayload(
         version=__version__,

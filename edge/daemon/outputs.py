@@ -37,7 +37,7 @@ class Outputs:
         self._preview.start(live=live)
 
     def publish_info(self, info: InfoPayload) -> None:
-        """Publish what this sensor is."""
+        """Publish the description of this sensor."""
         self._sink.info(info)
         self._preview.set_info(info)
         if self._announcer is not None:
@@ -69,11 +69,11 @@ class Outputs:
         self._preview.blank()
 
     def publish_health(self, health: HealthPayload) -> None:
-        """Publish how the sensor is doing."""
+        """Publish the health of the sensor."""
         self._sink.health(health)
 
     def drained(self) -> bool:
-        """Tell whether every event is acknowledged, or gone for good."""
+        """Return whether every event is acknowledged or dropped."""
         return self._sink.drained()
 
     def stop_preview(self) -> None:
@@ -81,7 +81,7 @@ class Outputs:
         self._preview.stop()
 
     def close(self, drain_seconds: float) -> bool:
-        """End, waiting at most `drain_seconds` for acknowledgements; returns whether every event is safe."""
+        """End, waiting at most `drain_seconds` for acknowledgements; returns whether no event is lost."""
         return self._sink.close(drain_seconds)
 
     def abort(self) -> bool:

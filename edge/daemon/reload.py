@@ -31,7 +31,7 @@ class ConfigDiff:
     restart: tuple[str, ...]
 
     def touches(self, table: str) -> bool:
-        """Tell whether the reload changes a key of a table."""
+        """Return whether the reload changes a key of a table."""
         return any(key.partition(".")[0] == table for key in self.live)
 
     def __str__(self) -> str:
@@ -72,7 +72,7 @@ class Reloader:
         self._requested.set()
 
     def take_request(self) -> bool:
-        """Tell whether a reload was requested since the last call."""
+        """Return whether a reload was requested since the last call."""
         requested = self._requested.is_set()
         self._requested.clear()
         return requested

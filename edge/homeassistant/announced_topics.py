@@ -14,7 +14,7 @@ _MAX_FILE_BYTES: Final = 65_536
 class AnnouncedTopics:
     """The topics that may hold a retained message of this sensor.
 
-    `file`: holds one topic per line; with None the topics are kept in memory alone. `is_valid`: tells whether a line
+    `file`: holds one topic per line; with None the topics are kept in memory alone. `is_valid`: returns whether a line
     is a discovery topic of this sensor; other lines are ignored. A file that cannot be read or written is logged, not
     raised: the message can still be removed with `emotion-edge homeassistant remove`.
     """

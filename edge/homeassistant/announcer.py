@@ -28,7 +28,7 @@ After a connection there is no delay, because the reconnections of many sensors 
 class DiscoveryAnnouncer:
     """Publishes and removes the discovery message of one sensor, as a `MessageHandler`.
 
-    `announced`: the topics of earlier announcements. Those that `config` no longer asks for, because discovery is
+    `announced`: the topics of earlier announcements. Those that `config` no longer contains, because discovery is
     disabled or has another prefix, are cleared, and removed from `announced` once the broker has echoed the empty
     message. `commands`: the sensor accepts requests. `rng`: draws the delays.
     """

@@ -51,7 +51,7 @@ def removal(topic: str) -> OutgoingMessage:
 
 
 def is_ours(payload: bytes) -> bool:
-    """Tell whether `payload` is a discovery message of this program, of any version."""
+    """Return whether `payload` is a discovery message of this program, of any version."""
     try:
         return bool(msgspec.json.decode(payload)["origin"]["name"] == _ORIGIN)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError):

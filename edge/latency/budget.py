@@ -97,7 +97,7 @@ class _Window:
         self.over += by * (latency_ms > self._budget_ms)
 
     def too_many(self, count: int) -> bool:
-        """Tell whether `count` frames are more than FREE_SHARE allows: one in each hundred begun."""
+        """Return whether `count` frames are more than FREE_SHARE allows: one in each hundred begun."""
         return count > max(1, math.ceil(FREE_SHARE * len(self._frames)))
 
     @property
@@ -111,7 +111,7 @@ class Budget:
     """Keeps the 99th percentile of latencies within `latency_ms` by choosing among `levels` levels, 0 the best.
 
     `seconds` of all calls are on one clock that does not go backwards. `level` is the index of the level at which the
-    pipeline should work now; `steps` are the last steps; `measured` tells whether the start is over.
+    pipeline should work now; `steps` are the last steps; `measured`: whether the start is over.
     """
 
     def __init__(self, latency_ms: float, levels: int = len(LADDER)) -> None:

@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 _BOARD_SECONDS: Final = 1.0
 """Interval at which temperature and throttling are read, from two small files of the kernel."""
 MAX_LATE_IN_A_ROW: Final = 4
-"""Late frames that are dropped in a row at most: a sensor that processes no frame keeps any budget."""
+"""Maximum number of late frames dropped in a row: a sensor that drops every frame would keep any budget."""
 _MAX_LOGGED_STEPS: Final = 12
-"""Steps that are logged per hour: a load that comes and goes each minute would fill the log overnight."""
+"""Maximum number of steps logged per hour: a load that comes and goes each minute would fill the log overnight."""
 
 
 class Governor:
@@ -55,7 +55,7 @@ class Governor:
         return LADDER[self._budget.level]
 
     def too_late(self, age_ms: float) -> bool:
-        """Tell whether to drop a camera's frame that exceeds the budget before any work on it, and count it if so.
+        """Return whether to drop a camera's frame that exceeds the budget before any work on it, and count it if so.
 
         `age_ms`: milliseconds since its capture. A newer frame, which shows more of the present, is about to follow.
         """
@@ -87,7 +87,7 @@ class Governor:
             self._priority.acquire()
 
     def set_budget(self, latency_ms: float) -> None:
-        """Keep another budget from now on; it is measured anew, from the level in force."""
+        """Apply another budget from now on; measuring starts anew, at the level in force."""
         level = self._budget.level
         self._budget = Budget(latency_ms)
         self._budget.level = level

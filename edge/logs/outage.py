@@ -13,7 +13,7 @@ REMIND_SECONDS: Final = 3600.0
 _MAX_REASONS: Final = 3
 """Reasons logged per outage: a network that breaks down does so in steps, and some reasons hold a changing number."""
 _UNSTEADY_OUTAGES: Final = 4
-"""Number of outages begun within REMIND_SECONDS that makes the peer unsteady; the last of them is logged so."""
+"""Number of outages begun within REMIND_SECONDS that makes the peer unsteady; the last one is logged as such."""
 _STEADY_SECONDS: Final = 600.0
 """Time for which an unsteady peer must stay available until its outage counts as over."""
 
@@ -22,7 +22,7 @@ _MAX_SENTENCES: Final = 32
 
 
 class OutageNotice(enum.Enum):
-    """A line that the log needs."""
+    """Kind of a log line about an outage."""
 
     GONE = enum.auto()
     """The outage has begun."""
@@ -37,7 +37,7 @@ class OutageNotice(enum.Enum):
 
 
 class OutageLog:
-    """Turns failures and signs of life of one peer into the few notices that the log needs.
+    """Decides for each failure and each success of one peer which notice is logged, if any.
 
     `now` of all calls is in seconds on one clock that does not go backwards.
     """
@@ -97,7 +97,7 @@ class OutageLog:
 
 
 class LogQuota:
-    """Limits the lines about something that is news each time but may never end: `max_lines` per REMIND_SECONDS."""
+    """Limits the log lines about changes that may recur without end: `max_lines` per REMIND_SECONDS."""
 
     def __init__(self, max_lines: int) -> None:
         self._max_lines = max_lines
@@ -120,7 +120,7 @@ class LogDeduplicator:
         self._logged_at: dict[str, float] = {}
 
     def new(self, sentence: str, now: float) -> bool:
-        """Tell whether to log `sentence` now, and record that it was logged if so."""
+        """Return whether to log `sentence` now, and record that it was logged if so."""
         self._logged_at = {
             logged: moment for logged, moment in self._logged_at.items() if now - moment < REMIND_SECONDS
         }

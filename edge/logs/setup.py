@@ -23,7 +23,7 @@ _log: Final = logging.getLogger("edge")
 
 
 def is_journal(stream: TextIO | None, environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether `stream` leads to the journal: $JOURNAL_STREAM holds its device and inode (systemd.exec(5)).
+    """Return whether `stream` leads to the journal: $JOURNAL_STREAM holds its device and inode (systemd.exec(5)).
 
     A stream that was redirected since has other numbers.
     """

@@ -1,1 +1,1 @@
-"""The public MQTT contract: payloads, topics, JSON Schemas, and their text for people."""
+"""The public MQTT contract: payloads, topics, JSON Schemas, and payloads as readable text."""

@@ -195,7 +195,10 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
         bool | None, Meta(description="Whether waiting events survive a restart; null without a broker.")
     ]
     outbox_problem: Annotated[
-        str | None, Meta(description="Why they do not although the configuration demands it; else null.")
+        str | None,
+        Meta(
+            description="Why waiting events do not survive a restart although the configuration demands it; else null."
+        ),
     ]
     temperature_c: float | None
     throttled: Annotated[

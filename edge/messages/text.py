@@ -1,4 +1,4 @@
-"""Formats events, states and health as lines for people, and makes foreign text harmless for a terminal."""
+"""Formats events, states and health as readable lines, and removes control characters from received text."""
 
 import datetime
 
@@ -51,7 +51,7 @@ def describe_state(state: StatePayload) -> str:
     if state.paused:
         return "paused: no frames are captured"
     if not state.faces:
-        return "nobody in view"
+        return "no face in view"
     faces = ", ".join(f"face {face.track} {face.emotion} ({face.confidence * 100:.0f} %)" for face in state.faces)
     return printable(f"in view: {faces}")
 
@@ -61,12 +61,13 @@ def describe_health(health: HealthPayload) -> str:
     if health.paused:
         return "health: paused, no frames are captured"
     source = f"source {health.source}" + (f" ({health.source_error})" if health.source_error else "")
-    budget = {True: "within its budget", False: "over its budget", None: "no frames yet"}[health.within_budget]
+    budget = f"budget of {health.budget_latency_ms:.0f} ms"
+    latency = {True: f"within its {budget}", False: f"over its {budget}", None: f"no frames yet, {budget}"}
     throttled = ", throttled by the firmware" if health.throttled else ""
     level = f", at level {health.budget.level}{_level_reason(health.budget)}" if health.budget.level_index else ""
     lost = f", {health.outbox_dropped} events lost" if health.outbox_dropped else ""
     memory = ", events that wait are in memory only" if health.outbox_problem else ""
-    return printable(f"health: {source}, {budget} of {health.budget_latency_ms:.0f} ms{level}{throttled}{lost}{memory}")
+    return printable(f"health: {source}, {latency[health.within_budget]}{level}{throttled}{lost}{memory}")
 
 
 def _level_reason(budget: BudgetPayload) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 Kind = Literal["status", "info", "state", "event", "health"]
-"""Last part of a topic, which tells the type of its payload."""
+"""Last part of a topic, which determines the type of its payload."""
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
@@ -77,7 +77,7 @@ def subscription(base: str, kind: Kind, device: str | None = None) -> str:
 
 
 def is_topic_name(topic: str) -> bool:
-    """Tell whether a message can be published to `topic`: not empty, not too long, no wildcard, no NUL.
+    """Return whether a message can be published to `topic`: not empty, not too long, no wildcard, no NUL.
 
     Topics that begin with `$` belong to the broker.
     """
@@ -89,7 +89,7 @@ def is_topic_name(topic: str) -> bool:
 
 
 def topic_matches(name: str, topic: str) -> bool:
-    """Tell whether the filter `name` matches `topic`, by the rules of MQTT."""
+    """Return whether the filter `name` matches `topic`, by the rules of MQTT."""
     if topic.startswith("$") and not name.startswith("$"):
         return False
     parts, levels = name.split("/"), topic.split("/")

@@ -162,6 +162,6 @@ class HandlerDispatcher:
                 _LOG.debug("%s failed again: %s", name, error)
 
     def _warn(self, sentence: str, what: str = "message") -> None:
-        """Log the first loss of each kind within an hour as a warning: topics may be anyone's choice, and many."""
+        """Log the first loss of each kind within an hour as a warning: clients may choose any number of topics."""
         news = self._deduplicator.new(what, time.monotonic())
         _LOG.log(logging.WARNING if news else logging.DEBUG, "%s", sentence)

@@ -11,7 +11,7 @@ _UNSUPPORTED_PROTOCOL: Final = 0x84
 _AUTHENTICATION: Final = frozenset({0x86, 0x87})
 """Reason codes for bad user name or password, and not authorized."""
 _TRANSIENT: Final = frozenset({0x80, 0x83, 0x88, 0x89, 0x97, 0x9F})
-"""Reason codes that may be gone at the next attempt: unspecified error, implementation specific error, server
+"""Reason codes of failures that may be temporary: unspecified error, implementation specific error, server
 unavailable, server busy, quota exceeded, connection rate exceeded. All others concern this client's identity, rights
 or protocol."""
 

@@ -2,7 +2,7 @@
 
 A `MessageHandler` is given to the sink's constructor and shares the sensor's connection. Its messages come after the
 sensor's own: none is sent before the broker has acknowledged `online`, nor while a retained payload of the sensor
-waits. A handler that fails, or whose subscription the broker refuses, costs a line in the log and nothing else.
+waits. A handler that fails, or whose subscription the broker refuses, causes one log line and has no other effect.
 """
 
 import heapq

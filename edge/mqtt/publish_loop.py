@@ -25,7 +25,7 @@ STOPPED_ACK_SECONDS: Final = 2.0
 
 
 class ShutdownDeadline:
-    """When to stop publishing: not at all until `begin`, then once all is delivered or the time is up."""
+    """Deadline of publishing: none until `begin`, then the end of the drain; earlier once all is delivered."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()

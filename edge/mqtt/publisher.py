@@ -79,7 +79,7 @@ class Publisher:
         self._acceptance.decided.wait(timeout_seconds)
 
     def wake(self) -> None:
-        """Make the thread look for something to publish."""
+        """Wake the thread, so that it publishes what was added."""
         # Full: enough wake-ups are pending. Closed: the thread has ended.
         with contextlib.suppress(OSError):
             self._wake_writer.send(b"\0")

@@ -94,7 +94,7 @@ class MqttSink:
         """Take over the events that wait on disk and connect; wait some seconds for the outcome.
 
         A broker that is not there yet is tried again later. Raises ConfigError where another sensor uses the same
-        outbox. Raises BrokerError for what another attempt would not cure, as long as the broker has never accepted
+        outbox. Raises BrokerError for what another attempt would not change, as long as the broker has never accepted
         this sensor: unknown host, refused credentials, an untrusted certificate. Where that shows only later, it
         becomes the `failure`.
         """

@@ -20,8 +20,8 @@ TOKEN_VARIABLE: Final = "EMOTION_EDGE_PREVIEW_TOKEN"  # noqa: S105 - the name of
 CREDENTIAL_NAME: Final = "preview-token"
 
 _MIN_TOKEN_LENGTH: Final = 16
-"""Characters. At a thousand guesses a second it takes 300 million years to try half of all tokens of 16 hexadecimal
-digits. Wrong guesses are therefore not throttled, which would lock out the owner as well."""
+"""Smallest length of a token, in characters. At a thousand guesses a second it takes 300 million years to try half of
+all tokens of 16 hexadecimal digits. Wrong guesses are therefore not throttled; that would lock out the owner."""
 _MAX_TOKEN_LENGTH: Final = 256
 _HOW_TO_MAKE: Final = "make one with: openssl rand -hex 16"
 
@@ -38,7 +38,7 @@ class PreviewAccess:
     token: str | None = field(default=None, repr=False)
 
     def allows_host(self, host: str) -> bool:
-        """Tell whether a Host header's value names this machine.
+        """Return whether a Host header's value names this machine.
 
         This stops DNS rebinding: a foreign page whose own name resolves to this machine sends that name, and cannot
         make a browser send an address instead.
@@ -50,7 +50,7 @@ class PreviewAccess:
         return _is_ip_address(name) or name in self.names
 
     def is_token(self, offered: str) -> bool:
-        """Tell whether this is the token. The time that it takes does not depend on how much of it is right."""
+        """Return whether this is the token. The time that it takes does not depend on how much of it is right."""
         return self.token is not None and hmac.compare_digest(_digest(offered), _digest(self.token))
 
     @property
@@ -59,7 +59,7 @@ class PreviewAccess:
         return hmac.new((self.token or "").encode(), b"emotion-edge preview cookie", hashlib.sha256).hexdigest()
 
     def is_cookie(self, offered: str) -> bool:
-        """Tell whether this is the cookie, as `is_token` does."""
+        """Return whether this is the cookie, as `is_token` does."""
         return self.token is not None and hmac.compare_digest(_digest(offered), _digest(self.cookie))
 
 
@@ -77,7 +77,7 @@ def _is_ip_address(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address can be reached from this machine alone."""
+    """Return whether an address can be reached from this machine alone."""
     return host == "localhost" or (_is_ip_address(host) and ipaddress.ip_address(host).is_loopback)
 
 

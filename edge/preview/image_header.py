@@ -33,7 +33,7 @@ class ImageHeader:
 
 
 class NotAnImage(Exception):  # noqa: N818 - a finding about a foreign file
-    """The data are not a supported picture; the message says what they are, as far as the header shows."""
+    """The data are not a supported picture; the message names their format, as far as the header shows it."""
 
 
 def read_image_header(data: bytes) -> ImageHeader:

@@ -32,7 +32,7 @@ _REDUCED_FLAGS: Final = (
 
 
 class PictureRefusedError(Exception):
-    """A picture is not inspected. `status`: the HTTP status; the message tells a person why, and what to send."""
+    """A picture is not inspected. `status`: the HTTP status; the message is the reason, and what to send instead."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)

@@ -23,7 +23,7 @@ class NullPreview:
     """
 
     event_published: PublishedCallback | None = None
-    """Takes the payload of each event that was handed over to the sink's reader or broker; None: not wanted."""
+    """Takes the payload of each event that was handed to the reader or broker; None where the page is off."""
 
     def start(self, *, live: bool) -> None:
         """Start serving. `live`: the source is a camera, not a file."""

@@ -97,7 +97,7 @@ class SecurityMiddleware:
 
 
 def _same_site(origin: str, host: str) -> bool:
-    """Tell whether an Origin header names the host of the request. The scheme may differ: a proxy may provide TLS."""
+    """Return whether an Origin header names the host of the request. The scheme may differ: a proxy may provide TLS."""
     match = re.fullmatch(r"https?://([^/?#@\s]+)", origin)
     if match is None:
         return False

@@ -37,12 +37,12 @@ _MEDIA_TYPES: Final = {
     "svg": "image/svg+xml",
 }
 _COOKIE_SECONDS: Final = 180 * 86_400
-"""Half a year."""
+"""Lifetime of the cookie: half a year."""
 _LOGIN_BYTES: Final = 4_096
 _PICTURES_PER_SECOND, _PICTURES_AT_ONCE = 1.0, 5
-"""Inspecting a picture takes 0.1 to 1 second; a person with a phone is slower than this limit."""
+"""Rate limit of inspected pictures: one takes 0.1 to 1 second, and a person with a phone stays below the limit."""
 _MAX_PENDING: Final = 2
-"""Pictures in memory: one that is being inspected, one that is arriving."""
+"""Maximum number of pictures in memory: one that is being inspected, one that is arriving."""
 _LOGIN_ERROR: Final = '<p class="wrong" role="alert">That is not the token.</p>'
 _LOGIN_ERROR_PLACE: Final = "<!-- wrong -->"
 

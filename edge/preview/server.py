@@ -30,11 +30,11 @@ from edge.types import StepResult
 log = logging.getLogger(__name__)
 
 _MAX_CONNECTIONS: Final = 64
-"""Open at once; further ones are answered with 503."""
+"""Maximum number of open connections; further ones are answered with 503."""
 _SEND_TIMEOUT_MS: Final = 30_000
 """The kernel closes a connection whose peer acknowledges no data for this long."""
 _SEND_BUFFER_BYTES: Final = 131_072
-"""Requested from the kernel, which doubles it: about six pictures by which a slow watcher lags."""
+"""Send buffer requested from the kernel, which doubles it: about six pictures by which a slow watcher lags."""
 _HEADER_BYTES: Final = 16_384
 _KEEP_ALIVE_SECONDS: Final = 10
 _IDLE_SECONDS: Final = 20.0
@@ -169,8 +169,8 @@ class PreviewServer(NullPreview):
         try:
             asyncio.run(self._serve())
         except Exception:
-            # The sensor goes on: nothing in it depends on the page.
-            log.exception("the preview page has failed and stays off until the next start; the sensor goes on")
+            # The sensor continues: nothing in it depends on the page.
+            log.exception("the preview page has failed and stays off until the next start; the sensor continues")
 
     def _shut_down(self, loop: asyncio.AbstractEventLoop) -> None:
         self.stream.end()

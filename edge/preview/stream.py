@@ -32,7 +32,7 @@ _MIN_PAUSE_SECONDS: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class StreamUpdate:
-    """The news at one time, for every watcher that is ready for them.
+    """One update of the stream, for every watcher that is ready for it.
 
     `monotonic`: when it was made. `events_version`: version of the feed's events at that time. `content`: the part of
     the record that is the same for all watchers. `packed`: finished records by what their watcher knows already, as

@@ -26,7 +26,7 @@ def temperature_c(path: Path = _THERMAL) -> float | None:
 
 
 def throttled(path: Path = _THROTTLED) -> bool | None:
-    """Tell whether the firmware limits the clock now; None on other boards than a Raspberry Pi."""
+    """Return whether the firmware limits the clock now; None on other boards than a Raspberry Pi."""
     try:
         return bool(int(path.read_text(encoding="ascii"), 16) & _THROTTLED_NOW)
     except (OSError, ValueError):

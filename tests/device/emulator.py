@@ -15,7 +15,7 @@ _POLL_SECONDS: Final = 2.0
 
 
 class DeviceError(Exception):
-    """A check on the device failed; the message says what is wrong."""
+    """A check on the device failed; the message is the reason."""
 
 
 class Emulator:

@@ -106,7 +106,7 @@ def complete(rig: Rig) -> str:
     check(rig.observer.witness.arrivals, seqs)
     code, findings = rig.observer.end_watch()
     ensure(code == 0, f"watch --verify gives {code}: {' / '.join(findings)}")
-    return f"{sum(seqs.values())} events of {len(seqs)} starts; watch --verify agrees"
+    return f"{sum(seqs.values())} events of {len(seqs)} starts; watch --verify reports the same"
 
 
 def _comes_back(rig: Rig, signal: str, in_the_journal: str) -> str:

@@ -36,7 +36,7 @@ class Program:
                 stderr=err,
                 env=environment(**{**FREE_PORT, **changes}),
             )
-        wait_until(lambda: self.process.poll() is not None or "watching" in self.err)
+        wait_until(lambda: self.process.poll() is not None or "sensor started" in self.err)
         assert self.process.poll() is None, self.err
         self.port = int(re.search(r"http://[^/]*:(\d+)/", self.err)[1])
 

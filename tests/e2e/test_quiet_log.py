@@ -98,5 +98,5 @@ def test_outage_is_a_few_log_lines_whatever_the_number_of_attempts(broker, subsc
     # Lost; up to two further reasons; back.
     assert "".join(line[0] for line in about_source) in {"WI", "WWI", "WWWI"}, log
     others = set(log) - set(about_broker) - set(about_source)
-    assert len(others) == 1, others  # "watching ..."
+    assert len(others) == 1, others  # "sensor started: ..."
     assert len(log) == len(set(log))

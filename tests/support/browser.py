@@ -53,7 +53,7 @@ class Scene:
             )
         stack.callback(self.process.wait, 60)
         stack.callback(self.process.terminate)
-        wait_until(lambda: self.process.poll() is not None or "watching" in self.err)
+        wait_until(lambda: self.process.poll() is not None or "sensor started" in self.err)
         self.url = re.search(r"http://\S+/", self.err)[0]
         playwright = stack.enter_context(sync_playwright())
         self.browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_OPTIONS))

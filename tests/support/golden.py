@@ -67,7 +67,7 @@ def software(model: str = "normal") -> dict[str, str]:
 
 @functools.cache
 def is_golden_software() -> bool:
-    """Tell whether this is the software that the golden files were written with."""
+    """Return whether this is the software that the golden files were written with."""
     return software() == json.loads(MADE_WITH.read_text(encoding="utf-8"))
 
 

@@ -36,7 +36,7 @@ def render(template: str | UnsetType, payload: bytes) -> str:
 
 
 def available(entity: Entity, latest: dict[str, bytes]) -> bool:
-    """Tell whether `entity` is available after these latest messages, by topic. Without a message it is not."""
+    """Return whether `entity` is available after these latest messages, by topic. Without a message it is not."""
     assert isinstance(entity.availability, list)
     answers = []
     for one in entity.availability:

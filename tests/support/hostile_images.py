@@ -49,7 +49,7 @@ def _png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def png(width: int, height: int, *, rows: int | None = None, extra: bytes = b"") -> bytes:
-    """Return a grey PNG. `rows`: how many it really has, whatever its header says."""
+    """Return a grey PNG. `rows`: how many it really has, whatever its header states."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     content = zlib.compress(bytes((width + 1) * (height if rows is None else rows)), 9)
     parts = _png_chunk(b"IHDR", header), extra, _png_chunk(b"IDAT", content), _png_chunk(b"IEND", b"")

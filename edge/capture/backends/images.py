@@ -16,7 +16,7 @@ from edge.types import Frame
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
 
 DEFAULT_FPS = 1.0
-"""Pace without `fps`: one second suits unrelated images that a person looks at; a sequence needs `fps`."""
+"""Images per second where `fps` is 0: one second suits unrelated images; a sequence needs `fps`."""
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
@@ -60,7 +60,7 @@ def decode_image(path: Path, *, colour: bool) -> NDArray[np.uint8]:
     except cv2.error:
         image = None  # for instance: more pixels than OpenCV decodes
     if image is None:
-        message = f"{path} is not an image that can be decoded: it needs to be a complete PNG, JPEG, BMP, WebP or TIFF"
+        message = f"{path} is not an image that can be decoded: it must be a complete PNG, JPEG, BMP, WebP or TIFF"
         raise SourceError(message)
     return np.asarray(image, np.uint8)
 

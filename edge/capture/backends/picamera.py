@@ -18,7 +18,7 @@ FALLBACK_FORMAT = "NV12"
 """Format of cameras that have no other, such as libcamera's virtual one. Luma is the first plane of both formats."""
 
 _BUFFER_COUNT = 4
-"""One is being exposed, one processed, one copied by this process, one in reserve."""
+"""Number of buffers: one is being exposed, one processed, one copied by this process, one in reserve."""
 
 
 class CompletedRequest(Protocol):
@@ -84,7 +84,7 @@ def load_driver() -> Callable[[int], Camera]:
         )
         raise SourceError(message) from error
     if not hasattr(driver, "cancel_all_and_flush"):
-        message = "picamera2 is too old here: it needs to be 0.3.22 or later, from `sudo apt full-upgrade`"
+        message = "picamera2 is too old here: it must be 0.3.22 or later, from `sudo apt full-upgrade`"
         raise SourceError(message)
     return cast("Callable[[int], Camera]", driver)
 
@@ -122,7 +122,7 @@ class PicameraSource:
             camera = driver(self._camera_number)
         except (RuntimeError, IndexError) as error:
             message = (
-                f"The camera {self.uri} cannot be opened ({_reason(error)}): it needs to be one that"
+                f"The camera {self.uri} cannot be opened ({_reason(error)}): it must be one that"
                 " `rpicam-hello --list-cameras` shows and that no other program uses"
             )
             raise SourceError(message) from error

@@ -18,9 +18,9 @@ _PACKED_LUMA_OFFSET = {"YUYV": 0, "YVYU": 0, "UYVY": 1, "VYUY": 1}  # two bytes 
 _JPEG_FORMATS = frozenset({"MJPG", "JPEG"})
 
 _UNCOMPRESSED_MAX_PIXELS = 640 * 480
-"""Up to this size USB 2 carries uncompressed frames at full rate; above it a camera drops to a few per second."""
+"""Largest uncompressed frame that USB 2 carries at full rate; with larger ones a camera drops to a few per second."""
 _MAX_BROKEN_FRAMES = 30
-"""Broken frames in a row, about one second: one now and then is normal on USB, a second of them is a lost camera."""
+"""Broken frames in a row, about one second, after which the camera counts as lost; a single one is normal on USB."""
 
 
 def extract_luma(fourcc: str, raw: NDArray[np.uint8], width: int, height: int) -> Luma | None:
@@ -87,8 +87,8 @@ class V4l2Source:
         if not capture.isOpened():
             capture.release()
             message = (
-                f"The camera {self._device} cannot be opened: it needs to be a video capture device that no other"
-                ' program uses, and the user needs to be in the group "video"'
+                f"The camera {self._device} cannot be opened: it must be a video capture device that no other"
+                ' program uses, and the user must be in the group "video"'
             )
             raise SourceError(message)
         self._raw_fourcc = self._choose_format(capture)
@@ -125,7 +125,7 @@ class V4l2Source:
             message = f"There is no camera at {self._device}: this machine has {', '.join(present) or 'none'}"
             raise SourceError(message) from error
         if not is_device:
-            message = f"{self._device} is not a camera: it needs to be a device such as /dev/video0"
+            message = f"{self._device} is not a camera: it must be a device such as /dev/video0"
             raise SourceError(message)
 
     def _choose_format(self, capture: cv2.VideoCapture) -> str | None:

@@ -92,7 +92,7 @@ class VideoFileSource:
             opened = capture.isOpened()
             capture.release()
             what = "holds no video frame that can be decoded" if opened else "is not a video, or is incomplete"
-            message = f"{self._path} {what}: it needs to be a file that FFmpeg can play"
+            message = f"{self._path} {what}: it must be a file that FFmpeg can play"
             raise SourceError(message)
         fps = capture.get(cv2.CAP_PROP_FPS)
         if math.isfinite(fps) and 0 < fps <= _MAX_CREDIBLE_FPS:
@@ -145,7 +145,7 @@ class NetworkSource:
             capture.release()
             message = (
                 f"No video stream at {self.uri} within {timeout_ms / 1000:g} s:"
-                " host, port, path and credentials need to be those of the camera"
+                " host, port, path and credentials must be those of the camera"
             )
             raise SourceError(message)
         self._capture = capture

@@ -33,7 +33,7 @@ _SWAY_PERIOD_SECONDS = (5.3, 3.7)
 _SCALE_MEAN, _SCALE_SWING, _SCALE_PERIOD_SECONDS = 1.04, 0.05, 7.1  # a face of 190 to 209 pixels
 
 _NOISE_MARGIN_PX = 128
-"""The noise is that much larger than a frame, so that each frame uses another part of it."""
+"""Excess of the noise image over a frame in width and height, so that each frame uses another part of it."""
 _ONE = 256  # fixed-point 1.0 of resampling weights and opacities
 
 IntImage = NDArray[np.int32]
@@ -146,7 +146,7 @@ def _load_strip(path: Path) -> list[IntImage]:
     expected = (_COMPOSITE_PX, _COMPOSITE_PX * len(EMOTIONS))
     if strip is None or strip.shape != expected:
         message = (
-            f"The actor's image {path} is missing or damaged: it needs to be a grey PNG of {expected[1]}x{expected[0]}"
+            f"The actor's image {path} is missing or damaged: it must be a grey PNG of {expected[1]}x{expected[0]}"
         )
         raise SourceError(message)
     return [np.asarray(face, np.int32) for face in np.split(strip, len(EMOTIONS), axis=1)]

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from edge.errors import SourceError
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-"""In the order of the composite faces in the package's `actor.png`."""
+"""Emotions that the actor can show, in the order of the composite faces in the package's `actor.png`."""
 NO_ACTOR = "none"
-"""In a script: the actor is out of view."""
+"""Name of a segment in which the actor is out of view."""
 
 DEFAULT_SEGMENTS = "neutral=3,happy=3,surprise=3,sad=3,happy=2.5,angry=3,neutral=2.5,none=2"
-"""About twenty seconds: six changes over five emotions, and an empty scene at the end."""
+"""Default script, about twenty seconds: six changes over five emotions, and an empty scene at the end."""
 DEFAULT_FPS = 15.0
 DEFAULT_SEED = 1
 
 MORPH_SECONDS = 0.4
-"""About as long as a face takes to change its expression."""
+"""Duration of a change of expression, about that of a real face."""
 
 _MAX_FPS = 120.0
 _MAX_SECONDS = 86_400.0
@@ -85,7 +85,7 @@ def parse_script(uri: str) -> Script:
         segments.append(Segment(emotion, start, start + seconds))
         start += seconds
     if start > _MAX_SECONDS:
-        message = f"The script is {start:g} seconds long: it needs to be at most {_MAX_SECONDS:g} (loop=1 repeats it)"
+        message = f"The script is {start:g} seconds long: it must be at most {_MAX_SECONDS:g} (loop=1 repeats it)"
         raise SourceError(message)
     return Script(
         uri,
@@ -99,7 +99,7 @@ def parse_script(uri: str) -> Script:
 def _parse_segment(text: str) -> tuple[str, float]:
     emotion, sign, length = (piece.strip() for piece in text.partition("="))
     if emotion not in (*EMOTIONS, NO_ACTOR):
-        message = f'The script has the emotion "{emotion}": it needs to be one of {", ".join((*EMOTIONS, NO_ACTOR))}'
+        message = f'The script has the emotion "{emotion}": it must be one of {", ".join((*EMOTIONS, NO_ACTOR))}'
         raise SourceError(message)
     if not sign or not _NUMBER.fullmatch(length) or float(length) <= 0:
         message = f'The script shows {emotion} for "{length}" seconds: it needs a number above 0, as in {emotion}=3'
@@ -112,7 +112,7 @@ def _parse_options(query: str) -> dict[str, str]:
     for item in query.split("&"):
         name, _, value = item.partition("=")
         if name not in _OPTIONS:
-            message = f'The script has the option "{name}": it needs to be one of {", ".join(_OPTIONS)}'
+            message = f'The script has the option "{name}": it must be one of {", ".join(_OPTIONS)}'
             raise SourceError(message)
         if name in found:
             message = f'The script has the option "{name}" twice: it may be given once'
@@ -133,5 +133,5 @@ def _check_option(name: str, value: str) -> None:
         valid = value in ("0", "1")
         expected = "0 (once) or 1 (without end)"
     if not valid:
-        message = f'The script has {name}="{value}": it needs to be {expected}'
+        message = f'The script has {name}="{value}": it must be {expected}'
         raise SourceError(message)

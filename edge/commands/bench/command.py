@@ -35,7 +35,7 @@ from edge.vision.classification.classifier import Classifier
 
 _DEFAULT_FRAMES: Final = 300
 _MOST_THREADS: Final = 16
-"""The same limit as that of model.threads."""
+"""Maximum number of threads, as in `model.threads`."""
 _PROGRESS_SECONDS: Final = 5.0
 """Time between two lines of progress where standard error is not a terminal."""
 _BUSY_LOAD: Final = 0.5

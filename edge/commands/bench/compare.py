@@ -78,7 +78,7 @@ def _program_rows(program: Program) -> Rows:
     if program.peak_resident_mb is not None:
         rows["program resident, MB"] = program.peak_resident_mb
     if program.ready_seconds:
-        rows["watching after, s"] = statistics.median(program.ready_seconds)
+        rows["ready after, s"] = statistics.median(program.ready_seconds)
     seconds_to_event = [seconds for seconds in program.first_event_seconds if seconds is not None]
     if seconds_to_event and len(seconds_to_event) == len(program.first_event_seconds):
         rows["first event after, s"] = statistics.median(seconds_to_event)

@@ -84,7 +84,7 @@ def _program(program: Program) -> Iterator[str]:
     )
     if program.ready_seconds:
         yield (
-            f"its start: watching after {statistics.median(program.ready_seconds):.2f} s, first event after "
+            f"its start: ready after {statistics.median(program.ready_seconds):.2f} s, first event after "
             f"{_first_event(program)} (median of {len(program.ready_seconds)})"
         )
 

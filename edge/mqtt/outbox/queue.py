@@ -101,7 +101,7 @@ class EventQueue:
         return [*self._in_flight.values(), *self._waiting]
 
     def add(self, payload: EventPayload, captured_monotonic: float, now_monotonic: float, *, connected: bool) -> None:
-        """Add an event; `connected` tells whether there is a connection to send it on.
+        """Add an event; `connected`: whether there is a connection to send it on.
 
         Raises ValueError where `seq` does not grow: subscribers prove by these numbers that they lost nothing, so a
         caller that mixes them up has a bug.

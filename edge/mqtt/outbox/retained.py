@@ -1,4 +1,4 @@
-"""Holds the retained payloads of the sensor, one per topic, and which of them the connection has not been given."""
+"""Holds the retained payloads of the sensor, one per topic, and marks those that the connection has not sent yet."""
 
 import threading
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from edge.messages.topics import ONLINE, Kind
 
 _CONNECT_ORDER: Final[tuple[Kind, ...]] = ("status", "info", "state", "health")
-"""Order in which a new connection publishes them: first that the sensor is online, then what it is and sees."""
+"""Order in which a new connection publishes the retained payloads."""
 
 
 class RetainedPayloads:
@@ -18,7 +18,7 @@ class RetainedPayloads:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._payloads: dict[Kind, bytes] = {"status": ONLINE.encode()}
-        self._unsent: list[Kind] = []  # kinds whose latest payload the connection has not been given
+        self._unsent: list[Kind] = []  # kinds whose latest payload was not handed to the connection yet
 
     def set(self, kind: Kind, payload: bytes) -> None:
         """Replace the payload of `kind`, and mark it as unsent."""

@@ -61,7 +61,7 @@ function blank() {
   setText(byId("live-text"), "");
 }
 
-/** Grey out a picture that is not live, and say why it is not. While paused the picture is cleared. */
+/** Grey out a picture that is not live, and show the reason. While paused the picture is cleared. */
 function updateStage() {
   const absence = state.absence;
   byId("stage").classList.toggle("old", !state.current);

@@ -79,7 +79,7 @@ class InferenceScheduler:
         if self.dwell_seconds == 0:
             return faces
         per_second = max(INFERENCES_PER_SECOND, faces * INFERENCES_PER_DWELL / self.dwell_seconds)
-        # What one frame leaves over counts for the next; a longer pause saves nothing up.
+        # Credit that one frame does not use is kept for the next; a longer pause adds no more than one frame needs.
         self._credit = min(self._credit + elapsed * per_second, faces + 1.0)
         available = min(faces, math.floor(self._credit + _ROUNDING))
         self._credit -= available

@@ -24,7 +24,7 @@ _MAX_SLACK: Final = 1.0
 _SIZE_RANGE: Final = (0.84, 1.25)
 """Smallest and largest size that is searched for, in predicted sides."""
 _WIDE_SIZE_RANGE: Final = (0.75, 1.35)
-"""The same for a face that is new or was missed in more than one frame."""
+"""Smallest and largest size, in predicted sides, for a face that is new or was missed in more than one frame."""
 _SCALE_STEP: Final = 1.1
 _MAX_FULL_RATE_MISSES: Final = 3
 """After more misses than this a face is searched for in every second frame: its window is large by then,

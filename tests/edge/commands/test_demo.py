@@ -29,7 +29,7 @@ sys.exit({code})
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """Replaces the daemon by a small program, which publishes and ends as the returned dict says."""
+    """Replaces the daemon by a small program, which publishes and ends as the returned dict specifies."""
     wanted = {"events": 3, "code": 0}
     run = edge.commands.demo.subprocess.Popen  # type: ignore[attr-defined]
 

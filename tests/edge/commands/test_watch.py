@@ -126,7 +126,7 @@ def test_events_health_and_status_are_printed_as_they_arrive(
     printed = [line.partition(" ")[2] for line in watched.lines]
     assert printed[0] == "cam  online"
     assert any(line.startswith("cam  face 1 appeared: happy (90 %), 1") for line in printed)
-    assert "cam  health: source ok, no frames yet of 100 ms" in printed
+    assert "cam  health: source ok, no frames yet, budget of 100 ms" in printed
     assert "cam  stopped" in printed
     assert printed[-1] == "�odd  status cannot be read: 'nonsense' is none of online, stopped, offline"
 

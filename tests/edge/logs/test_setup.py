@@ -33,7 +33,7 @@ def ran(*command, journal=True):
 def test_each_line_for_the_journal_has_a_priority():
     lines, code = ran(*COMMAND, "run", "--fast", "--max-frames", "2", "--source", "scripted:happy=1")
     assert code == 0
-    assert [line for line in lines if line.startswith("<6>edge.daemon.daemon: watching scripted:happy=1")]
+    assert [line for line in lines if line.startswith("<6>edge.daemon.daemon: sensor started: source scripted:happy=1")]
     assert all(line[:3] in {"<3>", "<4>", "<6>"} for line in lines), lines
     lines, code = ran(*COMMAND, "run", "--source", "/no/such/file.mp4")
     assert code == 1
@@ -43,7 +43,7 @@ def test_each_line_for_the_journal_has_a_priority():
 def test_log_outside_the_journal_has_no_priorities():
     lines, code = ran(*COMMAND, "run", "--fast", "--max-frames", "2", "--source", "scripted:happy=1", journal=False)
     assert code == 0
-    assert [line for line in lines if line.startswith("I edge.daemon.daemon: watching scripted:happy=1")]
+    assert [line for line in lines if line.startswith("I edge.daemon.daemon: sensor started: source scripted:happy=1")]
     assert not [line for line in lines if line.startswith("<")]
 
 

@@ -44,9 +44,9 @@ def test_event_is_one_line(payload: object, line: str) -> None:
 
 
 def test_state_and_health_are_one_line() -> None:
-    assert describe_state(state(None)) == "nobody in view"
+    assert describe_state(state(None)) == "no face in view"
     assert describe_state(state("happy")) == "in view: face 1 happy (90 %)"
-    assert describe_health(health()) == "health: source ok, no frames yet of 100 ms"
+    assert describe_health(health()) == "health: source ok, no frames yet, budget of 100 ms"
     assert (
         describe_health(
             health(source="lost", source_error="gone\n", within_budget=False, throttled=True, outbox_problem="full")
