@@ -35,7 +35,8 @@ UNREADABLE_ARCHIVE: Final = (OSError, ValueError, KeyError, EOFError, BadZipFile
 """Exceptions that numpy raises for a file that is not an archive, is empty or truncated, or lacks the array."""
 
 _MIN_EMOTION_VOTES: Final = 3
-"""Smallest number of votes for the leading emotion of a training image: with fewer, its label is mostly noise."""
+"""Smallest number of votes for the leading emotion of a training image: an image with fewer mostly teaches
+what people disagree on."""
 
 _COLUMN_TO_LABEL: Final = np.full(_VOTE_COLUMNS, -1, dtype=np.int64)
 _COLUMN_TO_LABEL[list(FERPLUS_COLUMNS)] = np.arange(len(LABELS))

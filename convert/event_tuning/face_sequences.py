@@ -75,7 +75,7 @@ class PoseJitter:
 
 @dataclass(frozen=True)
 class AgreedFaces:
-    """Clean PublicTest, and for each label the indexes of the faces whose label most people chose."""
+    """Clean PublicTest, and for each label the indexes of the faces that enough people label alike."""
 
     split: Split
     rows: tuple[NDArray[np.int64], ...]

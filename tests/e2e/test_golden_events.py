@@ -28,4 +28,6 @@ def test_any_difference_is_reported():
     assert list(golden.differences([event], [other], 0.0)) == ["[0].face.box.x: expected 0.5, got 0.51"]
     assert list(golden.differences([event], [other], 0.1)) == []
     assert list(golden.differences([event], [event, event], 0.1)) != []
+    assert list(golden.differences([event], [{**event, "added": 1}], 0.0)) == []
+    assert list(golden.differences([{**event, "added": 1}], [event], 0.1)) != []
     assert list(golden.differences([event], [{**event, "face": {"track": 2, "box": {"x": 0.5}}}], 0.1)) != []

@@ -14,16 +14,17 @@ from typing import Any
 
 import jsonschema
 import msgspec
+import numpy as np
 import trustme
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge.messages.payload_builder import PayloadBuilder
 from edge.messages.payloads import (
     TOPIC_PAYLOADS,
     BoxShare,
     BudgetPayload,
     EventPayload,
-    FacePayload,
     HealthPayload,
     InfoPayload,
     ModelInfo,
@@ -33,6 +34,7 @@ from edge.messages.payloads import (
 from edge.messages.schemas import load
 from edge.mqtt.outbox.store import Store
 from edge.mqtt.sink import MqttSink
+from edge.types import Box, Event, EventKind, Frame, TrackedFace
 from support import homeassistant_rules
 
 TIMEOUT_SECONDS = 60.0
@@ -52,24 +54,12 @@ def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS
 
 
 def event(seq: int, *, boot_id: str = "boot", type: str = "emotion_changed", **changes: Any) -> EventPayload:  # noqa: A002
-    payload = EventPayload(
-        id=f"{boot_id}:{seq}",
-        boot_id=boot_id,
-        seq=seq,
-        time=NOW,
-        source_seconds=float(seq),
-        type=type,  # type: ignore[arg-type]
-        face=FacePayload(track=1, box=BOX),
-        emotion="happy",
-        previous="neutral",
-        group=None,
-        confidence=0.9,
-        probabilities=PROBABILITIES,
-        groups={},
-        latency_ms=0.0,
-        replayed=False,
-    )
-    return msgspec.structs.replace(payload, **changes)
+    """Return a payload as the builder makes it, of one face in a frame of 100x100 pixels."""
+    frame = Frame(0, float(seq), np.zeros((100, 100), np.uint8), 0.0, 0.0)
+    face = TrackedFace(1, Box(10, 20, 30, 40), "happy", 0.9, np.array([0.9, 0.1], np.float32))
+    payload = PayloadBuilder(boot_id, tuple(PROBABILITIES), {}).event(Event(EventKind(type), face, "neutral", frame))
+    identity = {"id": f"{boot_id}:{seq}", "seq": seq, "time": NOW}
+    return msgspec.structs.replace(payload, **(identity | changes))
 
 
 def info() -> InfoPayload:
