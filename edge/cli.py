@@ -1,61 +1,36 @@
-"""The command line `emotion-edge`: composes the subcommands and turns errors into exit codes."""
+"""The command line `emotion-edge`: runs the chosen subcommand and turns errors into exit codes."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Final, NamedTuple
+from typing import Final
 
-from edge import __version__
+from edge.commands.arguments import parser
 from edge.commands.common import load_config
 from edge.errors import EXIT_INTERRUPTED, EdgeError
 from edge.logs import setup as log_setup
 from edge.system.files import discard_stream
 
-
-class _Command(NamedTuple):
-    """A subcommand: the module with its `add_arguments` and `run`, and its line in `--help`."""
-
-    module: str
-    summary: str
-
-
-_COMMANDS: Final = {
-    "run": _Command("edge.commands.run", "run the sensor: read a source and publish events"),
-    "watch": _Command("edge.commands.watch", "print the events of all devices as they arrive"),
-    "classify": _Command("edge.commands.classify", "classify the faces in image files"),
-    "config": _Command("edge.commands.config", "check or print the configuration"),
-    "homeassistant": _Command("edge.commands.homeassistant", "print or remove the announcement to Home Assistant"),
-    "bench": _Command("edge.commands.bench.command", "measure latency and processor time on this machine"),
-    "doctor": _Command("edge.commands.doctor", "check every part of the installation"),
+_MODULES: Final = {
+    "run": "edge.commands.run",
+    "watch": "edge.commands.watch",
+    "classify": "edge.commands.classify",
+    "config": "edge.commands.config",
+    "homeassistant": "edge.commands.homeassistant",
+    "bench": "edge.commands.bench.command",
+    "doctor": "edge.commands.doctor",
 }
-"""Only the module of the chosen command is imported: `--help` and `watch` load neither OpenCV nor a model."""
-
-
-def _parser(chosen: str | None) -> argparse.ArgumentParser:
-    """Return the parser of the whole command line, with the arguments of the chosen command only."""
-    parser = argparse.ArgumentParser(
-        prog="emotion-edge", description="Emotion sensor: reads a camera and publishes events over MQTT."
-    )
-    parser.add_argument("--version", action="version", version=f"emotion-edge {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in _COMMANDS.items():
-        command_parser = commands.add_parser(name, help=command.summary)
-        if name == chosen:
-            import_module(command.module).add_arguments(command_parser)
-    return parser
+"""Module of each subcommand, with a function `run`. Only that of the chosen one is imported: OpenCV and the
+interpreter are slow to load on a small device."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code. Errors are one sentence on standard error."""
-    texts = list(sys.argv[1:] if argv is None else argv)
-    # No option before the command takes a value, so the first other argument is the command.
-    chosen = next((text for text in texts if not text.startswith("-")), None)
-    arguments = _parser(chosen).parse_args(texts)
+    arguments = parser().parse_args(argv)
     log_setup.set_up(arguments.log_level.upper())
     try:
         config = load_config(arguments)
-        code: int = import_module(_COMMANDS[arguments.command].module).run(arguments, config)
+        code: int = import_module(_MODULES[arguments.command]).run(arguments, config)
         sys.stdout.flush()
     except EdgeError as error:
         log_setup.print_error(str(error))

@@ -1,1 +1,1 @@
-"""The subcommands of `emotion-edge`, one module each: `add_arguments` describes it, `run` executes it."""
+"""The subcommands of `emotion-edge`, one module each with a function `run`; `arguments` declares them all."""

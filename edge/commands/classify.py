@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from edge.capture.open import read_first_frame
 from edge.capture.source import SourceOptions
-from edge.commands.common import add_common_options
 from edge.config.schema import Config
 from edge.errors import ConfigError, SourceError
 from edge.messages.payload_builder import PayloadBuilder
@@ -25,15 +24,6 @@ from edge.vision.stills import classify_faces
 _GREEN: Final = (80, 220, 80)
 _DARK_GREY: Final = (20, 20, 20)
 """Colours of boxes and of the labels' background, BGR."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = "Find the faces in image files, and print the probabilities of each expression."
-    add_common_options(parser)
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image file")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per image and line")
-    parser.add_argument("--annotate", type=Path, metavar="OUT.png", help="write the image with boxes and labels")
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:

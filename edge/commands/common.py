@@ -1,33 +1,15 @@
-"""Options, argument types and output that several subcommands share, and the configuration of their flags."""
+"""Parses the types of arguments, loads the configuration with a command line's flags, and writes lines."""
 
 import argparse
-from pathlib import Path
 from typing import Any, Final, TextIO
 
 from edge.config.loader import load
 from edge.config.schema import Config
 
-_LEVELS: Final = ("debug", "info", "warning", "error")
-
-
-def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--config` and `--log-level`, which every subcommand has."""
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="TOML file (default: $EMOTION_EDGE_CONFIG, else no file)"
-    )
-    parser.add_argument(
-        "--log-level", choices=_LEVELS, default="info", help="lowest level logged to standard error (default: info)"
-    )
-
-
-def add_source_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--source`."""
-    parser.add_argument("--source", metavar="URI", help="source of frames (sets source.uri)")
-
-
-def add_broker_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--mqtt`."""
-    parser.add_argument("--mqtt", metavar="URL", help="mqtt://HOST:PORT or mqtts://HOST:PORT (sets mqtt.url)")
+BENCH_FRAMES: Final = 300
+"""Frames that `bench` counts where neither frames nor seconds are given."""
+_MAX_THREADS: Final = 16
+"""Maximum number of threads, as in `model.threads`."""
 
 
 def positive_int(text: str) -> int:
@@ -36,6 +18,19 @@ def positive_int(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return number
+
+
+def zero_or_positive_int(text: str) -> int:
+    """Parse an argument that is a whole number of at least 0."""
+    return 0 if text == "0" else positive_int(text)
+
+
+def thread_numbers(text: str) -> list[int]:
+    """Parse an argument that is a list of different numbers of threads, separated by commas."""
+    numbers = [positive_int(part) for part in text.split(",")]
+    if max(numbers) > _MAX_THREADS or len(set(numbers)) < len(numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of different numbers from 1 to {_MAX_THREADS}")
+    return numbers
 
 
 def write_line(stream: TextIO, line: str) -> None:

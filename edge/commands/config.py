@@ -3,24 +3,11 @@
 import argparse
 import sys
 
-from edge.commands.common import add_broker_option, add_common_options, add_source_option
+import msgspec
+
 from edge.config.credentials import read_password
-from edge.config.loader import to_toml
+from edge.config.keys import KEYS, LABELS, describe
 from edge.config.schema import Config, MqttConfig
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the two actions of the command, `check` and `show`."""
-    parser.description = "Check or print the configuration that results from file, environment and flags."
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for action, summary in (
-        ("check", "report whether the configuration can be used"),
-        ("show", "print every key with its meaning, range and value, as TOML"),
-    ):
-        action_parser = actions.add_parser(action, help=summary)
-        add_common_options(action_parser)
-        add_source_option(action_parser)
-        add_broker_option(action_parser)
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -42,3 +29,20 @@ def secret_note(mqtt: MqttConfig) -> str:
         return ""
     found = "(redacted)" if read_password(mqtt) else "none found"
     return f"\n# mqtt password: {found}\n"
+
+
+def to_toml(config: Config) -> str:
+    """Write a configuration as TOML with a description above each key; `load` reads back the same.
+
+    No key holds a secret, so the text holds none either.
+    """
+    lines: list[str] = []
+    for section, table in msgspec.to_builtins(config).items():
+        lines.append(f"[{section}]")
+        for key, value in table.items():
+            if section != LABELS:
+                lines.append(f"# {describe(KEYS[section][key])}")
+            # A JSON string, number, boolean or list of strings is also a TOML one; TOML has no null.
+            lines.append(f"# {key} =" if value is None else f"{key} = {msgspec.json.encode(value).decode()}")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"

@@ -14,7 +14,7 @@ import numpy as np
 from edge import __version__
 from edge.capture.open import create_source, read_first_frame
 from edge.capture.source import SourceOptions
-from edge.commands.common import add_broker_option, add_common_options, add_source_option, write_line
+from edge.commands.common import write_line
 from edge.config.schema import Config
 from edge.errors import BrokerError, CascadeError, EdgeError
 from edge.messages.payload_builder import PayloadBuilder
@@ -31,14 +31,6 @@ from edge.vision.detection.detector import Detector
 
 _TIMED_RUNS: Final = 20
 _TEST_SOURCE: Final = "scripted:happy=1?seed=1"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
-    parser.description = "Check every part of the installation by using it, and print what to do where one fails."
-    add_common_options(parser)
-    add_source_option(parser)
-    add_broker_option(parser)
 
 
 def run(_: argparse.Namespace, config: Config) -> int:

@@ -7,7 +7,6 @@ import sys
 import time
 from typing import Final, TextIO
 
-from edge.commands.common import add_broker_option, add_common_options
 from edge.commands.subscriber import subscribe
 from edge.config.schema import Config
 from edge.errors import BrokerError, ConfigError
@@ -24,19 +23,6 @@ _RETAINED_SECONDS: Final = 2.0
 brokers send it at once."""
 
 _ACKNOWLEDGEMENT_SECONDS: Final = 5.0
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the two actions of the command, `show` and `remove`."""
-    parser.description = "Print or remove the retained message that announces this sensor to Home Assistant."
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for action, summary in (
-        ("show", "print the announcement as JSON, with its topic"),
-        ("remove", "remove the announcement from the broker; Home Assistant then removes the device"),
-    ):
-        action_parser = actions.add_parser(action, help=summary)
-        add_common_options(action_parser)
-        add_broker_option(action_parser)
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:

@@ -1,42 +1,40 @@
-"""`emotion-edge run`: runs the sensor until its source ends or a signal stops it."""
+"""`emotion-edge run`: runs the sensor until its source ends or a signal stops it.
+
+`edge.daemon.wiring` builds the parts, `edge.daemon.daemon` holds the loop that moves frames through them.
+
+Exit codes:
+    0: the source ended, or a signal ended the run
+    1: a stage failed, or events were lost
+    2: the configuration cannot be used
+"""
 
 import argparse
 import sys
 
-from edge.commands.common import (
-    add_broker_option,
-    add_common_options,
-    add_source_option,
-    load_config,
-    positive_int,
-)
+from edge.commands.common import load_config
 from edge.config.schema import Config
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
-    parser.description = (
-        "Read frames from a source, and publish an event whenever a face appears, changes its expression or leaves. "
-        "Without a broker, events are written to standard output as JSON Lines."
-    )
-    add_common_options(parser)
-    add_source_option(parser)
-    add_broker_option(parser)
-    parser.add_argument("--fast", action="store_true", help="process a file as fast as possible, not in real time")
-    parser.add_argument("--max-frames", type=positive_int, metavar="N", help="stop after N frames")
-    parser.add_argument("--preview", action="store_true", help="serve the preview page (sets preview.enabled)")
+from edge.daemon.daemon import Daemon
+from edge.daemon.wiring import build_components
+from edge.system.signals import install_handlers
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
-    """Run the daemon; returns the exit code."""
-    # OpenCV and the interpreter take a while to load: --help and a refused configuration do not wait for them.
-    from edge.daemon.daemon import run_daemon  # noqa: PLC0415
+    """Build the sensor and run it; returns the exit code. Raises EdgeError, and any error of a stage.
 
-    return run_daemon(
-        config,
-        fast=arguments.fast,
-        max_frames=arguments.max_frames,
-        stdout=sys.stdout,
-        # Flags hold over the file on a reload too.
-        load_config=lambda: load_config(arguments),
-    )
+    `arguments`: `fast` processes a file as fast as possible, `max_frames` ends the run after that many frames (None:
+    no limit), the rest overrides configuration keys.
+
+    Signals:
+        SIGTERM, SIGINT: end the sensor after the frame in hand
+        SIGHUP: load the configuration again, with the same flags over file and environment
+    """
+
+    def load_again() -> Config:
+        """Load the configuration for a reload; the flags hold over the file then too."""
+        return load_config(arguments)
+
+    components = build_components(config, fast=arguments.fast, stdout=sys.stdout)
+    daemon = Daemon(config, components, fast=arguments.fast, max_frames=arguments.max_frames, load_config=load_again)
+    # Before the start: a signal that arrives while a camera opens must end the program cleanly too.
+    install_handlers(daemon.stop, daemon.reload)
+    return daemon.run()

@@ -75,12 +75,12 @@ class SequenceVerifier:
             record.missing.remove(seq)
             record.events += 1
             record.late += 1
-            return f"{_name(key)}: {seq} arrives after {record.last}, out of order"
+            return f"{_name(key)}: {seq} comes after {record.last}, out of order"
         record.repeated += 1
         if event.replayed or duplicate:
             return None
         record.repeated_unmarked += 1
-        return f"{_name(key)}: {seq} is repeated without a mark"
+        return f"{_name(key)}: {seq} comes again without a mark"
 
     def summary(self) -> list[str]:
         """Return a line for each boot of each device."""

@@ -12,7 +12,7 @@ from typing import Final, TextIO
 
 import msgspec
 
-from edge.commands.common import add_broker_option, add_common_options, write_line
+from edge.commands.common import write_line
 from edge.commands.subscriber import receive_reconnecting
 from edge.commands.verify import SequenceVerifier
 from edge.config.schema import Config, MqttConfig
@@ -28,20 +28,6 @@ _KINDS: Final[tuple[Kind, ...]] = ("status", "state", "event", "health")
 MOST_FACES: Final = 1_000
 """Faces whose time of appearance is remembered: far more than can be in view. There is a limit because the faces of
 a sensor that was switched off never leave."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
-    parser.description = "Print the events, states and health of all devices as they arrive, until Ctrl-C."
-    add_common_options(parser)
-    add_broker_option(parser)
-    parser.add_argument("--device", metavar="ID", help="print this device only")
-    parser.add_argument(
-        "--verify",
-        action="store_true",
-        help="report events that are missing, out of order or repeated without a mark; exit code 1 if there are any",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:

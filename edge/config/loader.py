@@ -1,4 +1,4 @@
-"""Loads the configuration from a TOML file, environment variables and flags, and writes it as TOML."""
+"""Loads the configuration from a TOML file, environment variables and flags."""
 
 import difflib
 import math
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from edge.config.keys import KEYS, LABELS, SECTIONS, describe, expected
+from edge.config.keys import KEYS, LABELS, SECTIONS, expected
 from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.redact import quoted, quoted_name
@@ -161,20 +161,3 @@ def _nearest(word: str, known: Collection[str]) -> str:
     if len(known) > _MAX_LISTED_NAMES:
         return "; `emotion-edge config show` lists all keys"
     return f"; known are {', '.join(sorted(known))}"
-
-
-def to_toml(config: Config) -> str:
-    """Write a configuration as TOML with a description above each key; `load` reads back the same.
-
-    No key holds a secret, so the text holds none either.
-    """
-    lines: list[str] = []
-    for section, table in msgspec.to_builtins(config).items():
-        lines.append(f"[{section}]")
-        for key, value in table.items():
-            if section != LABELS:
-                lines.append(f"# {describe(KEYS[section][key])}")
-            # A JSON string, number, boolean or list of strings is also a TOML one; TOML has no null.
-            lines.append(f"# {key} =" if value is None else f"{key} = {msgspec.json.encode(value).decode()}")
-        lines.append("")
-    return "\n".join(lines).rstrip() + "\n"

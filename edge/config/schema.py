@@ -229,7 +229,7 @@ class MqttConfig(Section, frozen=True, kw_only=True):
     ] = 168.0
     replay_per_second: Annotated[
         float,
-        Meta(ge=1, le=10_000, description="Events that the outbox sends per second once the broker is connected."),
+        Meta(ge=1, le=10_000, description="Events of a backlog sent per second once the broker is connected again."),
     ] = 50.0
     drain_seconds: Annotated[
         float,

@@ -4,18 +4,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, TextIO
+from typing import Final
 
 from edge.config.schema import Config
 from edge.daemon.health import build_info, status_line
 from edge.daemon.reload import Reloader
 from edge.daemon.watchdog import WatchdogFeeder
-from edge.daemon.wiring import Components, build_components
+from edge.daemon.wiring import Components
 from edge.logs.outage import LogQuota
 from edge.messages.payloads import HealthPayload
 from edge.redact import redacted
 from edge.system.sd_notify import Notifier
-from edge.system.signals import install_handlers
 from edge.types import Frame
 
 log = logging.getLogger(__name__)
@@ -251,13 +250,3 @@ class Daemon:
         self._service_manager.status(status_line(health))
         self._outputs.publish_health(health)
         return health
-
-
-def run_daemon(
-    config: Config, *, fast: bool, max_frames: int | None, stdout: TextIO, load_config: Callable[[], Config]
-) -> int:
-    """Build a daemon and run it; returns the exit code. SIGTERM and SIGINT end it, SIGHUP reloads it."""
-    components = build_components(config, fast=fast, stdout=stdout)
-    daemon = Daemon(config, components, fast=fast, max_frames=max_frames, load_config=load_config)
-    install_handlers(daemon.stop, daemon.reload)
-    return daemon.run()

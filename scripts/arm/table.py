@@ -11,9 +11,9 @@ from statistics import mean, median
 _MARK = re.compile(r"^mark (\d+)$", re.MULTILINE)
 
 
-def counts(folder: Path, number: int, contender: str) -> list[float]:
+def counts(folder: Path, number: int, variant: str) -> list[float]:
     """Return the millions of instructions of each counted frame: from each even mark to the next."""
-    marks = [int(text) for text in _MARK.findall((folder / f"{number}.{contender}.marks").read_text())]
+    marks = [int(text) for text in _MARK.findall((folder / f"{number}.{variant}.marks").read_text())]
     return [(after - before) / 1e6 for before, after in pairwise(marks)][::2]
 
 
@@ -25,7 +25,7 @@ def percentile(values: list[float], share: float) -> float:
 def main(folder: Path) -> None:
     """Print one row per source."""
     columns = ("source", "frames", "line, million instructions a frame", "plain loop", "line to plain")
-    print("| " + " | ".join((*columns, "p50, p99 of the line", "p99 / p50", "floor")) + " |")
+    print("| " + " | ".join((*columns, "p50, p99 of the pipeline", "p99 / p50", "floor")) + " |")
     print("|---|---|---|---|---|---|---|---|")
     for number in range(1, 1 + len(list(folder.glob("*.source")))):
         source = (folder / f"{number}.source").read_text().strip()
@@ -43,7 +43,7 @@ def main(folder: Path) -> None:
         )
         print("| " + " | ".join(cells) + " |")
         faces = {name: sum(json.loads((folder / f"{number}.{name}.faces").read_text())) for name in ("line", "plain")}
-        print(f"faces seen in all frames: line {faces['line']}, plain loop {faces['plain']}", file=sys.stderr)
+        print(f"faces seen in all frames: pipeline {faces['line']}, plain loop {faces['plain']}", file=sys.stderr)
 
 
 if __name__ == "__main__":

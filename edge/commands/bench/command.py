@@ -23,7 +23,7 @@ from edge.commands.bench.program import ProgramRuns
 from edge.commands.bench.report import Conditions, Report, Run, read_report, write_report
 from edge.commands.bench.table import format_report
 from edge.commands.bench.variants import NetworkOnlyVariant, PipelineVariant, PlainLoopVariant, Variant
-from edge.commands.common import add_broker_option, add_common_options, add_source_option, positive_int
+from edge.commands.common import BENCH_FRAMES
 from edge.config.schema import Config, MqttConfig
 from edge.config.state_dir import MEMORY
 from edge.errors import ConfigError
@@ -33,44 +33,11 @@ from edge.sinks.base import Sink
 from edge.sinks.jsonlines import JsonLinesSink
 from edge.vision.classification.classifier import Classifier
 
-_DEFAULT_FRAMES: Final = 300
-_MOST_THREADS: Final = 16
-"""Maximum number of threads, as in `model.threads`."""
 _PROGRESS_SECONDS: Final = 5.0
 """Time between two lines of progress where standard error is not a terminal."""
 _BUSY_LOAD: Final = 0.5
 """Load of other programs, in processors in use per processor, from which wall-clock figures mean little."""
 _DRAIN_SECONDS: Final = 5.0
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
-    parser.description = (
-        "Measure every stage of the sensor on this machine, beside a plain loop that searches each whole frame and "
-        "beside one run of the network alone."
-    )
-    add_common_options(parser)
-    add_source_option(parser)
-    add_broker_option(parser)
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument(
-        "--frames", type=positive_int, metavar="N", help=f"frames to count (default: {_DEFAULT_FRAMES})"
-    )
-    length.add_argument("--seconds", type=positive_int, metavar="S", help="seconds to measure, instead of --frames")
-    parser.add_argument(
-        "--threads", type=_threads, metavar="N[,N...]", help="numbers of threads to measure (default: model.threads)"
-    )
-    parser.add_argument(
-        "--starts",
-        type=_zero_or_positive_int,
-        metavar="N",
-        default=3,
-        help="how often to start the whole program (default: %(default)s; 0: never)",
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file")
-    parser.add_argument(
-        "--compare", nargs=2, type=Path, metavar=("A.json", "B.json"), help="print two reports side by side instead"
-    )
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -79,7 +46,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         first, second = arguments.compare
         sys.stdout.write(format_comparison(read_report(first), read_report(second)))
         return 0
-    frames = _DEFAULT_FRAMES if arguments.frames is None and arguments.seconds is None else arguments.frames
+    frames = BENCH_FRAMES if arguments.frames is None and arguments.seconds is None else arguments.frames
     request = Request(
         limit=Limit(frames, arguments.seconds),
         threads=arguments.threads or [config.model.threads],
@@ -89,17 +56,6 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     )
     sys.stdout.write(format_report(bench(config, request, sys.stderr)))
     return 0
-
-
-def _zero_or_positive_int(text: str) -> int:
-    return 0 if text == "0" else positive_int(text)
-
-
-def _threads(text: str) -> list[int]:
-    numbers = [positive_int(part) for part in text.split(",")]
-    if max(numbers) > _MOST_THREADS or len(set(numbers)) < len(numbers):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of different numbers from 1 to {_MOST_THREADS}")
-    return numbers
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,10 @@ def findings(verifier: SequenceVerifier, *events: object) -> list[str]:
         ((1, 3), ["gap, 2 missing"], "1 to 3, 2 events, 1 missing"),
         ((1, 5), ["gap, 2 to 4 missing"], "1 to 5, 2 events, 3 missing"),
         ((1, 2, 3, -2, -3, 4), [], "1 to 4, 4 events, none missing, 2 repeated, marked"),
-        ((1, 2, 1), ["1 is repeated without a mark"], "1 to 2, 2 events, none missing, 1 repeated without a mark"),
+        ((1, 2, 1), ["1 comes again without a mark"], "1 to 2, 2 events, none missing, 1 repeated without a mark"),
         (
             (1, 3, 2),
-            ["gap, 2 missing", "2 arrives after 3, out of order"],
+            ["gap, 2 missing", "2 comes after 3, out of order"],
             "1 to 3, 3 events, none missing, 1 out of order",
         ),
         # Replayed after a connection that was lost before the subscription: sent first when there was no subscription.

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
-from edge.commands.config import secret_note
+from edge.commands.config import secret_note, to_toml
 from edge.config.keys import redacted_config
-from edge.config.loader import load, to_toml
+from edge.config.loader import load
 from edge.config.schema import Config
 from edge.config.state_dir import outbox_file
 from edge.daemon.check import check_next_start

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config.loader import load, to_toml
+from edge.commands.config import to_toml
+from edge.config.loader import load
 from edge.config.schema import Config
 from edge.errors import ConfigError
 

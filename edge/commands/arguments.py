@@ -1,0 +1,168 @@
+"""Declares the command line: every subcommand with its description, arguments and help.
+
+It is apart from the modules that do the work, because those load OpenCV, paho or the interpreter at import: `--help`
+and a wrong argument must not wait for a library, nor fail where one cannot be loaded.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from edge import __version__
+from edge.commands.common import BENCH_FRAMES, positive_int, thread_numbers, zero_or_positive_int
+
+_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+def _add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--config` and `--log-level`, which every subcommand has."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file (default: $EMOTION_EDGE_CONFIG, else no file)"
+    )
+    parser.add_argument(
+        "--log-level", choices=_LEVELS, default="info", help="lowest level logged to standard error (default: info)"
+    )
+
+
+def _add_source_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--source`."""
+    parser.add_argument("--source", metavar="URI", help="source of frames (sets source.uri)")
+
+
+def _add_broker_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--mqtt`."""
+    parser.add_argument("--mqtt", metavar="URL", help="mqtt://HOST:PORT or mqtts://HOST:PORT (sets mqtt.url)")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.description = (
+        "Read frames from a source, and publish an event whenever a face appears, changes its expression or leaves. "
+        "Without a broker, events are written to standard output as JSON Lines."
+    )
+    _add_common_options(parser)
+    _add_source_option(parser)
+    _add_broker_option(parser)
+    parser.add_argument("--fast", action="store_true", help="process a file as fast as possible, not in real time")
+    parser.add_argument("--max-frames", type=positive_int, metavar="N", help="stop after N frames")
+    parser.add_argument("--preview", action="store_true", help="serve the preview page (sets preview.enabled)")
+
+
+def _add_watch(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.description = "Print the events, states and health of all devices as they arrive, until Ctrl-C."
+    _add_common_options(parser)
+    _add_broker_option(parser)
+    parser.add_argument("--device", metavar="ID", help="print this device only")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="report events that are missing, out of order or repeated without a mark; exit code 1 if there are any",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
+
+
+def _add_classify(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.description = "Find the faces in image files, and print the probabilities of each expression."
+    _add_common_options(parser)
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per image and line")
+    parser.add_argument("--annotate", type=Path, metavar="OUT.png", help="write the image with boxes and labels")
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    """Add the two actions of the command, `check` and `show`."""
+    parser.description = "Check or print the configuration that results from file, environment and flags."
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action, summary in (
+        ("check", "report whether the configuration can be used"),
+        ("show", "print every key with its meaning, range and value, as TOML"),
+    ):
+        action_parser = actions.add_parser(action, help=summary)
+        _add_common_options(action_parser)
+        _add_source_option(action_parser)
+        _add_broker_option(action_parser)
+
+
+def _add_homeassistant(parser: argparse.ArgumentParser) -> None:
+    """Add the two actions of the command, `show` and `remove`."""
+    parser.description = "Print or remove the retained message that announces this sensor to Home Assistant."
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action, summary in (
+        ("show", "print the announcement as JSON, with its topic"),
+        ("remove", "remove the announcement from the broker; Home Assistant then removes the device"),
+    ):
+        action_parser = actions.add_parser(action, help=summary)
+        _add_common_options(action_parser)
+        _add_broker_option(action_parser)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.description = (
+        "Measure every stage of the sensor on this machine, beside a plain loop that searches each whole frame and "
+        "beside one run of the network alone."
+    )
+    _add_common_options(parser)
+    _add_source_option(parser)
+    _add_broker_option(parser)
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--frames", type=positive_int, metavar="N", help=f"frames to count (default: {BENCH_FRAMES})")
+    length.add_argument("--seconds", type=positive_int, metavar="S", help="seconds to measure, instead of --frames")
+    parser.add_argument(
+        "--threads",
+        type=thread_numbers,
+        metavar="N[,N...]",
+        help="numbers of threads to measure (default: model.threads)",
+    )
+    parser.add_argument(
+        "--starts",
+        type=zero_or_positive_int,
+        metavar="N",
+        default=3,
+        help="how often to start the whole program (default: %(default)s; 0: never)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file")
+    parser.add_argument(
+        "--compare", nargs=2, type=Path, metavar=("A.json", "B.json"), help="print two reports side by side instead"
+    )
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.description = "Check every part of the installation by using it, and print what to do where one fails."
+    _add_common_options(parser)
+    _add_source_option(parser)
+    _add_broker_option(parser)
+
+
+class _Command(NamedTuple):
+    """A subcommand: its line in `--help`, and the function that adds description and arguments to its parser."""
+
+    summary: str
+    add: Callable[[argparse.ArgumentParser], None]
+
+
+_COMMANDS: Final = {
+    "run": _Command("run the sensor: read a source and publish events", _add_run),
+    "watch": _Command("print the events of all devices as they arrive", _add_watch),
+    "classify": _Command("classify the faces in image files", _add_classify),
+    "config": _Command("check or print the configuration", _add_config),
+    "homeassistant": _Command("print or remove the announcement to Home Assistant", _add_homeassistant),
+    "bench": _Command("measure latency and processor time on this machine", _add_bench),
+    "doctor": _Command("check every part of the installation", _add_doctor),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; `command` is the chosen subcommand."""
+    whole = argparse.ArgumentParser(
+        prog="emotion-edge", description="Emotion sensor: reads a camera and publishes events over MQTT."
+    )
+    whole.add_argument("--version", action="version", version=f"emotion-edge {__version__}")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in _COMMANDS.items():
+        command.add(commands.add_parser(name, help=command.summary))
+    return whole
