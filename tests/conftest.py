@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from edge.commands.demo_broker import PrivateBroker, find_mosquitto
+from edge.commands.demo_broker import find_mosquitto
+from support.broker import PrivateBroker
 from support.mqtt import Certificates, Subscriber, check_schemas
 
 # Benchmarks judge speed. A busy machine must not fail a test.

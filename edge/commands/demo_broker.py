@@ -1,4 +1,4 @@
-"""Runs a private mosquitto on a free loopback port, for the demo and the tests, beside any other broker."""
+"""Runs a private mosquitto on a free loopback port, beside any other broker."""
 
 import os
 import shutil
@@ -6,8 +6,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -28,43 +26,21 @@ _POLL_SECONDS: Final = 0.01
 
 def find_mosquitto() -> str | None:
     """Return the path of mosquitto, None where it is not installed."""
-    return _find("mosquitto")
+    return find_program("mosquitto")
 
 
-def _find(program: str) -> str | None:
-    return shutil.which(program) or shutil.which(program, path=_SBIN)
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """PEM files of a TLS listener. With `client_ca` it requires a client certificate signed by that authority."""
-
-    cert: Path
-    key: Path
-    client_ca: Path | None = None
+def find_program(name: str) -> str | None:
+    """Return the path of a program, also from the folders of daemons; None where it is not installed."""
+    return shutil.which(name) or shutil.which(name, path=_SBIN)
 
 
 class PrivateBroker:
     """A mosquitto on 127.0.0.1 with a configuration and a folder of its own; a context manager.
 
-    `users`: passwords by name; without any, anonymous clients may connect. `persistence`: sessions and retained
-    messages survive `stop` and `start`. `extra`: further lines of its configuration. `retry_seconds`: wait between
-    two attempts to start.
+    Anonymous clients may connect. `retry_seconds`: wait between two attempts to start.
     """
 
-    def __init__(
-        self,
-        *,
-        users: Mapping[str, str] | None = None,
-        tls: TlsFiles | None = None,
-        persistence: bool = False,
-        extra: Sequence[str] = (),
-        retry_seconds: float = RETRY_SECONDS,
-    ) -> None:
-        self._users = dict(users or {})
-        self._tls = tls
-        self._persistence = persistence
-        self._extra = tuple(extra)
+    def __init__(self, *, retry_seconds: float = RETRY_SECONDS) -> None:
         self._retry_seconds = retry_seconds
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,8 +49,8 @@ class PrivateBroker:
 
     @property
     def url(self) -> str:
-        """Value for `mqtt.url`. With TLS the certificate must be for 127.0.0.1."""
-        return f"{'mqtts' if self._tls else 'mqtt'}://127.0.0.1:{self.port}"
+        """Value for `mqtt.url`."""
+        return f"mqtt://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int | None:
@@ -97,10 +73,6 @@ class PrivateBroker:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
-
-    def reserve(self) -> None:
-        """Choose the port without starting, for a client that starts before its broker."""
-        self.port = self.port or free_port()
 
     def start(self) -> None:
         """Start, and return once it listens. Raises BrokerError where mosquitto is missing or does not start."""
@@ -146,7 +118,7 @@ class PrivateBroker:
 
     def _try(self, program: str, folder: Path, port: int) -> bool:
         config = folder / "mosquitto.conf"
-        config.write_text("\n".join(self._config(folder, port)) + "\n")
+        config.write_text("\n".join(self.config_lines(folder, port)) + "\n")
         log = folder / "log"
         with log.open("ab") as stream:
             logged_before = stream.tell()
@@ -169,14 +141,15 @@ class PrivateBroker:
         self.kill()
         return False
 
-    def _config(self, folder: Path, port: int) -> list[str]:
+    def config_lines(self, folder: Path, port: int) -> list[str]:
+        """Return the lines of mosquitto.conf for a listener at `port`; of repeated settings the last one counts."""
         lines = [
             f"listener {port} 127.0.0.1",
             # Not stdout, which mosquitto buffers: `start` waits for a line.
             "log_dest stderr",
             "log_type all",
-            f"allow_anonymous {'false' if self._users else 'true'}",
-            f"persistence {'true' if self._persistence else 'false'}",
+            "allow_anonymous true",
+            "persistence false",
             f"persistence_location {folder}/",
             # A slow subscriber on a busy machine must not miss messages of a burst.
             "max_queued_messages 0",
@@ -184,26 +157,7 @@ class PrivateBroker:
         if os.geteuid() == 0:
             # Otherwise it becomes the user mosquitto, who cannot read the folder.
             lines.append("user root")
-        if self._users:
-            lines.append(f"password_file {self._passwords(folder)}")
-        if self._tls is not None:
-            lines += [f"certfile {self._tls.cert}", f"keyfile {self._tls.key}"]
-            if self._tls.client_ca is not None:
-                lines += [f"cafile {self._tls.client_ca}", "require_certificate true"]
-        return [*lines, *self._extra]
-
-    def _passwords(self, folder: Path) -> Path:
-        file = folder / "passwords"
-        if not file.exists():
-            program = _find("mosquitto_passwd")
-            if program is None:
-                msg = "mosquitto_passwd is not installed: it comes with mosquitto"
-                raise BrokerError(msg)
-            file.touch(mode=0o600)
-            file.write_text("".join(f"{user}:{password}\n" for user, password in self._users.items()))
-            # -U hashes the passwords of a file, so that none appears in a process list.
-            subprocess.run([program, "-U", str(file)], check=True, capture_output=True)  # noqa: S603
-        return file
+        return lines
 
 
 def free_port() -> int:

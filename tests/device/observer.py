@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final, Self
 
-from edge.commands.demo_broker import PrivateBroker
+from support.broker import PrivateBroker
 from support.faults import Witness
 from support.mqtt import Seen, Subscriber
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.messages.payloads import encode
 from edge.mqtt.sink import MqttSink
+from support.broker import PrivateBroker
 from support.faults import Network, Witness, check
 from support.mqtt import TIMEOUT_SECONDS, event, on_disk, wait_until
 from support.program import run, start

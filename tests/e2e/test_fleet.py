@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.commands.demo_broker import PrivateBroker
 from edge.messages.payloads import encode
 from edge.mqtt.settings import reconnect_backoff
+from support.broker import PrivateBroker
 from support.faults import Arrival, Witness, check
 from support.mqtt import TIMEOUT_SECONDS, event, wait_until
 

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.mqtt.handlers import MessageHandler
 from edge.mqtt.settings import Timing
 from edge.mqtt.sink import MqttSink
+from support.broker import PrivateBroker
 
 
 @pytest.fixture

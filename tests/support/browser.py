@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from edge.commands.demo_broker import PrivateBroker
+from support.broker import PrivateBroker
 from support.mqtt import Subscriber, wait_until
 from support.program import COMMAND, environment
 

@@ -8,7 +8,7 @@ import pytest
 
 import edge.commands.demo
 from edge.commands.demo import EventSummary, demo
-from edge.commands.demo_broker import PrivateBroker
+from support.broker import PrivateBroker
 from support.mqtt import event
 
 DAEMON = """

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 import edge.commands.demo_broker
-from edge.commands.demo_broker import PrivateBroker
 from edge.errors import BrokerError
+from support.broker import PrivateBroker
 
 
 def connects(port: int) -> bool:

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.commands.demo_broker import PrivateBroker
 from edge.commands.watch import MessageFormatter, Options, watch
 from edge.config.schema import MqttConfig
 from edge.errors import BrokerError, ConfigError
@@ -21,6 +20,7 @@ from edge.messages.text import clock
 from edge.messages.topics import KINDS
 from edge.mqtt.sink import MqttSink
 from edge.mqtt.types import ReceivedMessage
+from support.broker import PrivateBroker
 from support.mqtt import NOW, Subscriber, event, health, state, wait_until
 
 TIME = clock(NOW)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.commands.demo_broker import PrivateBroker
 from edge.mqtt.settings import Timing
 from edge.mqtt.sink import MqttSink
+from support.broker import PrivateBroker
 from support.mqtt import Subscriber, assert_run, info, on_disk, send, state, wait_until
 
 MakeBroker = Callable[..., PrivateBroker]

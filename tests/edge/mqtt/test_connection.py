@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from edge.commands.demo_broker import PrivateBroker, TlsFiles
 from edge.config.schema import MqttConfig
 from edge.errors import BrokerError
 from edge.mqtt.connection import Connector
@@ -16,6 +15,7 @@ from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.settings import Timing, broker_settings
 from edge.mqtt.sink import MqttSink
 from edge.mqtt.types import OutgoingMessage, ProtocolVersion
+from support.broker import PrivateBroker, TlsFiles
 from support.mqtt import Certificates, Subscriber, event, wait_until
 
 MakeBroker = Callable[..., PrivateBroker]

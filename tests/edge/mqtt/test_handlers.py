@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 
-from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.messages.topics import is_topic_name, topic_matches
 from edge.mqtt.connection import Connection, Connector
@@ -22,6 +21,7 @@ from edge.mqtt.handlers import MessageHandler, Publish, SendQueue
 from edge.mqtt.settings import broker_settings
 from edge.mqtt.sink import MqttSink
 from edge.mqtt.types import ConnectionLostError, OutgoingMessage, ReceivedMessage, SubscribeAck
+from support.broker import PrivateBroker
 from support.mqtt import Subscriber, assert_run, event, info, state, wait_until
 from support.mqtt5 import Requester
 

@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from edge.commands.demo_broker import PrivateBroker
 from edge.mqtt.sink import MqttSink
+from support.broker import PrivateBroker
 from support.mqtt import Subscriber, assert_run, event, health, info, send, state, wait_until
 
 MakeBroker = Callable[..., PrivateBroker]

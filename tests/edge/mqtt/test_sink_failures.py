@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.errors import BrokerError
 from edge.mqtt.connection import Connection
 from edge.mqtt.sink import MqttSink
+from support.broker import PrivateBroker
 from support.mqtt import event, on_disk, wait_until
 
 MakeBroker = Callable[..., PrivateBroker]

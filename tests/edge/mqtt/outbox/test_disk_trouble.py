@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from edge.commands.demo_broker import PrivateBroker
 from edge.config.schema import MqttConfig
 from edge.errors import ConfigError
 from edge.mqtt.outbox.outbox import Outbox
 from edge.mqtt.outbox.store import Store
 from edge.mqtt.outbox.writer import OutboxWriter
 from edge.mqtt.sink import MqttSink
+from support.broker import PrivateBroker
 from support.mqtt import OUTBOX, Subscriber, event, on_disk, send, wait_until
 
 MakeBroker = Callable[..., PrivateBroker]

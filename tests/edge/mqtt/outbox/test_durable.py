@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.commands.demo_broker import PrivateBroker
 from edge.mqtt.sink import MqttSink
+from support.broker import PrivateBroker
 from support.mqtt import OUTBOX, Subscriber, assert_run, event, on_disk, send, suspended, wait_until
 
 MakeBroker = Callable[..., PrivateBroker]
