@@ -58,7 +58,8 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     share, spread = correct / total, _Z_95**2 / total
     centre = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # The interval holds the share; rounding may leave a limit beside a share of exactly 0 or 1.
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 
 
 def _shares(hits: NDArray[np.int64], totals: NDArray[np.int64]) -> tuple[float | None, ...]:
