@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +66,8 @@ def _shares(hits: NDArray[np.int64], totals: NDArray[np.int64]) -> tuple[float |
     return tuple(float(hit / total) if total else None for hit, total in zip(hits, totals, strict=True))
 
 
-def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Scores:
-    """Compare labels int64 (n,), all 0 or more, with probabilities float32 (n, classes)."""
+def score(labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]) -> Scores:
+    """Compare labels int64 (n,), all 0 or more, with probabilities or logits, any float type (n, classes)."""
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
