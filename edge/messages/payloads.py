@@ -72,14 +72,11 @@ class StateFace(Payload, frozen=True, kw_only=True):
 
 
 class StatePayload(Payload, frozen=True, kw_only=True):
-    """Faces in view; topic `.../state`. Without any: `faces` empty, `present` false, `emotion`, `confidence` null.
-
-    A paused sensor captures no frames and reports no face.
-    """
+    """Faces in view; topic `.../state`. Without any: `faces` empty, `present` false, `emotion`, `confidence` null."""
 
     schema: Literal[1] = SCHEMA_VERSION
     time: Timestamp
-    paused: Annotated[bool, Meta(description="Whether the sensor is paused; it reports no face then.")]
+    paused: Annotated[bool, Meta(description="Whether capture is paused: no frame, and no face is reported.")]
     present: bool
     emotion: Annotated[str | None, Meta(description="Emotion of the largest face; null without a face in view.")]
     confidence: Annotated[Share | None, Meta(description="Confidence of that emotion; null without a face in view.")]
