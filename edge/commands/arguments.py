@@ -35,6 +35,15 @@ def _add_broker_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mqtt", metavar="URL", help="mqtt://HOST:PORT or mqtts://HOST:PORT (sets mqtt.url)")
 
 
+def _add_actions(parser: argparse.ArgumentParser, **summaries: str) -> list[argparse.ArgumentParser]:
+    """Add the actions of a command, each with its line in `--help` and the common options; returns their parsers."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    parsers = [actions.add_parser(name, help=summary) for name, summary in summaries.items()]
+    for action in parsers:
+        _add_common_options(action)
+    return parsers
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.description = (
@@ -75,28 +84,24 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
 def _add_config(parser: argparse.ArgumentParser) -> None:
     """Add the two actions of the command, `check` and `show`."""
     parser.description = "Check or print the configuration that results from file, environment and flags."
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for action, summary in (
-        ("check", "report whether the configuration can be used"),
-        ("show", "print every key with its meaning, range and value, as TOML"),
+    for action in _add_actions(
+        parser,
+        check="report whether the configuration can be used",
+        show="print every key with its meaning, range and value, as TOML",
     ):
-        action_parser = actions.add_parser(action, help=summary)
-        _add_common_options(action_parser)
-        _add_source_option(action_parser)
-        _add_broker_option(action_parser)
+        _add_source_option(action)
+        _add_broker_option(action)
 
 
 def _add_homeassistant(parser: argparse.ArgumentParser) -> None:
     """Add the two actions of the command, `show` and `remove`."""
     parser.description = "Print or remove the retained message that announces this sensor to Home Assistant."
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for action, summary in (
-        ("show", "print the announcement as JSON, with its topic"),
-        ("remove", "remove the announcement from the broker; Home Assistant then removes the device"),
+    for action in _add_actions(
+        parser,
+        show="print the announcement as JSON, with its topic",
+        remove="remove the announcement from the broker; Home Assistant then removes the device",
     ):
-        action_parser = actions.add_parser(action, help=summary)
-        _add_common_options(action_parser)
-        _add_broker_option(action_parser)
+        _add_broker_option(action)
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
