@@ -18,7 +18,7 @@ _MODULES: Final = {
     "config": "edge.commands.config",
     "homeassistant": "edge.commands.homeassistant",
     "bench": "edge.commands.bench.command",
-    "doctor": "edge.commands.doctor",
+    "doctor": "edge.commands.doctor.command",
 }
 """Module of each subcommand, with a function `run`. Only that of the chosen one is imported: OpenCV and the
 interpreter are slow to load on a small device."""

@@ -7,7 +7,8 @@ import msgspec
 
 from edge.config.credentials import read_password
 from edge.config.keys import KEYS, LABELS, describe
-from edge.config.schema import Config, MqttConfig
+from edge.config.mqtt_schema import MqttConfig
+from edge.config.schema import Config
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:

@@ -20,12 +20,13 @@ from edge.commands.common import write_line
 from edge.commands.demo_broker import PrivateBroker, find_mosquitto
 from edge.commands.subscriber import receive, subscribe
 from edge.commands.watch import MalformedPayloadError, MessageFormatter, decode
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.errors import EXIT_INTERRUPTED, BrokerError, EdgeError
 from edge.messages.payloads import EventPayload
 from edge.messages.text import clock
 from edge.messages.topics import STATUS_WORDS, STOPPED, subscription
-from edge.mqtt.connection import Connection, Connector
+from edge.mqtt.connection import Connection
+from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.settings import broker_settings
 from edge.mqtt.types import ConnectionLostError, ReceivedMessage

@@ -12,7 +12,8 @@ from edge.config.schema import Config
 from edge.errors import BrokerError, ConfigError
 from edge.homeassistant.discovery import config_topic, discovery, is_ours, removal
 from edge.messages.topics import Topics
-from edge.mqtt.connection import Connection, Connector
+from edge.mqtt.connection import Connection
+from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.settings import broker_settings
 from edge.mqtt.types import ConnectionLostError

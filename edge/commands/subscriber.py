@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from edge.errors import BrokerError
-from edge.mqtt.connection import Connection, Connector
+from edge.mqtt.connection import Connection
+from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.types import ConnectionLostError, ReceivedMessage
 from edge.pacing import Backoff

@@ -15,12 +15,13 @@ import msgspec
 from edge.commands.common import write_line
 from edge.commands.subscriber import receive_reconnecting
 from edge.commands.verify import SequenceVerifier
-from edge.config.schema import Config, MqttConfig
+from edge.config.mqtt_schema import MqttConfig
+from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.messages.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, Payload, StatePayload
 from edge.messages.text import clock, describe, describe_health, describe_state, printable
 from edge.messages.topics import STATUS_WORDS, Kind, parse_topic, subscription
-from edge.mqtt.connection import Connector
+from edge.mqtt.connector import Connector
 from edge.mqtt.settings import broker_settings, reconnect_backoff
 from edge.mqtt.types import ReceivedMessage
 

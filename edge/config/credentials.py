@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.redact import quoted_file, redacted
 

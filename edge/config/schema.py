@@ -1,19 +1,11 @@
-"""Declares every configuration key: type, range, default, description, whether a reload applies it, whether to hide it.
-
-`Meta(extra={"reload": True})` on a key, or on a whole table in `Config`, marks what a reload applies while the sensor
-runs: values that a person adjusts while watching the result, not those with which a camera, a connection or an
-interpreter was opened. Opening another one may fail, and the sensor would stop; such a key needs a restart.
-`Meta(extra={"secret": True})` marks a key that names a user or the place of a secret: `redacted_config` hides it.
-`edge.config.keys` reads both.
-"""
+"""Declares the configuration: every table, and the keys of all tables but those of the broker (`mqtt_schema`)."""
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
-
-class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One table of the configuration. Unknown keys are errors."""
+from edge.config.mqtt_schema import HomeAssistantConfig, MqttConfig, RequestsConfig
+from edge.config.section import Section
 
 
 class DeviceConfig(Section, frozen=True, kw_only=True):
@@ -167,115 +159,6 @@ class EventsConfig(Section, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(description='Probability below which the label is "unknown". Unset: the threshold of the model.'),
     ] = None
-
-
-class MqttConfig(Section, frozen=True, kw_only=True):
-    """Where events are published. Without a `url` they are written to standard output as JSON Lines."""
-
-    url: Annotated[
-        str,
-        Meta(
-            description="Address of the broker: mqtt://HOST, mqtt://HOST:PORT, mqtts://HOST or mqtts://HOST:PORT. "
-            "Empty: no broker; events are written to standard output."
-        ),
-    ] = ""
-    username: Annotated[
-        str, Meta(description="User name at the broker. Empty: no user name.", extra={"secret": True})
-    ] = ""
-    password_file: Annotated[
-        str,
-        Meta(
-            description="File that holds the password. Empty: the password is taken from $EMOTION_EDGE_MQTT_PASSWORD, "
-            "else from the systemd credential mqtt-password.",
-            extra={"secret": True},
-        ),
-    ] = ""
-    ca_file: Annotated[
-        str,
-        Meta(description="PEM file of the certificate authorities to trust. Empty: those of the operating system."),
-    ] = ""
-    cert_file: Annotated[
-        str, Meta(description="PEM file of this sensor's client certificate. Empty: no client certificate.")
-    ] = ""
-    key_file: Annotated[
-        str, Meta(description="PEM file of the private key that belongs to mqtt.cert_file.", extra={"secret": True})
-    ] = ""
-    base_topic: Annotated[
-        str, Meta(pattern="^[^#+/\\x00][^#+\\x00]{0,127}$", description="First part of every topic.")
-    ] = "emotion-edge"
-    keepalive_seconds: Annotated[
-        int,
-        Meta(ge=5, le=3600, description="MQTT keep-alive interval: longest time without a packet, in seconds."),
-    ] = 30
-    reconnect_max_seconds: Annotated[
-        float, Meta(ge=1, le=3600, description="Longest wait between two attempts to connect, in seconds.")
-    ] = 60.0
-    outbox_directory: Annotated[
-        str,
-        Meta(
-            description="Folder of the outbox, the events that wait for the broker. Empty: $STATE_DIRECTORY, else "
-            '$XDG_STATE_HOME/emotion-edge; "none": events wait in memory only.'
-        ),
-    ] = ""
-    outbox_max_events: Annotated[
-        int,
-        Meta(
-            ge=10, le=100_000, description="Maximum number of events in the outbox; beyond it the oldest are deleted."
-        ),
-    ] = 10_000
-    outbox_max_age_hours: Annotated[
-        float,
-        Meta(ge=0.1, le=8760, description="Maximum age of events in the outbox, in hours of running time."),
-    ] = 168.0
-    replay_per_second: Annotated[
-        float,
-        Meta(ge=1, le=10_000, description="Events of a backlog sent per second once the broker is connected again."),
-    ] = 50.0
-    drain_seconds: Annotated[
-        float,
-        Meta(
-            ge=0,
-            le=60,
-            description="Longest time that a stop waits for the acknowledgement of the last events, in seconds.",
-            extra={"reload": True},
-        ),
-    ] = 5.0
-
-
-class HomeAssistantConfig(Section, frozen=True, kw_only=True):
-    """Whether Home Assistant finds this sensor by MQTT discovery (2024.11 and later)."""
-
-    enabled: Annotated[bool, Meta(description="Whether this sensor announces itself to Home Assistant.")] = False
-    discovery_prefix: Annotated[
-        str,
-        Meta(
-            pattern="^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$",
-            max_length=128,
-            description="First part of the topics on which Home Assistant looks for devices.",
-        ),
-    ] = "homeassistant"
-    status_topic: Annotated[
-        str,
-        Meta(
-            pattern="^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$",
-            max_length=128,
-            description='Topic on which Home Assistant publishes "online" when it has started; '
-            "the sensor then announces itself again.",
-        ),
-    ] = "homeassistant/status"
-
-
-class RequestsConfig(Section, frozen=True, kw_only=True):
-    """Whether the sensor takes requests from the broker: pause, resume, health, config.
-
-    The broker's access rules decide who may send them.
-    """
-
-    enabled: Annotated[bool, Meta(description="Whether the sensor takes requests from the broker.")] = True
-    per_second: Annotated[
-        float,
-        Meta(ge=0.1, le=100, description="Requests answered per second on average; a burst may hold twice as many."),
-    ] = 5.0
 
 
 class HealthConfig(Section, frozen=True, kw_only=True):

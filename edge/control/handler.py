@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from edge.config.keys import redacted_config
-from edge.config.schema import Config, RequestsConfig
+from edge.config.mqtt_schema import RequestsConfig
+from edge.config.schema import Config
 from edge.config.state_dir import pause_file
 from edge.control.pause_file import PauseFile
 from edge.control.protocol import RefusedError, Request, ResponseTarget, parse_request, response_targets

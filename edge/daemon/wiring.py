@@ -17,7 +17,8 @@ from edge.capture.capture import Capture
 from edge.capture.open import create_source
 from edge.capture.reconnect import ReconnectPolicy
 from edge.capture.source import Source, SourceOptions
-from edge.config.schema import Config, MqttConfig
+from edge.config.mqtt_schema import MqttConfig
+from edge.config.schema import Config
 from edge.control.handler import RequestHandler, create_request_handler
 from edge.daemon.health import HealthReporter
 from edge.daemon.outputs import Outputs

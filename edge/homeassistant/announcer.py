@@ -5,7 +5,8 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from edge.config.schema import Config, HomeAssistantConfig
+from edge.config.mqtt_schema import HomeAssistantConfig
+from edge.config.schema import Config
 from edge.config.state_dir import announced_file
 from edge.homeassistant.announced_topics import AnnouncedTopics
 from edge.homeassistant.discovery import config_topic, discovery, removal

@@ -24,7 +24,6 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.errors import (
-    ConnectFailedError,
     closed_before_connack,
     connack_timed_out,
     connection_refused,
@@ -299,54 +298,3 @@ class Connection:
         if level == LogLevel.MQTT_LOG_ERR:
             self._last_error = text.partition(": ")[2] or text
         _LOG.debug("%s", text)
-
-
-class Connector:
-    """Opens connections with the newest version of MQTT that the broker supports.
-
-    The parameters are those of `Connection`.
-    """
-
-    def __init__(
-        self,
-        settings: BrokerSettings,
-        client_id: str,
-        will: OutgoingMessage | None = None,
-        *,
-        largest_bytes: int | None = None,
-    ) -> None:
-        self.settings = settings
-        self._client_id = client_id
-        self._will = will
-        self._largest_bytes = largest_bytes
-
-    def connect(self, wake: socket.socket | None = None, abort: Callable[[], bool] = lambda: False) -> Connection:
-        """Return an open connection; `wake` and `abort` as in `Connection.open`.
-
-        Raises ConnectFailedError with the reason of the last version tried. Each call starts with the newest version
-        again: the broker may have been updated since.
-        """
-        *newer, last = ProtocolVersion
-        for protocol in newer:
-            try:
-                return self._open(protocol, wake, abort)
-            except ConnectFailedError as error:
-                if not error.protocol_refused:
-                    raise
-                _LOG.debug("%s", error)
-        return self._open(last, wake, abort)
-
-    def _open(self, protocol: ProtocolVersion, wake: socket.socket | None, abort: Callable[[], bool]) -> Connection:
-        connection = Connection(
-            self.settings,
-            self._client_id,
-            self._will,
-            protocol,
-            largest_bytes=self._largest_bytes,
-        )
-        try:
-            connection.open(wake, abort)
-        except BaseException:
-            connection.__exit__()
-            raise
-        return connection

@@ -12,7 +12,7 @@ from typing import Final
 from edge.errors import BrokerError
 from edge.logs.outage import OutageLog
 from edge.mqtt.broker_log import BrokerAcceptance, ConnectionLog
-from edge.mqtt.connection import Connector
+from edge.mqtt.connector import Connector
 from edge.mqtt.dispatcher import HandlerDispatcher, SubscriptionPolicy
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.handlers import MessageHandler

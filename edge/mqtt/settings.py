@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edge.config.credentials import BrokerAddress, parse_broker_url, read_password
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.logs.outage import REMIND_SECONDS
 from edge.pacing import Backoff

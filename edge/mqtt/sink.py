@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.config.state_dir import outbox_file
 from edge.logs.outage import OutageLog
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
 from edge.messages.topics import OFFLINE, Kind, Topics
-from edge.mqtt.connection import Connector
+from edge.mqtt.connector import Connector
 from edge.mqtt.handlers import MessageHandler
 from edge.mqtt.outbox.outbox import Outbox
 from edge.mqtt.outbox.retained import RetainedPayloads

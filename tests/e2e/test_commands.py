@@ -105,7 +105,7 @@ def test_doctor_checks_every_part(broker):
     result = run("doctor", "--source", "scripted:happy=1", "--mqtt", broker.url)
     lines = result.stdout.splitlines()
     assert result.returncode == 0, result.stdout + result.stderr
-    parts = ["system", "interpreter", "model", "cascade", "source", "broker", "outbox", "priority"]
+    parts = ["system", "priority", "interpreter", "model", "cascade", "source", "broker", "outbox"]
     assert [line.split()[1] for line in lines] == parts
     assert all(line.startswith("ok ") for line in lines)
     assert "happy" in lines[3]

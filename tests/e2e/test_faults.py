@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.messages.payloads import encode
 from edge.mqtt.sink import MqttSink
 from support.broker import PrivateBroker
@@ -128,7 +128,7 @@ def test_network_faults_lose_no_accepted_event(broker: PrivateBroker, witness: W
 PROCESS = """
 import random, sys, time
 from msgspec import json, structs
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.messages.payloads import EventPayload
 from edge.mqtt.sink import MqttSink
 from edge.mqtt.outbox.store import Store

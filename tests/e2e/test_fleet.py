@@ -30,8 +30,8 @@ sensors wake up late."""
 PROCESS = """
 import sys, threading, time
 from msgspec import json, structs
-from edge.config.schema import MqttConfig
-from edge.mqtt.connection import Connector
+from edge.config.mqtt_schema import MqttConfig
+from edge.mqtt.connector import Connector
 from edge.messages.payloads import EventPayload
 from edge.mqtt.sink import MqttSink
 

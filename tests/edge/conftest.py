@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.mqtt.handlers import MessageHandler
 from edge.mqtt.settings import Timing
 from edge.mqtt.sink import MqttSink

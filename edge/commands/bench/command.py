@@ -24,7 +24,8 @@ from edge.commands.bench.report import Conditions, Report, Run, read_report, wri
 from edge.commands.bench.table import format_report
 from edge.commands.bench.variants import NetworkOnlyVariant, PipelineVariant, PlainLoopVariant, Variant
 from edge.commands.common import BENCH_FRAMES
-from edge.config.schema import Config, MqttConfig
+from edge.config.mqtt_schema import MqttConfig
+from edge.config.schema import Config
 from edge.config.state_dir import MEMORY
 from edge.errors import ConfigError
 from edge.messages.payload_builder import timestamp

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.config.state_dir import outbox_file
 from edge.errors import ConfigError
 from edge.mqtt.outbox.store import Store, StoreError

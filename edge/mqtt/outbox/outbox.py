@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.messages.payloads import EventPayload, encode
 from edge.mqtt.outbox.queue import DiskWork, EventQueue, StoredRow
 from edge.mqtt.outbox.stored_event import StoredEvent

@@ -14,7 +14,7 @@ from support.mqtt import event
 DAEMON = """
 import sys, time
 sys.path[:0] = {path!r}
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.mqtt.sink import MqttSink
 from edge.sinks.jsonlines import JsonLinesSink
 from support.mqtt import event

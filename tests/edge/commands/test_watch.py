@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.commands.watch import MessageFormatter, Options, watch
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.errors import BrokerError, ConfigError
 from edge.messages.payloads import FacePayload, encode
 from edge.messages.text import clock

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.config.credentials import PASSWORD_VARIABLE, BrokerAddress, parse_broker_url, read_password
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.redact import redacted
 

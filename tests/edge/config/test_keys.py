@@ -5,7 +5,8 @@ import msgspec
 import pytest
 
 from edge.config.keys import KEYS, describe, expected, is_reloadable, redacted_config
-from edge.config.schema import Config, MqttConfig, PreviewConfig, SourceConfig
+from edge.config.mqtt_schema import MqttConfig
+from edge.config.schema import Config, PreviewConfig, SourceConfig
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "configuration.md"
 SECRET_KEYS = {"mqtt.username", "mqtt.password_file", "mqtt.key_file", "preview.token_file"}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.config.state_dir import outbox_file
 from edge.errors import ConfigError
 from support.mqtt import OUTBOX

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from edge.config.schema import Config, MqttConfig, PreviewConfig, RequestsConfig, SourceConfig
+from edge.config.mqtt_schema import MqttConfig, RequestsConfig
+from edge.config.schema import Config, PreviewConfig, SourceConfig
 from edge.control.handler import RequestHandler
 from edge.control.pause_file import PauseFile
 from edge.control.protocol import MAX_PAYLOAD_BYTES, MAX_TRANSACTION_LENGTH, NAMES

@@ -8,7 +8,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from edge.config.schema import Config, MqttConfig, RequestsConfig
+from edge.config.mqtt_schema import MqttConfig, RequestsConfig
+from edge.config.schema import Config
 from edge.control.handler import RequestHandler, create_request_handler
 from edge.control.pause_file import PauseFile
 from edge.errors import ConfigError

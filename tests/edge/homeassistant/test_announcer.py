@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.config.schema import Config, DeviceConfig, HomeAssistantConfig, MqttConfig, RequestsConfig
+from edge.config.mqtt_schema import HomeAssistantConfig, MqttConfig, RequestsConfig
+from edge.config.schema import Config, DeviceConfig
 from edge.config.state_dir import announced_file
 from edge.homeassistant.announced_topics import AnnouncedTopics
 from edge.homeassistant.announcer import MAX_DELAY_SECONDS, DiscoveryAnnouncer, create_announcer

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.errors import BrokerError
-from edge.mqtt.connection import Connector
+from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.settings import Timing, broker_settings
 from edge.mqtt.sink import MqttSink

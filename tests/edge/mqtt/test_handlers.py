@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.messages.topics import is_topic_name, topic_matches
-from edge.mqtt.connection import Connection, Connector
+from edge.mqtt.connection import Connection
+from edge.mqtt.connector import Connector
 from edge.mqtt.dispatcher import SubscriptionPolicy
 from edge.mqtt.handlers import MessageHandler, Publish, SendQueue
 from edge.mqtt.settings import broker_settings

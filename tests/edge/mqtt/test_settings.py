@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from edge.config.credentials import PASSWORD_VARIABLE
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.mqtt.settings import broker_settings
 from support.mqtt import Certificates

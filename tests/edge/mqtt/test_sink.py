@@ -73,7 +73,7 @@ def test_close_delivers_the_events_that_wait(broker: PrivateBroker, subscribe: S
 
 PROGRAM = """
 import os, sys, time
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.mqtt.sink import MqttSink
 from support.mqtt import event
 sink = MqttSink(MqttConfig(url=sys.argv[1]), "cam")

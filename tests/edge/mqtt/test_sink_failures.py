@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.errors import BrokerError
 from edge.mqtt.connection import Connection
 from edge.mqtt.sink import MqttSink

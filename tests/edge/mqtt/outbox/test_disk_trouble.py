@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.mqtt.outbox.outbox import Outbox
 from edge.mqtt.outbox.store import Store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config.schema import MqttConfig
+from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.messages.payloads import encode
 from edge.mqtt.outbox.inspect import describe_outbox

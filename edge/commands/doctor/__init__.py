@@ -1,0 +1,1 @@
+"""`emotion-edge doctor`: checks every part of the installation by using it."""

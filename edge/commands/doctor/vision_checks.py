@@ -1,0 +1,87 @@
+"""Checks for `doctor` how faces are read: interpreter, model, cascade, source."""
+
+import statistics
+import time
+from typing import Final
+
+import numpy as np
+
+from edge.capture.open import create_source, read_first_frame
+from edge.capture.source import SourceOptions
+from edge.commands.doctor.checks import Check, Checks
+from edge.config.schema import Config
+from edge.errors import CascadeError
+from edge.messages.payload_builder import PayloadBuilder
+from edge.types import Detection, Frame
+from edge.vision.classification.classifier import Classifier, find_runtime
+from edge.vision.detection.detector import Detector
+
+_TIMED_RUNS: Final = 20
+_TEST_SOURCE: Final = "scripted:happy=1?seed=1"
+
+
+class VisionChecks(Checks):
+    """Checks how faces are read.
+
+    Later checks use the detector and the classifier of earlier ones; each is None where its check failed.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.detector: Detector | None = None
+        self.classifier: Classifier | None = None
+
+    def by_name(self) -> dict[str, Check]:
+        """Return the checks by name."""
+        return {
+            "interpreter": self._interpreter,
+            "model": self._model,
+            "cascade": self._cascade,
+            "source": self._source,
+        }
+
+    def _interpreter(self) -> str:
+        return str(find_runtime(self.config.model.runtime))
+
+    def _model(self) -> str:
+        classifier = Classifier.from_config(self.config.model)
+        spec = classifier.manifest.input
+        shape = (spec.height, spec.width, 3)[: 3 if classifier.wants_colour else 2]
+        face = np.zeros(shape, dtype=np.uint8)
+        times_ms = []
+        for _ in range(_TIMED_RUNS):
+            began = time.perf_counter()
+            classifier.classify_crop(face)
+            times_ms.append(1000 * (time.perf_counter() - began))
+        PayloadBuilder("", classifier.labels, self.config.labels)
+        self.classifier = classifier
+        return (
+            f"{classifier.path} fits its manifest and runs in {statistics.median(times_ms):.1f} ms on "
+            f"{classifier.runtime} (median of {_TIMED_RUNS}, {self.config.model.threads} thread(s))"
+        )
+
+    def _cascade(self) -> str:
+        detector = Detector(self.config.detector)
+        frame = read_first_frame(_TEST_SOURCE, SourceOptions(colour=True))
+        faces = [face for face in detector.detect(frame.luma) if face.verified]
+        if len(faces) != 1:
+            raise CascadeError(
+                f"{detector.path} finds {len(faces)} faces in a test image that shows one: use a cascade trained on "
+                f"frontal faces, or leave detector.cascade empty"
+            )
+        self.detector = detector
+        return f"{detector.path} finds the face in the test image{self._label(frame, faces[0])}"
+
+    def _label(self, frame: Frame, face: Detection) -> str:
+        if self.classifier is None:
+            return ""
+        probabilities = self.classifier.classify(frame, [face.box])[0]
+        best = int(probabilities.argmax())
+        return f", and the model classifies it as {self.classifier.labels[best]} ({100 * probabilities[best]:.0f} %)"
+
+    def _source(self) -> str:
+        options = SourceOptions(self.config.source)
+        frame = read_first_frame(self.config.source.uri, options)
+        height, width = frame.luma.shape
+        found = "" if self.detector is None else f", {len(self.detector.detect(frame.luma))} face(s) in its first frame"
+        return f"{create_source(self.config.source.uri, options).uri} opens and gives frames of {width}x{height}{found}"

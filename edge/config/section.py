@@ -1,0 +1,16 @@
+"""Defines the base of the configuration's tables, and the marks that a key may carry.
+
+A key is declared with its type, range, default and description; `Meta` takes them.
+
+`Meta(extra={"reload": True})` on a key, or on a whole table in `Config`, marks what a reload applies while the sensor
+runs: values that a person adjusts while watching the result, not those with which a camera, a connection or an
+interpreter was opened. Opening another one may fail, and the sensor would stop; such a key needs a restart.
+`Meta(extra={"secret": True})` marks a key that names a user or the place of a secret: `redacted_config` hides it.
+`edge.config.keys` reads both.
+"""
+
+from msgspec import Struct
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One table of the configuration. Unknown keys are errors."""
