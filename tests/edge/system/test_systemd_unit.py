@@ -26,6 +26,8 @@ def test_unit_matches_the_program():
     assert "kill -HUP $MAINPID" in unit_values("ExecReload"), "the daemon reloads its configuration on SIGHUP"
     assert unit_values("StartLimitIntervalSec") == "0", "a limit would leave the sensor stopped after repeated failures"
     assert unit_values("StateDirectory") == "emotion-edge"
+    assert unit_values("RuntimeDirectory") == "emotion-edge"
+    assert unit_values("RuntimeDirectoryPreserve") == "yes", "the record of events must outlive a killed process"
     assert int(unit_values("WatchdogSec")) > 15, "opening a camera may take that long"
 
 
