@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.capture.geometry import picture_geometry, upright
 from edge.capture.source import SourceOptions, frame_from_bgr
 from edge.config.schema import Config
 from edge.logs.native import silence_opencv
@@ -101,15 +102,15 @@ class StillInspector:
                 flags = in_colour if colour else grey
                 break
         try:
-            # With these flags imdecode also applies the EXIF orientation.
-            picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+            picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
         except cv2.error:
             picture = None
         if picture is None:
             raise PictureRefusedError(
                 422, f"Not read: this {header.format} is damaged and cannot be decoded. Choose another picture."
             )
-        return frame_from_bgr(0, 0.0, np.asarray(picture, dtype=np.uint8), SourceOptions(colour=colour))
+        image = upright(np.asarray(picture, dtype=np.uint8), picture_geometry(data))
+        return frame_from_bgr(0, 0.0, image, SourceOptions(colour=colour))
 
     def _sentence(self, classified: int, detections: list[Detection]) -> str:
         verified = sum(one.verified is not False for one in detections)

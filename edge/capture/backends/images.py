@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.capture.geometry import picture_geometry, upright
 from edge.capture.source import SourceOptions, frame_from_bgr
 from edge.errors import SourceError
 from edge.logs.native import silence_opencv
@@ -56,13 +57,14 @@ def decode_image(path: Path, *, colour: bool) -> NDArray[np.uint8]:
         message = f"The image {path} is empty (0 bytes)"
         raise SourceError(message)
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
+        flags = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
+        image = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
         image = None  # for instance: more pixels than OpenCV decodes
     if image is None:
         message = f"{path} is not an image that can be decoded: it must be a complete PNG, JPEG, BMP, WebP or TIFF"
         raise SourceError(message)
-    return np.asarray(image, np.uint8)
+    return upright(np.asarray(image, np.uint8), picture_geometry(data.tobytes()))
 
 
 class ImagesSource:
