@@ -1,15 +1,14 @@
-"""Opens and runs one connection to a broker, from TCP to DISCONNECT. The only module that imports paho.
+"""Opens and runs one connection to a broker, from TCP to DISCONNECT.
 
-A `Connection` is opened once and never reconnects: paho's own reconnection has no jitter, keeps unacknowledged
-messages in memory, and sends them again at a time of its own choice. With one paho client per connection only the
-outbox decides what is sent again: no event is given to the same client twice, and a restart of the process is handled
-like any other lost connection.
+A `Connection` is opened once and never reconnects. With one paho client per connection only the outbox decides what is
+sent again: no event is given to the same client twice, and a restart of the process is handled like any other lost
+connection.
 
-paho runs here without a thread of its own: the owner of the connection calls `poll`.
+The owner of the connection calls `poll`; there is no thread.
 """
 
 import contextlib
-import logging
+import math
 import select
 import socket
 import ssl
@@ -17,32 +16,36 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Self
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-
+from edge.mqtt.broker_limits import BrokerLimits, publish_bytes, subscribe_bytes
 from edge.mqtt.errors import (
     closed_before_connack,
     connack_timed_out,
     connection_refused,
     transport_failed,
 )
+from edge.mqtt.paho_client import PahoClient
+from edge.mqtt.reason_codes import FAILURE, WILDCARDS_NOT_SUPPORTED, reason_name
 from edge.mqtt.settings import BrokerSettings
 from edge.mqtt.types import (
     ConnectionLostError,
     OutgoingMessage,
+    PacketTooLargeError,
     ProtocolVersion,
     PublishAck,
     ReceivedMessage,
     SubscribeAck,
 )
 
-_LOG: Final = logging.getLogger(__name__)
-
 _POLL_SECONDS: Final = 1.0
-"""Longest wait in `poll`: each call also serves the keepalive, which is five seconds at least."""
+"""Longest wait in `poll`: each call also serves the keepalive, which is five seconds at least where the broker does not
+demand a shorter one."""
+
+_POLLS_PER_KEEPALIVE: Final = 4
+"""A broker may end the connection after one and a half keepalive intervals, so a ping must not be late by more."""
+
+_DEAD_PEER_SECONDS: Final = 10
+"""Longest time that the network may leave sent data unacknowledged (TCP_USER_TIMEOUT) before the kernel ends the
+connection. Without it Linux tries for a quarter of an hour, and a keepalive of 30 s ends it after up to 54 s."""
 
 
 class Connection:
@@ -62,42 +65,19 @@ class Connection:
         largest_bytes: int | None = None,
     ) -> None:
         self.protocol = protocol
-        self.receive_maximum = 65_535
-        """Messages of QoS 1 that the broker takes before it has acknowledged the first of them."""
-        self.packet_maximum = 268_435_455
-        """Longest packet in bytes that the broker accepts; it ends the connection over a longer one."""
+        self.will = will
+        self.limits = BrokerLimits()
+        """What the broker accepts, complete once the connection is open; the owner may restrict it further."""
+        self.last_received_monotonic = time.monotonic()
+        """When something last came from the broker."""
         self._largest_bytes = largest_bytes
         self._settings = settings
-        self._connack: ReasonCode | None = None
-        self._lost_reason: str | None = None
-        self._last_error = ""
-        self._speaks_mqtt = True
-        self._publish_acks: list[PublishAck] = []
-        self._received: list[ReceivedMessage] = []
-        self._subscribe_acks: list[SubscribeAck] = []
-        five = protocol is ProtocolVersion.MQTT_5
-        self._paho = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            # No session outlives a connection: the outbox keeps what was not acknowledged.
-            # (With MQTT 5 a first connection is always a clean start.)
-            clean_session=None if five else True,
-            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-        )
-        self._paho.connect_timeout = settings.connect_seconds
-        self._paho.on_connect = self._on_connect
-        self._paho.on_disconnect = self._on_disconnect
-        self._paho.on_publish = self._on_publish
-        self._paho.on_message = self._on_message
-        self._paho.on_subscribe = self._on_subscribe
-        self._paho.on_log = self._on_log
-        if settings.username is not None:
-            self._paho.username_pw_set(settings.username, settings.password)
-        if settings.tls is not None:
-            self._paho.tls_set_context(settings.tls)
-        if will is not None:
-            self._paho.will_set(will.topic, will.payload, will.qos, will.retain)
+        self._poll_seconds = _POLL_SECONDS
+        self._client = PahoClient(settings, client_id, will, protocol)
+        # Messages that should have QoS 1 on a broker that takes QoS 0 only: not covered yet, and covered by a receipt.
+        self._without_receipt: list[int] = []
+        self._receipt: tuple[int, list[int]] | None = None
+        self._receipt_topic = ""
 
     def __enter__(self) -> Self:
         """Return the connection itself."""
@@ -105,24 +85,32 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         """Close the socket where it is still open, without DISCONNECT; only `close` sends one."""
-        sock = self._paho.socket()
+        sock = self._client.socket
         if sock is not None:
             sock.close()
+
+    @property
+    def ended_by_broker(self) -> bool:
+        """Whether the broker, and not the network or this side, ended the connection."""
+        return self._client.ended_by_broker
+
+    @property
+    def disconnect_code(self) -> int | None:
+        """Reason code of the broker's DISCONNECT; None where it sent none."""
+        return self._client.disconnect_code
 
     def open(self, wake: socket.socket | None = None, abort: Callable[[], bool] = lambda: False) -> None:
         """Connect, and wait for CONNACK at most `settings.connect_seconds`.
 
         Raises ConnectFailedError. A byte on `wake` interrupts the wait; it ends once `abort()` is true.
         """
-        broker = self._settings.broker
         try:
-            self._paho.connect(
-                broker.host, broker.port, self._settings.keepalive_seconds, properties=self._connect_properties()
-            )
+            self._client.connect(self._largest_bytes)
         except OSError as error:
             raise transport_failed(self._settings, error) from error
+        self._limit_dead_time()
         deadline = time.monotonic() + self._settings.connect_seconds
-        while self._connack is None:
+        while self._client.connack is None:
             left = deadline - time.monotonic()
             if left <= 0 or abort():
                 raise connack_timed_out(self._settings)
@@ -131,8 +119,9 @@ class Connection:
             except ConnectionLostError:
                 break
         self._check_connack()
+        self._use_announced(self._client.announced)
 
-    def poll(self, timeout_seconds: float = _POLL_SECONDS, wake: socket.socket | None = None) -> None:
+    def poll(self, timeout_seconds: float = math.inf, wake: socket.socket | None = None) -> None:
         """Send and receive what is pending; wait for network activity at most `timeout_seconds` (and one second).
 
         Returns early on activity, or when a byte arrived on `wake` (non-blocking; emptied here).
@@ -141,48 +130,61 @@ class Connection:
         sock = self._live_socket()
         decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
         poller = select.poll()
-        poller.register(sock, select.POLLIN | (select.POLLOUT if self._paho.want_write() else 0))
+        poller.register(sock, select.POLLIN | (select.POLLOUT if self._client.wants_write else 0))
         if wake is not None:
             poller.register(wake, select.POLLIN)
-        seconds = 0.0 if decrypted else min(max(timeout_seconds, 0.0), _POLL_SECONDS)
+        seconds = 0.0 if decrypted else min(max(timeout_seconds, 0.0), self._poll_seconds)
         ready = dict(poller.poll(seconds * 1000))
         flags = ready.get(sock.fileno(), 0)
         if wake is not None and wake.fileno() in ready:
             with contextlib.suppress(BlockingIOError):
                 wake.recv(4096)
-        try:
-            if decrypted or flags & ~select.POLLOUT:
-                rc = self._paho.loop_read()
-                self._speaks_mqtt = rc != MQTTErrorCode.MQTT_ERR_PROTOCOL
-            if flags & select.POLLOUT:
-                self._paho.loop_write()
-            self._paho.loop_misc()
-        except Exception as error:  # noqa: BLE001 - older versions of paho raise any error from their parser
-            self._speaks_mqtt = False
-            self._lost_reason = f"the broker sent data that is not MQTT ({error})"
+        if decrypted or flags & ~select.POLLOUT:
+            self.last_received_monotonic = time.monotonic()
+            self._client.read()
+        if flags & select.POLLOUT:
+            self._client.write()
+        self._client.serve_keepalive()
         self._live_socket()
+        self._request_receipt()
+
+    def ping(self) -> None:
+        """Ask the broker for a sign of life, which `last_received_monotonic` then shows. Raises ConnectionLostError."""
+        self._live_socket()
+        self._client.ping()
 
     def publish(self, message: OutgoingMessage) -> int:
-        """Hand `message` to the connection; return its message id, which the `PublishAck` has for QoS 1.
+        """Hand `message`, fitted to the broker's limits, to the connection; return its message id.
 
-        Raises ConnectionLostError; whether the message was sent is then unknown.
+        The `PublishAck` of a message with QoS 1 has that id, also where the broker takes QoS 0 only. Raises
+        PacketTooLargeError where the broker does not accept so long a packet: nothing is sent then. Raises
+        ConnectionLostError; whether the message was sent is then unknown.
         """
         self._live_socket()
-        properties = None
-        if message.correlation is not None and self.protocol is ProtocolVersion.MQTT_5:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.CorrelationData = message.correlation
-        info = self._paho.publish(message.topic, message.payload, message.qos, message.retain, properties)
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise ConnectionLostError(self._lost_reason or "writing failed")
-        return info.mid
+        fitted = self.limits.fitted(message)
+        self._check_size(publish_bytes(fitted, self.protocol))
+        mid = self._written(self._client.publish(fitted))
+        if message.qos and not fitted.qos:
+            self._without_receipt.append(mid)
+            self._receipt_topic = fitted.topic
+            self._request_receipt()
+        return mid
+
+    def packet_bytes(self, message: OutgoingMessage) -> int:
+        """Return the length in bytes of the packet with which `publish` would send `message`."""
+        return publish_bytes(self.limits.fitted(message), self.protocol)
 
     def subscribe(self, filters: list[str]) -> str | None:
-        """Subscribe with QoS 1 and wait for SUBACK; return the broker's reason to refuse, None where it granted all.
+        """Subscribe with QoS 1 and wait for SUBACK; return the reason of a refusal, None where all are granted.
 
         Raises ConnectionLostError, also where no SUBACK arrives within `settings.connect_seconds`.
         """
-        mid = self.send_subscribe(filters)
+        if not all(self.limits.takes_filter(name) for name in filters):
+            return reason_name(WILDCARDS_NOT_SUPPORTED)
+        try:
+            mid = self.send_subscribe(filters)
+        except PacketTooLargeError as error:
+            return str(error)
         deadline = time.monotonic() + self._settings.connect_seconds
         while not (acks := [ack for ack in self.take_subscribe_acks() if ack.mid == mid]):
             left = deadline - time.monotonic()
@@ -195,34 +197,36 @@ class Connection:
     def send_subscribe(self, filters: list[str]) -> int:
         """Subscribe with QoS 1 without waiting; return the message id, which the `SubscribeAck` has.
 
-        Raises ConnectionLostError.
+        Raises PacketTooLargeError as `publish`, and ConnectionLostError.
         """
         self._live_socket()
-        _, mid = self._paho.subscribe([(name, 1) for name in filters])
-        if mid is None:
-            raise ConnectionLostError(self._lost_reason or "writing failed")
-        return mid
+        self._check_size(subscribe_bytes(filters, self.protocol))
+        return self._written(self._client.subscribe(filters))
 
     def take_subscribe_acks(self) -> list[SubscribeAck]:
         """Return the acknowledgements of subscriptions since the last call."""
-        acks, self._subscribe_acks = self._subscribe_acks, []
+        acks, self._client.subscribe_acks = self._client.subscribe_acks, []
         return acks
 
     def take_publish_acks(self) -> list[PublishAck]:
         """Return the acknowledgements of published messages since the last call."""
-        acks, self._publish_acks = self._publish_acks, []
+        acks, self._client.publish_acks = self._client.publish_acks, []
+        if self._receipt is not None and self._receipt[0] in self._client.unsubscribed:
+            acks += [PublishAck(mid, None) for mid in self._receipt[1]]
+            self._receipt = None
+        self._client.unsubscribed.clear()
         return acks
 
     def take_received(self) -> list[ReceivedMessage]:
         """Return the messages that arrived on subscriptions since the last call, in order."""
-        received, self._received = self._received, []
+        received, self._client.received = self._client.received, []
         return received
 
     def close(self) -> None:
         """Send DISCONNECT, so that the broker does not publish the will, and close."""
-        if self._paho.socket() is None:
+        if self._client.socket is None:
             return
-        self._paho.disconnect()
+        self._client.disconnect()
         # What the socket does not take at once (a full buffer) gets one more attempt.
         for _ in range(2):
             try:
@@ -232,69 +236,61 @@ class Connection:
 
     def _live_socket(self) -> Any:  # noqa: ANN401 - paho's type of a socket is no public name
         """Return paho's socket. Raises ConnectionLostError where the connection has ended."""
-        sock = self._paho.socket()
-        if sock is None or self._lost_reason is not None:
-            raise ConnectionLostError(self._lost_reason or "closed by the broker")
+        sock = self._client.socket
+        if sock is None or self._client.lost_reason is not None:
+            raise ConnectionLostError(self._client.lost_reason or "closed by the broker")
         return sock
 
-    def _connect_properties(self) -> Properties | None:
-        if self._largest_bytes is None or self.protocol is not ProtocolVersion.MQTT_5:
-            return None
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.MaximumPacketSize = self._largest_bytes
-        return properties
+    def _written(self, mid: int | None) -> int:
+        if mid is None:
+            raise ConnectionLostError(self._client.lost_reason or "writing failed")
+        return mid
+
+    def _check_size(self, packet_bytes: int) -> None:
+        if packet_bytes > self.limits.packet_bytes:
+            raise PacketTooLargeError(packet_bytes, self.limits.packet_bytes)
+
+    def _request_receipt(self) -> None:
+        """Ask for a proof that the broker has received the messages of QoS 0 so far, unless one is under way.
+
+        MQTT has no acknowledgement for QoS 0. A broker answers UNSUBSCRIBE also where there is no such subscription
+        (MQTT 5, 3.11.3), and it handles the packets of a connection in order.
+        """
+        if self._receipt is not None or not self._without_receipt:
+            return
+        mid = self._written(self._client.unsubscribe(self._receipt_topic))
+        self._receipt = (mid, self._without_receipt)
+        self._without_receipt = []
+
+    def _limit_dead_time(self) -> None:
+        """Have the kernel end the connection when the network has taken no data for some time."""
+        sock = self._client.socket
+        if sock is None or not hasattr(socket, "TCP_USER_TIMEOUT"):  # only Linux has it
+            return
+        # By number, because the socket may be wrapped.
+        tcp = socket.socket(fileno=sock.fileno())
+        try:
+            with contextlib.suppress(OSError):
+                tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_SECONDS * 1000)
+        finally:
+            tcp.detach()
 
     def _check_connack(self) -> None:
-        code = self._connack
+        client = self._client
+        code = client.connack
         if code is None:
-            raise closed_before_connack(self._settings, self._last_error, speaks_mqtt=self._speaks_mqtt)
-        if code.is_failure:
-            raise connection_refused(self._settings, self.protocol, code.value, code.getName())
+            raise closed_before_connack(self._settings, client.last_error, speaks_mqtt=client.speaks_mqtt)
+        if code >= FAILURE:
+            raise connection_refused(self._settings, self.protocol, code, reason_name(code))
 
-    def _on_connect(
-        self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
-    ) -> None:
-        self._connack = code
-        self.receive_maximum = getattr(properties, "ReceiveMaximum", self.receive_maximum)
-        self.packet_maximum = getattr(properties, "MaximumPacketSize", self.packet_maximum)
-
-    def _on_disconnect(
-        self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
-    ) -> None:
-        if flags.is_disconnect_packet_from_server:
-            self._lost_reason = f"closed by the broker ({code.getName()})"
-        else:
-            self._lost_reason = self._last_error or "ended without DISCONNECT"
-
-    def _on_publish(
-        self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties | None
-    ) -> None:
-        self._publish_acks.append(PublishAck(mid, code.getName() if code.is_failure else None))
-
-    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            return  # matches none of our filters, although the broker let it through
-        properties = message.properties  # None with MQTT 3.1.1
-        received = ReceivedMessage(
-            topic,
-            bytes(message.payload),
-            message.retain,
-            message.dup,
-            getattr(properties, "ResponseTopic", None),
-            getattr(properties, "CorrelationData", None),
-        )
-        self._received.append(received)
-
-    def _on_subscribe(
-        self, _client: Client, _data: object, mid: int, codes: list[ReasonCode], _properties: Properties | None
-    ) -> None:
-        refusals = tuple(code.getName() if code.is_failure else None for code in codes)
-        self._subscribe_acks.append(SubscribeAck(mid, refusals))
-
-    def _on_log(self, _client: Client, _data: object, level: int, text: str) -> None:
-        # paho swallows the socket's error and only logs it; the error messages of this package need it.
-        if level == LogLevel.MQTT_LOG_ERR:
-            self._last_error = text.partition(": ")[2] or text
-        _LOG.debug("%s", text)
+    def _use_announced(self, announced: BrokerLimits) -> None:
+        self.limits = announced
+        seconds = announced.keepalive_seconds
+        if seconds is None:
+            return
+        # Pings may come more often than the broker demands, never more seldom. Where it demands none (0), ours still
+        # find out that the broker is gone.
+        ours = self._settings.keepalive_seconds
+        seconds = min(seconds or ours, ours)
+        self._client.use_keepalive(seconds)
+        self._poll_seconds = min(_POLL_SECONDS, seconds / _POLLS_PER_KEEPALIVE)

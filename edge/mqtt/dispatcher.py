@@ -105,7 +105,7 @@ class HandlerDispatcher:
         if message is None:
             return False
         size = _OVERHEAD_BYTES + len(message.topic.encode()) + len(message.payload) + len(message.correlation or b"")
-        limit = self._connection.packet_maximum
+        limit = self._connection.limits.packet_bytes
         if size > limit:
             self._warn(f"message to {message.topic} dropped: {size} bytes, and the broker accepts at most {limit}")
             return True

@@ -79,7 +79,7 @@ class PublishLoop:
         self._dispatcher = dispatcher
         self._acknowledged = acknowledged
         self._online = False  # the broker has acknowledged our status
-        self._window = max(1, min(_WINDOW, connection.receive_maximum))
+        self._window = max(1, min(_WINDOW, connection.limits.receive_maximum))
         self._replay_rate = TokenBucket(output.outbox.replay_per_second, self._window)
         self._rate_limited = False  # the next event has to wait for a token
         self._draining = False

@@ -42,22 +42,37 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True)
 class PublishAck:
-    """The broker's PUBACK for message `mid`. `refusal`: the broker's reason; None where it accepted the message."""
+    """The broker's PUBACK for message `mid`, or another proof that it has received the message.
+
+    `refusal`: the broker's reason; None where it accepted the message. `code`: reason code of MQTT 5.
+    """
 
     mid: int
     refusal: str | None
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SubscribeAck:
     """The broker's SUBACK for subscription `mid`.
 
-    `refusals`: for each topic filter the broker's reason; None where it granted the subscription.
+    `refusals`: for each topic filter the broker's reason; None where it granted the subscription. `qos`: for each the
+    quality of service that it granted, which may be lower than the one asked for; 0 where it refused.
     """
 
     mid: int
     refusals: tuple[str | None, ...]
+    qos: tuple[int, ...] = ()
 
 
 class ConnectionLostError(Exception):
     """The connection ended, and not through `Connection.close`; the message is the cause."""
+
+
+class PacketTooLargeError(Exception):
+    """A packet of `packet_bytes` was not sent, because the broker accepts at most `limit_bytes`."""
+
+    def __init__(self, packet_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"a packet of {packet_bytes} bytes, and the broker accepts at most {limit_bytes}")
+        self.packet_bytes = packet_bytes
+        self.limit_bytes = limit_bytes

@@ -90,7 +90,7 @@ def connector(url: str, **settings: object) -> Connector:
 def test_connects_with_mqtt_5(broker: PrivateBroker) -> None:
     with connector(broker.url).connect() as connection:
         assert connection.protocol is ProtocolVersion.MQTT_5
-        assert connection.receive_maximum == 20
+        assert connection.limits.receive_maximum == 20
         connection.close()
     assert "as tester (p5, c1, k30)" in broker.log()
     wait_until(lambda: "Client tester disconnected." in broker.log())
@@ -156,7 +156,7 @@ def test_receive_maximum_of_the_broker_is_respected(
     broker = make_broker(extra=["max_inflight_messages 1"])
     broker.start()
     with connector(broker.url).connect() as connection:
-        assert connection.receive_maximum == 1
+        assert connection.limits.receive_maximum == 1
     subscriber = subscribe(broker)
     sink = MqttSink(MqttConfig(url=broker.url), "cam")
     sink.start()
