@@ -51,7 +51,7 @@ class PayloadBuilder:
         self._group_of = {label: group for group, members in groups.items() for label in members}
 
     def event(self, event: Event) -> EventPayload:
-        """Build the payload of an event, with the next number. The sink sets `latency_ms` and `replayed` on sending."""
+        """Build the payload of an event, with the next number. `stamped` sets the rest on sending."""
         self._seq += 1
         face = event.face
         return EventPayload(

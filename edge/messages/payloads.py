@@ -57,6 +57,18 @@ class EventPayload(Payload, frozen=True, kw_only=True):
         Meta(ge=0, description="Time from the frame's capture to the event's hand-over to the connection."),
     ]
     replayed: Annotated[bool, Meta(description="Whether the event could not be sent when it happened.")]
+    # The defaults are for events of older versions.
+    time_corrected: Annotated[
+        bool,
+        Meta(description="Whether `time` was corrected because the clock was set after the frame was captured."),
+    ] = False
+    clock_synchronised: Annotated[
+        bool,
+        Meta(
+            description="Whether a time service is known to have set the clock that `time` is by; where false, `time` "
+            "may be off by years."
+        ),
+    ] = False
 
 
 class StateFace(Payload, frozen=True, kw_only=True):

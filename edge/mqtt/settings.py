@@ -13,6 +13,7 @@ from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.logs.outage import REMIND_SECONDS
 from edge.pacing import Backoff
+from edge.system.clock import SystemClock
 
 CONNECT_SECONDS: Final = 5.0
 """Timeout for TCP and TLS, and again for CONNACK and SUBACK. A reachable broker takes milliseconds, one behind a bad
@@ -51,12 +52,13 @@ class Timing:
     """Times of the MQTT sink, in seconds, that are not configurable.
 
     `connect_seconds`: see `BrokerSettings`. `first_wait_seconds`: upper limit of the first wait before a reconnection.
-    `remind_seconds`: interval at which the log repeats that there is no connection.
+    `remind_seconds`: interval at which the log repeats that there is no connection. `clock`: the clocks of the machine.
     """
 
     connect_seconds: float = CONNECT_SECONDS
     first_wait_seconds: float = FIRST_WAIT_SECONDS
     remind_seconds: float = REMIND_SECONDS
+    clock: SystemClock = field(default_factory=SystemClock)
 
 
 class _AlertReadingSocket(ssl.SSLSocket):

@@ -64,10 +64,15 @@ class MqttSink:
         will = OutgoingMessage(topics.status, OFFLINE.encode(), 1, retain=True)
         settings = replace(broker_settings(mqtt), connect_seconds=timing.connect_seconds)
         self._start_seconds = timing.connect_seconds + _START_MARGIN_SECONDS
-        self._outbox = Outbox(mqtt, published)
+        clock = timing.clock
+        self._outbox = Outbox(mqtt, published, clock)
         self._retained = RetainedPayloads()
         self._file = outbox_file(mqtt, device)
-        self._writer = OutboxWriter(self._outbox, Store(self._file)) if self._file else None
+        self._writer = (
+            OutboxWriter(self._outbox, Store(self._file, machine_boot=clock.machine_boot), clock=clock)
+            if self._file
+            else None
+        )
         self._kept_reported = False
         self._publisher = Publisher(
             Connector(settings, f"emotion-edge-{device}", will, largest_bytes=_LARGEST_BYTES),

@@ -1,11 +1,8 @@
 """Defines the interface of a sink: where the daemon sends events, state, health and info."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
-
-from msgspec import structs
 
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload
 
@@ -48,7 +45,7 @@ class Sink(Protocol):
         """Start to deliver. May raise BrokerError or ConfigError."""
 
     def event(self, payload: EventPayload, captured_monotonic: float) -> None:
-        """Deliver an event. The sink sets its `latency_ms` and `replayed`."""
+        """Deliver an event. The sink sets all that is known only on sending: see `edge.messages.event_time`."""
 
     def info(self, payload: InfoPayload) -> None:
         """Publish the description of this sensor; the latest one counts."""
@@ -67,10 +64,3 @@ class Sink(Protocol):
 
     def abort(self) -> bool:
         """End without the status `stopped`, for a process that is about to fail. True if nothing is lost."""
-
-
-def stamped(payload: EventPayload, captured_monotonic: float, *, replayed: bool) -> EventPayload:
-    """Return `payload` as it is sent now: with the milliseconds since its frame was captured, and with `replayed`."""
-    # Readings of two clocks can differ by rounding; the schema allows no negative latency.
-    latency_ms = max(0.0, (time.monotonic() - captured_monotonic) * 1000)
-    return structs.replace(payload, latency_ms=round(latency_ms, 2), replayed=replayed)

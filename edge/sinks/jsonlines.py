@@ -4,8 +4,10 @@ import logging
 import threading
 from typing import Final, TextIO
 
+from edge.messages.event_time import stamped
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
-from edge.sinks.base import PublishedCallback, SinkStatus, stamped
+from edge.sinks.base import PublishedCallback, SinkStatus
+from edge.system.clock import SystemClock
 from edge.system.files import discard_stream
 
 _LOG: Final = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ class JsonLinesSink:
 
     def __init__(self, stream: TextIO, published: PublishedCallback | None = None) -> None:
         self._stream = stream
+        self._clock = SystemClock()
         self._published = published
         self._lock = threading.Lock()
         self._dropped = 0
@@ -43,7 +46,8 @@ class JsonLinesSink:
             if self._ended or self._failure is not None:
                 self._dropped += 1
                 return
-            line = encode(stamped(payload, captured_monotonic, replayed=False))
+            captured_boottime = self._clock.boottime_at(captured_monotonic)
+            line = encode(stamped(payload, captured_boottime, self._clock.read(), replayed=False))
             try:
                 self._stream.write(f"{line.decode()}\n")
                 self._stream.flush()

@@ -1,5 +1,6 @@
 """Helpers of the MQTT tests: an independent subscriber, payloads, the outbox on disk, certificates, waiting."""
 
+import datetime
 import itertools
 import os
 import shutil
@@ -19,7 +20,7 @@ import trustme
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge.messages.payload_builder import PayloadBuilder
+from edge.messages.payload_builder import PayloadBuilder, timestamp
 from edge.messages.payloads import (
     TOPIC_PAYLOADS,
     BoxShare,
@@ -34,6 +35,7 @@ from edge.messages.payloads import (
 from edge.messages.schemas import load
 from edge.mqtt.outbox.store import Store
 from edge.mqtt.sink import MqttSink
+from edge.system.clock import SystemClock
 from edge.types import Box, Event, EventKind, Frame, TrackedFace
 from support import homeassistant_rules
 
@@ -128,6 +130,36 @@ def health(**changes: Any) -> HealthPayload:
         throttled=None,
     )
     return msgspec.structs.replace(payload, **changes)
+
+
+class SettableClock:
+    """The clock of a machine whose time of day is set: the true time, beside which it is off by `error_seconds`.
+
+    `synchronised`: as a time service reports it. Each start of the machine has a clock of its own.
+    """
+
+    def __init__(
+        self, machine_boot: str = "machine-1", *, error_seconds: float = 0.0, synchronised: bool = True
+    ) -> None:
+        self.error_seconds = error_seconds
+        self.synchronised = synchronised
+        self._boottime_zero = time.monotonic()
+        self.clock = SystemClock(self.unix, self.boottime, lambda: self.synchronised, machine_boot)
+
+    def unix(self) -> float:
+        return time.time() + self.error_seconds
+
+    def boottime(self) -> float:
+        return time.monotonic() - self._boottime_zero
+
+    def event(self, seq: int, **changes: Any) -> EventPayload:
+        """Return an event that is captured now."""
+        return event(seq, time=timestamp(self.unix()), **changes)
+
+
+def seconds_off(event_time: str) -> float:
+    """Return by how many seconds a time stamp differs from the true time now."""
+    return abs(datetime.datetime.fromisoformat(event_time).timestamp() - time.time())
 
 
 def send(sink: MqttSink, *seqs: int, boot_id: str = "boot") -> None:

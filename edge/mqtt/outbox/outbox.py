@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from edge.config.mqtt_schema import MqttConfig
-from edge.messages.payloads import EventPayload, encode
+from edge.messages.event_time import STEP_SECONDS
+from edge.messages.payloads import EventPayload
 from edge.mqtt.outbox.queue import DiskWork, EventQueue, StoredRow
-from edge.mqtt.outbox.stored_event import StoredEvent
-from edge.sinks.base import PublishedCallback, stamped
+from edge.sinks.base import PublishedCallback
+from edge.system.clock import ClockReading, SystemClock
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -29,19 +30,27 @@ the events themselves. After a crash in between they are sent twice, marked as r
 _EXPIRY_CHECK_SECONDS: Final = 60.0
 """Interval of the age check while an event waits; the bound of the age is in hours."""
 
-_CLOCK_SAVE_SECONDS: Final = 3600.0
+_AGE_SAVE_SECONDS: Final = 3600.0
 """Interval at which the age clock is saved while events are on disk: a crash makes them younger by this at most."""
+
+_CLOCK_CHECK_SECONDS: Final = 10.0
+"""Interval at which a change of the time of day is looked for while events are on disk. A power cut within it leaves
+them with the times of a clock that was not set yet, and marked so."""
 
 
 class Outbox:
     """Events that the broker has not acknowledged. Thread-safe.
 
     `mqtt` has its bounds and the rate at which a backlog is sent. `published` is called with each payload that was
-    handed to the connection.
+    handed to the connection. `clock`: corrects the times of events that waited while it was set.
     """
 
-    def __init__(self, mqtt: MqttConfig, published: PublishedCallback | None = None) -> None:
+    def __init__(
+        self, mqtt: MqttConfig, published: PublishedCallback | None = None, clock: SystemClock | None = None
+    ) -> None:
         self._mqtt = mqtt
+        self._clock = clock or SystemClock()
+        self._saved_reading: ClockReading | None = None  # the clock as the disk has it
         self._published = published
         self.replay_per_second = mqtt.replay_per_second
         self._lock = threading.Lock()
@@ -52,7 +61,7 @@ class Outbox:
         self._overflowed = 0
         self._overflow_reported = False
         self._to_delete_since: float | None = None
-        self._clock_saved_monotonic = time.monotonic()
+        self._age_saved_monotonic = time.monotonic()
 
     @property
     def connected(self) -> bool:
@@ -96,9 +105,10 @@ class Outbox:
     def add(self, payload: EventPayload, captured_monotonic: float) -> None:
         """Add an event. Raises ValueError where its `seq` does not grow."""
         now = time.monotonic()
+        captured_boottime = self._clock.boottime_at(captured_monotonic)
         with self._lock:
             self._queue.expire(now)
-            self._queue.add(payload, captured_monotonic, now, connected=self._connected)
+            self._queue.add(payload, captured_boottime, now, connected=self._connected)
             self._disk_work_changed.notify()
 
     def connection_made(self) -> None:
@@ -124,10 +134,7 @@ class Outbox:
             entry = self._queue.next_waiting()
             if entry is None or (entry.replayed and not may_replay()):
                 return False
-            if isinstance(entry.event, StoredEvent):
-                payload = entry.event.replay_payload(time.time())
-            else:
-                payload = encode(stamped(entry.event, entry.captured_monotonic, replayed=entry.replayed))
+            payload = entry.payload(self._clock.read(), replayed=entry.replayed)
             self._queue.sent(publish(payload))
         if self._published is not None:
             self._published(payload)
@@ -174,11 +181,15 @@ class Outbox:
                     return None
                 self._disk_work_changed.wait(self._seconds_to_work(now))
 
-    def disk_work_done(self, work: DiskWork, rows: list[int]) -> None:
-        """Record that `work` is on disk; `rows` are the row numbers of the events that were written."""
+    def disk_work_done(self, work: DiskWork, rows: list[int], reading: ClockReading) -> None:
+        """Record that `work` is on disk; `rows` are the row numbers of the events that were written.
+
+        `reading`: the clock that was written with them.
+        """
         with self._lock:
             self._queue.disk_work_done(work, rows)
-            self._clock_saved_monotonic = time.monotonic()
+            self._saved_reading = reading
+            self._age_saved_monotonic = time.monotonic()
             self._to_delete_since = None
 
     def _work_due(self, now: float) -> DiskWork | None:
@@ -189,9 +200,16 @@ class Outbox:
         waited = self._to_delete_since is not None and now - self._to_delete_since >= _DELETE_SECONDS
         if write or waited or (self._queue.rows_to_delete and self._finishing):
             return DiskWork(write, self._queue.to_delete())
-        if self._queue.saved and now - self._clock_saved_monotonic >= _CLOCK_SAVE_SECONDS:
+        if self._queue.saved and self._clock_changed():
+            return DiskWork()
+        if self._queue.saved and now - self._age_saved_monotonic >= _AGE_SAVE_SECONDS:
             return DiskWork()
         return None
+
+    def _clock_changed(self) -> bool:
+        """Return whether the clock was set or synchronised since the disk was written to."""
+        now, saved = self._clock.read(), self._saved_reading
+        return saved is None or abs(now.offset - saved.offset) >= STEP_SECONDS or now.synchronised != saved.synchronised
 
     def _seconds_to_work(self, now: float) -> float | None:
         """Return the seconds until work is due, unless notified before; None: no work will be."""
@@ -203,4 +221,6 @@ class Outbox:
             moments.append(self._to_delete_since + _DELETE_SECONDS)
         if self._queue.next_waiting() is not None:
             moments.append(now + _EXPIRY_CHECK_SECONDS)
+        if self._queue.saved:
+            moments.append(now + _CLOCK_CHECK_SECONDS)
         return max(0.0, min(moments) - now) if moments else None

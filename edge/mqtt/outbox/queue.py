@@ -8,27 +8,37 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from edge.messages.payloads import EventPayload
+from edge.messages.event_time import stamped
+from edge.messages.payloads import EventPayload, encode
 from edge.mqtt.outbox.stored_event import StoredEvent
+from edge.system.clock import ClockReading
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
     """One event in the queue: an `EventPayload` of this run, or a `StoredEvent` of an earlier one.
 
-    `added_monotonic`: when it was added, on this process's monotonic clock (for an event of an earlier run the moment
-    that gives it the right age). `replayed` becomes true as soon as the event cannot be sent when it happens. `mid`:
-    the message id while it is in flight. `row`: its row on disk, None where it has none. `removed`: acknowledged or
-    dropped.
+    `captured_boottime`: when its frame was captured, by the clock that no step changes; None for an event from before
+    the machine started. `added_monotonic`: when it was added, on this process's monotonic clock (for an event of an
+    earlier run the moment that gives it the right age). `replayed` becomes true as soon as the event cannot be sent
+    when it happens. `mid`: the message id while it is in flight. `row`: its row on disk, None where it has none.
+    `removed`: acknowledged or dropped.
     """
 
     event: EventPayload | StoredEvent
-    captured_monotonic: float
+    captured_boottime: float | None
     added_monotonic: float
     replayed: bool
     mid: int | None = None
     row: int | None = None
     removed: bool = False
+
+    def payload(self, now: ClockReading, *, replayed: bool) -> bytes:
+        """Return the JSON to publish or store at `now`: time, latency and `replayed` are set."""
+        if isinstance(self.event, StoredEvent):
+            return self.event.replay_payload(now, self.captured_boottime)
+        assert self.captured_boottime is not None  # noqa: S101 - an event of this run has one
+        return encode(stamped(self.event, self.captured_boottime, now, replayed=replayed))
 
     @property
     def key(self) -> tuple[str, int]:
@@ -38,11 +48,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """A row of the outbox file."""
+    """A row of the outbox file. `captured_boottime`: as in `Entry`."""
 
     number: int
     added_monotonic: float
     event: StoredEvent
+    captured_boottime: float | None = None
 
 
 @dataclass(slots=True)
@@ -100,7 +111,7 @@ class EventQueue:
         """Return all events that are not acknowledged, in order."""
         return [*self._in_flight.values(), *self._waiting]
 
-    def add(self, payload: EventPayload, captured_monotonic: float, now_monotonic: float, *, connected: bool) -> None:
+    def add(self, payload: EventPayload, captured_boottime: float, now_monotonic: float, *, connected: bool) -> None:
         """Add an event; `connected`: whether there is a connection to send it on.
 
         Raises ValueError where `seq` does not grow: subscribers prove by these numbers that they lost nothing, so a
@@ -112,7 +123,7 @@ class EventQueue:
         self._last_seq = payload.seq
         # Behind replayed events, which are sent at a limited rate, it will be late as well.
         late = not connected or (bool(self._waiting) and self._waiting[-1].replayed)
-        entry = Entry(payload, captured_monotonic, now_monotonic, replayed=late)
+        entry = Entry(payload, captured_boottime, now_monotonic, replayed=late)
         self._waiting.append(entry)
         self._unsaved[id(entry)] = entry
         self._limit_count()
@@ -206,7 +217,9 @@ class EventQueue:
             elif key in known:
                 known[key].row = row.number
             else:
-                earlier.append(Entry(row.event, 0.0, row.added_monotonic, replayed=True, row=row.number))
+                earlier.append(
+                    Entry(row.event, row.captured_boottime, row.added_monotonic, replayed=True, row=row.number)
+                )
         self._waiting.extendleft(reversed(earlier))
         self._unsaved = {id(entry): entry for entry in self.entries() if entry.row is None}
         self._limit_count()

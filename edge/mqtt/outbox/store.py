@@ -8,12 +8,14 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+from edge.messages.event_time import STEP_SECONDS
 from edge.mqtt.outbox.queue import StoredRow
 from edge.mqtt.outbox.stored_event import NotAnEventError, StoredEvent
+from edge.system.clock import ClockReading, machine_boot_id
 
 _APPLICATION_ID: Final = 0x656D4F62  # "emOb"
 _VERSION: Final = 1
@@ -34,6 +36,20 @@ _SCHEMA: Final = (
     "COMMIT",
 )
 
+_ADDITIONS: Final = (
+    "CREATE TABLE machine_boots (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, "
+    "clock_offset REAL NOT NULL, synchronised INTEGER NOT NULL)",
+    "ALTER TABLE events ADD COLUMN captured_boottime REAL",
+    "ALTER TABLE events ADD COLUMN machine_boot INTEGER",
+)
+"""What was added to version 1 later. An older program, to which an upgrade may be taken back, can use the file."""
+
+_ROWS: Final = (
+    "SELECT events.number, taken_seconds, json, captured_boottime, id, clock_offset, synchronised "
+    "FROM events LEFT JOIN machine_boots ON machine_boots.number = machine_boot ORDER BY events.number"
+)
+_ROWS_WITHOUT_ADDITIONS: Final = "SELECT number, taken_seconds, json FROM events ORDER BY number"
+
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY_CODE_MASK: Final = 0xFF  # the low byte of an extended result code
 
@@ -50,12 +66,24 @@ class _NotAnOutboxError(Exception):
     """The file is damaged, or holds something else than an outbox."""
 
 
+class NewRow(NamedTuple):
+    """An event to write: when it was added (monotonic), its payload, and `captured_boottime` as in `Entry`."""
+
+    added_monotonic: float
+    json: bytes
+    captured_boottime: float | None = None
+
+
 class Store:
     """Events in `file`, which is created where it does not exist. Every method but `close` raises StoreError.
 
     Ages are counted by an age clock, which runs only while the sensor does and is stored in the file. The wall clock
     of a board without a battery is not always right, least of all before the network is up, and no event may be
-    dropped because of that. `monotonic`: the clock in seconds. `connect`: opens a database, as `sqlite3.connect` does.
+    dropped because of that. For the same reason each event has the time of its capture by the clock that no step
+    changes, and the file what the time of day was by that clock, for each start of the machine.
+
+    `monotonic`: the clock in seconds. `connect`: opens a database, as `sqlite3.connect` does. `machine_boot`: identity
+    of this start of the machine.
     """
 
     def __init__(
@@ -63,12 +91,16 @@ class Store:
         file: Path,
         monotonic: Callable[[], float] = time.monotonic,
         connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
+        machine_boot: str | None = None,
     ) -> None:
         self.file = file
         self.set_aside: list[str] = []
         """A sentence for each file that was set aside."""
         self._monotonic = monotonic
         self._connect = connect
+        self._machine_boot = machine_boot_id() if machine_boot is None else machine_boot
+        self._has_additions = False
+        self._saved_reading: ClockReading | None = None
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self._run_seconds = 0.0
@@ -93,20 +125,26 @@ class Store:
         except _NotAnOutboxError as error:
             raise StoreError(f"the file cannot be replaced ({error})") from error
 
-    def write(self, events: Iterable[tuple[float, bytes]], delete: Iterable[int]) -> list[int]:
-        """Insert events, each with the moment it was added (monotonic), and delete rows, in one transaction.
+    def write(self, events: Iterable[NewRow], delete: Iterable[int], reading: ClockReading | None = None) -> list[int]:
+        """Insert events, delete rows, and keep the clocks of `reading` with them, in one transaction.
 
         On return the transaction is on the disk (fsync). Returns the numbers of the new rows.
         """
         connection = self._usable_connection()
         try:
             connection.execute("BEGIN IMMEDIATE")
+            if not self._has_additions:
+                for statement in _ADDITIONS:
+                    connection.execute(statement)
+            machine = self._save_clock(connection, reading)
             # Inserted before anything is deleted, a row gets a number above all others: that is the order.
-            numbers = [self._insert(connection, added, json) for added, json in events]
+            numbers = [self._insert(connection, event, machine) for event in events]
             connection.executemany("DELETE FROM events WHERE number = ?", ((number,) for number in delete))
             if not numbers:  # a new row has the time as well, and each page that changes costs 4 kB
                 connection.execute("UPDATE clock SET run_seconds = ?", (self._age_clock_at(self._monotonic()),))
             connection.execute("COMMIT")
+            self._has_additions = True
+            self._saved_reading = reading
         except sqlite3.Error as error:
             self.close()
             raise StoreError(f"the file cannot be written to ({error})") from error
@@ -120,9 +158,36 @@ class Store:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
 
-    def _insert(self, connection: sqlite3.Connection, added_monotonic: float, json: bytes) -> int:
-        values = (self._age_clock_at(added_monotonic), json)
-        number = connection.execute("INSERT INTO events (taken_seconds, json) VALUES (?, ?)", values).lastrowid
+    def _save_clock(self, connection: sqlite3.Connection, reading: ClockReading | None) -> int | None:
+        """Keep what the time of day is by `reading` where that is news; return the number of this machine's start."""
+        if reading is None or not self._machine_boot:
+            return None
+        saved = self._saved_reading
+        if (
+            saved is None
+            or abs(reading.offset - saved.offset) >= STEP_SECONDS
+            or saved.synchronised != reading.synchronised
+        ):
+            connection.execute(
+                "DELETE FROM machine_boots WHERE number NOT IN "
+                "(SELECT machine_boot FROM events WHERE machine_boot NOTNULL)"
+            )
+            connection.execute(
+                "INSERT INTO machine_boots (id, clock_offset, synchronised) VALUES (?, ?, ?) ON CONFLICT (id) "
+                "DO UPDATE SET clock_offset = excluded.clock_offset, synchronised = excluded.synchronised",
+                (self._machine_boot, reading.offset, reading.synchronised),
+            )
+        (number,) = connection.execute(
+            "SELECT number FROM machine_boots WHERE id = ?", (self._machine_boot,)
+        ).fetchone()
+        return int(number)
+
+    def _insert(self, connection: sqlite3.Connection, event: NewRow, machine: int | None) -> int:
+        captured = None if machine is None else event.captured_boottime
+        number = connection.execute(
+            "INSERT INTO events (taken_seconds, json, captured_boottime, machine_boot) VALUES (?, ?, ?, ?)",
+            (self._age_clock_at(event.added_monotonic), event.json, captured, None if captured is None else machine),
+        ).lastrowid
         assert number is not None  # noqa: S101 - an INSERT has one
         return number
 
@@ -165,8 +230,11 @@ class Store:
             (self._run_seconds,) = connection.execute(
                 "SELECT max(run_seconds, ifnull((SELECT max(taken_seconds) FROM events), 0.0)) FROM clock"
             ).fetchone()
-            rows = connection.execute("SELECT number, taken_seconds, json FROM events ORDER BY number").fetchall()
-            return [self._row(*row) for row in rows]
+            self._saved_reading = None
+            columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(events)")]
+            self._has_additions = "machine_boot" in columns
+            rows = connection.execute(_ROWS if self._has_additions else _ROWS_WITHOUT_ADDITIONS).fetchall()
+            return [self._row(row) for row in rows]
         except _NotAnOutboxError:
             self.close()
             raise
@@ -208,9 +276,19 @@ class Store:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
 
-    def _row(self, number: int, taken_seconds: float, json: bytes) -> StoredRow:
+    def _row(self, columns: Sequence[Any]) -> StoredRow:
+        """Return a row of `_ROWS`, or of `_ROWS_WITHOUT_ADDITIONS`."""
+        number, taken_seconds, json, *capture = columns
         added_monotonic = self._opened_monotonic - (self._run_seconds - taken_seconds)
-        return StoredRow(number, added_monotonic, StoredEvent(json))
+        event = StoredEvent(json)
+        captured_boottime, machine_boot, offset, synchronised = capture or (None, None, None, None)
+        if captured_boottime is None or offset is None:
+            return StoredRow(number, added_monotonic, event)
+        if machine_boot == self._machine_boot:
+            return StoredRow(number, added_monotonic, event, captured_boottime)
+        # That start of the machine is over, and this is the last that is known of its clock.
+        event = event.at_offset(captured_boottime, offset, synchronised=bool(synchronised))
+        return StoredRow(number, added_monotonic, event)
 
     def _set_aside(self, reason: str) -> None:
         """Rename the file and its logs, so that an expert may still recover events from them."""

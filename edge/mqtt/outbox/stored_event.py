@@ -6,6 +6,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from edge.messages.event_time import corrected_time
+from edge.system.clock import ClockReading
+
 
 class NotAnEventError(Exception):
     """Stored bytes are no event payload."""
@@ -43,13 +46,39 @@ class StoredEvent:
         self.boot_id = essentials.boot_id
         self.seq = essentials.seq
 
-    def replay_payload(self, now_unix: float) -> bytes:
-        """Return the payload to publish at `now_unix` (seconds): `replayed`, with its latency in milliseconds.
+    def at_offset(self, captured_boottime: float, offset: float, *, synchronised: bool) -> "StoredEvent":
+        """Return the event with its time by a clock with `offset`, for a start of the machine that is over.
 
-        No monotonic clock covers an earlier run, so the latency is by the wall clock. Where that was set back since,
-        the latency is 0 rather than negative.
+        `synchronised`: whether that clock was known to be right.
         """
         record: dict[str, Any] = msgspec.json.decode(self.json)
-        record["latency_ms"] = round(max(0.0, now_unix - self._time.timestamp()) * 1000, 2)
+        self._set_time(record, captured_boottime, offset, synchronised=synchronised)
+        return StoredEvent(msgspec.json.encode(record))
+
+    def replay_payload(self, now: ClockReading, captured_boottime: float | None = None) -> bytes:
+        """Return the payload to publish at `now`: `replayed`, with its latency in milliseconds.
+
+        `captured_boottime`: the capture by the clock that no step changes; None for an event from before the machine
+        started. No such clock covers an earlier start of the machine. So the latency is by the wall clock then: where
+        that was set back since, it is 0 rather than negative.
+        """
+        record: dict[str, Any] = msgspec.json.decode(self.json)
+        if captured_boottime is None:
+            latency_seconds = now.unix - self._time.timestamp()
+        else:
+            latency_seconds = now.boottime - captured_boottime
+        record["latency_ms"] = round(max(0.0, latency_seconds) * 1000, 2)
         record["replayed"] = True
+        if captured_boottime is not None:
+            self._set_time(record, captured_boottime, now.offset, synchronised=now.synchronised)
+        # An event of an older version has neither.
+        record.setdefault("time_corrected", False)
+        record.setdefault("clock_synchronised", False)
         return msgspec.json.encode(record)
+
+    def _set_time(self, record: dict[str, Any], captured_boottime: float, offset: float, *, synchronised: bool) -> None:
+        time = corrected_time(self._time.timestamp(), captured_boottime, offset)
+        if time is not None:
+            record["time"] = time
+        record["time_corrected"] = time is not None or record.get("time_corrected") is True
+        record["clock_synchronised"] = synchronised

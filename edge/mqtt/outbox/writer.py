@@ -11,12 +11,10 @@ from typing import Final
 
 from edge.errors import ConfigError
 from edge.logs.outage import OutageLog, OutageNotice, format_duration
-from edge.messages.payloads import encode
 from edge.mqtt.outbox.outbox import Outbox
-from edge.mqtt.outbox.queue import DiskWork, Entry
-from edge.mqtt.outbox.store import Store, StoreBusyError, StoreError
-from edge.mqtt.outbox.stored_event import StoredEvent
-from edge.sinks.base import stamped
+from edge.mqtt.outbox.queue import DiskWork
+from edge.mqtt.outbox.store import NewRow, Store, StoreBusyError, StoreError
+from edge.system.clock import ClockReading, SystemClock
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -35,11 +33,21 @@ _MESSAGES: Final = {
 
 
 class OutboxWriter:
-    """Copies the disk work of `outbox` into `store`. A disk that fails costs durability and nothing else."""
+    """Copies the disk work of `outbox` into `store`. A disk that fails costs durability and nothing else.
 
-    def __init__(self, outbox: Outbox, store: Store, retry_seconds: float = _RETRY_SECONDS) -> None:
+    `clock`: the one of the outbox.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        store: Store,
+        retry_seconds: float = _RETRY_SECONDS,
+        clock: SystemClock | None = None,
+    ) -> None:
         self._outbox = outbox
         self._store = store
+        self._clock = clock or SystemClock()
         self._retry_seconds = retry_seconds
         self._problem: str | None = None
         self._outage = OutageLog()
@@ -128,16 +136,21 @@ class OutboxWriter:
             for sentence in self._store.set_aside:
                 _LOG.error("%s", sentence)
             self._store.set_aside.clear()
-        self._store.write((), ())
+        self._store.write((), (), self._clock.read())
 
     def _do(self, work: DiskWork) -> None:
-        self._outbox.disk_work_done(work, self._write(work))
+        reading = self._clock.read()
+        self._outbox.disk_work_done(work, self._write(work, reading), reading)
         if self._problem is None:
             self._report_success()
 
-    def _write(self, work: DiskWork) -> list[int]:
+    def _write(self, work: DiskWork, reading: ClockReading) -> list[int]:
         rows = [entry.row for entry in work.delete if entry.row is not None]
-        return self._store.write([(entry.added_monotonic, _json(entry)) for entry in work.write], rows)
+        new = [
+            NewRow(entry.added_monotonic, entry.payload(reading, replayed=True), entry.captured_boottime)
+            for entry in work.write
+        ]
+        return self._store.write(new, rows, reading)
 
     def _report_failure(self, error: StoreError) -> None:
         problem = f"{self._store.file}: {error}, so events that wait for the broker are in memory only"
@@ -150,10 +163,3 @@ class OutboxWriter:
     def _report_success(self) -> None:
         if self._outage.available(time.monotonic()) is not None:
             _LOG.warning("%s can be written to again", self._store.file)
-
-
-def _json(entry: Entry) -> bytes:
-    """Return the payload of `entry` as the file stores it."""
-    if isinstance(entry.event, StoredEvent):
-        return entry.event.json
-    return encode(stamped(entry.event, entry.captured_monotonic, replayed=True))

@@ -11,7 +11,7 @@ from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.messages.payloads import encode
 from edge.mqtt.outbox.inspect import describe_outbox
-from edge.mqtt.outbox.store import Store
+from edge.mqtt.outbox.store import NewRow, Store
 from support.mqtt import OUTBOX, event
 
 HOLD = """
@@ -48,7 +48,7 @@ def test_folder_is_not_created_before_the_first_start(tmp_path: Path) -> None:
 def test_events_in_the_write_ahead_log_of_a_killed_process_are_counted(tmp_path: Path) -> None:
     store = Store(tmp_path / "work" / OUTBOX)
     store.open()
-    store.write([(time.monotonic(), encode(event(seq))) for seq in (1, 2, 3)], ())
+    store.write([NewRow(time.monotonic(), encode(event(seq))) for seq in (1, 2, 3)], ())
     left = tmp_path / "left"
     left.mkdir()
     for path in (tmp_path / "work").iterdir():  # as a power cut leaves it

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from edge.messages.payloads import encode
 from edge.mqtt.outbox.queue import DiskWork, EventQueue
-from edge.mqtt.outbox.store import Store, StoreError
+from edge.mqtt.outbox.store import NewRow, Store, StoreError
 from support.mqtt import event
 
 BOUND = 10
@@ -152,8 +152,8 @@ class EventQueueMachine(RuleBasedStateMachine):
     def written(self, work: DiskWork) -> list[int]:
         rows = [entry.row for entry in work.delete]
         assert None not in rows
-        events = [(entry.added_monotonic, encode_entry(entry.event)) for entry in work.write]
-        return self.store.write(events, rows)  # type: ignore[arg-type]
+        events = [NewRow(entry.added_monotonic, encode_entry(entry.event)) for entry in work.write]
+        return self.store.write(events, rows)
 
     @precondition(lambda self: any(not known.saved for known in self.kept))
     @rule()
@@ -162,7 +162,7 @@ class EventQueueMachine(RuleBasedStateMachine):
         (pages,) = self.database.execute("PRAGMA page_count").fetchone()
         self.database.execute(f"PRAGMA max_page_count = {pages}")
         work = DiskWork([*self.queue.unsaved_until(self.now)], [])
-        events = [(entry.added_monotonic, encode_entry(entry.event) + b" " * 8192) for entry in work.write]
+        events = [NewRow(entry.added_monotonic, encode_entry(entry.event) + b" " * 8192) for entry in work.write]
         with pytest.raises(StoreError, match="full"):
             self.store.write(events, ())
         self.reopen()
@@ -200,7 +200,7 @@ class EventQueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def verify(self) -> None:
-        if not hasattr(self, "outbox"):
+        if not hasattr(self, "queue"):
             return
         assert [entry.key for entry in self.queue.entries()] == [known.key for known in self.kept]
         assert self.queue.depth == len(self.kept) <= BOUND

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge.messages.payloads import encode
-from edge.mqtt.outbox.store import Store, StoreBusyError, StoreError
+from edge.mqtt.outbox.store import NewRow, Store, StoreBusyError, StoreError
 from support.mqtt import event
 
 MakeStore = Callable[..., Store]
@@ -38,8 +38,8 @@ def make_store(file: Path) -> Iterator[MakeStore]:
         store.close()
 
 
-def json(*seqs: int) -> list[tuple[float, bytes]]:
-    return [(float(seq), encode(event(seq))) for seq in seqs]
+def json(*seqs: int) -> list[NewRow]:
+    return [NewRow(float(seq), encode(event(seq))) for seq in seqs]
 
 
 def seqs(store: Store) -> list[int]:
@@ -59,9 +59,9 @@ def test_rows_outlive_a_killed_process(file: Path, tmp_path: Path, make_store: M
 def test_order_is_that_of_writing_whatever_the_clocks_show(make_store: MakeStore) -> None:
     store = make_store()
     store.open()
-    store.write([(9.0, encode(event(1, time="2026-01-31T08:15:00.250Z")))], ())
-    store.write([(7.0, encode(event(2, time="1970-01-01T00:00:01.000Z")))], [1])
-    store.write([(8.0, encode(event(3, time="2038-01-31T08:15:00.250Z")))], ())
+    store.write([NewRow(9.0, encode(event(1, time="2026-01-31T08:15:00.250Z")))], ())
+    store.write([NewRow(7.0, encode(event(2, time="1970-01-01T00:00:01.000Z")))], [1])
+    store.write([NewRow(8.0, encode(event(3, time="2038-01-31T08:15:00.250Z")))], ())
     assert seqs(store) == [2, 3]
 
 
@@ -77,9 +77,9 @@ def test_age_clock_runs_only_while_the_sensor_does(make_store: MakeStore) -> Non
     now = 500.0
     store = make_store(monotonic=lambda: now)
     store.open()
-    store.write([(now, encode(event(1)))], ())
+    store.write([NewRow(now, encode(event(1)))], ())
     now = 560.0
-    store.write([(now, encode(event(2)))], ())
+    store.write([NewRow(now, encode(event(2)))], ())
     store.close()
     now = 17.0  # another start of the machine, some weeks later
     rows = make_store(monotonic=lambda: now).open()
@@ -155,7 +155,7 @@ def newer(file: Path) -> None:
 def no_events(file: Path) -> None:
     store = Store(file)
     store.open()
-    store.write([(0.0, b'{"boot_id": "x", "seq": 0}')], ())
+    store.write([NewRow(0.0, b'{"boot_id": "x", "seq": 0}')], ())
     store.close()
 
 
