@@ -32,7 +32,12 @@ def _add_source_option(parser: argparse.ArgumentParser) -> None:
 
 def _add_broker_option(parser: argparse.ArgumentParser) -> None:
     """Add `--mqtt`."""
-    parser.add_argument("--mqtt", metavar="URL", help="mqtt://HOST:PORT or mqtts://HOST:PORT (sets mqtt.url)")
+    parser.add_argument(
+        "--mqtt",
+        metavar="URL",
+        help="broker: mqtt://HOST, mqtts://HOST, ws://HOST/PATH or wss://HOST/PATH (sets mqtt.url, without "
+        "mqtt.fallback_urls)",
+    )
 
 
 def _add_actions(parser: argparse.ArgumentParser, **summaries: str) -> list[argparse.ArgumentParser]:

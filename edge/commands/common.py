@@ -48,4 +48,6 @@ def load_config(arguments: argparse.Namespace) -> Config:
         flags["preview.enabled"] = True
     if getattr(arguments, "mqtt", None) is not None:
         flags["mqtt.url"] = arguments.mqtt
+        # Who names a broker means this one: fallbacks from the file would connect to another.
+        flags["mqtt.fallback_urls"] = []
     return load(arguments.config, flags=flags)

@@ -6,7 +6,6 @@ daemon writes JSON Lines, which are printed as the same readable lines.
 
 import contextlib
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -28,7 +27,7 @@ from edge.messages.topics import STATUS_WORDS, STOPPED, subscription
 from edge.mqtt.connection import Connection
 from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.settings import broker_settings
+from edge.mqtt.settings import broker_settings, command_client_id
 from edge.mqtt.types import ConnectionLostError, ReceivedMessage
 
 _SCRIPT: Final = "scripted:"
@@ -83,7 +82,7 @@ def demo(stream: TextIO, source: str = _SCRIPT) -> int:
 
 def _with_broker(url: str, source: str, summary: EventSummary, stream: TextIO) -> int:
     mqtt = MqttConfig(url=url)
-    connector = Connector(broker_settings(mqtt), f"emotion-edge-demo-{secrets.token_hex(4)}")
+    connector = Connector(broker_settings(mqtt), command_client_id(mqtt, "demo"))
     try:
         # Subscribe before the daemon starts, because events are not retained.
         with subscribe(connector, [subscription(mqtt.base_topic, kind) for kind in ("status", "event")]) as connection:

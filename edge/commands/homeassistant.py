@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import secrets
 import sys
 import time
 from typing import Final, TextIO
@@ -15,7 +14,7 @@ from edge.messages.topics import Topics
 from edge.mqtt.connection import Connection
 from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.settings import broker_settings
+from edge.mqtt.settings import broker_settings, command_client_id
 from edge.mqtt.types import ConnectionLostError
 from edge.system import board
 
@@ -56,7 +55,7 @@ def remove(config: Config, stream: TextIO) -> None:
     if not config.mqtt.url:
         raise ConfigError("mqtt.url is empty: name the broker that holds the announcement, as in --mqtt mqtt://HOST")
     topic = config_topic(config.homeassistant.discovery_prefix, board.device_id(config.device.id))
-    connector = Connector(broker_settings(config.mqtt), f"emotion-edge-homeassistant-{secrets.token_hex(4)}")
+    connector = Connector(broker_settings(config.mqtt), command_client_id(config.mqtt, "homeassistant"))
     try:
         with subscribe(connector, [topic]) as connection:
             found = _retained(connection, topic)

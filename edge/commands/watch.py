@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import secrets
 import signal
 import sys
 import time
@@ -22,7 +21,7 @@ from edge.messages.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, 
 from edge.messages.text import clock, describe, describe_health, describe_state, printable
 from edge.messages.topics import STATUS_WORDS, Kind, parse_topic, subscription
 from edge.mqtt.connector import Connector
-from edge.mqtt.settings import broker_settings, reconnect_backoff
+from edge.mqtt.settings import broker_settings, command_client_id, reconnect_backoff
 from edge.mqtt.types import ReceivedMessage
 
 _KINDS: Final[tuple[Kind, ...]] = ("status", "state", "event", "health")
@@ -63,7 +62,7 @@ def watch(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callable[[],
     if device is not None and (not device or set(device) & set("+#/")):
         raise ConfigError(f"--device is {device!r}, but must be the id of one device, without any of + # /")
     # A random client id: a broker ends the older of two connections with the same id.
-    connector = Connector(broker_settings(mqtt), f"emotion-edge-watch-{secrets.token_hex(4)}")
+    connector = Connector(broker_settings(mqtt), command_client_id(mqtt, "watch"))
     filters = [subscription(mqtt.base_topic, kind, device) for kind in _KINDS]
     printer = _Printer(mqtt.base_topic, options, stream)
     with contextlib.suppress(KeyboardInterrupt):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
+from edge.config.credentials import shown_broker_url
 from edge.config.schema import Config
 from edge.redact import redacted
 
@@ -73,14 +74,21 @@ def _words(info: inspect.Type) -> str:
                 f"text matching {info.pattern}" if info.pattern else "text" + (" (not empty)" * bool(info.min_length))
             )
         case inspect.ListType():
-            return "a list of labels"
+            most = "" if info.max_length is None else f"at most {info.max_length} "
+            item = info.item_type
+            title = (item.extra_json_schema or {}).get("title") if isinstance(item, inspect.Metadata) else None
+            return f"a list of {most}{title or 'labels'}"
     return "of another type"
 
 
 def _redacted(annotation: Any, value: object) -> object:  # noqa: ANN401 - any annotation, None for a group of labels
     if value and _is_marked("secret", annotation):
         return "***"
-    return redacted(value) if isinstance(value, str) else value
+    if isinstance(value, list):
+        return [_redacted(annotation, item) for item in value]
+    if not isinstance(value, str):
+        return value
+    return shown_broker_url(value) if _is_marked("broker_url", annotation) else redacted(value)
 
 
 def _is_marked(mark: str, annotation: Any) -> bool:  # noqa: ANN401 - any annotation, or None

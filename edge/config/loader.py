@@ -7,7 +7,7 @@ import tomllib
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
@@ -114,6 +114,8 @@ def _value(section: str, key: str, value: object, origin: str, *, strict: bool) 
     else:
         msg = f"{origin}: unknown key {section}.{quoted_name(key)}{_nearest(key, KEYS[section])}"
         raise ConfigError(msg)
+    if not strict and isinstance(value, str) and _is_list(kind):
+        value = [item.strip() for item in value.split(",")] if value.strip() else []
     try:
         converted = msgspec.convert(value, kind, strict=strict)
         if isinstance(converted, float) and not math.isfinite(converted):
@@ -128,6 +130,11 @@ def _value(section: str, key: str, value: object, origin: str, *, strict: bool) 
     return converted
 
 
+def _is_list(kind: Any) -> bool:  # noqa: ANN401 - any annotation
+    """Return whether a key takes a list; an environment variable separates its items by commas."""
+    return get_origin(get_args(kind)[0] if get_origin(kind) is Annotated else kind) is list
+
+
 def _check_combinations(config: Config) -> None:
     """Raise ConfigError where keys that are right one by one do not fit each other."""
     detector, mqtt = config.detector, config.mqtt
@@ -138,6 +145,10 @@ def _check_combinations(config: Config) -> None:
         given, missing = ("cert_file", "key_file") if mqtt.cert_file else ("key_file", "cert_file")
         msg = f"mqtt.{given} is {quoted(getattr(mqtt, given))}, but mqtt.{missing} is empty: set both or neither"
         raise ConfigError(msg)
+    if mqtt.fallback_urls and not mqtt.url:
+        raise ConfigError(
+            "mqtt.fallback_urls is set, but mqtt.url is empty: name the broker in mqtt.url that is tried first"
+        )
     if config.preview.enabled and not config.privacy.pictures:
         raise ConfigError(
             "preview.enabled (--preview) is true, but privacy.pictures is false: no picture may leave this sensor"

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from edge.config.section import Section
 
@@ -13,8 +13,27 @@ class MqttConfig(Section, frozen=True, kw_only=True):
     url: Annotated[
         str,
         Meta(
-            description="Address of the broker: mqtt://HOST, mqtt://HOST:PORT, mqtts://HOST or mqtts://HOST:PORT. "
-            "Empty: no broker; events are written to standard output."
+            description="Address of the broker: mqtt://HOST:PORT, mqtts://HOST:PORT (TLS), ws://HOST:PORT/PATH or "
+            "wss://HOST:PORT/PATH (WebSocket); the port is optional. Empty: no broker; events are written to standard "
+            "output.",
+            extra={"broker_url": True},
+        ),
+    ] = ""
+    fallback_urls: Annotated[
+        list[Annotated[str, Meta(min_length=1, title="addresses")]],
+        Meta(
+            max_length=8,
+            description="Addresses of brokers to try in turn where mqtt.url cannot be used, each written like "
+            "mqtt.url. In an environment variable they are separated by commas.",
+            extra={"broker_url": True},
+        ),
+    ] = field(default_factory=list)
+    client_id: Annotated[
+        str,
+        Meta(
+            max_length=128,
+            description="Client id of this sensor at the broker, which no other client may have. Empty: "
+            '"emotion-edge-" and the device id.',
         ),
     ] = ""
     username: Annotated[
@@ -38,6 +57,14 @@ class MqttConfig(Section, frozen=True, kw_only=True):
     key_file: Annotated[
         str, Meta(description="PEM file of the private key that belongs to mqtt.cert_file.", extra={"secret": True})
     ] = ""
+    alpn: Annotated[
+        list[Annotated[str, Meta(pattern=r"^[!-~]{1,255}$", title="protocol names")]],
+        Meta(
+            max_length=8,
+            description="Protocol names for TLS ALPN with mqtts://, where a broker requires one, as AWS IoT on port "
+            '443 requires "x-amzn-mqtt-ca". In an environment variable they are separated by commas.',
+        ),
+    ] = field(default_factory=list)
     base_topic: Annotated[
         str, Meta(pattern="^[^#+/\\x00][^#+\\x00]{0,127}$", description="First part of every topic.")
     ] = "emotion-edge"

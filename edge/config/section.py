@@ -6,7 +6,8 @@ A key is declared with its type, range, default and description; `Meta` takes th
 runs: values that a person adjusts while watching the result, not those with which a camera, a connection or an
 interpreter was opened. Opening another one may fail, and the sensor would stop; such a key needs a restart.
 `Meta(extra={"secret": True})` marks a key that names a user or the place of a secret: `redacted_config` hides it.
-`edge.config.keys` reads both.
+`Meta(extra={"broker_url": True})` marks the address of a broker, or a list of them, whose path may hold a token.
+`edge.config.keys` reads all three.
 """
 
 from msgspec import Struct

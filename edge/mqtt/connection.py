@@ -17,14 +17,10 @@ from collections.abc import Callable
 from typing import Any, Final, Self
 
 from edge.mqtt.broker_limits import BrokerLimits, publish_bytes, subscribe_bytes
-from edge.mqtt.errors import (
-    closed_before_connack,
-    connack_timed_out,
-    connection_refused,
-    transport_failed,
-)
+from edge.mqtt.diagnosis import diagnose_closed, diagnose_transport
+from edge.mqtt.errors import connack_timed_out, connection_refused
 from edge.mqtt.paho_client import PahoClient
-from edge.mqtt.reason_codes import FAILURE, WILDCARDS_NOT_SUPPORTED, reason_name
+from edge.mqtt.reason_codes import WILDCARDS_NOT_SUPPORTED, reason_name
 from edge.mqtt.settings import BrokerSettings
 from edge.mqtt.types import (
     ConnectionLostError,
@@ -106,8 +102,8 @@ class Connection:
         """
         try:
             self._client.connect(self._largest_bytes)
-        except OSError as error:
-            raise transport_failed(self._settings, error) from error
+        except (OSError, ValueError, LookupError) as error:  # the last two: paho's parser of a WebSocket's handshake
+            raise diagnose_transport(self._settings, error) from error
         self._limit_dead_time()
         deadline = time.monotonic() + self._settings.connect_seconds
         while self._client.connack is None:
@@ -128,7 +124,9 @@ class Connection:
         Raises ConnectionLostError.
         """
         sock = self._live_socket()
-        decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+        # paho's WebSocket has `pending` as well; a plain socket has not.
+        decrypted = not isinstance(sock, socket.socket) or isinstance(sock, ssl.SSLSocket)
+        decrypted = decrypted and sock.pending() > 0
         poller = select.poll()
         poller.register(sock, select.POLLIN | (select.POLLOUT if self._client.wants_write else 0))
         if wake is not None:
@@ -279,9 +277,10 @@ class Connection:
         client = self._client
         code = client.connack
         if code is None:
-            raise closed_before_connack(self._settings, client.last_error, speaks_mqtt=client.speaks_mqtt)
-        if code >= FAILURE:
-            raise connection_refused(self._settings, self.protocol, code, reason_name(code))
+            raise diagnose_closed(self._settings, client.last_error, speaks_mqtt=client.speaks_mqtt)
+        if code:
+            named = f" ({client.server_reference!r})" if client.server_reference else ""
+            raise connection_refused(self._settings, self.protocol, code, f"{reason_name(code)}{named}")
 
     def _use_announced(self, announced: BrokerLimits) -> None:
         self.limits = announced

@@ -1,19 +1,91 @@
-"""Explains, in one sentence for the person who set up the sensor, why no connection to the broker was made."""
+"""Explains, in one sentence for the person who set up the sensor, why no connection to the broker was made.
 
+The sentences, and which failures end a sensor, are the table in `edge.mqtt.failures`. Reads no clock, does no I/O.
+"""
+
+import errno
+import re
 import socket
 import ssl
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
+from edge.mqtt.failures import MQTT, NAMES, OTHER_REASON_CODE, REASON_CODES, TCP, TLS, WEBSOCKET, Failure
 from edge.mqtt.settings import BrokerSettings
 from edge.mqtt.types import ProtocolVersion
 
 _UNSUPPORTED_PROTOCOL: Final = 0x84
-_AUTHENTICATION: Final = frozenset({0x86, 0x87})
-"""Reason codes for bad user name or password, and not authorized."""
-_TRANSIENT: Final = frozenset({0x80, 0x83, 0x88, 0x89, 0x97, 0x9F})
-"""Reason codes of failures that may be temporary: unspecified error, implementation specific error, server
-unavailable, server busy, quota exceeded, connection rate exceeded. All others concern this client's identity, rights
-or protocol."""
+
+_LOCAL_SUFFIXES: Final = ("local", "lan", "home", "home.arpa", "internal", "localdomain", "fritz.box")
+"""Domains that exist within one network only: mDNS (RFC 6762), RFC 8375, ICANN's .internal, and what routers use."""
+
+_NAME_ROWS: Final = {
+    socket.EAI_NODATA: "no address",
+    socket.EAI_ADDRFAMILY: "no address",
+}
+_TCP_ROWS: Final = {
+    errno.ECONNREFUSED: "refused",
+    errno.ETIMEDOUT: "timeout",
+    errno.ENETUNREACH: "unreachable",
+    errno.ENETDOWN: "unreachable",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.EHOSTDOWN: "unreachable",
+    errno.EADDRNOTAVAIL: "unreachable",
+    errno.ENONET: "unreachable",
+    errno.EACCES: "forbidden",
+    errno.EPERM: "forbidden",
+    errno.EAFNOSUPPORT: "family",
+    errno.ECONNRESET: "closed",
+    errno.EPIPE: "closed",
+    errno.ECONNABORTED: "closed",
+}
+_VERIFY_ROWS: Final = {
+    9: "not yet valid",
+    10: "expired",
+    2: "authority",
+    18: "authority",
+    19: "authority",
+    20: "authority",
+    21: "authority",
+    27: "authority",
+    62: "host",
+    64: "host",
+}
+"""By OpenSSL's X509_V_ERR codes (x509_vfy.h): not yet valid; expired; issuer unknown (here, self-signed, self-signed in
+the chain, locally, leaf unverifiable, untrusted); host name and IP address do not match."""
+
+_ALERT_ROWS: Final = {
+    "CERTIFICATE_REQUIRED": "no client certificate",
+    "UNKNOWN_CA": "client authority",
+    "CERTIFICATE_EXPIRED": "client expired",
+    "CERTIFICATE_REVOKED": "client expired",
+    "UNSUPPORTED_CERTIFICATE": "client expired",
+    "ACCESS_DENIED": "client expired",
+    "DECRYPT_ERROR": "client expired",
+    "BAD_CERTIFICATE": "client bad",
+    "CERTIFICATE_UNKNOWN": "client bad",
+    "NO_APPLICATION_PROTOCOL": "ALPN",
+    "HANDSHAKE_FAILURE": "refused",
+    "PROTOCOL_VERSION": "refused",
+    "INSUFFICIENT_SECURITY": "refused",
+    "UNRECOGNIZED_NAME": "refused",
+}
+_ALERT: Final = re.compile(r"(?:TLS|SSL)\w*?_(?:ALERT_(\w+)|(UNRECOGNIZED_NAME))")
+"""OpenSSL's name of a received alert, such as TLSV13_ALERT_CERTIFICATE_REQUIRED; one has no ALERT in it."""
+
+_HTTP_ROWS: Final = {
+    HTTPStatus.UNAUTHORIZED: "credentials",
+    HTTPStatus.FORBIDDEN: "credentials",
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "credentials",
+    HTTPStatus.REQUEST_TIMEOUT: "busy",
+    HTTPStatus.TOO_EARLY: "busy",
+    HTTPStatus.TOO_MANY_REQUESTS: "busy",
+    HTTPStatus.NOT_IMPLEMENTED: "path",
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "path",
+}
+_HTTP_CLASSES: Final = {3: "redirect", 5: "busy"}
+"""Rows of the other statuses, by their first digit."""
 
 
 class ConnectFailedError(Exception):
@@ -29,84 +101,142 @@ class ConnectFailedError(Exception):
         self.protocol_refused = protocol_refused
 
 
-def transport_failed(settings: BrokerSettings, error: OSError) -> ConnectFailedError:
-    """Explain a connection that failed before MQTT began: name resolution, TCP or TLS."""
-    broker = settings.broker
-    match error:
-        case socket.gaierror():
-            msg = (
-                f"the broker's host {broker.host!r} in mqtt.url cannot be found ({error.strerror}): check the name and "
-                "the network's name resolution"
-            )
-            return ConnectFailedError(msg, permanent=True)
-        case ssl.SSLCertVerificationError():
-            msg = (
-                f"the certificate of the broker at {broker} cannot be trusted ({error.verify_message}): mqtt.ca_file "
-                "must hold the certificate of the authority that signed it, and mqtt.url must name the host that it "
-                "was issued for"
-            )
-            return ConnectFailedError(msg, permanent=True)
-        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError():
-            # A broker that is starting or stopping does this, and one that expects no TLS.
-            if settings.tls is None:
-                return ConnectFailedError(f"the broker at {broker} closed the connection at once", permanent=False)
-            msg = (
-                f"the broker at {broker} closed the connection during the TLS handshake; if this port is without TLS, "
-                "mqtt.url must start with mqtt://"
-            )
-            return ConnectFailedError(msg, permanent=False)
-        case ssl.SSLError():
-            msg = (
-                f"TLS with the broker at {broker} failed ({error.reason or error}): check that this port expects TLS; "
-                "if it does not, mqtt.url must start with mqtt://"
-            )
-            return ConnectFailedError(msg, permanent=True)
-        case TimeoutError():
-            msg = f"the broker at {broker} does not answer: check that it is up and that no firewall blocks the port"
-            return ConnectFailedError(msg, permanent=False)
-        case _:
-            reason = error.strerror or str(error)
-            return ConnectFailedError(f"the broker at {broker} cannot be reached ({reason})", permanent=False)
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known besides the error.
+
+    `clock`: date and time of this machine. `has_network`: it has a route beyond itself. `http`: answer to the request
+    for a WebSocket, a status or what came in its place; None where the failure is none of a WebSocket's handshake.
+    """
+
+    clock: str
+    has_network: bool = True
+    http: "int | HttpFailure | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFailure:
+    """A request for a WebSocket without an answer of HTTP. `closed`: the connection ended without one."""
+
+    reason: str
+    closed: bool
+
+
+def transport_failed(settings: BrokerSettings, error: OSError, circumstances: Circumstances) -> ConnectFailedError:
+    """Explain a connection that failed before MQTT began: name resolution, TCP, TLS or WebSocket."""
+    reason = _tls_reason(error) if isinstance(error, ssl.SSLError) else error.strerror or str(error)
+    if isinstance(circumstances.http, int):
+        reason = _http_reason(circumstances.http)
+    elif circumstances.http is not None:
+        reason = circumstances.http.reason
+    return _failed(_row(settings, error, circumstances), settings, reason, clock=circumstances.clock)
 
 
 def connack_timed_out(settings: BrokerSettings) -> ConnectFailedError:
     """Explain a server that accepted the TCP connection but sent no CONNACK in time."""
-    msg = f"the broker at {settings.broker} accepted the TCP connection but did not answer the MQTT connection request"
-    return ConnectFailedError(msg, permanent=False)
+    return _failed(MQTT["no CONNACK"], settings)
 
 
 def connection_refused(
     settings: BrokerSettings, protocol: ProtocolVersion, code: int, reason: str
 ) -> ConnectFailedError:
-    """Explain a CONNACK with the reason code `code`, whose name is `reason`."""
-    broker = settings.broker
+    """Explain a CONNACK with the reason code `code` of MQTT 5, whose name is `reason`."""
+    row = next((row for codes, row in REASON_CODES.items() if code in codes), OTHER_REASON_CODE)
     if code == _UNSUPPORTED_PROTOCOL:
-        msg = f"the broker at {broker} does not support {protocol.value}"
-        return ConnectFailedError(msg, permanent=True, protocol_refused=True)
-    user = f" as user {settings.username!r}" if settings.username else " without a user name"
-    hint = ": check mqtt.username and the password" if code in _AUTHENTICATION else ""
-    msg = f"the broker at {broker} refuses the connection{user}: {reason}{hint}"
-    return ConnectFailedError(msg, permanent=code not in _TRANSIENT)
+        return _failed(row, settings, protocol.value, protocol_refused=True)
+    return _failed(row, settings, reason)
 
 
-def closed_before_connack(settings: BrokerSettings, reason: str, *, speaks_mqtt: bool) -> ConnectFailedError:
+def closed_before_connack(
+    settings: BrokerSettings, reason: str, circumstances: Circumstances, *, speaks_mqtt: bool
+) -> ConnectFailedError:
     """Explain a connection that the server accepted and closed without a CONNACK. `reason`: the last socket error."""
-    broker = settings.broker
-    if settings.tls is not None and "ALERT" in reason:
+    alert = _ALERT.search(reason) if settings.tls is not None else None
+    if alert is not None:
         # With TLS 1.3 the server checks our certificate only after our side of the handshake is done.
-        msg = (
-            f"the broker at {broker} does not accept mqtt.cert_file ({reason}): it requires a client certificate that "
-            "it trusts"
-        )
-        return ConnectFailedError(msg, permanent=True)
+        name = alert[1] or alert[2]
+        return _failed(_alert_row(name), settings, _alert_reason(name), clock=circumstances.clock)
     if not speaks_mqtt:
         # paho reports the same error for a broker that refuses MQTT 3.1.1 and for a server of another protocol.
-        msg = (
-            f"the server at {broker} is no MQTT broker, or supports neither MQTT 5 nor 3.1.1: check host and port in "
-            "mqtt.url"
-        )
-        return ConnectFailedError(msg, permanent=True)
-    hint = "" if settings.tls else "; if this port requires TLS, mqtt.url must start with mqtts://"
-    msg = f"the broker at {broker} closed the connection without an answer{hint}"
+        return _failed(MQTT["no broker"], settings)
     # Brokers from before MQTT 5 do this too, so the older version is worth an attempt.
-    return ConnectFailedError(msg, permanent=False, protocol_refused=True)
+    row = MQTT["closed" if settings.tls is None else "closed in TLS"]
+    return _failed(row, settings, protocol_refused=True)
+
+
+def _row(settings: BrokerSettings, error: OSError, circumstances: Circumstances) -> Failure:
+    if circumstances.http is not None:
+        return WEBSOCKET[_websocket_row(circumstances.http)]
+    match error:
+        case socket.gaierror():
+            return NAMES[_name_row(settings.broker.host, error.errno, has_network=circumstances.has_network)]
+        case ssl.SSLCertVerificationError():
+            return TLS[_VERIFY_ROWS.get(error.verify_code, "untrusted")]
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError() if settings.tls is not None:
+            # A broker that is starting or stopping does this, and one that expects no TLS.
+            return TLS["closed"]
+        case ssl.SSLError():
+            alert = _ALERT.search(error.reason or "")
+            return TLS["no TLS"] if alert is None else _alert_row(alert[1] or alert[2])
+        case TimeoutError():
+            return TLS["timeout"] if "handshake" in str(error) else TCP["timeout"]
+    return TCP[_TCP_ROWS.get(error.errno or 0, "other")]
+
+
+def _name_row(host: str, code: int | None, *, has_network: bool) -> str:
+    if code != socket.EAI_NONAME:
+        return _NAME_ROWS.get(code or 0, "no answer")
+    if not has_network:
+        return "no network"
+    name = host.rstrip(".").lower()
+    local = "." not in name or any(name.endswith(f".{suffix}") for suffix in _LOCAL_SUFFIXES)
+    return "local" if local else "unknown"
+
+
+def _websocket_row(http: int | HttpFailure) -> str:
+    if isinstance(http, HttpFailure):
+        return "closed" if http.closed else "not HTTP"
+    if http == HTTPStatus.SWITCHING_PROTOCOLS:
+        return "unsure"
+    return _HTTP_ROWS.get(http) or _HTTP_CLASSES.get(http // 100, "path")  # type: ignore[call-overload]
+
+
+def _alert_row(name: str) -> Failure:
+    return TLS[_ALERT_ROWS.get(name, "alert")]
+
+
+def _alert_reason(name: str) -> str:
+    return f"TLS alert {name.replace('_', ' ').lower()}"
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    reason = error.reason or str(error)
+    alert = _ALERT.search(reason)
+    return reason if alert is None else _alert_reason(alert[1] or alert[2])
+
+
+def _http_reason(status: int) -> str:
+    try:
+        return f"HTTP {status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"HTTP {status}"
+
+
+def _failed(
+    row: Failure, settings: BrokerSettings, reason: str = "", *, clock: str = "", protocol_refused: bool = False
+) -> ConnectFailedError:
+    broker = settings.broker
+    sentence = row.sentence.format(
+        broker=broker,
+        host=repr(broker.host),
+        key=settings.key,
+        reason=reason,
+        clock=clock,
+        user=f" as user {settings.username!r}" if settings.username else " without a user name",
+        plain="mqtt://" if broker.path is None else "ws://",
+        encrypted="mqtts://" if broker.path is None else "wss://",
+        bare="mqtt://" if settings.tls is None else "mqtts://",
+    )
+    return ConnectFailedError(sentence, permanent=not row.waits, protocol_refused=protocol_refused)

@@ -64,6 +64,8 @@ class PahoClient:
         """Reason code of CONNACK; None as long as there was none."""
         self.announced = BrokerLimits()
         """Limits that CONNACK announced."""
+        self.server_reference = ""
+        """Another server that CONNACK names; empty where it names none."""
         self.lost_reason: str | None = None
         """Why the connection has ended; None while it has not."""
         self.last_error = ""
@@ -88,6 +90,7 @@ class PahoClient:
             # (With MQTT 5 a first connection is always a clean start.)
             clean_session=None if self._five else True,
             protocol=MQTTProtocolVersion.MQTTv5 if self._five else MQTTProtocolVersion.MQTTv311,
+            transport="tcp" if settings.broker.path is None else "websockets",
             reconnect_on_failure=False,
         )
         self._paho.connect_timeout = settings.connect_seconds
@@ -102,6 +105,8 @@ class PahoClient:
             self._paho.username_pw_set(settings.username, settings.password)
         if settings.tls is not None:
             self._paho.tls_set_context(settings.tls)
+        if settings.broker.path is not None:
+            self._paho.ws_set_options(settings.broker.path)
         if will is not None:
             self._paho.will_set(will.topic, will.payload, will.qos, will.retain)
 
@@ -116,7 +121,10 @@ class PahoClient:
         return self._paho.want_write()
 
     def connect(self, largest_bytes: int | None) -> None:
-        """Connect and send CONNECT, with `largest_bytes` as Maximum Packet Size. Raises OSError."""
+        """Connect and send CONNECT, with `largest_bytes` as Maximum Packet Size.
+
+        Raises OSError; for the handshake of a WebSocket also ValueError and LookupError, from paho's parser.
+        """
         properties = None
         if largest_bytes is not None and self._five:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -178,6 +186,7 @@ class PahoClient:
     ) -> None:
         self.connack = code.value
         self.announced = _announced(properties)
+        self.server_reference = getattr(properties, "ServerReference", "")
 
     def _on_disconnect(
         self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None

@@ -136,7 +136,7 @@ class Publisher:
                 return
 
     def _connect_and_publish(self) -> None:
-        with self._connector.connect(self._wake_reader, self._nothing_to_connect_for) as connection:
+        with self._connector.connect(self._wake_reader, self._abort_connecting) as connection:
             began = time.monotonic()
             name = f"the broker at {self._connector.settings.broker} with {connection.protocol.value}"
             self._connection_log.connected(name)
@@ -152,6 +152,11 @@ class Publisher:
                 )
                 self._outbox.connection_lost()
                 self._backoff.attempt_ended(time.monotonic() - began)
+
+    def _abort_connecting(self) -> bool:
+        """Record that an attempt still makes progress, with one of several brokers; return whether it is to end."""
+        self._beat_monotonic = time.monotonic()
+        return self._nothing_to_connect_for()
 
     def _progress(self, connection: str) -> None:
         """Record that the publish loop still runs on `connection`."""

@@ -2,13 +2,14 @@
 
 import os
 import random
+import secrets
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from edge.config.credentials import BrokerAddress, parse_broker_url, read_password
+from edge.config.credentials import BrokerAddress, parse_broker_url, read_password, shown_broker_url
 from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.logs.outage import REMIND_SECONDS
@@ -24,6 +25,9 @@ FIRST_WAIT_SECONDS: Final = 5.0
 its whole fleet end within this time: of 200 sensors at most 60 to 70 connect in any one second; with a limit of one
 second all of them would."""
 
+URL_KEY: Final = "mqtt.url"
+FALLBACK_KEY: Final = "mqtt.fallback_urls"
+
 _STABLE_SECONDS: Final = 10.0
 """Duration from which a connection counts as stable. A broker that accepts a client and then disconnects it (two
 devices with one id, for instance) must not be tried every second."""
@@ -34,9 +38,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """Parameters of a connection to the broker. The password is left out of `repr`, and so out of logs.
+    """Parameters of a connection to one broker. The password is left out of `repr`, and so out of logs.
 
-    `connect_seconds`: timeout of TCP and TLS, and again of each of CONNACK and SUBACK.
+    `connect_seconds`: timeout of TCP and TLS, and again of each of CONNACK and SUBACK. `key`: the configuration key
+    that holds the address, for messages.
     """
 
     broker: BrokerAddress
@@ -45,6 +50,7 @@ class BrokerSettings:
     tls: ssl.SSLContext | None
     keepalive_seconds: int
     connect_seconds: float = CONNECT_SECONDS
+    key: str = URL_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +90,59 @@ class _AlertReadingSocket(ssl.SSLSocket):
             raise
 
 
-def broker_settings(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> BrokerSettings:
+def broker_settings(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> tuple[BrokerSettings, ...]:
     """Check and read all that `mqtt` refers to, without using the network.
 
+    Returns the settings of each address in the order in which they are tried: `mqtt.url`, then `mqtt.fallback_urls`.
     Raises ConfigError for a URL, password or certificate file that cannot be used.
     """
-    broker = parse_broker_url(mqtt.url)
-    if not broker.tls:
-        _reject_certificates(mqtt)
-    return BrokerSettings(
-        broker=broker,
-        username=mqtt.username or None,
-        password=read_password(mqtt, environ),
-        tls=_tls_context(mqtt) if broker.tls else None,
-        keepalive_seconds=mqtt.keepalive_seconds,
+    addresses = [(URL_KEY, parse_broker_url(mqtt.url, URL_KEY))]
+    addresses += [(FALLBACK_KEY, parse_broker_url(url, FALLBACK_KEY)) for url in mqtt.fallback_urls]
+    brokers = [broker for _, broker in addresses]
+    _reject_unused_tls(mqtt, brokers)
+    password = read_password(mqtt, environ)
+    # Names of ALPN choose a protocol beside HTTP on the port of a web server; a WebSocket is HTTP.
+    contexts = {
+        websocket: _tls_context(mqtt, [] if websocket else mqtt.alpn)
+        for websocket in {broker.path is not None for broker in brokers if broker.tls}
+    }
+    return tuple(
+        BrokerSettings(
+            broker=broker,
+            username=mqtt.username or None,
+            password=password,
+            tls=contexts[broker.path is not None] if broker.tls else None,
+            keepalive_seconds=mqtt.keepalive_seconds,
+            key=key,
+        )
+        for key, broker in addresses
     )
 
 
-def _reject_certificates(mqtt: MqttConfig) -> None:
+def command_client_id(mqtt: MqttConfig, command: str) -> str:
+    """Return a client id for a command beside the sensor, with a random part.
+
+    A broker ends the older of two connections with the same client id. The id begins with that of the sensor, for
+    brokers that allow clients by the first part of their id.
+    """
+    return f"{mqtt.client_id or 'emotion-edge'}-{command}-{secrets.token_hex(4)}"
+
+
+def _reject_unused_tls(mqtt: MqttConfig, brokers: Sequence[BrokerAddress]) -> None:
     # A configured certificate shows that encryption is expected: do not connect without it.
-    for key in ("ca_file", "cert_file", "key_file"):
-        if getattr(mqtt, key):
-            msg = f"mqtt.{key} = {getattr(mqtt, key)!r} needs an mqtt.url that starts with mqtts://, not {mqtt.url!r}"
-            raise ConfigError(msg)
+    urls = f"{shown_broker_url(mqtt.url)!r}" if len(brokers) == 1 else "any address of mqtt.url and mqtt.fallback_urls"
+    if not any(broker.tls for broker in brokers):
+        for key in ("ca_file", "cert_file", "key_file"):
+            if getattr(mqtt, key):
+                value = getattr(mqtt, key)
+                msg = f"mqtt.{key} = {value!r} needs an mqtt.url that starts with mqtts:// or wss://, not {urls}"
+                raise ConfigError(msg)
+    if mqtt.alpn and not any(broker.scheme == "mqtts" for broker in brokers):
+        msg = f"mqtt.alpn = {mqtt.alpn!r} needs an mqtt.url that starts with mqtts://, not {urls}"
+        raise ConfigError(msg)
 
 
-def _tls_context(mqtt: MqttConfig) -> ssl.SSLContext:
+def _tls_context(mqtt: MqttConfig, alpn: Sequence[str]) -> ssl.SSLContext:
     if mqtt.key_file and not mqtt.cert_file:
         msg = f"mqtt.key_file = {mqtt.key_file!r} needs mqtt.cert_file, the certificate that belongs to the key"
         raise ConfigError(msg)
@@ -121,6 +154,8 @@ def _tls_context(mqtt: MqttConfig) -> ssl.SSLContext:
         msg = f"mqtt.ca_file = {mqtt.ca_file!r} holds no certificate: it must be a PEM file of CA certificates"
         raise ConfigError(msg) from None
     context.sslsocket_class = _AlertReadingSocket
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
     if mqtt.cert_file:
         try:
             # An empty password: without one OpenSSL would prompt for it on the terminal.

@@ -38,8 +38,8 @@ board."""
 class MqttSink:
     """Publishes to the broker that `mqtt` describes, as `device`. Thread-safe.
 
-    The client id is made of the device id alone, without a random part: when a device comes back after a power cut,
-    the broker drops the dead connection at once and publishes its will before the new `online`. With a new id each
+    Unless configured, the client id is made of the device id alone, without a random part: when a device comes back
+    after a power cut, the broker drops the dead connection at once and publishes its will before the new `online`. With a new id each
     time the will would be published when the keepalive of the dead connection ends, and would mark a running sensor as
     offline for good.
 
@@ -62,7 +62,7 @@ class MqttSink:
         timing = timing or Timing()
         topics = Topics(mqtt.base_topic, device)
         will = OutgoingMessage(topics.status, OFFLINE.encode(), 1, retain=True)
-        settings = replace(broker_settings(mqtt), connect_seconds=timing.connect_seconds)
+        brokers = [replace(each, connect_seconds=timing.connect_seconds) for each in broker_settings(mqtt)]
         self._start_seconds = timing.connect_seconds + _START_MARGIN_SECONDS
         clock = timing.clock
         self._outbox = Outbox(mqtt, published, clock)
@@ -75,7 +75,7 @@ class MqttSink:
         )
         self._kept_reported = False
         self._publisher = Publisher(
-            Connector(settings, f"emotion-edge-{device}", will, largest_bytes=_LARGEST_BYTES),
+            Connector(brokers, mqtt.client_id or f"emotion-edge-{device}", will, largest_bytes=_LARGEST_BYTES),
             SensorOutput(topics, self._outbox, self._retained),
             handlers,
             reconnect_backoff(mqtt.reconnect_max_seconds, first_seconds=timing.first_wait_seconds),
@@ -98,10 +98,10 @@ class MqttSink:
     def start(self) -> None:
         """Take over the events that wait on disk and connect; wait some seconds for the outcome.
 
-        A broker that is not there yet is tried again later. Raises ConfigError where another sensor uses the same
-        outbox. Raises BrokerError for what another attempt would not change, as long as the broker has never accepted
-        this sensor: unknown host, refused credentials, an untrusted certificate. Where that shows only later, it
-        becomes the `failure`.
+        A broker that is not there yet is tried again later; meanwhile events go to the outbox. Raises ConfigError
+        where another sensor uses the same outbox. Raises BrokerError for what another attempt would not change
+        (`edge.mqtt.failures`), as long as no broker has ever accepted this sensor: unknown host, refused credentials,
+        an unknown authority. Where that shows only later, it becomes the `failure`.
         """
         if self._writer is not None:
             self._writer.start()

@@ -24,6 +24,7 @@ from edge.commands.bench.report import Conditions, Report, Run, read_report, wri
 from edge.commands.bench.table import format_report
 from edge.commands.bench.variants import NetworkOnlyVariant, PipelineVariant, PlainLoopVariant, Variant
 from edge.commands.common import BENCH_FRAMES
+from edge.config.credentials import shown_broker_url
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.config.state_dir import MEMORY
@@ -179,11 +180,17 @@ def _measure_variants(
 
 def _bench_mqtt(mqtt: MqttConfig) -> MqttConfig:
     """Return settings with a base topic of their own, where no subscriber takes this for a sensor, and no file."""
-    return structs.replace(mqtt, base_topic=f"{mqtt.base_topic}-bench", outbox_directory=MEMORY)
+    # Nor does it take the client id of a sensor that runs beside it: the broker would end that connection.
+    client_id = mqtt.client_id and f"{mqtt.client_id}-bench-{secrets.token_hex(4)}"
+    return structs.replace(mqtt, base_topic=f"{mqtt.base_topic}-bench", outbox_directory=MEMORY, client_id=client_id)
 
 
 def _describe_destination(mqtt: MqttConfig) -> str:
-    return f"{mqtt.url}, topics below {_bench_mqtt(mqtt).base_topic}/" if mqtt.url else f"{os.devnull} as JSON Lines"
+    return (
+        f"{shown_broker_url(mqtt.url)}, topics below {_bench_mqtt(mqtt).base_topic}/"
+        if mqtt.url
+        else f"{os.devnull} as JSON Lines"
+    )
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 import time
 
 from edge.commands.doctor.checks import Check, Checks
+from edge.config.credentials import shown_broker_url
 from edge.errors import BrokerError
 from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.outbox.inspect import describe_outbox
-from edge.mqtt.settings import broker_settings
+from edge.mqtt.settings import BrokerSettings, broker_settings, command_client_id
 from edge.preview.factory import try_preview
 from edge.system import board
 
@@ -24,15 +25,28 @@ class DeliveryChecks(Checks):
         mqtt = self.config.mqtt
         if not mqtt.url:
             return "none configured: events go to standard output as JSON Lines (set mqtt.url to use a broker)"
-        connector = Connector(broker_settings(mqtt), f"emotion-edge-doctor-{time.time_ns() % 1_000_000}")
+        accepting, failures = [], []
+        urls = [mqtt.url, *mqtt.fallback_urls]
+        for url, settings in zip(urls, broker_settings(mqtt), strict=True):
+            try:
+                accepting.append(self._try_broker(shown_broker_url(url), settings))
+            except ConnectFailedError as error:
+                failures.append(f"{error}{'' if error.permanent else ' (`run` waits for it)'}")
+        if not accepting:
+            raise BrokerError("; ".join(failures))
+        for failure in failures:
+            self.warn(failure)
+        return "; ".join(accepting)
+
+    def _try_broker(self, url: str, settings: BrokerSettings) -> str:
+        """Connect to one broker; return a sentence about it. Raises ConnectFailedError."""
+        if settings.password is not None and settings.tls is None and len(self.config.mqtt.fallback_urls) > 0:
+            self.warn(f"the password is sent to {url} without encryption: mqtts:// or wss:// would encrypt it")
         began = time.perf_counter()
-        try:
-            with connector.connect() as connection:
-                protocol = connection.protocol.value
-                connection.close()
-        except ConnectFailedError as error:
-            raise BrokerError(str(error)) from error
-        return f"{mqtt.url} accepts the connection with {protocol} in {1000 * (time.perf_counter() - began):.0f} ms"
+        with Connector([settings], command_client_id(self.config.mqtt, "doctor")).connect() as connection:
+            protocol = connection.protocol.value
+            connection.close()
+        return f"{url} accepts the connection with {protocol} in {1000 * (time.perf_counter() - began):.0f} ms"
 
     def _outbox(self) -> str:
         return describe_outbox(self.config.mqtt, board.device_id(self.config.device.id))
