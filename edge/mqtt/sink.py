@@ -39,9 +39,9 @@ class MqttSink:
     """Publishes to the broker that `mqtt` describes, as `device`. Thread-safe.
 
     Unless configured, the client id is made of the device id alone, without a random part: when a device comes back
-    after a power cut, the broker drops the dead connection at once and publishes its will before the new `online`. With a new id each
-    time the will would be published when the keepalive of the dead connection ends, and would mark a running sensor as
-    offline for good.
+    after a power cut, the broker drops the dead connection at once and publishes its will before the new `online`. With
+    a new id each time the will would be published when the keepalive of the dead connection ends, and would mark a
+    running sensor as offline for good.
 
     An event is accepted once the broker has acknowledged it or the disk holds it. `event` waits for neither: with a
     connection the acknowledgement comes within milliseconds, without one the writer's thread writes at once.

@@ -29,6 +29,8 @@ GROUPS = st.dictionaries(st.sampled_from(["good", "bad", "other"]), st.lists(st.
 
 def other(value):
     """Return another value. It need not be valid: the loader has checked what is compared here."""
+    if isinstance(value, list):
+        return [*value, "x"]
     return f"{value}x" if isinstance(value, str) else 0.5 if value is None else value + 1
 
 

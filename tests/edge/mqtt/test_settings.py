@@ -11,7 +11,7 @@ from support.mqtt import Certificates
 
 def test_password_stays_out_of_repr() -> None:
     environ = {PASSWORD_VARIABLE: "secret"}
-    found = broker_settings(MqttConfig(url="mqtt://h", username="joe"), environ)
+    (found,) = broker_settings(MqttConfig(url="mqtt://h", username="joe"), environ)
     assert found.password == environ[PASSWORD_VARIABLE]
     assert "secret" not in repr(found)
 
