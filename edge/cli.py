@@ -1,5 +1,6 @@
 """The command line `emotion-edge`: runs the chosen subcommand and turns errors into exit codes."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -9,6 +10,7 @@ from edge.commands.arguments import parser
 from edge.commands.common import load_config
 from edge.errors import EXIT_INTERRUPTED, EdgeError
 from edge.logs import setup as log_setup
+from edge.logs.native import relay_native_stderr
 from edge.system.files import discard_stream
 
 _MODULES: Final = {
@@ -27,6 +29,11 @@ interpreter are slow to load on a small device."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code. Errors are one sentence on standard error."""
     arguments = parser().parse_args(argv)
+    with relay_native_stderr():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     log_setup.set_up(arguments.log_level.upper())
     try:
         config = load_config(arguments)

@@ -34,6 +34,10 @@ class SourceError(EdgeError):
     """A source that cannot be opened or read, and for which another attempt would not help."""
 
 
+class SourceIncompleteError(SourceError):
+    """A finite source that has ended, and of which some parts could not be read. The others were delivered."""
+
+
 class SourceLostError(EdgeError):
     """A live source that stalled or disappeared. Opening it again may help."""
 

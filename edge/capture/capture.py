@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from edge.capture.reconnect import CaptureSession, ReconnectPolicy, SharedState, Supervisor
 from edge.capture.source import Source
-from edge.errors import SourceError, SourceLostError
+from edge.errors import SourceError, SourceIncompleteError, SourceLostError
 from edge.pacing import Backoff
 from edge.types import Frame, SourceState
 
@@ -32,7 +32,8 @@ class Capture:
 
     Other threads may read `state` ("stalled" and "lost" last until the next opening gives a frame); `error`, one
     sentence on what is wrong with the source now, or None; `reopened`, how often a live source was reopened after an
-    outage; `captured`, frames read so far; and `dropped`, those of them that a newer frame replaced in the slot.
+    outage; `incomplete`, one sentence on what a finite source that ended could not read, or None; `captured`, frames
+    read so far; and `dropped`, those of them that a newer frame replaced in the slot.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Capture:
         self.reopened = 0
         self.captured = 0
         self.dropped = 0
+        self.incomplete: str | None = None
         self._first_frame_at = 0.0
         self._last_seconds = 0.0
 
@@ -202,6 +204,8 @@ class Capture:
             finally:
                 source.close()
             reason = f"The source {source.uri} ended"
+        except SourceIncompleteError as error:
+            self.incomplete = reason = str(error)
         except (SourceError, SourceLostError) as error:
             if not self._live:
                 raise

@@ -4,12 +4,12 @@ import glob
 import re
 from pathlib import Path
 
-import cv2
-
 from edge.capture.backends.images import IMAGE_SUFFIXES, ImagesSource, images_in, natural_key
 from edge.capture.backends.picamera import PicameraSource
 from edge.capture.backends.v4l2 import V4l2Source
 from edge.capture.backends.video import NetworkSource, VideoFileSource
+from edge.capture.pictures.foreign import FOREIGN_SUFFIXES, is_foreign_still
+from edge.capture.pictures.header import is_picture
 from edge.capture.scripted.script import parse_script
 from edge.capture.scripted.source import ScriptedSource
 from edge.capture.source import Source, SourceOptions
@@ -18,6 +18,7 @@ from edge.redact import redacted
 from edge.types import Frame
 
 _KINDS = "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, scripted:"
+_SNIFF_BYTES = 512  # the brands of HEIF are in the first 256
 _NETWORK_SCHEMES = {"rtsp", "rtsps", "http", "https"}
 
 
@@ -74,9 +75,25 @@ def _file_source(uri: str, options: SourceOptions) -> Source:
 
 
 def _is_image(path: Path) -> bool:
-    """Return whether a file is an image: by its suffix, and without a suffix by its first bytes."""
+    """Return whether a file is an image: by its suffix, and otherwise by its first bytes.
+
+    HEIC and AVIF count as images under any name, because FFmpeg would play them as videos, and in part. An animated
+    GIF is a video for FFmpeg, so that its suffix counts only in a folder.
+    """
     suffix = path.suffix.lower()
-    return suffix in IMAGE_SUFFIXES or (not suffix and path.is_file() and cv2.haveImageReader(str(path)))
+    if suffix in IMAGE_SUFFIXES and suffix not in FOREIGN_SUFFIXES:
+        return True
+    beginning = _beginning(path)
+    return is_foreign_still(beginning) or (not suffix and is_picture(beginning))
+
+
+def _beginning(path: Path) -> bytes:
+    """Return the first bytes of a regular file; none where it cannot be read, which is reported when it is opened."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_SNIFF_BYTES) if path.is_file() else b""
+    except OSError:
+        return b""
 
 
 def _expand_list(uri: str) -> list[Path]:

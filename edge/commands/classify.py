@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.capture.open import read_first_frame
+from edge.capture.backends.images import read_picture
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.errors import ConfigError, SourceError
+from edge.logs.setup import print_error
 from edge.messages.payload_builder import PayloadBuilder
 from edge.types import Frame, TrackedFace
 from edge.vision.classification.classifier import Classifier
@@ -27,26 +28,33 @@ _DARK_GREY: Final = (20, 20, 20)
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
-    """Classify the faces of the images; returns the exit code."""
-    classify(config, arguments.images, as_json=arguments.json, annotate=arguments.annotate, stream=sys.stdout)
-    return 0
+    """Classify the faces of the images; returns the exit code: 1 where an image cannot be read, after all others."""
+    unreadable = classify(
+        config, arguments.images, as_json=arguments.json, annotate=arguments.annotate, stream=sys.stdout
+    )
+    return 1 if unreadable else 0
 
 
-def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate: Path | None, stream: TextIO) -> None:
-    """Print the faces of each image. `annotate`: file for the image with boxes and labels, for one image only.
+def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate: Path | None, stream: TextIO) -> int:
+    """Print the faces of each image; return how many images could not be read, each named on standard error.
 
-    Raises EdgeError for a file that is no image, and where `annotate` cannot be written.
+    `annotate`: file for the image with boxes and labels, for one image only. Raises EdgeError where it cannot be
+    written, or the model or the cascade cannot be used.
     """
     if annotate is not None and len(images) > 1:
         raise ConfigError(f"--annotate {annotate} takes one image, but {len(images)} were given")
     classifier = Classifier.from_config(config.model)
     payloads = PayloadBuilder("", classifier.labels, config.labels)
     detector = Detector(config.detector)
+    unreadable = 0
     for path in images:
-        if path.is_dir():
-            raise SourceError(f"{path} is a folder: name the images in it, as in {path}/*.jpg")
-        # The absolute path, because a file named 0 would be taken for camera 0.
-        frame = read_first_frame(str(path.absolute()), SourceOptions(config.source, colour=True))
+        try:
+            frame = _read(path, config)
+        except SourceError as error:
+            unreadable += 1
+            stream.flush()  # so that the lines of both streams come in the order of the images
+            print_error(str(error))
+            continue
         faces = classify_faces(frame, detector.detect(frame.luma), classifier, config)
         if as_json:
             state: dict[str, Any] = msgspec.to_builtins(payloads.state(faces, frame, frame.captured_unix))
@@ -55,6 +63,13 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
             stream.write(_table(path, faces, classifier.labels))
         if annotate is not None:
             _write(annotate, annotated(frame, faces))
+    return unreadable
+
+
+def _read(path: Path, config: Config) -> Frame:
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder: name the images in it, as in {path}/*.jpg")
+    return read_picture(path.absolute(), SourceOptions(config.source, colour=True))
 
 
 def _table(path: Path, faces: Sequence[TrackedFace], labels: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """Loads the configuration from a TOML file, environment variables and flags."""
 
+import codecs
 import difflib
 import math
 import os
@@ -66,12 +67,16 @@ def load(
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(_decoded(path.read_bytes(), path))
     except FileNotFoundError:
         msg = f"configuration file {path} does not exist"
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         msg = f"configuration file {path} cannot be read: {error}"
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        found = error.object[error.start]
+        msg = f"configuration file {path} is not UTF-8: byte 0x{found:02x} in line {line} is of another encoding; "
+        msg += "save it as UTF-8"
     except tomllib.TOMLDecodeError as error:
         msg = f"configuration file {path} is not valid TOML: {error}"
     except RecursionError:
@@ -79,6 +84,17 @@ def _parse(path: Path) -> dict[str, Any]:
     except ValueError as error:  # a number of thousands of digits
         msg = f"configuration file {path} holds something that cannot be read: {error}"
     raise ConfigError(msg)
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    """Decode a file, with or without the byte order mark that editors on Windows write before UTF-8.
+
+    Raises ConfigError for UTF-16 and UTF-32, which the same editors call "Unicode", and UnicodeDecodeError.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)) or b"\0" in data:
+        msg = f"configuration file {path} is not UTF-8 but UTF-16 or UTF-32, or is no text at all: save it as UTF-8"
+        raise ConfigError(msg)
+    return data.decode("utf-8-sig")
 
 
 def _flat(raw: dict[str, Any], origin: str) -> Iterator[tuple[str, str, Any]]:

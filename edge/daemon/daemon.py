@@ -167,6 +167,9 @@ class Daemon:
         if not safe and not status.ended:
             log.error("%d event(s) were not acknowledged by the broker and are lost", status.outbox_depth)
             return 1
+        if self._capture.incomplete is not None:
+            log.error("%s", self._capture.incomplete)
+            return 1
         return 0
 
     def _wait_for_delivery(self, limit_seconds: float | None) -> None:

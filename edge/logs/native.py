@@ -99,8 +99,8 @@ def relay_native_stderr(take_line: Callable[[str], None] | None = None) -> Itera
     """Hand each line that compiled libraries write to file descriptor 2 in this context to `take_line`.
 
     By default they are logged. A thread reads them from a pipe. Python's own `sys.stderr` keeps its place, whatever
-    thread writes to it. When the process is killed, lines that were not read yet are lost; the stacks that `faulthandler`
-    writes are not, because it uses `sys.stderr`. No effect without a standard error.
+    thread writes to it. When the process dies of a signal, lines that were not read yet are lost; the stacks that
+    `faulthandler` writes are not, because it uses `sys.stderr`. No effect without a standard error.
     """
     try:
         saved = os.dup(_STDERR)

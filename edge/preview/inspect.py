@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.capture.geometry import picture_geometry, upright
+from edge.capture.pictures.decode import decode_picture
+from edge.capture.pictures.header import NotAnImage, read_image_header
 from edge.capture.source import SourceOptions, frame_from_bgr
 from edge.config.schema import Config
 from edge.logs.native import silence_opencv
 from edge.messages.payload_builder import PayloadBuilder, box_share
 from edge.preview.framing import pack
-from edge.preview.image_header import NotAnImage, read_image_header
 from edge.types import Detection, Frame
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
@@ -25,11 +25,10 @@ detector searches at 480 pixels by default, and the network takes about 112 of a
 _ANSWER_PX: Final = 1280
 """Longer side of the picture in the answer, pixels."""
 _JPEG_QUALITY: Final = 85
-_REDUCED_FLAGS: Final = (
-    (8, cv2.IMREAD_REDUCED_GRAYSCALE_8, cv2.IMREAD_REDUCED_COLOR_8),
-    (4, cv2.IMREAD_REDUCED_GRAYSCALE_4, cv2.IMREAD_REDUCED_COLOR_4),
-    (2, cv2.IMREAD_REDUCED_GRAYSCALE_2, cv2.IMREAD_REDUCED_COLOR_2),
-)
+_REDUCTIONS: Final = (8, 4, 2)
+"""By how much OpenCV can reduce a picture while it decodes it."""
+_ACCEPTED: Final = ("JPEG", "PNG", "WebP")
+"""Formats of uploads. The page makes a JPEG of what else its browser can read."""
 
 
 class PictureRefusedError(Exception):
@@ -82,6 +81,8 @@ class StillInspector:
     def _decode(self, data: bytes) -> Frame:
         try:
             header = read_image_header(data)
+            if header.format not in _ACCEPTED:
+                raise NotAnImage(f"this is {header.format}, which is not accepted here")  # noqa: TRY301
         except NotAnImage as error:
             raise PictureRefusedError(415, f"Not read: {error}. Choose a JPEG, PNG or WebP.") from None
         limit = self._config.preview.max_picture_megapixels
@@ -96,21 +97,13 @@ class StillInspector:
                 422, f"Not read: this {header.format} is cut off: its end is missing. Send it again."
             )
         colour = self._classifier.wants_colour
-        flags = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
-        for factor, grey, in_colour in _REDUCED_FLAGS:
-            if max(header.width, header.height) >= factor * _DECODED_PX:
-                flags = in_colour if colour else grey
-                break
+        longer = max(header.width, header.height)
+        reduction = next((each for each in _REDUCTIONS if longer >= each * _DECODED_PX), 1)
         try:
-            picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-        except cv2.error:
-            picture = None
-        if picture is None:
-            raise PictureRefusedError(
-                422, f"Not read: this {header.format} is damaged and cannot be decoded. Choose another picture."
-            )
-        image = upright(np.asarray(picture, dtype=np.uint8), picture_geometry(data))
-        return frame_from_bgr(0, 0.0, image, SourceOptions(colour=colour))
+            picture = decode_picture(data, header, colour=colour, reduction=reduction)
+        except NotAnImage as error:
+            raise PictureRefusedError(422, f"Not read: {error}. Choose another picture.") from None
+        return frame_from_bgr(0, 0.0, picture.image, SourceOptions(colour=colour))
 
     def _sentence(self, classified: int, detections: list[Detection]) -> str:
         verified = sum(one.verified is not False for one in detections)

@@ -10,6 +10,7 @@ from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.loader import load
 from edge.config.schema import Config
+from support import odd_pictures
 from support.program import run
 
 
@@ -122,3 +123,58 @@ def test_doctor_continues_after_a_failed_check(make_broker):
     failed = {line.split()[1] for line in result.stdout.splitlines() if line.startswith("FAIL")}
     assert failed == {"model", "source", "broker"}
     assert "Traceback" not in result.stderr
+
+
+def test_classify_goes_on_after_bad_images_and_names_each(photo, tmp_path):
+    """Of three bad files each has one line; what libpng writes about the damaged colour profile is not shown."""
+    profile = tmp_path / "profile.png"
+    profile.write_bytes(odd_pictures.READABLE_WITH_WARNINGS)
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(photo.read_bytes()[:20_000])
+    heic = tmp_path / "phone.heic"
+    heic.write_bytes(b"\0\0\0\x18ftypheic" + bytes(90))
+    folder = tmp_path / "folder.png"
+    folder.mkdir()
+    result = run("classify", cut, photo, heic, folder, profile, tmp_path / "none.png", photo, "--json")
+    assert result.returncode == 1
+    shown = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(one["image"], len(one["faces"])) for one in shown] == [(str(photo), 1), (str(profile), 0), (str(photo), 1)]
+    lines = result.stderr.splitlines()
+    assert len(lines) == 4, result.stderr
+    reasons = {cut: "cut off", heic: "HEIC", folder: "is a folder", tmp_path / "none.png": "No such file"}
+    for line, (path, reason) in zip(lines, reasons.items(), strict=True):
+        assert line.startswith("emotion-edge: ")
+        assert str(path) in line
+        assert reason in line
+
+
+def test_classify_of_one_bad_image_draws_nothing(tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n")
+    result = run("classify", bad, "--annotate", tmp_path / "out.png")
+    assert result.returncode == 1
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_run_shows_the_good_images_of_a_folder_and_fails_at_its_end(photo, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"{number}.png").write_bytes(photo.read_bytes())
+    (folder / "2.png").write_bytes(photo.read_bytes()[:20_000])
+    (folder / "3.png").write_bytes(odd_pictures.READABLE_WITH_WARNINGS)
+    settings = {"EMOTION_EDGE_SOURCE_FPS": "10"}
+    result = run("run", "--source", folder, "--fast", **settings)
+    assert result.returncode == 1
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    kinds = [event["type"] for event in events if "type" in event]
+    assert kinds[0] == "face_appeared"
+    assert kinds[-1] == "face_left"
+    assert all(line[:2] in ("I ", "W ", "E ") for line in result.stderr.splitlines()), result.stderr
+    warnings = [line for line in result.stderr.splitlines() if not line.startswith("I ")]
+    assert len(warnings) == 2, result.stderr
+    assert "2.png" in warnings[0]
+    assert "1 of 6 images could not be read" in warnings[1]
+    doctor = run("doctor", "--source", folder)
+    assert doctor.returncode == 0
+    assert doctor.stderr == ""

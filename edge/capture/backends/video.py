@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.capture.backends.sound import COVER_FPS, holds_one_picture, is_sound
 from edge.capture.source import LiveClock, SourceOptions, frame_from_bgr
 from edge.errors import SourceError, SourceLostError
 from edge.logs.native import silence_opencv
@@ -17,6 +18,7 @@ _FALLBACK_FPS = 25.0
 """Rate of a file that states none, or one above `_MAX_CREDIBLE_FPS` (a raw stream): FFmpeg's own assumption."""
 _MAX_CREDIBLE_FPS = 1000.0
 _SNIFF_BYTES = 4096
+_SOUND = "{} is a sound file, not a video; a cover in it does not count"
 _TEXT_VIDEO_MAGIC = b"YUV4MPEG2"  # the one video format that begins with text
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b")
 
@@ -85,6 +87,8 @@ class VideoFileSource:
         if looks_like_text(beginning):
             message = f"{self._path} is a text file, not a video"
             raise SourceError(message)
+        if is_sound(beginning):
+            raise SourceError(_SOUND.format(self._path))
         # An absolute path, because FFmpeg takes "clip:1.mp4" for a protocol.
         capture = cv2.VideoCapture(str(self._path.absolute()), cv2.CAP_FFMPEG)
         first = _decode_next(capture)
@@ -95,6 +99,9 @@ class VideoFileSource:
             message = f"{self._path} {what}: it must be a file that FFmpeg can play"
             raise SourceError(message)
         fps = capture.get(cv2.CAP_PROP_FPS)
+        if fps >= COVER_FPS and holds_one_picture(self._path):
+            capture.release()
+            raise SourceError(_SOUND.format(self._path))
         if math.isfinite(fps) and 0 < fps <= _MAX_CREDIBLE_FPS:
             self._timeline = Timeline(1 / fps)
         self._capture, self._first = capture, first

@@ -25,9 +25,6 @@ _COLOUR_DIMENSIONS: Final = 3
 _ALPHA_CHANNELS: Final = 4
 _DAMAGE: Final = ("corrupt", "premature")
 """Words with which libjpeg reports damage inside a picture, which it then fills with grey or noise (jerror.h)."""
-_HARMLESS: Final = "extraneous bytes before marker 0xd9"
-"""libjpeg's report of filler before the end of a picture, which many cameras write: nothing of the picture is lost."""
-
 _REDUCED: Final = {
     1: (cv2.IMREAD_GRAYSCALE, cv2.IMREAD_COLOR),
     2: (cv2.IMREAD_REDUCED_GRAYSCALE_2, cv2.IMREAD_REDUCED_COLOR_2),
@@ -86,7 +83,9 @@ def decode_picture(data: bytes, header: ImageHeader, *, colour: bool, reduction:
     if image is None:
         raise NotAnImage(f"this {header.format} is damaged and cannot be decoded")
     if image.dtype not in (np.uint8, np.uint16):
-        raise NotAnImage(f"this {header.format} holds {image.dtype} samples, which are not supported: convert it to 8 bits")
+        raise NotAnImage(
+            f"this {header.format} holds {image.dtype} samples, which are not supported: convert it to 8 bits"
+        )
     result = upright(_converted(image, header, colour=colour), picture_geometry(data))
     return DecodedPicture(np.ascontiguousarray(result), _damage_in(lines))
 
@@ -135,6 +134,6 @@ def _on_background(image: NDArray[np.uint8], alpha: NDArray[np.float32], *, mult
 def _damage_in(lines: list[str]) -> str:
     """Return the first line in which libjpeg reports damage, else an empty text."""
     for line in lines:
-        if _HARMLESS not in line and any(word in line.casefold() for word in _DAMAGE):
+        if any(word in line.casefold() for word in _DAMAGE):
             return line.strip()
     return ""

@@ -5,8 +5,9 @@ So no picture is decoded that is too large or cut off, and what versions of Open
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from edge.capture.pictures.foreign import name_foreign
 from edge.capture.pictures.plain_formats import PlainHeader, read_bmp, read_pnm, read_tiff
@@ -59,19 +60,15 @@ def read_image_header(data: bytes) -> ImageHeader:
     """
     if not data:
         raise NotAnImage("the file is empty")
-    if data.startswith(b"\xff\xd8\xff"):
-        return _jpeg(data)
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _png(data)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _webp(data)
-    if data[:4] in (b"II*\0", b"MM\0*"):
-        return _plain("TIFF", read_tiff(data))
-    if data[:2] == b"BM":
-        return _plain("BMP", read_bmp(data))
-    if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace():
-        return _plain("PNM", read_pnm(data))
-    raise NotAnImage(f"this is {name_foreign(data) or 'not a picture'}")
+    read = next((read for begins, read in _READERS if begins(data)), None)
+    if read is None:
+        raise NotAnImage(f"this is {name_foreign(data) or 'not a picture'}")
+    return read(data)
+
+
+def is_picture(beginning: bytes) -> bool:
+    """Return whether a file begins as a supported picture does."""
+    return any(begins(beginning) for begins, _ in _READERS)
 
 
 def _plain(image_format: ImageFormat, header: PlainHeader | str) -> ImageHeader:
@@ -83,8 +80,8 @@ def _plain(image_format: ImageFormat, header: PlainHeader | str) -> ImageHeader:
 
 def _jpeg(data: bytes) -> ImageHeader:
     at = 2
-    size: tuple[int, int] | None = None
-    components, adobe = 0, False
+    frame: _JpegFrame | None = None
+    adobe = False
     while True:
         if data[at : at + 1] != b"\xff":
             raise NotAnImage("the header of this JPEG is damaged")
@@ -97,23 +94,36 @@ def _jpeg(data: bytes) -> ImageHeader:
         if marker in _JPEG_STANDALONE:
             continue
         length = struct.unpack_from(">H", data, at)[0]
-        if marker == _SOS and size is not None:
-            if components == _CMYK_COMPONENTS and not adobe:
+        if marker == _SOS and frame is not None:
+            if frame.components == _CMYK_COMPONENTS and not adobe:
                 # Without Adobe's mark nothing says whether 0 or 255 is full ink, and OpenCV takes one for granted.
                 raise NotAnImage("this JPEG holds four inks (CMYK) for printing: convert it to RGB")
             # In entropy-coded data 0xff is followed by 0x00 unless it begins a marker, so this is the end.
-            return ImageHeader("JPEG", *size, complete=data.find(b"\xff\xd9", at + length) >= 0)
-        if marker in (_EOI, _SOS) or length < 2:  # noqa: PLR2004 - the length field counts itself
+            complete = data.find(b"\xff\xd9", at + length) >= 0
+            return ImageHeader("JPEG", *_checked_size("JPEG", frame.width, frame.height), complete)
+        repeated = marker in _JPEG_FRAME_STARTS and frame is not None
+        if marker in (_EOI, _SOS) or repeated or length < 2:  # noqa: PLR2004 - the length field counts itself
             raise NotAnImage("the header of this JPEG is damaged")
         if marker in _JPEG_FRAME_STARTS:
-            if size is not None or at + 8 > len(data):
-                raise NotAnImage("the header of this JPEG is damaged")
-            bits, height, width, components = struct.unpack_from(">BHHB", data, at + 2)
-            if bits != 8:  # noqa: PLR2004 - what OpenCV's decoder is built for
-                raise NotAnImage(f"this JPEG has {bits} bits a sample, which is not supported: convert it to 8")
-            size = _checked_size("JPEG", width, height)
+            frame = _jpeg_frame(data, at)
         adobe = adobe or (marker == _APP14 and data[at + 2 : at + 7] == b"Adobe")
         at += length
+
+
+class _JpegFrame(NamedTuple):
+    width: int
+    height: int
+    components: int
+
+
+def _jpeg_frame(data: bytes, at: int) -> _JpegFrame:
+    """Read the frame header whose length field is at `at` (ITU T.81, B.2.2)."""
+    if at + 8 > len(data):
+        raise NotAnImage("the header of this JPEG is damaged")
+    bits, height, width, components = struct.unpack_from(">BHHB", data, at + 2)
+    if bits != 8:  # noqa: PLR2004 - what OpenCV's decoder is built for
+        raise NotAnImage(f"this JPEG has {bits} bits a sample, which is not supported: convert it to 8")
+    return _JpegFrame(width, height, components)
 
 
 def _png(data: bytes) -> ImageHeader:
@@ -163,3 +173,17 @@ def _checked_size(image_format: ImageFormat, width: int, height: int) -> tuple[i
     if width < 1 or height < 1:
         raise NotAnImage(f"this {image_format} is {width} by {height} pixels")
     return width, height
+
+
+_READERS: Final[tuple[tuple[Callable[[bytes], bool], Callable[[bytes], ImageHeader]], ...]] = (
+    (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
+    (lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"), _png),
+    (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", _webp),
+    (lambda data: data.startswith((b"II*\0", b"MM\0*")), lambda data: _plain("TIFF", read_tiff(data))),
+    (lambda data: data.startswith(b"BM"), lambda data: _plain("BMP", read_bmp(data))),
+    (
+        lambda data: data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace(),
+        lambda data: _plain("PNM", read_pnm(data)),
+    ),
+)
+"""How each supported format begins, and what reads its header."""

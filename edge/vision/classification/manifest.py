@@ -3,6 +3,7 @@
 The manifest holds what `edge` must know and the tensors do not contain. `emotion-convert export` writes both files.
 """
 
+import codecs
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -128,7 +129,7 @@ def load_manifest(tflite_path: Path) -> Manifest:
     path = manifest_path(tflite_path)
     check_model_file(tflite_path)
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(path.read_bytes().removeprefix(codecs.BOM_UTF8), type=Manifest)
     except FileNotFoundError as error:
         msg = f"model {tflite_path} has no manifest: {path} does not exist"
         raise ModelError(msg) from error

@@ -131,3 +131,32 @@ def test_any_tables_load_or_are_refused_in_one_sentence(tmp_path_factory, raw):
         assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
     else:
         assert isinstance(config, Config)
+
+
+TEXT = '[source]\nuri = "0"\n\n[labels]\n"fröhlich" = ["happy"]\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_file_of_any_editor_is_read(tmp_path, encoding, end):
+    path = tmp_path / "c.toml"
+    path.write_bytes(TEXT.replace("\n", end).encode(encoding))
+    config = load(path, environ={})
+    assert config.source.uri == "0"
+    assert list(config.labels) == ["fröhlich"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_other_encodings_are_named(tmp_path, encoding):
+    path = tmp_path / "c.toml"
+    path.write_bytes(TEXT.encode(encoding))
+    with pytest.raises(ConfigError, match=r"c\.toml is not UTF-8 but UTF-16 or UTF-32.*save it as UTF-8"):
+        load(path, environ={})
+
+
+def test_single_byte_encoding_is_one_sentence(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_bytes(TEXT.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"c\.toml is not UTF-8: byte 0xf6 in line 5.*save it as UTF-8") as caught:
+        load(path, environ={})
+    assert "\n" not in str(caught.value)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.preview.image_header import NotAnImage, read_image_header
+from edge.capture.pictures.header import NotAnImage, read_image_header
 from support.preview import encoded
 
 RAMP = np.arange(31 * 47, dtype=np.uint8).reshape(31, 47)
@@ -59,7 +59,7 @@ def test_end_of_an_embedded_thumbnail_is_not_the_end_of_the_picture():
     [
         (b"", "empty"),
         (b"hello, I am a text", "not a picture"),
-        (b"GIF89a" + bytes(40), "not a picture"),
+        (b"GIF89a" + bytes(40), "GIF"),
         (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
         (b"\xff\xd8\xff\xe0\x00", "cut off"),
         (b"\xff\xd8\xff\xe0\x00\x01" + bytes(40), "damaged"),
