@@ -3,7 +3,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-device fuzz lint bench clean
+.PHONY: help demo test test-device fuzz soak lint bench clean
 
 help:   ## what can be done here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -14,8 +14,11 @@ demo: .venv/.ready   ## run the sensor for some twenty seconds on the bundled sc
 test:   ## lint, types, and the tests with each interpreter
 	@sh scripts/test-all
 
-fuzz: .venv-litert/.ready   ## 10,000 configurations and 10,000 requests (FUZZ_EXAMPLES=n), some ten minutes
-	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} .venv-litert/bin/python -m pytest -q tests/edge/config/test_fuzz_config.py tests/edge/control/test_fuzz_requests.py
+fuzz: .venv-litert/.ready   ## 10,000 of each: configurations, requests, answers of a broker (FUZZ_EXAMPLES=n)
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} .venv-litert/bin/python -m pytest -q $$(find tests -name 'test_fuzz_*.py')
+
+soak: .venv/.ready   ## the sensor under faults at random, then a verdict (MINUTES=n, SEED=n)
+	@sh scripts/soak "$(MINUTES)" "$(SEED)"
 
 # Not part of `test`: it needs root, an hour, and Debian's packages. docs/device-test.md lists what it checks.
 test-device: .venv-litert/.ready   ## the installed service on an emulated device (SUITE=trixie)
