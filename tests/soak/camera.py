@@ -25,14 +25,15 @@ _JOIN_SECONDS: Final = 10.0
 Mode = Literal["ok", "stalled", "garbage", "resized"]
 
 
-def _render(width_px: int) -> list[bytes]:
-    """Return one run of the script as JPEG."""
+def _render() -> dict[str, list[bytes]]:
+    """Return one run of the script as JPEG, in each size."""
     source = ScriptedSource(parse_script(f"scripted:{SCRIPT}?seed=3&fps={FPS}"), SourceOptions())
     source.open()
-    jpegs = []
+    jpegs: dict[str, list[bytes]] = {name: [] for name in _WIDTHS_PX}
     while (frame := source.read()) is not None:
-        small = cv2.resize(frame.luma, (width_px, width_px * 3 // 4), interpolation=cv2.INTER_AREA)
-        jpegs.append(cv2.imencode(".jpg", small)[1].tobytes())
+        for name, width_px in _WIDTHS_PX.items():
+            small = cv2.resize(frame.luma, (width_px, width_px * 3 // 4), interpolation=cv2.INTER_AREA)
+            jpegs[name].append(cv2.imencode(".jpg", small)[1].tobytes())
     return jpegs
 
 
@@ -45,7 +46,7 @@ class Camera:
     def __init__(self, seed: int) -> None:
         self.mode: Mode = "ok"
         self._rng = random.Random(seed)
-        self._jpegs = {name: _render(width) for name, width in _WIDTHS_PX.items()}
+        self._jpegs = _render()
         self._began = time.monotonic()
         self._lock = threading.Lock()
         self._clients: list[socket.socket] = []
