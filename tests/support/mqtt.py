@@ -1,5 +1,6 @@
 """Helpers of the MQTT tests: an independent subscriber, payloads, the outbox on disk, certificates, waiting."""
 
+import contextlib
 import datetime
 import itertools
 import os
@@ -182,6 +183,15 @@ def on_disk(folder: Path, copy: Path) -> list[tuple[str, int]]:
         return [(row.event.boot_id, row.event.seq) for row in store.open()]
     finally:
         store.close()
+
+
+def fill_disk(folder: Path) -> Path:
+    """Fill the disk of `folder` to the last byte; return the file that does."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+        while True:
+            stream.write(b"x" * 4096)
+    return ballast
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from edge.config.credentials import shown_broker_url
 from edge.errors import BrokerError
 from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.outbox.inspect import describe_outbox
+from edge.mqtt.outbox.inspect import describe_outbox, warn_of_little_room
 from edge.mqtt.settings import BrokerSettings, broker_settings, command_client_id
 from edge.preview.factory import try_preview
 from edge.system import board
@@ -49,7 +49,12 @@ class DeliveryChecks(Checks):
         return f"{url} accepts the connection with {protocol} in {1000 * (time.perf_counter() - began):.0f} ms"
 
     def _outbox(self) -> str:
-        return describe_outbox(self.config.mqtt, board.device_id(self.config.device.id))
+        device = board.device_id(self.config.device.id)
+        line = describe_outbox(self.config.mqtt, device)
+        warning = warn_of_little_room(self.config.mqtt, device)
+        if warning is not None:
+            self.warn(warning)
+        return line
 
     def _page(self) -> str:
         return f"can be served at {try_preview(self.config)}"

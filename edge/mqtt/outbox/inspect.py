@@ -1,22 +1,15 @@
 """Describes the outbox for `doctor`, without changing anything: the sensor may be running."""
 
-import fcntl
+import contextlib
 import os
-import shutil
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.state_dir import outbox_file
 from edge.errors import ConfigError
-from edge.mqtt.outbox.store import Store, StoreError
-
-_LOCK_START: Final = 0x40000002
-_LOCK_BYTES: Final = 510
-"""The byte range that SQLite locks in a database file (SHARED_FIRST and SHARED_SIZE in its os.h)."""
-
-_MEGABYTE: Final = 1_000_000
+from edge.mqtt.outbox import room
+from edge.mqtt.outbox.snapshot import UnreadableError, in_use, read_snapshot
 
 
 def describe_outbox(mqtt: MqttConfig, device: str) -> str:
@@ -29,8 +22,14 @@ def describe_outbox(mqtt: MqttConfig, device: str) -> str:
     file = outbox_file(mqtt, device)
     if file is None:
         return 'in memory only (mqtt.outbox_directory = "none"): events that wait are lost when the process ends'
-    # Not Path.exists, which raises where a folder may not be searched.
-    folder = next(path for path in file.parents if os.path.exists(path))  # noqa: PTH110
+    folder = _existing(file)
+    if room.no_more_files(folder):
+        msg = (
+            f"the disk of {folder} has no room for another file (no free inodes), so {file} cannot be written to and "
+            "events that wait would be lost when the process ends: delete files there, or set mqtt.outbox_directory to "
+            "a folder on another disk"
+        )
+        raise ConfigError(msg)
     try:
         tempfile.TemporaryDirectory(prefix="emotion-edge-doctor-", dir=folder).cleanup()
     except OSError as error:
@@ -39,41 +38,57 @@ def describe_outbox(mqtt: MqttConfig, device: str) -> str:
             "process ends: make the folder writable for the user of the sensor, or set mqtt.outbox_directory to another"
         )
         raise ConfigError(msg) from error
-    room = f"{shutil.disk_usage(folder).free / _MEGABYTE:,.0f} MB free"
+    free = room.free_bytes(folder)
+    if free is not None and free < room.LEAST_FREE_BYTES:
+        msg = (
+            f"{file} cannot be written to: {room.megabytes(free)} are free in {folder}, and it needs "
+            f"{room.megabytes(room.LEAST_FREE_BYTES)} before the first event, so events that wait would be lost when "
+            "the process ends: make room, or set mqtt.outbox_directory to a folder on another disk"
+        )
+        raise ConfigError(msg)
+    free_text = "free room unknown" if free is None else f"{room.megabytes(free)} free"
     if not file.exists():
-        return f"events that wait are stored in {file}, which is created at the first start ({room})"
-    return f"{_describe_content(file)} ({room})"
+        return f"events that wait are stored in {file}, which is created at the first start ({free_text})"
+    return f"{_describe_content(file)} ({free_text})"
+
+
+def warn_of_little_room(mqtt: MqttConfig, device: str) -> str | None:
+    """Return a sentence where a full outbox of `device` does not fit on its disk; None where it does."""
+    file = outbox_file(mqtt, device) if mqtt.url else None
+    if file is None:
+        return None
+    folder = _existing(file)
+    free = room.free_bytes(folder)
+    if free is None:
+        return None
+    # What the file takes already is part of what a full outbox takes.
+    with contextlib.suppress(OSError):
+        free += file.stat().st_size
+    needed = room.outbox_bytes(mqtt.outbox_max_events)
+    if free >= needed:
+        return None
+    return (
+        f"{room.megabytes(free)} are free for {file}, but {mqtt.outbox_max_events:,} events (mqtt.outbox_max_events) "
+        f"need {room.megabytes(needed)}: about {room.events_that_fit(free):,} fit, and what waits beyond that is in "
+        "memory only; make room, or lower mqtt.outbox_max_events"
+    )
+
+
+def _existing(file: Path) -> Path:
+    """Return the nearest folder above `file` that exists."""
+    # Not Path.exists, which raises where a folder may not be searched.
+    return next(path for path in file.parents if os.path.exists(path))  # noqa: PTH110
 
 
 def _describe_content(file: Path) -> str:
     try:
-        if _in_use(file):
+        if in_use(file):
             return f"{file} is in use by a running sensor; outbox_depth in its health is the number of events that wait"
-        with tempfile.TemporaryDirectory(prefix="emotion-edge-doctor-") as folder:
-            copy = Path(folder, file.name)
-            # With the write-ahead log that a killed process has left beside it.
-            for suffix in ("", "-wal"):
-                part = file.with_name(file.name + suffix)
-                if part.exists():
-                    shutil.copyfile(part, copy.with_name(part.name))
-            store = Store(copy)
-            try:
-                count = len(store.open())
-            finally:
-                store.close()
-    except (OSError, StoreError) as error:
+        rows = read_snapshot(file)
+    except (OSError, UnreadableError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         msg = f"{file} cannot be read ({reason}): run doctor as the user of the sensor, or with sudo"
         raise ConfigError(msg) from error
-    if store.set_aside:
+    if rows is None:
         return f"{file} is no outbox: the next start renames it and creates a new one"
-    return f"{count} event(s) wait in {file} for the next start"
-
-
-def _in_use(file: Path) -> bool:
-    with file.open("rb") as stream:
-        try:
-            fcntl.lockf(stream, fcntl.LOCK_SH | fcntl.LOCK_NB, _LOCK_BYTES, _LOCK_START)
-        except BlockingIOError:
-            return True
-    return False
+    return f"{len(rows)} event(s) wait in {file} for the next start"

@@ -14,6 +14,7 @@ from edge.config.mqtt_schema import MqttConfig
 from edge.messages.event_time import STEP_SECONDS
 from edge.messages.payloads import EventPayload
 from edge.mqtt.outbox.queue import DiskWork, EventQueue, StoredRow
+from edge.mqtt.outbox.room import COMMIT_DELETES, COMMIT_EVENTS
 from edge.sinks.base import PublishedCallback
 from edge.system.clock import ClockReading, SystemClock
 
@@ -79,6 +80,12 @@ class Outbox:
         """Events that a full outbox dropped, or that the broker refused."""
         with self._lock:
             return self._queue.dropped
+
+    @property
+    def saved(self) -> int:
+        """Events that are on disk and not acknowledged."""
+        with self._lock:
+            return self._queue.saved
 
     @property
     def unsaved(self) -> int:
@@ -190,16 +197,17 @@ class Outbox:
             self._queue.disk_work_done(work, rows)
             self._saved_reading = reading
             self._age_saved_monotonic = time.monotonic()
-            self._to_delete_since = None
+            if self._queue.rows_to_delete < COMMIT_DELETES:
+                self._to_delete_since = None
 
     def _work_due(self, now: float) -> DiskWork | None:
         at_once = self._finishing or not self._connected
-        write = self._queue.unsaved_until(now if at_once else now - _SAVE_SECONDS)
+        write = self._queue.unsaved_until(now if at_once else now - _SAVE_SECONDS)[:COMMIT_EVENTS]
         if self._queue.rows_to_delete and self._to_delete_since is None:
             self._to_delete_since = now
         waited = self._to_delete_since is not None and now - self._to_delete_since >= _DELETE_SECONDS
         if write or waited or (self._queue.rows_to_delete and self._finishing):
-            return DiskWork(write, self._queue.to_delete())
+            return DiskWork(write, self._queue.to_delete()[:COMMIT_DELETES])
         if self._queue.saved and self._clock_changed():
             return DiskWork()
         if self._queue.saved and now - self._age_saved_monotonic >= _AGE_SAVE_SECONDS:

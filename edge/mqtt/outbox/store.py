@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from edge.messages.event_time import STEP_SECONDS
+from edge.mqtt.outbox import room
 from edge.mqtt.outbox.queue import StoredRow
+from edge.mqtt.outbox.room import LOG_BYTES, LOG_PAGES, PAGE_BYTES
 from edge.mqtt.outbox.stored_event import NotAnEventError, StoredEvent
 from edge.system.clock import ClockReading, machine_boot_id
 
@@ -22,9 +24,6 @@ _VERSION: Final = 1
 _BUSY_SECONDS: Final = 1.0
 _MAX_SET_ASIDE: Final = 9
 """Damaged files that are kept beside the new one; each further one replaces the last of them."""
-
-_WAL_BYTES: Final = 1 << 20
-"""Size to which the write-ahead log is truncated after a checkpoint: it grows with the longest outage."""
 
 _SCHEMA: Final = (
     "BEGIN IMMEDIATE",
@@ -62,6 +61,10 @@ class StoreBusyError(StoreError):
     """Another process has the file open."""
 
 
+class NoRoomError(StoreError):
+    """There is no room for further events; the file is still open, and rows can be deleted."""
+
+
 class _NotAnOutboxError(Exception):
     """The file is damaged, or holds something else than an outbox."""
 
@@ -83,7 +86,7 @@ class Store:
     changes, and the file what the time of day was by that clock, for each start of the machine.
 
     `monotonic`: the clock in seconds. `connect`: opens a database, as `sqlite3.connect` does. `machine_boot`: identity
-    of this start of the machine.
+    of this start of the machine. `free_bytes`: the room on the disk of a folder; None where it is not known.
     """
 
     def __init__(
@@ -92,12 +95,14 @@ class Store:
         monotonic: Callable[[], float] = time.monotonic,
         connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
         machine_boot: str | None = None,
+        free_bytes: Callable[[Path], int | None] = room.free_bytes,
     ) -> None:
         self.file = file
         self.set_aside: list[str] = []
         """A sentence for each file that was set aside."""
         self._monotonic = monotonic
         self._connect = connect
+        self._free_bytes = free_bytes
         self._machine_boot = machine_boot_id() if machine_boot is None else machine_boot
         self._has_additions = False
         self._saved_reading: ClockReading | None = None
@@ -105,6 +110,16 @@ class Store:
         self._inode = 0
         self._run_seconds = 0.0
         self._opened_monotonic = 0.0
+
+    @property
+    def machine_boot(self) -> str:
+        """Identity of this start of the machine."""
+        return self._machine_boot
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file is open."""
+        return self._connection is not None
 
     def open(self) -> list[StoredRow]:
         """Open the file and return its events, oldest first; a file that is no outbox is set aside.
@@ -128,10 +143,14 @@ class Store:
     def write(self, events: Iterable[NewRow], delete: Iterable[int], reading: ClockReading | None = None) -> list[int]:
         """Insert events, delete rows, and keep the clocks of `reading` with them, in one transaction.
 
-        On return the transaction is on the disk (fsync). Returns the numbers of the new rows.
+        On return the transaction is on the disk (fsync). Returns the numbers of the new rows. Events are refused where
+        there is no room for them; a deletion is always tried, because it makes room.
         """
+        events = list(events)
         connection = self._usable_connection()
         try:
+            if events:
+                self._check_room(connection, sum(len(event.json) for event in events))
             connection.execute("BEGIN IMMEDIATE")
             if not self._has_additions:
                 for statement in _ADDITIONS:
@@ -150,6 +169,15 @@ class Store:
             raise StoreError(f"the file cannot be written to ({error})") from error
         return numbers
 
+    def remove(self) -> None:
+        """Remove the file and its log, for a file that cannot be written to and holds no event that is still needed."""
+        self.close()
+        try:
+            for suffix in ("-wal", ""):
+                self.file.with_name(self.file.name + suffix).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"the file cannot be removed ({error.strerror})") from error
+
     def close(self) -> None:
         """Close the file; all that was written is on the disk already."""
         connection, self._connection = self._connection, None
@@ -157,6 +185,21 @@ class Store:
             # Fails where the checkpoint does not fit on a full disk: then the log stays, and is read next time.
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
+
+    def _check_room(self, connection: sqlite3.Connection, new_bytes: int) -> None:
+        """Raise StoreError where the log and the database must grow and there is no room for that."""
+        (unused,) = connection.execute("PRAGMA freelist_count").fetchone()
+        try:
+            log_bytes = self.file.with_name(f"{self.file.name}-wal").stat().st_size
+        except FileNotFoundError:
+            log_bytes = 0
+        # In the pages that are unused there is room also on a full disk, and the log is overwritten from its beginning.
+        if log_bytes >= LOG_PAGES * PAGE_BYTES and unused * PAGE_BYTES >= 4 * PAGE_BYTES + 2 * new_bytes:
+            return
+        free = self._free_bytes(self.file.parent)
+        if free is not None and free < room.LEAST_FREE_BYTES + 2 * new_bytes:
+            msg = f"there is no room on its disk, where {room.megabytes(room.LEAST_FREE_BYTES)} must be free"
+            raise NoRoomError(msg)
 
     def _save_clock(self, connection: sqlite3.Connection, reading: ClockReading | None) -> int | None:
         """Keep what the time of day is by `reading` where that is news; return the number of this machine's start."""
@@ -249,10 +292,16 @@ class Store:
             if code == sqlite3.SQLITE_BUSY:
                 msg = "another process has opened it"
                 raise StoreBusyError(msg) from None
-            raise StoreError(f"the file cannot be opened ({error})") from error
+            raise StoreError(f"the file cannot be opened ({self._reason(str(error))})") from error
         except OSError as error:
             self.close()
-            raise StoreError(f"the file cannot be opened ({error.strerror})") from error
+            raise StoreError(f"the file cannot be opened ({self._reason(error.strerror or str(error))})") from error
+
+    def _reason(self, reason: str) -> str:
+        """Return `reason`, or the one that neither SQLite nor the system names."""
+        return (
+            "its disk has no room for another file: no free inodes" if room.no_more_files(self.file.parent) else reason
+        )
 
     def _check_or_create(self, connection: sqlite3.Connection) -> None:
         """Check that the file is an outbox; create the tables where it is empty."""
@@ -274,7 +323,8 @@ class Store:
         connection.execute("PRAGMA journal_mode = WAL")
         # Not NORMAL, which leaves the last commits in the kernel: a power cut would lose them.
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
 
     def _row(self, columns: Sequence[Any]) -> StoredRow:
         """Return a row of `_ROWS`, or of `_ROWS_WITHOUT_ADDITIONS`."""

@@ -4,6 +4,7 @@ A commit to an SD card takes from milliseconds to seconds. So neither the pipeli
 budget, nor the publisher, which has to keep its connection alive.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -13,13 +14,18 @@ from edge.errors import ConfigError
 from edge.logs.outage import OutageLog, OutageNotice, format_duration
 from edge.mqtt.outbox.outbox import Outbox
 from edge.mqtt.outbox.queue import DiskWork
-from edge.mqtt.outbox.store import NewRow, Store, StoreBusyError, StoreError
+from edge.mqtt.outbox.snapshot import UnreadableError, in_use, read_snapshot
+from edge.mqtt.outbox.store import NewRow, NoRoomError, Store, StoreBusyError, StoreError
 from edge.system.clock import ClockReading, SystemClock
 
 _LOG: Final = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 15.0
 """Wait before a disk that failed is tried again: there may be room by then."""
+
+_LONGEST_WAIT: Final = 8
+"""Most times that wait for a file that cannot be opened or written to: two minutes. A disk that has failed rarely
+comes back, and each attempt reads the whole file."""
 
 _FINISH_SECONDS: Final = 10.0
 """Longest wait for the last commit; systemd gives a service 90 seconds to end."""
@@ -50,6 +56,8 @@ class OutboxWriter:
         self._clock = clock or SystemClock()
         self._retry_seconds = retry_seconds
         self._problem: str | None = None
+        self._failed_openings = 0
+        self._loaded = False  # the events of earlier runs are in the outbox
         self._outage = OutageLog()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
@@ -98,51 +106,104 @@ class OutboxWriter:
         """Work until all is done, or until the disk fails while the outbox finishes."""
         last = False
         while True:
+            wait_seconds = self._retry_seconds
             try:
-                if self._problem is not None:
-                    self._recover()
+                self._recover()
                 self._work()
+            except NoRoomError as error:
+                self._report_failure(error)
             except StoreError as error:
                 self._report_failure(error)
-                if last:
-                    return
-                # Once the outbox finishes, there is one more attempt.
-                last = self._outbox.wait_for_finish(self._retry_seconds)
+                # To open the file means to read all of it.
+                wait_seconds *= min(2**self._failed_openings, _LONGEST_WAIT)
+                self._failed_openings += 1
             else:
                 return
+            if last:
+                return
+            # Once the outbox finishes, there is one more attempt.
+            last = self._outbox.wait_for_finish(wait_seconds)
 
     def _work(self) -> None:
         while (work := self._outbox.disk_work()) is not None:
             try:
                 self._do(work)
+            except NoRoomError:
+                raise
             except StoreError as error:
                 # A file that was removed or damaged can be made anew at once.
                 _LOG.debug("%s: %s", self._store.file, error)
-                self._recover()
+                self._open()
+                self._catch_up()
 
     def _recover(self) -> None:
-        self._open()
-        # Only a commit shows that there is room.
+        """Make the store work again where it has failed."""
+        if self._problem is not None:
+            if not self._store.is_open:
+                self._open()
+            # Only a commit shows that there is room.
+            self._catch_up()
+
+    def _catch_up(self) -> None:
         while (work := self._outbox.disk_work(wait=False)) is not None:
             self._do(work)
         self._problem = None
+        self._failed_openings = 0
         self._report_success()
 
     def _open(self) -> None:
+        self._load()
         try:
-            # What can be read is to be sent, also where nothing can be written.
+            self._store.write((), (), self._clock.read())
+        except StoreError:
+            if self._outbox.saved:
+                raise
+            # No event in the file is needed any more, and without the file there may be room for a new one.
+            self._store.remove()
+            self._load()
+            self._store.write((), (), self._clock.read())
+
+    def _load(self) -> None:
+        try:
             self._outbox.reconcile(self._store.open())
+            self._loaded = True
+        except StoreBusyError:
+            raise
+        except StoreError:
+            # What can be read is to be sent, also where nothing can be written.
+            if not self._loaded:
+                self._load_snapshot()
+            raise
         finally:
             for sentence in self._store.set_aside:
                 _LOG.error("%s", sentence)
             self._store.set_aside.clear()
-        self._store.write((), (), self._clock.read())
+
+    def _load_snapshot(self) -> None:
+        file = self._store.file
+        with contextlib.suppress(OSError, UnreadableError):
+            if not in_use(file):
+                self._outbox.reconcile(read_snapshot(file, self._store.machine_boot) or [])
+                self._loaded = True
 
     def _do(self, work: DiskWork) -> None:
-        reading = self._clock.read()
-        self._outbox.disk_work_done(work, self._write(work, reading), reading)
+        following: DiskWork | None = work
+        while following is not None:
+            work, following = following, None
+            try:
+                self._commit(work)
+            except NoRoomError:
+                if not work.delete:
+                    raise
+                # Deleted rows make room, for this event or for others.
+                self._commit(DiskWork(delete=work.delete))
+                following = self._outbox.disk_work(wait=False)
         if self._problem is None:
             self._report_success()
+
+    def _commit(self, work: DiskWork) -> None:
+        reading = self._clock.read()
+        self._outbox.disk_work_done(work, self._write(work, reading), reading)
 
     def _write(self, work: DiskWork, reading: ClockReading) -> list[int]:
         rows = [entry.row for entry in work.delete if entry.row is not None]

@@ -1,5 +1,6 @@
 """Covers the description of the outbox for `doctor`, which must change nothing."""
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -10,9 +11,9 @@ import pytest
 from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.messages.payloads import encode
-from edge.mqtt.outbox.inspect import describe_outbox
+from edge.mqtt.outbox.inspect import describe_outbox, warn_of_little_room
 from edge.mqtt.outbox.store import NewRow, Store
-from support.mqtt import OUTBOX, event
+from support.mqtt import OUTBOX, event, fill_disk
 
 HOLD = """
 import sys, time
@@ -90,3 +91,43 @@ def test_folder_or_file_that_cannot_be_used_is_an_error_with_what_to_do(tmp_path
     (tmp_path / OUTBOX).mkdir()
     with pytest.raises(ConfigError, match=r"cannot be read \(Is a directory\)"):
         described(tmp_path)
+
+
+def test_full_disk_is_an_error_with_the_figures(small_disk: Path) -> None:
+    fill_disk(small_disk)
+    with pytest.raises(
+        ConfigError, match=r"0\.00 MB are free in .*, and it needs 0\.23 MB before the first event.*make room"
+    ):
+        described(small_disk)
+
+
+def test_disk_without_inodes_is_an_error(small_disk: Path) -> None:
+    with contextlib.suppress(OSError):
+        for number in range(64):
+            (small_disk / f"file-{number}").touch()
+    with pytest.raises(ConfigError, match="has no room for another file"):
+        described(small_disk)
+
+
+def test_disk_that_a_full_outbox_does_not_fit_on_is_a_warning_with_the_figures(small_disk: Path) -> None:
+    warning = warned(small_disk, max_events=10_000)
+    assert warning is not None
+    assert warning.startswith(
+        f"1.05 MB are free for {small_disk / OUTBOX}, but 10,000 events (mqtt.outbox_max_events) "
+    )
+    assert "need 10 MB: about 818 fit, " in warning
+    assert warned(small_disk, max_events=700) is None
+    # What the outbox takes already counts as its own.
+    (small_disk / OUTBOX).write_bytes(b"x" * 600_000)
+    assert warned(small_disk, max_events=700) is None
+
+
+def warned(folder: Path, max_events: int) -> str | None:
+    mqtt = MqttConfig(url="mqtt://127.0.0.1", outbox_directory=str(folder), outbox_max_events=max_events)
+    return warn_of_little_room(mqtt, "cam")
+
+
+def test_nothing_is_warned_of_where_there_is_room_or_no_file(tmp_path: Path) -> None:
+    assert warned(tmp_path, max_events=100) is None
+    assert warn_of_little_room(MqttConfig(url="mqtt://127.0.0.1", outbox_directory="none"), "cam") is None
+    assert warn_of_little_room(MqttConfig(), "cam") is None
