@@ -15,7 +15,7 @@ from edge.config.mqtt_schema import RequestsConfig
 from edge.config.schema import Config
 from edge.config.state_dir import pause_file
 from edge.control.pause_file import PauseFile
-from edge.control.protocol import RefusedError, Request, ResponseTarget, parse_request, response_targets
+from edge.control.protocol import NAMES, RefusedError, Request, ResponseTarget, parse_request, response_targets
 from edge.messages.payload_builder import timestamp
 from edge.messages.payloads import HealthPayload, ResponsePayload, encode
 from edge.messages.topics import Topics
@@ -78,6 +78,11 @@ class RequestHandler:
     def filters(self) -> Sequence[str]:
         """Topic filter of all requests to this sensor; none if requests are disabled."""
         return (self._topics.requests,) if self._enabled else ()
+
+    @property
+    def exact_filters(self) -> Sequence[str]:
+        """Topic of each request, for a broker that takes no wildcards; see `NamesTopics`."""
+        return [self._topics.request(name) for name in NAMES] if self._enabled else []
 
     def connected(self, publish: Publish) -> None:
         """Do nothing: this handler publishes responses only."""

@@ -78,6 +78,7 @@ class HealthReporter:
             broker=sink.broker,
             outbox_depth=sink.outbox_depth,
             outbox_dropped=sink.outbox_dropped,
+            messages_refused=sink.messages_refused,
             outbox_durable=sink.outbox_durable,
             outbox_problem=sink.outbox_problem,
             temperature_c=board.temperature_c(),

@@ -200,6 +200,13 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
     outbox_dropped: Annotated[
         int, Meta(ge=0, description="Events lost: deleted from a full outbox, or refused by the broker.")
     ]
+    messages_refused: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Other messages that the broker did not take since the start: too long, or refused.",
+        ),
+    ]
     outbox_durable: Annotated[
         bool | None, Meta(description="Whether waiting events survive a restart; null without a broker.")
     ]

@@ -58,6 +58,10 @@ class Topics:
         """Filter of the topics on which this sensor takes requests."""
         return f"{self.base}/{self.device}/request/+"
 
+    def request(self, name: str) -> str:
+        """Return the topic on which this sensor takes the request `name`."""
+        return f"{self.base}/{self.device}/request/{name}"
+
     def response(self, name: str) -> str:
         """Return the topic of responses to `.../request/<name>`, not retained, QoS 1."""
         return f"{self.base}/{self.device}/response/{name}"

@@ -1,9 +1,10 @@
 """Tracks whether the broker accepts this sensor, and logs connections and outages without repeating itself."""
 
 import logging
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from edge.errors import BrokerError
@@ -11,6 +12,8 @@ from edge.logs.outage import LogDeduplicator, OutageLog, OutageNotice, format_du
 from edge.messages.topics import Kind
 
 _LOG: Final = logging.getLogger(__name__)
+
+_DIGITS: Final = re.compile(r"\d+")
 
 _MESSAGES: Final = {
     OutageNotice.GONE: "{reason}; events wait in the outbox meanwhile",
@@ -32,10 +35,12 @@ class BrokerAcceptance:
         self.decided = threading.Event()
         self.accepted = False
         """Never reset: a broker that accepted this sensor and refuses it later may accept it again."""
+        self.messages_refused = 0
+        """Messages other than events that the broker did not take."""
         self._refusals = LogDeduplicator()
 
-    def acknowledged(self, kind: Kind, refusal: str | None) -> None:
-        """Handle the acknowledgement of a message of `kind`; `refusal` is a sentence, None where it was accepted.
+    def report(self, kind: Kind, refusal: str | None) -> None:
+        """Handle that a message of `kind` was acknowledged, or why the broker does not take it, as a sentence.
 
         Raises BrokerError where the broker refuses the status of a sensor that it has never accepted.
         """
@@ -44,8 +49,26 @@ class BrokerAcceptance:
             self.decided.set()
         elif kind == "status" and not self.accepted:
             raise BrokerError(str(refusal))
-        if refusal is not None and self._refusals.new(refusal, time.monotonic()):
+        if refusal is None:
+            return
+        self.messages_refused += kind != "event"
+        # Lengths differ from message to message; the cause does not.
+        if self._refusals.new(_DIGITS.sub("", refusal), time.monotonic()):
             _LOG.error("%s", refusal)
+
+
+class LimitsLog:
+    """Logs each thing that the limits of the broker cost, once."""
+
+    def __init__(self) -> None:
+        self._logged: set[str] = set()
+
+    def log(self, sentences: Sequence[str]) -> None:
+        """Log those of `sentences` that were not logged before."""
+        for sentence in sentences:
+            if sentence not in self._logged:
+                self._logged.add(sentence)
+                _LOG.warning("%s", sentence)
 
 
 class ConnectionLog:

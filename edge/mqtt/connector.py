@@ -9,8 +9,10 @@ from typing import Final
 from edge.logs.outage import LogDeduplicator
 from edge.mqtt.connection import Connection
 from edge.mqtt.errors import ConnectFailedError
+from edge.mqtt.learned_limits import LearnedLimits
+from edge.mqtt.negotiation import Negotiator
 from edge.mqtt.settings import BrokerSettings
-from edge.mqtt.types import OutgoingMessage, ProtocolVersion
+from edge.mqtt.types import OutgoingMessage
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -30,16 +32,33 @@ class Connector:
         largest_bytes: int | None = None,
     ) -> None:
         self.brokers = tuple(brokers)
-        self._current = self.brokers[0]
-        self._client_id = client_id
+        self.client_id = client_id
         self._will = will
-        self._largest_bytes = largest_bytes
+        self._negotiators = [
+            Negotiator(settings, client_id, will, largest_bytes=largest_bytes) for settings in self.brokers
+        ]
+        self._current = self._negotiators[0]
         self._skipped = LogDeduplicator()
 
     @property
     def settings(self) -> BrokerSettings:
         """Settings of the broker of the last connection; before the first, of the one tried first."""
-        return self._current
+        return self._current.settings
+
+    @property
+    def learned(self) -> LearnedLimits:
+        """What that broker has refused so far."""
+        return self._current.learned
+
+    def losses(self, connection: Connection) -> list[str]:
+        """Return a sentence for each thing that the limits of the broker cost on `connection`."""
+        sentences = connection.limits.losses()
+        if self._will is not None and connection.will is None:
+            sentences.append(
+                "the broker takes no will from this sensor: it does not publish the status offline when the sensor is "
+                "lost"
+            )
+        return sentences
 
     def connect(self, wake: socket.socket | None = None, abort: Callable[[], bool] = lambda: False) -> Connection:
         """Return an open connection; `wake` and `abort` as in `Connection.open`.
@@ -49,15 +68,16 @@ class Connector:
         it is permanent where each failure is.
         """
         failures: list[ConnectFailedError] = []
-        for settings in self.brokers:
+        for negotiator in self._negotiators:
+            settings = negotiator.settings
             if failures and abort():
                 break
             try:
-                connection = self._negotiate(settings, wake, abort)
+                connection = negotiator.connect(wake, abort)
             except ConnectFailedError as error:
                 failures.append(error)
                 continue
-            self._current = settings
+            self._current = negotiator
             self._log_skipped(failures, settings)
             return connection
         if len(failures) == 1:
@@ -69,30 +89,3 @@ class Connector:
         for failure in failures:
             if self._skipped.new(str(failure), time.monotonic()):
                 _LOG.warning("%s; the broker at %s is used instead", failure, used.broker)
-
-    def _negotiate(self, settings: BrokerSettings, wake: socket.socket | None, abort: Callable[[], bool]) -> Connection:
-        """Return a connection with the newest version. Raises ConnectFailedError with the reason of the last tried."""
-        *newer, last = ProtocolVersion
-        for protocol in newer:
-            try:
-                return self._open(settings, protocol, wake, abort)
-            except ConnectFailedError as error:
-                if not error.protocol_refused:
-                    raise
-                _LOG.debug("%s", error)
-        return self._open(settings, last, wake, abort)
-
-    def _open(
-        self,
-        settings: BrokerSettings,
-        protocol: ProtocolVersion,
-        wake: socket.socket | None,
-        abort: Callable[[], bool],
-    ) -> Connection:
-        connection = Connection(settings, self._client_id, self._will, protocol, largest_bytes=self._largest_bytes)
-        try:
-            connection.open(wake, abort)
-        except BaseException:
-            connection.__exit__()
-            raise
-        return connection

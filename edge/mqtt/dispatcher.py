@@ -8,7 +8,9 @@ from typing import Final
 from edge.logs.outage import LogDeduplicator
 from edge.messages.topics import topic_matches
 from edge.mqtt.connection import Connection
-from edge.mqtt.handlers import MessageHandler, SendQueue
+from edge.mqtt.handlers import MessageHandler, SendQueue, filters_within
+from edge.mqtt.send_window import SendWindow, UndeliverableError
+from edge.mqtt.types import PacketTooLargeError
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -16,10 +18,6 @@ _MAX_LOST_OVER_SUBSCRIPTION: Final = 3
 """Connections in a row that end while a subscription is unacknowledged. Some brokers answer a subscription that they
 do not allow by closing the connection; from then on nothing is subscribed to, because events matter more than
 requests."""
-
-_OVERHEAD_BYTES: Final = 32
-"""Upper bound of the bytes of a PUBLISH packet beside topic, payload and correlation data: packet type, lengths, id
-and property tags."""
 
 
 class SubscriptionPolicy:
@@ -30,6 +28,8 @@ class SubscriptionPolicy:
 
     def __init__(self) -> None:
         self.deduplicator = LogDeduplicator()
+        self.messages_refused = 0
+        """Messages of handlers that the broker did not take."""
         self._lost_in_a_row = 0
 
     @property
@@ -41,7 +41,7 @@ class SubscriptionPolicy:
         """Count a connection that ended.
 
         `acknowledged`: it had subscriptions, and the broker acknowledged all of them. `pending`: it had one that the
-        broker did not acknowledge.
+        broker did not acknowledge, and nothing else.
         """
         if acknowledged:
             self._lost_in_a_row = 0
@@ -58,31 +58,30 @@ class SubscriptionPolicy:
 class HandlerDispatcher:
     """Serves the handlers on one connection: subscriptions, received messages, messages to publish.
 
-    `wake` interrupts the publisher's wait. Nothing is subscribed to where `policy` does not allow it.
-    Its methods raise ConnectionLostError.
+    `wake` interrupts the publisher's wait. Messages leave through `window`. Nothing is subscribed to where `policy`
+    does not allow it. Its methods raise ConnectionLostError.
     """
 
     def __init__(
         self,
         connection: Connection,
+        window: SendWindow,
         handlers: Sequence[MessageHandler],
         wake: Callable[[], None],
         policy: SubscriptionPolicy,
     ) -> None:
         self._connection = connection
+        self._window = window
         self._handlers = handlers
+        self._policy = policy
         self._may_subscribe = policy.may_subscribe
         self._deduplicator = policy.deduplicator
         self._queue = SendQueue(wake)
-        self._started = False
+        self.started = False
+        """Whether `dispatch` was called."""
         self._subscribe_acks = 0
         self._subscribing: dict[int, list[str]] = {}  # filters of unacknowledged subscriptions, by message id
         self._unacknowledged: dict[int, str] = {}  # topics of unacknowledged messages, by message id
-
-    @property
-    def in_flight(self) -> int:
-        """Messages of QoS 1 that the broker has not acknowledged."""
-        return len(self._unacknowledged)
 
     @property
     def subscription_pending(self) -> bool:
@@ -104,12 +103,12 @@ class HandlerDispatcher:
         message = self._queue.take()
         if message is None:
             return False
-        size = _OVERHEAD_BYTES + len(message.topic.encode()) + len(message.payload) + len(message.correlation or b"")
-        limit = self._connection.limits.packet_bytes
-        if size > limit:
-            self._warn(f"message to {message.topic} dropped: {size} bytes, and the broker accepts at most {limit}")
+        try:
+            mid = self._window.publish(message)
+        except UndeliverableError as error:
+            self._policy.messages_refused += 1
+            self._warn(f"a message to {message.topic} is dropped: {error}")
             return True
-        mid = self._connection.publish(message)
         if message.qos:
             self._unacknowledged[mid] = message.topic
         return True
@@ -118,12 +117,13 @@ class HandlerDispatcher:
         """Handle the acknowledgement of message `mid`; False where no handler published that one."""
         topic = self._unacknowledged.pop(mid, None)
         if topic is not None and refusal is not None:
+            self._policy.messages_refused += 1
             self._warn(f"the broker refused a message to {topic}: {refusal}")
         return topic is not None
 
     def dispatch(self) -> None:
         """Handle acknowledged subscriptions and received messages. The first call subscribes and calls `connected`."""
-        if not self._started:
+        if not self.started:
             self._start()
         for ack in self._connection.take_subscribe_acks():
             filters = self._subscribing.pop(ack.mid, [])
@@ -131,6 +131,8 @@ class HandlerDispatcher:
             for name, refusal in zip(filters, ack.refusals, strict=False):
                 if refusal is not None:
                     self._warn(f"the broker refused the subscription to {name}: {refusal}", name)
+            if any(refusal is None and not qos for refusal, qos in zip(ack.refusals, ack.qos, strict=False)):
+                _LOG.debug("the broker delivers %s with QoS 0: a message may be lost on the way", ", ".join(filters))
         for message in self._connection.take_received():
             for handler in self._handlers:
                 if any(topic_matches(name, message.topic) for name in handler.filters):
@@ -143,11 +145,14 @@ class HandlerDispatcher:
             _LOG.debug("%d message(s) of handlers were not sent before the connection ended", lost)
 
     def _start(self) -> None:
-        self._started = True
+        self.started = True
         for handler in self._handlers:
-            filters = list(handler.filters) if self._may_subscribe else []
+            filters = filters_within(handler, self._connection.limits) if self._may_subscribe else []
             if filters:
-                self._subscribing[self._connection.send_subscribe(filters)] = filters
+                try:
+                    self._subscribing[self._connection.send_subscribe(filters)] = filters
+                except PacketTooLargeError as error:
+                    self._warn(f"nothing is subscribed to as {', '.join(filters)}: {error}", filters[0])
             self._call(handler, handler.connected, self._queue.publish)
 
     def _call(self, handler: MessageHandler, method: Callable[..., None], *arguments: object) -> None:

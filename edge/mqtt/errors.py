@@ -92,13 +92,17 @@ class ConnectFailedError(Exception):
     """No connection was made; the message is one sentence.
 
     `permanent`: another attempt fails in the same way until a person changes something. `protocol_refused`: the
-    broker does not support this version of MQTT, or behaves like one that does not.
+    broker does not support this version of MQTT, or behaves like one that does not. `code`: reason code of CONNACK,
+    None where there was none.
     """
 
-    def __init__(self, sentence: str, *, permanent: bool, protocol_refused: bool = False) -> None:
+    def __init__(
+        self, sentence: str, *, permanent: bool, protocol_refused: bool = False, code: int | None = None
+    ) -> None:
         super().__init__(sentence)
         self.permanent = permanent
         self.protocol_refused = protocol_refused
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +146,14 @@ def connection_refused(
 ) -> ConnectFailedError:
     """Explain a CONNACK with the reason code `code` of MQTT 5, whose name is `reason`."""
     row = next((row for codes, row in REASON_CODES.items() if code in codes), OTHER_REASON_CODE)
-    if code == _UNSUPPORTED_PROTOCOL:
-        return _failed(row, settings, protocol.value, protocol_refused=True)
-    return _failed(row, settings, reason)
+    failure = _failed(
+        row,
+        settings,
+        protocol.value if code == _UNSUPPORTED_PROTOCOL else reason,
+        protocol_refused=code == _UNSUPPORTED_PROTOCOL,
+    )
+    failure.code = code
+    return failure
 
 
 def closed_before_connack(

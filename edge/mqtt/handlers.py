@@ -11,9 +11,10 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from edge.messages.topics import is_topic_name
+from edge.mqtt.broker_limits import BrokerLimits
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage
 
 _MAX_QUEUED: Final = 64
@@ -48,6 +49,23 @@ class MessageHandler(Protocol):
 
     def received(self, message: ReceivedMessage, publish: Publish) -> None:
         """Handle a message that matches one of `filters`."""
+
+
+@runtime_checkable
+class NamesTopics(Protocol):
+    """A handler that can do without wildcards, for a broker that takes none."""
+
+    @property
+    def exact_filters(self) -> Sequence[str]:
+        """Filters without wildcards that cover what is needed of `MessageHandler.filters`."""
+
+
+def filters_within(handler: MessageHandler, limits: BrokerLimits) -> list[str]:
+    """Return the filters of `handler` that a broker with `limits` takes."""
+    filters = handler.filters
+    if isinstance(handler, NamesTopics) and not all(limits.takes_filter(name) for name in filters):
+        filters = handler.exact_filters
+    return [name for name in filters if limits.takes_filter(name)]
 
 
 class SendQueue:

@@ -13,15 +13,18 @@ from edge.mqtt.connection import Connection
 from edge.mqtt.dispatcher import HandlerDispatcher
 from edge.mqtt.outbox.outbox import Outbox
 from edge.mqtt.outbox.retained import RetainedPayloads
+from edge.mqtt.reason_codes import attempts
+from edge.mqtt.send_window import LIVE_WINDOW, WINDOW, SendWindow, UndeliverableError
 from edge.mqtt.types import ConnectionLostError, OutgoingMessage, PublishAck
 from edge.pacing import TokenBucket
 
-_WINDOW: Final = 16
-"""Messages of QoS 1 in flight at once. Enough to fill a link with a long round trip, below the 20 that common brokers
-accept, and few to be sent twice when a connection breaks."""
-
 STOPPED_ACK_SECONDS: Final = 2.0
 """Timeout for the acknowledgement of `stopped`, in addition to the drain."""
+
+_FIRST_PAUSE_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 60.0
+"""Pauses after an event that the broker refused for the moment; each refusal doubles the pause, and an accepted event
+ends it. A quota is counted by the second, the minute or the hour."""
 
 
 class ShutdownDeadline:
@@ -57,35 +60,39 @@ class SensorOutput:
 
 
 class PublishLoop:
-    """Publishes `output` over `connection`.
+    """Publishes `output` over `connection`, within `window`.
 
     A backlog is sent at `replay_per_second` of the outbox after a first full window; during the shutdown only the
-    window limits it. `acknowledged` is called with the kind of each acknowledged message and the broker's refusal as a
-    sentence (None where it accepted the message); it may raise BrokerError to end the loop. Once `online` is
-    acknowledged `dispatcher` starts, and while one of its messages is due, one place of the window is kept for it.
+    window limits it. `report` is given each kind of message that was acknowledged, and why the broker does not take it
+    as a sentence (None where it took it); it may raise BrokerError to end the loop. Once `online` is acknowledged
+    `dispatcher` starts, and while one of its messages is due, one place of the window is kept for it.
     """
 
     def __init__(
         self,
         connection: Connection,
+        window: SendWindow,
         output: SensorOutput,
         dispatcher: HandlerDispatcher,
-        acknowledged: Callable[[Kind, str | None], None],
+        report: Callable[[Kind, str | None], None],
     ) -> None:
         self._connection = connection
+        self._window = window
         self._topics = output.topics
         self._outbox = output.outbox
         self._retained = output.retained
         self._dispatcher = dispatcher
-        self._acknowledged = acknowledged
+        self._report = report
         self._online = False  # the broker has acknowledged our status
-        self._window = max(1, min(_WINDOW, connection.limits.receive_maximum))
-        self._replay_rate = TokenBucket(output.outbox.replay_per_second, self._window)
+        burst = max(1, min(WINDOW, connection.limits.receive_maximum))
+        self._replay_rate = TokenBucket(output.outbox.replay_per_second, burst)
         self._rate_limited = False  # the next event has to wait for a token
         self._draining = False
-        self._retained_mids: dict[int, Kind] = {}
-        self._event_mids: set[int] = set()
+        self._next_replayed = False  # whether the event that is being handed over is a replayed one
+        self._kinds: dict[int, Kind] = {}  # messages in flight that are the sensor's own, by message id
         self._all_retained_sent = False
+        self._pause_seconds = 0.0
+        self._events_from_monotonic = 0.0  # no event is sent before
 
     def run(self, deadline: ShutdownDeadline, wake: socket, progress: Callable[[], None]) -> None:
         """Publish until `deadline`, then retain `stopped` and disconnect; `progress` is called at least once a second.
@@ -101,7 +108,8 @@ class PublishLoop:
                     break
                 self._connection.poll(min(deadline.seconds_left, self._seconds_to_next()), wake)
                 self._take_acks()
-                if self._online:
+                self._window.serve()
+                if self._online and (self._dispatcher.started or not self._window.cautious or self._window.room()):
                     self._dispatcher.dispatch()
             self._publish_stopped()
         finally:
@@ -110,16 +118,17 @@ class PublishLoop:
             self._dispatcher.close()
         self._connection.close()
 
-    def _in_flight(self) -> int:
-        return len(self._retained_mids) + len(self._event_mids) + self._dispatcher.in_flight
+    def _room(self, reserved: int = 0) -> bool:
+        # In doubt a subscription is alone on its way as well, so that it is known over which the connection ends.
+        return self._window.room(reserved) and not (self._window.cautious and self._dispatcher.subscription_pending)
 
     def _all_delivered(self) -> bool:
-        delivered = self._all_retained_sent and not self._in_flight() and self._outbox.depth == 0
+        delivered = self._all_retained_sent and not self._window.in_flight and self._outbox.depth == 0
         return delivered and self._dispatcher.seconds_to_next > 0
 
     def _publish(self) -> None:
         self._all_retained_sent = False
-        while self._in_flight() < self._window:
+        while self._room():
             retained = self._retained.take_unsent()
             if retained is None:
                 self._all_retained_sent = True
@@ -128,58 +137,89 @@ class PublishLoop:
         # A handler's message that is due finds a place, however many events wait; retained payloads go before it.
         reserved = int(self._dispatcher.seconds_to_next == 0)
         self._rate_limited = False
-        while self._in_flight() < self._window - reserved and self._outbox.send_next(
-            self._publish_event, self._may_replay
-        ):
+        while self._room(reserved) and self._outbox.send_next(self._publish_event, self._may_send):
             pass
-        while self._all_retained_sent and self._in_flight() < self._window and self._dispatcher.publish_next():
+        while self._all_retained_sent and self._room() and self._dispatcher.publish_next():
             pass
 
-    def _may_replay(self) -> bool:
+    def _may_send(self, replayed: bool) -> bool:  # noqa: FBT001 - the name states the meaning
+        """Return whether an event may be sent now; the others behind it wait as well, so that their order is kept."""
+        self._next_replayed = replayed
+        if self._pause_seconds and (self._window.in_flight or time.monotonic() < self._events_from_monotonic):
+            return False
+        if not replayed:
+            return self._window.live_events < LIVE_WINDOW
         self._rate_limited = not self._draining and not self._replay_rate.take()
         return not self._rate_limited
 
     def _seconds_to_next(self) -> float:
-        seconds = self._replay_rate.seconds_to_next() if self._rate_limited else math.inf
+        seconds = min(
+            self._replay_rate.seconds_to_next() if self._rate_limited else math.inf, self._window.seconds_to_next
+        )
+        if self._pause_seconds:
+            seconds = min(seconds, max(0.0, self._events_from_monotonic - time.monotonic()) or math.inf)
         # With a full window only an acknowledgement helps, and its arrival ends the wait.
-        return min(seconds, self._dispatcher.seconds_to_next if self._in_flight() < self._window else math.inf)
+        return min(seconds, math.inf if self._window.full else self._dispatcher.seconds_to_next)
 
     def _publish_retained(self, kind: Kind, payload: bytes) -> None:
         # Health is out of date by the time it could be sent again: QoS 0.
         qos: Final = 0 if kind == "health" else 1
-        mid = self._connection.publish(OutgoingMessage(self._topics.of(kind), payload, qos, retain=True))
-        if qos:
-            self._retained_mids[mid] = kind
+        message = OutgoingMessage(self._topics.of(kind), payload, qos, retain=True)
+        try:
+            mid = self._window.publish(message)
+        except UndeliverableError as error:
+            self._report(kind, f"{kind} is not published: {error}")
+            return
+        if kind != "health":
+            self._kinds[mid] = kind
+        elif not self._connection.limits.retain:
+            self._retained.repeat()
 
-    def _publish_event(self, payload: bytes) -> int:
-        mid = self._connection.publish(OutgoingMessage(self._topics.event, payload, 1, retain=False))
-        self._event_mids.add(mid)
+    def _publish_event(self, payload: bytes, key: tuple[str, int]) -> int | None:
+        message = OutgoingMessage(self._topics.event, payload, 1, retain=False)
+        try:
+            mid = self._window.publish(message, key, live=not self._next_replayed)
+        except UndeliverableError as error:
+            self._report("event", f"an event is dropped: {error}")
+            return None
+        self._kinds[mid] = "event"
         return mid
 
     def _take_acks(self) -> None:
-        for ack in self._connection.take_publish_acks():
-            if ack.mid in self._event_mids:
-                self._event_mids.remove(ack.mid)
-                self._outbox.acknowledged(ack.mid, accepted=ack.refusal is None)
-                self._report("event", ack)
-            elif ack.mid in self._retained_mids:
-                kind = self._retained_mids.pop(ack.mid)
-                self._report(kind, ack)
-            else:
+        for ack in self._window.take_acks():
+            kind = self._kinds.pop(ack.mid, None)
+            if kind is None:
                 self._dispatcher.acknowledged(ack.mid, ack.refusal)
+                continue
+            if kind == "event":
+                self._event_acknowledged(ack)
+            elif kind == "status":
+                self._online = ack.refusal is None
+            refusal = ack.refusal
+            topic = self._topics.of(kind)
+            self._report(kind, None if refusal is None else f"the broker refuses messages to {topic}: {refusal}")
 
-    def _report(self, kind: Kind, ack: PublishAck) -> None:
-        refusal = ack.refusal
-        sentence = None if refusal is None else f"the broker refuses messages to {self._topics.of(kind)}: {refusal}"
-        if kind == "status":
-            self._online = sentence is None
-        self._acknowledged(kind, sentence)
+    def _event_acknowledged(self, ack: PublishAck) -> None:
+        if ack.refusal is None:
+            self._outbox.acknowledged(ack.mid)
+            self._pause_seconds = 0.0
+        elif self._outbox.refused(ack.mid, attempts(ack.code)) is False:
+            now = time.monotonic()
+            if now >= self._events_from_monotonic:  # else it was in flight when another one was refused
+                doubled = max(_FIRST_PAUSE_SECONDS, 2 * self._pause_seconds)
+                self._pause_seconds = min(doubled, _LONGEST_PAUSE_SECONDS)
+                self._events_from_monotonic = now + self._pause_seconds
 
     def _publish_stopped(self) -> None:
-        mid = self._connection.publish(OutgoingMessage(self._topics.status, STOPPED.encode(), 1, retain=True))
-        self._retained_mids[mid] = "status"
+        message = OutgoingMessage(self._topics.status, STOPPED.encode(), 1, retain=True)
+        try:
+            mid = self._window.publish(message)
+        except UndeliverableError as error:
+            self._report("status", f"status is not published: {error}")
+            return
+        self._kinds[mid] = "status"
         until = time.monotonic() + STOPPED_ACK_SECONDS
-        while mid in self._retained_mids:
+        while mid in self._kinds:
             left = until - time.monotonic()
             if left <= 0:
                 msg = f"the broker did not acknowledge the status {STOPPED!r}"

@@ -11,12 +11,15 @@ from typing import Final
 
 from edge.errors import BrokerError
 from edge.logs.outage import OutageLog
-from edge.mqtt.broker_log import BrokerAcceptance, ConnectionLog
+from edge.mqtt.broker_log import BrokerAcceptance, ConnectionLog, LimitsLog
 from edge.mqtt.connector import Connector
+from edge.mqtt.disconnect_review import DisconnectReview
 from edge.mqtt.dispatcher import HandlerDispatcher, SubscriptionPolicy
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.handlers import MessageHandler
 from edge.mqtt.publish_loop import STOPPED_ACK_SECONDS, PublishLoop, SensorOutput, ShutdownDeadline
+from edge.mqtt.send_window import SendWindow
+from edge.mqtt.settings import Timing
 from edge.mqtt.types import ConnectionLostError
 from edge.pacing import Backoff
 
@@ -25,6 +28,10 @@ _LOG: Final = logging.getLogger(__name__)
 _SHUTDOWN_RETRY_SECONDS: Final = 0.5
 """Longest wait between two attempts to connect during a drain, which takes a few seconds in all."""
 
+_SOON_SECONDS: Final = 1.0
+"""Longest wait before a connection that will differ from the last one, or that decides which message the broker does
+not take: others wait behind it."""
+
 _BEAT_SECONDS: Final = 1.0
 """Interval at which the thread updates `beat_monotonic` while it waits between two attempts to connect."""
 
@@ -32,8 +39,7 @@ _BEAT_SECONDS: Final = 1.0
 class Publisher:
     """Publishes `output` in a thread of its own.
 
-    `handlers` publish and subscribe on the same connection. `backoff` has the waits between attempts to connect,
-    `outage_log` decides which outages of the broker are logged.
+    `handlers` publish and subscribe on the same connection. `backoff` has the waits between attempts to connect.
     """
 
     def __init__(
@@ -42,7 +48,7 @@ class Publisher:
         output: SensorOutput,
         handlers: Sequence[MessageHandler],
         backoff: Backoff,
-        outage_log: OutageLog,
+        timing: Timing,
     ) -> None:
         self._connector = connector
         self._output = output
@@ -51,7 +57,11 @@ class Publisher:
         self._backoff = backoff
         self._deadline = ShutdownDeadline()
         self._acceptance = BrokerAcceptance()
-        self._connection_log = ConnectionLog(lambda: self._outbox.depth, outage_log)
+        self._connection_log = ConnectionLog(lambda: self._outbox.depth, OutageLog(timing.remind_seconds))
+        self._limits_log = LimitsLog()
+        self._ack_times = timing.ack
+        self._review = DisconnectReview(connector.client_id, timing.settle_seconds)
+        self._reconnect_soon = False
         self._subscription_policy = SubscriptionPolicy()
         self._beat_monotonic: float | None = None
         self._failure: Exception | None = None
@@ -64,6 +74,11 @@ class Publisher:
     def failure(self) -> Exception | None:
         """Why the thread has ended and nothing is published any more; None where it has not failed."""
         return self._failure
+
+    @property
+    def messages_refused(self) -> int:
+        """Messages other than events that the broker did not take."""
+        return self._acceptance.messages_refused + self._subscription_policy.messages_refused
 
     @property
     def beat_monotonic(self) -> float | None:
@@ -119,6 +134,7 @@ class Publisher:
     def _serve(self) -> None:
         while True:
             self._beat_monotonic = time.monotonic()
+            self._reconnect_soon = False
             try:
                 self._connect_and_publish()
             except ConnectFailedError as error:
@@ -132,7 +148,10 @@ class Publisher:
                 return
             self._acceptance.decided.set()
             self._outbox.report_overflow()
-            if not self._wait(self._backoff.next_seconds()):
+            seconds = self._backoff.next_seconds()
+            if self._reconnect_soon:
+                seconds = min(seconds, _SOON_SECONDS)
+            if not self._wait(seconds):
                 return
 
     def _connect_and_publish(self) -> None:
@@ -142,13 +161,24 @@ class Publisher:
             self._connection_log.connected(name)
             self._outbox.connection_made()
             self._output.retained.connection_made()
-            dispatcher = HandlerDispatcher(connection, self._handlers, self.wake, self._subscription_policy)
-            loop = PublishLoop(connection, self._output, dispatcher, self._acceptance.acknowledged)
+            self._limits_log.log(self._connector.losses(connection))
+            window = SendWindow(connection, self._review.undeliverable, self._ack_times)
+            dispatcher = HandlerDispatcher(connection, window, self._handlers, self.wake, self._subscription_policy)
+            loop = PublishLoop(connection, window, self._output, dispatcher, self._acceptance.report)
             try:
                 loop.run(self._deadline, self._wake_reader, lambda: self._progress(name))
+            except ConnectionLostError:
+                self._reconnect_soon = self._review.connection_ended(
+                    connection,
+                    window,
+                    self._connector.learned,
+                    subscription_pending=dispatcher.subscription_pending,
+                )
+                raise
             finally:
                 self._subscription_policy.connection_ended(
-                    acknowledged=dispatcher.subscriptions_acknowledged, pending=dispatcher.subscription_pending
+                    acknowledged=dispatcher.subscriptions_acknowledged,
+                    pending=dispatcher.subscription_pending and not window.unacknowledged(),
                 )
                 self._outbox.connection_lost()
                 self._backoff.attempt_ended(time.monotonic() - began)

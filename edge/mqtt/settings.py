@@ -13,6 +13,8 @@ from edge.config.credentials import BrokerAddress, parse_broker_url, read_passwo
 from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.logs.outage import REMIND_SECONDS
+from edge.mqtt.ack_watch import AckTimes
+from edge.mqtt.suspicion import SETTLE_SECONDS
 from edge.pacing import Backoff
 from edge.system.clock import SystemClock
 
@@ -27,6 +29,10 @@ second all of them would."""
 
 URL_KEY: Final = "mqtt.url"
 FALLBACK_KEY: Final = "mqtt.fallback_urls"
+
+LATE_SECONDS: Final = 2.0
+"""Age from which an event that is handed to the connection is marked as replayed: it could not be sent when it
+happened. A connection that works takes it within milliseconds."""
 
 _STABLE_SECONDS: Final = 10.0
 """Duration from which a connection counts as stable. A broker that accepts a client and then disconnects it (two
@@ -59,12 +65,16 @@ class Timing:
 
     `connect_seconds`: see `BrokerSettings`. `first_wait_seconds`: upper limit of the first wait before a reconnection.
     `remind_seconds`: interval at which the log repeats that there is no connection. `clock`: the clocks of the machine.
+    `ack`: see `AckTimes`. `settle_seconds`: see `UndeliverableMessages`. `late_seconds`: see `LATE_SECONDS`.
     """
 
     connect_seconds: float = CONNECT_SECONDS
     first_wait_seconds: float = FIRST_WAIT_SECONDS
     remind_seconds: float = REMIND_SECONDS
     clock: SystemClock = field(default_factory=SystemClock)
+    ack: AckTimes = field(default_factory=AckTimes)
+    settle_seconds: float = SETTLE_SECONDS
+    late_seconds: float = LATE_SECONDS
 
 
 class _AlertReadingSocket(ssl.SSLSocket):

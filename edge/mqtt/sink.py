@@ -10,7 +10,6 @@ from typing import Final
 
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.state_dir import outbox_file
-from edge.logs.outage import OutageLog
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
 from edge.messages.topics import OFFLINE, Kind, Topics
 from edge.mqtt.connector import Connector
@@ -65,7 +64,7 @@ class MqttSink:
         brokers = [replace(each, connect_seconds=timing.connect_seconds) for each in broker_settings(mqtt)]
         self._start_seconds = timing.connect_seconds + _START_MARGIN_SECONDS
         clock = timing.clock
-        self._outbox = Outbox(mqtt, published, clock)
+        self._outbox = Outbox(mqtt, published, clock, late_seconds=timing.late_seconds)
         self._retained = RetainedPayloads()
         self._file = outbox_file(mqtt, device)
         self._writer = (
@@ -79,7 +78,7 @@ class MqttSink:
             SensorOutput(topics, self._outbox, self._retained),
             handlers,
             reconnect_backoff(mqtt.reconnect_max_seconds, first_seconds=timing.first_wait_seconds),
-            OutageLog(timing.remind_seconds),
+            timing,
         )
 
     def status(self) -> SinkStatus:
@@ -89,6 +88,7 @@ class MqttSink:
             broker="connected" if self._outbox.connected else "disconnected",
             outbox_depth=self._outbox.depth,
             outbox_dropped=self._outbox.dropped,
+            messages_refused=self._publisher.messages_refused,
             outbox_durable=self._writer is not None and problem is None,
             outbox_problem=problem,
             failure=self._publisher.failure,

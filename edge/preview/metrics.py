@@ -74,6 +74,7 @@ class Metrics(Collector):
             ("frames_late", "Frames dropped because they were older than the latency budget", health.frames_late),
             ("source_reopened", "Times the source was reopened", health.source_reopened),
             ("outbox_dropped", "Events dropped by a full outbox or refused by the broker", health.outbox_dropped),
+            ("messages_refused", "Messages other than events that the broker did not take", health.messages_refused),
             ("preview_pictures", "Pictures encoded for open pages", self._stream.pictures_encoded),
         ):
             yield CounterMetricFamily(_PREFIX + name, text, value)

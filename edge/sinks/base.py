@@ -18,16 +18,18 @@ class SinkStatus:
 
     `broker`: state of the connection; "none" where no broker is used. `outbox_depth`: events that are not acknowledged
     yet. `outbox_dropped`: events that will never be delivered, because a full outbox dropped them or the broker refused
-    them. `outbox_durable`: whether events that wait for the broker outlive this process; None where no broker is used.
-    `outbox_problem`: why they do not, where that was not configured. `failure`: why nothing will be delivered any more;
-    the daemon must end with a non-zero exit code. `beat_monotonic`: when the delivering thread last completed an
-    iteration of its loop (`time.monotonic()`); None where there is no such thread. `ended`: the reader has closed the
-    stream, and the daemon should end cleanly, as at the end of a file.
+    them. `messages_refused`: other messages that the broker did not take. `outbox_durable`: whether events that wait
+    for the broker outlive this process; None where no broker is used. `outbox_problem`: why they do not, where that was
+    not configured. `failure`: why nothing will be delivered any more; the daemon must end with a non-zero exit code.
+    `beat_monotonic`: when the delivering thread last completed an iteration of its loop (`time.monotonic()`); None
+    where there is no such thread. `ended`: the reader has closed the stream, and the daemon should end cleanly, as at
+    the end of a file.
     """
 
     broker: BrokerState = "none"
     outbox_depth: int = 0
     outbox_dropped: int = 0
+    messages_refused: int = 0
     outbox_durable: bool | None = None
     outbox_problem: str | None = None
     failure: Exception | None = None

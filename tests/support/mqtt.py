@@ -125,6 +125,7 @@ def health(**changes: Any) -> HealthPayload:
         broker="connected",
         outbox_depth=0,
         outbox_dropped=0,
+        messages_refused=0,
         outbox_durable=True,
         outbox_problem=None,
         temperature_c=None,

@@ -15,6 +15,7 @@ from edge.messages.event_time import STEP_SECONDS
 from edge.messages.payloads import EventPayload
 from edge.mqtt.outbox.queue import DiskWork, EventQueue, StoredRow
 from edge.mqtt.outbox.room import COMMIT_DELETES, COMMIT_EVENTS
+from edge.mqtt.settings import LATE_SECONDS
 from edge.sinks.base import PublishedCallback
 from edge.system.clock import ClockReading, SystemClock
 
@@ -43,13 +44,20 @@ class Outbox:
     """Events that the broker has not acknowledged. Thread-safe.
 
     `mqtt` has its bounds and the rate at which a backlog is sent. `published` is called with each payload that was
-    handed to the connection. `clock`: corrects the times of events that waited while it was set.
+    handed to the connection. `clock`: corrects the times of events that waited while it was set. `late_seconds`: see
+    `edge.mqtt.settings.LATE_SECONDS`.
     """
 
     def __init__(
-        self, mqtt: MqttConfig, published: PublishedCallback | None = None, clock: SystemClock | None = None
+        self,
+        mqtt: MqttConfig,
+        published: PublishedCallback | None = None,
+        clock: SystemClock | None = None,
+        *,
+        late_seconds: float = LATE_SECONDS,
     ) -> None:
         self._mqtt = mqtt
+        self._late_seconds = late_seconds
         self._clock = clock or SystemClock()
         self._saved_reading: ClockReading | None = None  # the clock as the disk has it
         self._published = published
@@ -131,29 +139,51 @@ class Outbox:
             self._queue.connection_lost()
             self._disk_work_changed.notify()
 
-    def send_next(self, publish: Callable[[bytes], int], may_replay: Callable[[], bool]) -> bool:
-        """Give the next event to `publish`, which returns its message id; False where none may be sent now.
+    def send_next(
+        self, publish: Callable[[bytes, tuple[str, int]], int | None], may_send: Callable[[bool], bool]
+    ) -> bool:
+        """Give the next event to `publish`; False where none may be sent now.
 
-        `may_replay` decides where the next event is a replayed one. Both are called under the lock, or a full outbox
-        could drop the very event that is being sent; neither may block.
+        `publish` is given payload and key (boot id and `seq`), and returns the message id; None where the broker can
+        never take the event, which is then dropped. `may_send` decides, and is told whether the event is a replayed
+        one. Both are called under the lock, or a full outbox could drop the very event that is being sent; neither may
+        block.
         """
         with self._lock:
             entry = self._queue.next_waiting()
-            if entry is None or (entry.replayed and not may_replay()):
+            if entry is None:
+                return False
+            entry.replayed = entry.replayed or time.monotonic() - entry.added_monotonic >= self._late_seconds
+            if not may_send(entry.replayed):
                 return False
             payload = entry.payload(self._clock.read(), replayed=entry.replayed)
-            self._queue.sent(publish(payload))
+            mid = publish(payload, entry.key)
+            if mid is None:
+                self._queue.drop_next()
+                self._disk_work_changed.notify()
+                return True
+            self._queue.sent(mid)
         if self._published is not None:
             self._published(payload)
         return True
 
-    def acknowledged(self, mid: int, *, accepted: bool) -> bool:
-        """Remove the event with message id `mid`, which the broker accepted or refused; False where there is none."""
+    def acknowledged(self, mid: int) -> bool:
+        """Remove the event with message id `mid`, which the broker accepted; False where there is none."""
         with self._lock:
-            known = self._queue.acknowledged(mid, accepted=accepted)
+            known = self._queue.acknowledged(mid, accepted=True)
             if self._queue.rows_to_delete:
                 self._disk_work_changed.notify()
             return known
+
+    def refused(self, mid: int, attempts: float) -> bool | None:
+        """Handle that the broker refused the event with message id `mid`; returns whether it is dropped.
+
+        It is once it was refused `attempts` times, else it waits again. None where no such event is in flight.
+        """
+        with self._lock:
+            dropped = self._queue.refused(mid, attempts)
+            self._disk_work_changed.notify()
+            return dropped
 
     def reconcile(self, rows: Iterable[StoredRow]) -> None:
         """Take over what was found on disk."""

@@ -22,7 +22,8 @@ class Entry:
     the machine started. `added_monotonic`: when it was added, on this process's monotonic clock (for an event of an
     earlier run the moment that gives it the right age). `replayed` becomes true as soon as the event cannot be sent
     when it happens. `mid`: the message id while it is in flight. `row`: its row on disk, None where it has none.
-    `removed`: acknowledged or dropped.
+    `removed`: acknowledged or dropped. `sent_number`: counts the hand-overs to the connection, None before the first.
+    `refusals`: how often the broker has refused it for the moment.
     """
 
     event: EventPayload | StoredEvent
@@ -32,6 +33,8 @@ class Entry:
     mid: int | None = None
     row: int | None = None
     removed: bool = False
+    sent_number: int | None = None
+    refusals: int = 0
 
     def payload(self, now: ClockReading, *, replayed: bool) -> bytes:
         """Return the JSON to publish or store at `now`: time, latency and `replayed` are set."""
@@ -82,6 +85,7 @@ class EventQueue:
         self._unsaved: dict[int, Entry] = {}  # by id(), in order; none of them is removed
         self._to_delete: list[Entry] = []  # removed, but still on disk
         self._last_seq = 0
+        self._sent_count = 0
         self.dropped = 0
         """Events that were dropped at a bound, or refused by the broker."""
         self.overflowed = 0
@@ -144,7 +148,14 @@ class EventQueue:
             raise ValueError(msg)
         entry = self._waiting.popleft()
         entry.mid = mid
+        self._sent_count += 1
+        entry.sent_number = self._sent_count
         self._in_flight[mid] = entry
+
+    def drop_next(self) -> None:
+        """Drop the event that `next_waiting` returns, which the broker can never take; it counts in `dropped`."""
+        self.dropped += 1
+        self._remove(self._waiting.popleft())
 
     def acknowledged(self, mid: int, *, accepted: bool) -> bool:
         """Remove the event with message id `mid`; False where there is none in flight.
@@ -158,6 +169,31 @@ class EventQueue:
         self._remove(entry)
         return True
 
+    def refused(self, mid: int, attempts: float) -> bool | None:
+        """Handle that the broker refused the event with message id `mid`; returns whether it is dropped.
+
+        It is once it was refused `attempts` times; before, it waits again, in its place and as a replayed one. None
+        where no such event is in flight.
+        """
+        entry = self._in_flight.get(mid)
+        if entry is None:
+            return None
+        entry.refusals += 1
+        if entry.refusals >= attempts:
+            self.acknowledged(mid, accepted=False)
+            return True
+        del self._in_flight[mid]
+        entry.mid = None
+        entry.replayed = True
+        # Those that were sent before and wait again are at the head, in order; all others were never sent.
+        place = 0
+        for other in self._waiting:
+            if other.sent_number is None or entry.sent_number is None or other.sent_number > entry.sent_number:
+                break
+            place += 1
+        self._waiting.insert(place, entry)
+        return False
+
     def connection_lost(self) -> None:
         """Move all events in flight back to the head of those that wait.
 
@@ -167,6 +203,7 @@ class EventQueue:
         self._in_flight.clear()
         for entry in entries:
             entry.mid = None
+            entry.sent_number = None
         self._waiting.extendleft(reversed(entries))
         for entry in self._waiting:
             entry.replayed = True

@@ -32,6 +32,11 @@ class RetainedPayloads:
         with self._lock:
             self._unsent = [kind for kind in _CONNECT_ORDER if kind in self._payloads]
 
+    def repeat(self) -> None:
+        """Mark all payloads but health as unsent: a broker that retains none has nothing for new subscribers."""
+        with self._lock:
+            self._unsent = [kind for kind in _CONNECT_ORDER if kind in self._payloads and kind != "health"]
+
     def take_unsent(self) -> tuple[Kind, bytes] | None:
         """Return the next payload to publish with its kind; None where all have been taken."""
         with self._lock:

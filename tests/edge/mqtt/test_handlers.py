@@ -272,7 +272,8 @@ def test_broker_that_closes_the_connection_on_a_subscription_still_gets_events(
     assert sink.close(5.0)
     proxy.close()
     assert set(listener.seqs) == {1}
-    assert proxy.subscriptions == 3
+    # With the first one a message was under way as well, so that it proves nothing.
+    assert proxy.subscriptions == 4
 
 
 def test_policy_stops_subscribing_after_three_lost_connections_in_a_row() -> None:

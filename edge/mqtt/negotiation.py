@@ -1,0 +1,98 @@
+"""Opens connections to one broker, with the newest version of MQTT and the best will that it supports."""
+
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from edge.mqtt.connection import Connection
+from edge.mqtt.errors import ConnectFailedError
+from edge.mqtt.learned_limits import LearnedLimits
+from edge.mqtt.settings import BrokerSettings
+from edge.mqtt.types import OutgoingMessage, ProtocolVersion
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Negotiator:
+    """Opens connections to the broker of `settings`. The parameters are those of `Connection`.
+
+    `learned` keeps what the broker has refused, for all later connections.
+    """
+
+    def __init__(
+        self, settings: BrokerSettings, client_id: str, will: OutgoingMessage | None, *, largest_bytes: int | None
+    ) -> None:
+        self.settings = settings
+        self.learned = LearnedLimits()
+        self._client_id = client_id
+        self._will = will
+        self._largest_bytes = largest_bytes
+        self._wake: socket.socket | None = None
+        self._abort: Callable[[], bool] = lambda: False
+
+    def connect(self, wake: socket.socket | None, abort: Callable[[], bool]) -> Connection:
+        """Return an open connection; `wake` and `abort` as in `Connection.open`.
+
+        Raises ConnectFailedError with the reason of the last version tried.
+        """
+        self._wake, self._abort = wake, abort
+        try:
+            return self._newest()
+        except ConnectFailedError as error:
+            # Brokers with MQTT 3.1.1 have no word for a will that they do not take: they close the connection.
+            unexplained = error.protocol_refused and error.code is None
+            if not unexplained or self.learned.will(self._will) is None or abort() or not self._learn_will():
+                raise
+        return self._newest()
+
+    def _newest(self) -> Connection:
+        *newer, last = ProtocolVersion
+        for protocol in newer:
+            try:
+                return self._open(protocol)
+            except ConnectFailedError as error:
+                if not error.protocol_refused:
+                    raise
+                _LOG.debug("%s", error)
+        return self._open(last)
+
+    def _open(self, protocol: ProtocolVersion) -> Connection:
+        """Open a connection, with a lesser will where CONNACK names the will as the reason of a refusal."""
+        while True:
+            will = self.learned.will(self._will)
+            connection = Connection(self.settings, self._client_id, will, protocol, largest_bytes=self._largest_bytes)
+            try:
+                connection.open(self._wake, self._abort)
+            except BaseException as error:
+                connection.__exit__()
+                if isinstance(error, ConnectFailedError) and self.learned.connect_refused(error.code, will):
+                    _LOG.debug("%s; trying a lesser will", error)
+                    continue
+                raise
+            connection.limits = connection.limits.and_also(self.learned.limits)
+            return connection
+
+    def _learn_will(self) -> bool:
+        """Find out whether the broker closes connections over the will; False where it closes them without as well."""
+        wanted, without, not_retained = self.learned, LearnedLimits(), LearnedLimits()
+        without.limits = wanted.limits
+        without.takes_will = False
+        not_retained.limits = replace(wanted.limits, retain=False)
+        if not self._opens(without):
+            self.learned = wanted
+            return False
+        # The broker may only have been starting, so the best will is tried again.
+        return self._opens(wanted) or self._opens(not_retained) or self._opens(without)
+
+    def _opens(self, learned: LearnedLimits) -> bool:
+        """Try a connection with `learned`, which stays in use."""
+        self.learned = learned
+        try:
+            connection = self._newest()
+        except ConnectFailedError:
+            return False
+        connection.close()
+        connection.__exit__()
+        return True
