@@ -246,8 +246,9 @@ def _announced(properties: Properties | None) -> BrokerLimits:
     """Return the limits in the properties of a CONNACK; with MQTT 3.1.1 there are none."""
     default = BrokerLimits()
     return BrokerLimits(
-        packet_bytes=getattr(properties, "MaximumPacketSize", default.packet_bytes),
-        receive_maximum=getattr(properties, "ReceiveMaximum", default.receive_maximum),
+        # The standard allows no 0 in these two.
+        packet_bytes=getattr(properties, "MaximumPacketSize", 0) or default.packet_bytes,
+        receive_maximum=getattr(properties, "ReceiveMaximum", 0) or default.receive_maximum,
         qos=getattr(properties, "MaximumQoS", default.qos),
         retain=bool(getattr(properties, "RetainAvailable", 1)),
         wildcards=bool(getattr(properties, "WildcardSubscriptionAvailable", 1)),

@@ -100,7 +100,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def _no_log():
-    logging.getLogger("edge.mqtt.connection").setLevel(logging.INFO)
+    logging.getLogger("edge.mqtt.paho_client").setLevel(logging.INFO)
 
 
 def connection(server: ScriptedBroker, protocol: ProtocolVersion) -> Connection:

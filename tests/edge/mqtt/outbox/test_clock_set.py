@@ -43,12 +43,12 @@ class Process:
         """Send all that waits; return the payloads."""
         payloads: list[bytes] = []
 
-        def publish(payload: bytes) -> int:
+        def publish(payload: bytes, _key: tuple[str, int]) -> int:
             payloads.append(payload)
             return len(payloads)
 
         self.outbox.connection_made()
-        while self.outbox.send_next(publish, lambda: True):
+        while self.outbox.send_next(publish, lambda _: True):
             pass
         return [msgspec.json.decode(payload) for payload in payloads]
 
