@@ -9,6 +9,7 @@ from edge.config.credentials import read_password
 from edge.config.keys import KEYS, LABELS, describe
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
+from edge.redact import redacted
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -35,7 +36,7 @@ def secret_note(mqtt: MqttConfig) -> str:
 def to_toml(config: Config) -> str:
     """Write a configuration as TOML with a description above each key; `load` reads back the same.
 
-    No key holds a secret, so the text holds none either.
+    Only an address can hold a secret. A comment above it warns those who show the output to others.
     """
     lines: list[str] = []
     for section, table in msgspec.to_builtins(config).items():
@@ -43,6 +44,8 @@ def to_toml(config: Config) -> str:
         for key, value in table.items():
             if section != LABELS:
                 lines.append(f"# {describe(KEYS[section][key])}")
+            if isinstance(value, str) and "://" in value and redacted(value) != value:
+                lines.append("# The next line may hold credentials: remove them before you show this to others.")
             # A JSON string, number, boolean or list of strings is also a TOML one; TOML has no null.
             lines.append(f"# {key} =" if value is None else f"{key} = {msgspec.json.encode(value).decode()}")
         lines.append("")

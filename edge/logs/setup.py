@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, TextIO
 
+from edge.redact import redacted_text
+
 _TERMINAL_FORMAT: Final = "%(levelname).1s %(name)s: %(message)s"
 _JOURNAL_FORMAT: Final = "%(name)s: %(message)s"  # the priority stands for the level
 
@@ -42,7 +44,18 @@ def with_priority(level: int, text: str) -> str:
     return "\n".join(f"<{priority}>{line}" for line in text.splitlines() or [""])
 
 
-class JournalFormatter(logging.Formatter):
+class RedactingFormatter(logging.Formatter):
+    """Formats records, including tracebacks, without the credentials of any URI in them.
+
+    Sentences of this program hold none; those of a library, or a traceback, may.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        return redacted_text(super().format(record))
+
+
+class JournalFormatter(RedactingFormatter):
     """Formats records for the journal, including tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -63,7 +76,7 @@ def set_up(level: str, stream: TextIO | None = None) -> None:
         sys.excepthook = _log_uncaught
         threading.excepthook = lambda died: _log_uncaught(died.exc_type, died.exc_value, died.exc_traceback)
     else:
-        handler.setFormatter(logging.Formatter(_TERMINAL_FORMAT))
+        handler.setFormatter(RedactingFormatter(_TERMINAL_FORMAT))
     logging.basicConfig(level=level, handlers=[handler])
 
 

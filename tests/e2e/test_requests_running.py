@@ -164,6 +164,24 @@ def test_pause_releases_the_camera_and_outlives_the_process(running, camera):
         assert secret not in log + again.log
 
 
+def test_password_in_the_path_of_a_camera_is_neither_logged_nor_published(running, camera):
+    program = running(camera.uri_with_secret_in_path)
+    program.subscriber.wait(lambda: [one for one in program.events() if one["type"] == "face_appeared"])
+    camera.away = True
+    program.subscriber.wait(lambda: [one for one in program.subscriber.of("health") if one.json["source"] == "lost"])
+    response = program.request("config")[1]
+    shown = camera.uri_with_secret_in_path.replace(USER, "***").replace(PASSWORD, "***")
+    assert response["config"]["source"]["uri"] == shown
+    assert program.subscriber.of("info")[-1].json["source"] == shown
+    errors = [one.json["source_error"] for one in program.subscriber.of("health") if one.json["source"] == "lost"]
+    assert shown in errors[0]
+    program.end()
+    assert shown in program.log
+    published = b" ".join(seen.payload for seen in program.subscriber.seen).decode()
+    for secret in (USER, PASSWORD):
+        assert secret not in published + program.log
+
+
 def test_retained_requests_and_floods_are_ignored(running, subscribe, broker):
     early = subscribe(broker)
     early.publish("emotion-edge/cam/request/pause", b"{}", retain=True)

@@ -61,6 +61,9 @@ class HttpCamera:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self.uri_with_secret_in_path = (
+            f"http://127.0.0.1:{self._server.server_port}/user={USER}&password={PASSWORD}&channel=1"
+        )
         self.uri = f"http://{USER}:{PASSWORD}@127.0.0.1:{self._server.server_port}/stream.mjpg"
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()

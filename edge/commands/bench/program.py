@@ -76,10 +76,11 @@ class ProgramRuns:
     """Runs `emotion-edge run` on a source with the configuration of this process, but without a broker."""
 
     def __init__(self, source: str, config_file: Path | None) -> None:
-        self._command = [sys.executable, "-m", "edge.cli", "run", "--source", source]
+        self._command = [sys.executable, "-m", "edge.cli", "run"]
         if config_file is not None:
             self._command += ["--config", str(config_file)]
-        self._environment = os.environ | {"EMOTION_EDGE_MQTT_URL": ""}
+        # Not as an argument: every user of the machine may read those, and an address may hold a password.
+        self._environment = os.environ | {"EMOTION_EDGE_MQTT_URL": "", "EMOTION_EDGE_SOURCE_URI": source}
 
     def measure(self, starts: int, frames: int, progress: Callable[[str], None]) -> Program:
         """Start the program `starts` times, then run it over `frames` frames. Raises EdgeError where a run fails."""

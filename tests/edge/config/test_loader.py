@@ -95,6 +95,16 @@ def test_config_show_output_loads_the_same_configuration(write):
     assert load(write(to_toml(config)), environ={}) == config
 
 
+def test_config_show_marks_an_address_that_may_hold_credentials(write):
+    config = load(write('[source]\nuri = "rtsp://cam/user=me&password=S3cret"\n'), environ={})
+    lines = to_toml(config).splitlines()
+    assert [lines[at - 1] for at, line in enumerate(lines) if "S3cret" in line] == [
+        "# The next line may hold credentials: remove them before you show this to others."
+    ]
+    assert load(write(to_toml(config)), environ={}) == config
+    assert "may hold credentials" not in to_toml(load(write('[mqtt]\nurl = "mqtt://broker"\n'), environ={}))
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["source", "mqtt", "events", "labels", "nonsense"]),

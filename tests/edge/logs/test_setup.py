@@ -9,7 +9,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.logs.setup import JournalFormatter, is_journal, with_priority
+from edge.logs.setup import JournalFormatter, RedactingFormatter, is_journal, with_priority
 from support.program import COMMAND, environment
 
 
@@ -95,3 +95,13 @@ def test_other_streams_are_not_the_journal():
     with open(os.devnull, encoding="utf-8") as stream:  # noqa: PTH123 - as the shell names it
         assert not is_journal(stream, {})
         assert not is_journal(stream, {"JOURNAL_STREAM": "nonsense"})
+
+
+def test_log_shows_no_credentials_of_an_address_that_a_library_logs():
+    record = logging.LogRecord("lib", logging.WARNING, "", 0, "cannot open %s", ("rtsp://cam/password=S3cret",), None)
+    error = OSError("http://me:S3cret@cam/x")
+    record.exc_info = type(error), error, None
+    for formatter in (RedactingFormatter(), JournalFormatter()):
+        text = formatter.format(record)
+        assert "S3cret" not in text
+        assert "rtsp://cam/password=***" in text
