@@ -164,11 +164,11 @@ class Sent:
 
     def send_all(self) -> int:
         self._outbox.connection_made()
-        while self._outbox.send_next(self._publish, lambda: True):
-            self._outbox.acknowledged(self.mids.pop(), accepted=True)
+        while self._outbox.send_next(self._publish, lambda _: True):
+            self._outbox.acknowledged(self.mids.pop())
         return self._all
 
-    def _publish(self, _: bytes) -> int:
+    def _publish(self, _payload: bytes, _key: tuple[str, int]) -> int:
         self._all += 1
         self.mids.append(self._all)
         return self._all
