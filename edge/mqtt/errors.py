@@ -180,12 +180,12 @@ def _row(settings: BrokerSettings, error: OSError, circumstances: Circumstances)
         case socket.gaierror():
             return NAMES[_name_row(settings.broker.host, error.errno, has_network=circumstances.has_network)]
         case ssl.SSLCertVerificationError():
-            return TLS[_VERIFY_ROWS.get(error.verify_code, "untrusted")]
+            return TLS[_VERIFY_ROWS.get(getattr(error, "verify_code", 0), "untrusted")]
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError() if settings.tls is not None:
             # A broker that is starting or stopping does this, and one that expects no TLS.
             return TLS["closed"]
         case ssl.SSLError():
-            alert = _ALERT.search(error.reason or "")
+            alert = _ALERT.search(_text(error, "reason"))
             return TLS["no TLS"] if alert is None else _alert_row(alert[1] or alert[2])
         case TimeoutError():
             return TLS["timeout"] if "handshake" in str(error) else TCP["timeout"]
@@ -219,11 +219,15 @@ def _alert_reason(name: str) -> str:
 
 
 def _tls_reason(error: ssl.SSLError) -> str:
+    """Return what OpenSSL calls the failure; errors that Python itself raises have a text only."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    reason = error.reason or str(error)
-    alert = _ALERT.search(reason)
-    return reason if alert is None else _alert_reason(alert[1] or alert[2])
+        return _text(error, "verify_message")
+    alert = _ALERT.search(_text(error, "reason"))
+    return _text(error, "reason") if alert is None else _alert_reason(alert[1] or alert[2])
+
+
+def _text(error: ssl.SSLError, attribute: str) -> str:
+    return getattr(error, attribute, None) or str(error)
 
 
 def _http_reason(status: int) -> str:

@@ -4,10 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config.credentials import PASSWORD_VARIABLE, BrokerAddress, parse_broker_url, read_password
+from edge.config.credentials import (
+    PASSWORD_VARIABLE,
+    BrokerAddress,
+    parse_broker_url,
+    read_password,
+    shown_broker_url,
+)
 from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
-from edge.redact import redacted
 
 
 @pytest.mark.parametrize(
@@ -20,6 +25,14 @@ from edge.redact import redacted
         ("mqtts://[::1]:9000", BrokerAddress("::1", 9000, tls=True)),
         ("mqtt://[2001:DB8::1]", BrokerAddress("2001:db8::1", 1883, tls=False)),
         ("mqtt://my_pi.local", BrokerAddress("my_pi.local", 1883, tls=False)),
+        ("tcp://h", BrokerAddress("h", 1883, tls=False)),
+        ("ssl://h:8884", BrokerAddress("h", 8884, tls=True)),
+        ("mqtt+ssl://h", BrokerAddress("h", 8883, tls=True)),
+        ("ws://h", BrokerAddress("h", 80, tls=False, path="/mqtt")),
+        ("wss://h", BrokerAddress("h", 443, tls=True, path="/mqtt")),
+        ("ws://h:9001/", BrokerAddress("h", 9001, tls=False, path="/")),
+        ("wss://[::1]:8084/a/b%20c?token=1&x=a,b", BrokerAddress("::1", 8084, tls=True, path="/a/b%20c?token=1&x=a,b")),
+        ("WSS://h?token=1", BrokerAddress("h", 443, tls=True, path="/mqtt?token=1")),
     ],
 )
 def test_broker_url_gives_host_port_and_tls(url: str, broker: BrokerAddress) -> None:
@@ -44,6 +57,16 @@ def test_broker_url_gives_host_port_and_tls(url: str, broker: BrokerAddress) -> 
         "mqtt://localhost:1_0",
         "mqtt://localhost:١٨٨٣",
         "mqtt://localhost/topic",
+        "ssl://localhost/topic",
+        "ws://",
+        "ws:///mqtt",
+        "ws://localhost:9001x/",
+        "ws://localhost/#x",
+        "ws://localhost/a b",
+        "ws://localhost/ä",
+        "wss://localhost?x y",
+        "mqtt+ws://localhost",
+        "unix:///run/broker",
         "mqtt://localhost:1883//",
         "mqtt://localhost?x=1",
         "mqtt://localhost#x",
@@ -60,7 +83,7 @@ def test_bad_broker_url_is_refused_with_value_and_remedy(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_broker_url(url)
     message = str(caught.value)
-    assert message.startswith(f"mqtt.url = {redacted(url)!r} ")
+    assert message.startswith(f"mqtt.url = {shown_broker_url(url)!r} ")
     assert "must" in message
     assert "\n" not in message
 
@@ -73,7 +96,72 @@ def test_password_in_broker_url_is_refused_and_not_repeated(url: str) -> None:
     assert "mqtt.password_file" in str(caught.value)
 
 
-@given(st.text(max_size=80) | st.text(max_size=80).map(lambda text: f"mqtt://{text}"))
+SYNONYMS = {
+    "mqtt": ("mqtt", "tcp", "mqtt+tcp"),
+    "mqtts": ("mqtts", "ssl", "tls", "mqtt+ssl", "mqtt+tls"),
+    "ws": ("ws",),
+    "wss": ("wss",),
+}
+NAMES = st.from_regex(r"[a-z0-9_]([a-z0-9_-]{0,20}[a-z0-9])?(\.[a-z][a-z0-9]{0,9}){0,3}", fullmatch=True)
+HOSTS = NAMES | st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).map(lambda address: f"[{address}]")
+PATHS = st.from_regex(r"(/[!-\"$->A-~]{0,20})?(\?[!-\"$-?A-~]{0,20})?", fullmatch=True)
+
+
+@given(
+    st.sampled_from([(scheme, name) for scheme, names in SYNONYMS.items() for name in names]),
+    st.booleans(),
+    HOSTS,
+    st.none() | st.integers(1, 65_535),
+    PATHS,
+)
+def test_every_form_of_an_address_is_understood(
+    scheme: tuple[str, str],
+    upper: bool,  # noqa: FBT001
+    host: str,
+    port: int | None,
+    path: str,
+) -> None:
+    meaning, name = scheme
+    websocket = meaning.startswith("ws")
+    authority = host if port is None else f"{host}:{port}"
+    url = f"{name.upper() if upper else name}://{authority}{path if websocket else ''}"
+    broker = parse_broker_url(url)
+    assert broker.scheme == meaning
+    assert broker.host == host.strip("[]")
+    assert broker.port == (port or {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}[meaning])
+    if websocket:
+        assert broker.path == (path if path.startswith("/") else f"/mqtt{path}")
+    else:
+        assert broker.path is None
+
+
+@given(st.sampled_from(["ws", "wss", "WS"]), HOSTS, st.from_regex(r"/[A-Za-z0-9%.,~/-]{0,9}", fullmatch=True))
+def test_token_in_the_path_or_query_of_a_websocket_is_never_shown(scheme: str, host: str, before: str) -> None:
+    url = f"{scheme}://{host}:9001{before}hunter2?x=hunter3&hunter4"
+    broker = parse_broker_url(url)
+    assert "hunter2" in (broker.path or "")
+    for shown in (shown_broker_url(url), str(broker), repr(broker)):
+        assert "hunter" not in shown
+        assert host.strip("[]") in shown
+    with pytest.raises(ConfigError) as caught:
+        parse_broker_url(f"{url}#")
+    assert "hunter" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ws://h/mqtt", "wss://h", "ws://h:1/", "mqtt://h:1883", "mqtts://[::1]", "tcp://h/"])
+def test_address_without_a_secret_is_shown_as_it_is(url: str) -> None:
+    assert shown_broker_url(url) == url
+
+
+def test_key_of_a_bad_address_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"^mqtt\.fallback_urls = 'http://h' must be mqtt://"):
+        parse_broker_url("http://h", "mqtt.fallback_urls")
+
+
+@given(
+    st.text(max_size=80)
+    | st.builds("{}://{}".format, st.sampled_from(["mqtt", "ssl", "ws", "wss"]), st.text(max_size=80))
+)
 def test_any_text_is_a_broker_address_or_a_config_error(text: str) -> None:
     try:
         broker = parse_broker_url(text)
@@ -81,7 +169,7 @@ def test_any_text_is_a_broker_address_or_a_config_error(text: str) -> None:
         return
     assert 1 <= broker.port <= 65535
     broker.host.encode("idna")
-    assert parse_broker_url(f"{'mqtts' if broker.tls else 'mqtt'}://{broker}") == broker
+    assert parse_broker_url(f"{broker.scheme}://{broker}{broker.path or ''}") == broker
 
 
 @given(st.ip_addresses(v=6), st.integers(1, 65535))

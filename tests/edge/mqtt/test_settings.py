@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from edge.config.credentials import PASSWORD_VARIABLE
 from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
-from edge.mqtt.settings import broker_settings
+from edge.mqtt.settings import broker_settings, command_client_id
 from support.mqtt import Certificates
 
 
@@ -19,6 +20,36 @@ def test_password_stays_out_of_repr() -> None:
 def test_certificate_without_tls_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"mqtt\.ca_file = 'ca\.pem' needs an mqtt\.url that starts with mqtts://"):
         broker_settings(MqttConfig(url="mqtt://h", ca_file="ca.pem"), {})
+
+
+def test_each_address_has_settings_of_its_own(certificates: Certificates) -> None:
+    urls = ["mqtts://a.example", "mqtt://b.example", "wss://c.example", "ws://d.example"]
+    found = broker_settings(
+        MqttConfig(url=urls[0], fallback_urls=urls[1:], ca_file=str(certificates.ca), alpn=["x"], username="joe"),
+        {PASSWORD_VARIABLE: "secret"},
+    )
+    assert [f"{each.broker.scheme}://{each.broker.host}" for each in found] == urls
+    assert [each.tls is not None for each in found] == [True, False, True, False]
+    assert [each.key for each in found] == ["mqtt.url"] + 3 * ["mqtt.fallback_urls"]
+    assert {(each.username, each.password) for each in found} == {("joe", "secret")}
+
+
+def test_bad_fallback_is_refused_with_its_key() -> None:
+    with pytest.raises(ConfigError, match=r"^mqtt\.fallback_urls = 'mqtt://:1' names no host"):
+        broker_settings(MqttConfig(url="mqtt://h", fallback_urls=["mqtt://:1"]), {})
+
+
+@pytest.mark.parametrize("urls", [["mqtt://h"], ["mqtt://h", "ws://h"], ["wss://h"]])
+def test_alpn_without_an_encrypted_connection_is_refused(urls: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"mqtt\.alpn = \['x'\] needs an mqtt\.url that starts with mqtts://"):
+        broker_settings(MqttConfig(url=urls[0], fallback_urls=urls[1:], alpn=["x"]), {})
+
+
+def test_commands_have_client_ids_of_their_own() -> None:
+    default, own = MqttConfig(), MqttConfig(client_id="hall")
+    assert re.fullmatch("emotion-edge-watch-[0-9a-f]{8}", command_client_id(default, "watch"))
+    assert re.fullmatch("hall-doctor-[0-9a-f]{8}", command_client_id(own, "doctor"))
+    assert command_client_id(own, "watch") != command_client_id(own, "watch")
 
 
 def test_unusable_certificate_file_is_refused(tmp_path: Path, certificates: Certificates) -> None:
