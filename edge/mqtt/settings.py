@@ -106,8 +106,12 @@ def broker_settings(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -
     Returns the settings of each address in the order in which they are tried: `mqtt.url`, then `mqtt.fallback_urls`.
     Raises ConfigError for a URL, password or certificate file that cannot be used.
     """
-    addresses = [(URL_KEY, parse_broker_url(mqtt.url, URL_KEY))]
-    addresses += [(FALLBACK_KEY, parse_broker_url(url, FALLBACK_KEY)) for url in mqtt.fallback_urls]
+    urls = [(URL_KEY, mqtt.url), *((FALLBACK_KEY, url) for url in mqtt.fallback_urls)]
+    # An @ is refused first, without the address: a comma in a password has cut it in two, and no half may be repeated.
+    for key, url in urls:
+        if "@" in url:
+            parse_broker_url(url, key)
+    addresses = [(key, parse_broker_url(url, key)) for key, url in urls]
     brokers = [broker for _, broker in addresses]
     _reject_unused_tls(mqtt, brokers)
     password = read_password(mqtt, environ)

@@ -26,8 +26,10 @@ class DeliveryChecks(Checks):
         if not mqtt.url:
             return "none configured: events go to standard output as JSON Lines (set mqtt.url to use a broker)"
         accepting, failures = [], []
-        urls = [mqtt.url, *mqtt.fallback_urls]
-        for url, settings in zip(urls, broker_settings(mqtt), strict=True):
+        brokers = broker_settings(mqtt)
+        for url, settings in zip([mqtt.url, *mqtt.fallback_urls], brokers, strict=True):
+            if settings.tls is None and settings.password and any(each.tls for each in brokers):
+                self.warn(f"{shown_broker_url(url)} gets the password without encryption, unlike the other brokers")
             try:
                 accepting.append(self._try_broker(shown_broker_url(url), settings))
             except ConnectFailedError as error:
@@ -40,8 +42,6 @@ class DeliveryChecks(Checks):
 
     def _try_broker(self, url: str, settings: BrokerSettings) -> str:
         """Connect to one broker; return a sentence about it. Raises ConnectFailedError."""
-        if settings.password is not None and settings.tls is None and len(self.config.mqtt.fallback_urls) > 0:
-            self.warn(f"the password is sent to {url} without encryption: mqtts:// or wss:// would encrypt it")
         began = time.perf_counter()
         with Connector([settings], command_client_id(self.config.mqtt, "doctor")).connect() as connection:
             protocol = connection.protocol.value

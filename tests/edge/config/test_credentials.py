@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.config.credentials import (
@@ -107,6 +107,7 @@ HOSTS = NAMES | st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).map(lambda 
 PATHS = st.from_regex(r"(/[!-\"$->A-~]{0,20})?(\?[!-\"$-?A-~]{0,20})?", fullmatch=True)
 
 
+@settings(max_examples=60)
 @given(
     st.sampled_from([(scheme, name) for scheme, names in SYNONYMS.items() for name in names]),
     st.booleans(),
@@ -135,6 +136,7 @@ def test_every_form_of_an_address_is_understood(
         assert broker.path is None
 
 
+@settings(max_examples=60)
 @given(st.sampled_from(["ws", "wss", "WS"]), HOSTS, st.from_regex(r"/[A-Za-z0-9%.,~/-]{0,9}", fullmatch=True))
 def test_token_in_the_path_or_query_of_a_websocket_is_never_shown(scheme: str, host: str, before: str) -> None:
     url = f"{scheme}://{host}:9001{before}hunter2?x=hunter3&hunter4"

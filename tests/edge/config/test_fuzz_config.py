@@ -46,12 +46,15 @@ URIS = st.sampled_from(
         f"v4l2:viewer:{SECRET}@cam",
         f"mqtt://viewer:{SECRET}@broker",
         f"mqtts://viewer:{SECRET}@broker:8883/x",
+        f"wss://viewer:{SECRET}@broker/mqtt",
+        f"ws://broker:9001/mqtt?token={SECRET}",
+        f"ssl://viewer:{SECRET},1@broker,tcp://other",
     ]
 )
 """URIs in which people put passwords."""
 FORGOTTEN = st.sampled_from([f"mqtt://viewer:{SECRET}", f"rtsp://viewer:{SECRET}/stream"])
 """A password whose host was forgotten. In the keys that take a URI it must be recognised as a password."""
-TAKES_URI = {("source", "uri"), ("mqtt", "url")}
+TAKES_URI = {("source", "uri"), ("mqtt", "url"), ("mqtt", "fallback_urls")}
 PUBLISHED = {("device", "id"), ("device", "name"), ("mqtt", "base_topic"), ("mqtt", "username"), ("preview", "names")}
 """Keys whose values are published as they are, so that no password is put there."""
 

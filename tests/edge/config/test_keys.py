@@ -49,7 +49,11 @@ def test_redacted_config_holds_no_credentials() -> None:
     config = Config(
         source=SourceConfig(uri="rtsp://admin:hunter2@cam/stream?token=hunter3"),
         mqtt=MqttConfig(
-            url="mqtts://broker:8883", username="hunter4", password_file="/run/hunter5", key_file="/run/hunter6.key"
+            url="mqtts://broker:8883",
+            fallback_urls=["wss://broker/hunter8?token=hunter9", "ws://broker/mqtt"],
+            username="hunter4",
+            password_file="/run/hunter5",
+            key_file="/run/hunter6.key",
         ),
         preview=PreviewConfig(token_file="/run/hunter7"),
         labels={"positive": ["happy"]},
@@ -59,6 +63,7 @@ def test_redacted_config_holds_no_credentials() -> None:
     assert tables["source"]["uri"] == "rtsp://***@cam/stream?token=***"
     assert tables["mqtt"]["username"] == tables["mqtt"]["password_file"] == tables["mqtt"]["key_file"] == "***"
     assert tables["mqtt"]["url"] == "mqtts://broker:8883"
+    assert tables["mqtt"]["fallback_urls"] == ["wss://broker/***?token=***", "ws://broker/mqtt"]
     assert tables["labels"] == {"positive": ["happy"]}
     assert tables.keys() == msgspec.to_builtins(config).keys()
     assert redacted_config(Config())["mqtt"]["username"] == ""
@@ -76,4 +81,7 @@ def test_expected_names_type_and_range() -> None:
     assert expected(KEYS["source"]["flip"]) == "one of horizontal, none, vertical"
     assert expected(KEYS["preview"]["host"]) == "text (not empty)"
     assert expected(KEYS["homeassistant"]["enabled"]) == "true or false"
+    assert expected(KEYS["mqtt"]["fallback_urls"]) == "a list of at most 8 addresses"
+    assert expected(KEYS["mqtt"]["alpn"]) == "a list of at most 8 protocol names"
+    assert expected(list[str]) == "a list of labels"
     assert describe(KEYS["source"]["width"]).endswith(" [from 64 to 4096]")

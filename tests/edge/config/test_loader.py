@@ -37,6 +37,17 @@ def test_environment_variable_names_the_file(write):
     assert load(environ={"EMOTION_EDGE_CONFIG": str(path)}).budget.latency_ms == 40.0
 
 
+def test_commas_separate_the_items_of_a_list_in_the_environment():
+    environ = {
+        "EMOTION_EDGE_MQTT_URL": "mqtt://a",
+        "EMOTION_EDGE_MQTT_FALLBACK_URLS": "mqtt://b, wss://c/d%2Ce",
+        "EMOTION_EDGE_MQTT_ALPN": "",
+    }
+    mqtt = load(environ=environ).mqtt
+    assert mqtt.fallback_urls == ["mqtt://b", "wss://c/d%2Ce"]
+    assert mqtt.alpn == []
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
@@ -49,6 +60,8 @@ def test_environment_variable_names_the_file(write):
         ("[source]\nrotate = 45\n", ["source.rotate", "45", "0, 90, 180, 270"]),
         ("[source]\nstall_seconds = nan\n", ["source.stall_seconds", "nan", "0.5 to 300"]),
         ("[events]\nunknown_below = 1.5\n", ["events.unknown_below", "1.5", "0 to 1"]),
+        ('[mqtt]\nalpn = "mqtt"\n', ["mqtt.alpn", "'mqtt'", "list of at most 8 protocol names"]),
+        ("[mqtt]\nfallback_urls = [1]\n", ["mqtt.fallback_urls", "[1]", "list of at most 8 addresses"]),
         ("[budget]\nlatency_ms = inf\n", ["budget.latency_ms", "inf"]),
         ("source = 3\n", ["source", "table"]),
         ("[detector]\nmin_face = 0.5\nmax_face = 0.2\n", ["detector.min_face", "0.5", "0.2"]),
@@ -74,6 +87,9 @@ def test_error_names_origin_key_value_and_range(write, text, parts):
     [
         ({"EMOTION_EDGE_SOURCE_WIDTH": "wide"}, ["EMOTION_EDGE_SOURCE_WIDTH", "'wide'", "64 to 4096"]),
         ({"EMOTION_EDGE_SOURCE_WITH": "640"}, ["EMOTION_EDGE_SOURCE_WITH", "EMOTION_EDGE_SOURCE_WIDTH"]),
+        ({"EMOTION_EDGE_MQTT_FALLBACK_URLS": "mqtt://a,"}, ["EMOTION_EDGE_MQTT_FALLBACK_URLS", "at most 8 addresses"]),
+        ({"EMOTION_EDGE_MQTT_FALLBACK_URLS": "mqtt://a"}, ["mqtt.fallback_urls", "mqtt.url is empty"]),
+        ({"EMOTION_EDGE_MQTT_ALPN": "a b"}, ["EMOTION_EDGE_MQTT_ALPN", "list of at most 8 protocol names"]),
         ({"EMOTION_EDGE_CONFIG": "/nonexistent/c.toml"}, ["/nonexistent/c.toml", "does not exist"]),
     ],
 )

@@ -34,6 +34,12 @@ def test_each_address_has_settings_of_its_own(certificates: Certificates) -> Non
     assert {(each.username, each.password) for each in found} == {("joe", "secret")}
 
 
+def test_password_that_a_comma_has_cut_in_two_is_not_repeated() -> None:
+    with pytest.raises(ConfigError, match=r"^mqtt\.fallback_urls must hold neither user name nor password") as caught:
+        broker_settings(MqttConfig(url="mqtt://h", fallback_urls=["mqtt://joe:hunt", "er2@broker"]), {})
+    assert "hunt" not in str(caught.value)
+
+
 def test_bad_fallback_is_refused_with_its_key() -> None:
     with pytest.raises(ConfigError, match=r"^mqtt\.fallback_urls = 'mqtt://:1' names no host"):
         broker_settings(MqttConfig(url="mqtt://h", fallback_urls=["mqtt://:1"]), {})
