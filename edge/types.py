@@ -101,10 +101,12 @@ class Verification:
 
     `attempts`, `passes`: how often verification was run, and how often it passed. `last_seconds`,
     `last_pass_seconds`: frame times of the last attempt and of the last pass, -inf before the first.
+    `failures`: attempts that failed since the last pass.
     """
 
     attempts: int = 0
     passes: int = 0
+    failures: int = 0
     last_seconds: float = -math.inf
     last_pass_seconds: float = -math.inf
 
@@ -112,6 +114,7 @@ class Verification:
         """Add the result of an attempt on the frame of that time."""
         self.attempts += 1
         self.last_seconds = seconds
+        self.failures = 0 if passed else self.failures + 1
         if passed:
             self.passes += 1
             self.last_pass_seconds = seconds

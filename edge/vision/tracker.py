@@ -4,25 +4,37 @@ Reads no clock: time is the time of the frames.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from edge.config.schema import TrackerConfig
+from edge.frame_rate import MIN_FRAMES
 from edge.types import Box, Detection, TrackPrediction, Verification
 
 _COAST_SECONDS: Final = 0.25
-"""A track without detections is predicted to move on for at most this long: people stop and turn."""
+"""A track without detections is predicted to move on for at most this long: people stop and turn. That takes time, not
+frames, so at a low rate most of the way to the next frame is not predicted."""
 _VELOCITY_WEIGHT: Final = 0.5
 """Weight of the newest movement in the velocity: a box jitters by some 3 % of its side."""
+_MIN_ELAPSED_SECONDS: Final = 1 / 60
+"""Shortest time by which a movement is divided: with two frames a millisecond apart the jitter of a box would send its
+prediction out of the picture."""
 _MIN_IOU: Final = 0.2
 _MAX_SHIFT: Final = 0.6
 """Largest distance between prediction and detection, in sides of the face, where they do not overlap. A
 person who walks past at 12 frames a second moves by about a third of a side per frame."""
+_SHIFT_PER_SECOND: Final = 1.0
+"""Additional distance, in sides of the face, for each second between two frames beyond `_NEAR_SECONDS`: someone who
+stands in front of the sensor leans and steps about that far."""
+_NEAR_SECONDS: Final = 0.1
+_LARGEST_SHIFT: Final = 1.5
+"""Limit of that distance: two people side by side are two sides apart."""
 MAX_SIZE_RATIO: Final = 1.6
 """Largest ratio between the widths of prediction and detection; above it they are different faces."""
 _TENTATIVE_LOST_SECONDS: Final = 0.5
-"""A track that is not confirmed yet is removed after this time without a detection: phantoms flicker."""
+"""A track that is not confirmed yet is removed after this time without a detection, and after MIN_FRAMES frames where
+these take longer: phantoms flicker."""
 _MIN_PASS_SHARE: Final = 0.25
 """Share of verifications that a new track must pass. On the footage true faces pass 0.75 to 1 of them,
 phantoms at most 0.1."""
@@ -31,6 +43,9 @@ _MAX_TENTATIVE_ATTEMPTS: Final = 10
 _MAX_UNVERIFIED_SECONDS: Final = 10.0
 """A confirmed track is removed when verification has failed for this long: the detections are then more
 likely a phantom in the place where a face was. People turn and tilt their heads for less time."""
+_MIN_FAILURES: Final = 5
+"""Failures in a row that this takes at least: at one frame in ten seconds a single one would do, and up to every second
+attempt at a hard face fails."""
 
 
 @dataclass(slots=True)
@@ -89,12 +104,13 @@ class Track:
         if self.hits and smoothing_seconds > 0:
             weight = 1 - math.exp(-elapsed / smoothing_seconds)
         if elapsed > 0:
+            moved_seconds = max(elapsed, _MIN_ELAPSED_SECONDS)
             share = _VELOCITY_WEIGHT if self.hits > 1 else 1.0
             (x, y), (last_x, last_y) = detection.box.centre, self.detected_box.centre
             velocity_x, velocity_y = self.velocity
             self.velocity = (
-                velocity_x + share * ((x - last_x) / elapsed - velocity_x),
-                velocity_y + share * ((y - last_y) / elapsed - velocity_y),
+                velocity_x + share * ((x - last_x) / moved_seconds - velocity_x),
+                velocity_y + share * ((y - last_y) / moved_seconds - velocity_y),
             )
         self.box = _interpolated(self.box, detection.box, weight)
         self.detection, self.detected_box = detection, detection.box
@@ -106,13 +122,18 @@ class Track:
 
 
 class Tracker:
-    """Holds the tracks of one stream of frames."""
+    """Holds the tracks of one stream of frames.
+
+    A face leaves after `lost_seconds` without a detection, and after MIN_FRAMES frames without one where these take
+    longer.
+    """
 
     def __init__(self, config: TrackerConfig) -> None:
         self._config = config
         self._tracks: list[Track] = []
         self._last_id = 0
         self._last_track_id = 0
+        self._last_seconds: float | None = None
 
     def configure(self, config: TrackerConfig) -> None:
         """Apply another configuration from the next frame on; confirmed tracks stay confirmed."""
@@ -128,12 +149,14 @@ class Tracker:
         Returns the live tracks, confirmed ones first in the order of `track_id`, and the confirmed tracks
         that this frame removed. Time must not go backwards between calls.
         """
-        lost = self._remove_lost(seconds)
+        lost = self._remove(lambda track: self._is_lost(track, seconds) or _verification_failed(track))
         for track in self._tracks:
             track.detection = None
             track.misses += 1
         unmatched = list(detections)
-        for track, detection in self._match(detections, seconds):
+        interval = 0.0 if self._last_seconds is None else seconds - self._last_seconds
+        self._last_seconds = seconds
+        for track, detection in self._match(detections, seconds, _max_shift(interval)):
             self._update_track(track, detection, seconds)
             unmatched.remove(detection)
         for detection in unmatched:
@@ -142,6 +165,8 @@ class Tracker:
                 track = Track(self._last_id, detection.box, detection.box, seconds, seconds)
                 self._tracks.append(track)
                 self._update_track(track, detection, seconds)
+        # Again, so that a face leaves with the frame that proves it gone: the next one may be ten seconds away.
+        lost += self._remove(lambda track: self._is_lost(track, seconds))
         self._tracks.sort(key=lambda track: (not track.confirmed, track.track_id, track.first_seconds))
         return list(self._tracks), lost
 
@@ -151,26 +176,28 @@ class Tracker:
         self._tracks = []
         return lost
 
-    def _remove_lost(self, seconds: float) -> list[Track]:
-        kept, lost = [], []
-        for track in self._tracks:
-            max_gap = self._config.lost_seconds
-            if not track.confirmed:
-                max_gap = min(max_gap, _TENTATIVE_LOST_SECONDS)
-            if seconds - track.last_seconds <= max_gap and not _verification_failed(track):
-                kept.append(track)
-            elif track.confirmed:
-                lost.append(track)
-        self._tracks = kept
-        return lost
+    def _remove(self, is_gone: Callable[[Track], bool]) -> list[Track]:
+        """Remove the tracks that are gone; returns the confirmed ones."""
+        gone = {track.id: track for track in self._tracks if is_gone(track)}
+        if gone:
+            self._tracks = [track for track in self._tracks if track.id not in gone]
+        return [track for track in gone.values() if track.confirmed]
 
-    def _match(self, detections: Sequence[Detection], seconds: float) -> list[tuple[Track, Detection]]:
+    def _is_lost(self, track: Track, seconds: float) -> bool:
+        max_gap = self._config.lost_seconds
+        if not track.confirmed:
+            max_gap = min(max_gap, _TENTATIVE_LOST_SECONDS)
+        return seconds - track.last_seconds > max_gap and track.misses >= MIN_FRAMES
+
+    def _match(
+        self, detections: Sequence[Detection], seconds: float, max_shift: float
+    ) -> list[tuple[Track, Detection]]:
         """Match greedily by score; confirmed tracks come before tentative ones."""
         candidates = [
             (not track.confirmed, -score, track_index, detection_index)
             for track_index, track in enumerate(self._tracks)
             for detection_index, detection in enumerate(detections)
-            if detection.searched_id in (0, track.id) and (score := _match_score(track, detection.box, seconds)) > 0
+            if detection.searched_id in (0, track.id) and (score := _match_score(track, detection.box, seconds, max_shift)) > 0
         ]
         matches: list[tuple[Track, Detection]] = []
         matched_tracks: set[int] = set()
@@ -202,13 +229,19 @@ class Tracker:
 def _verification_failed(track: Track) -> bool:
     verification = track.verification
     if track.confirmed:
-        return verification.last_seconds - verification.last_pass_seconds > _MAX_UNVERIFIED_SECONDS
+        unverified_seconds = verification.last_seconds - verification.last_pass_seconds
+        return unverified_seconds > _MAX_UNVERIFIED_SECONDS and verification.failures >= _MIN_FAILURES
     if verification.attempts < _MAX_TENTATIVE_ATTEMPTS:
         return False
     return verification.passes < _MIN_PASS_SHARE * verification.attempts
 
 
-def _match_score(track: Track, box: Box, seconds: float) -> float:
+def _max_shift(interval_seconds: float) -> float:
+    """Return how far a face may have moved since the frame before, in sides of the face."""
+    return min(_LARGEST_SHIFT, _MAX_SHIFT + _SHIFT_PER_SECOND * max(0.0, interval_seconds - _NEAR_SECONDS))
+
+
+def _match_score(track: Track, box: Box, seconds: float, max_shift: float) -> float:
     """Score a match: 1 + IoU where the boxes overlap, below 1 where the face moved, 0 for no match."""
     predicted = track.predicted_box(seconds)
     ratio = box.width / predicted.width
@@ -218,8 +251,8 @@ def _match_score(track: Track, box: Box, seconds: float) -> float:
     if overlap >= _MIN_IOU:
         return 1 + overlap
     shift = math.dist(predicted.centre, box.centre) / max(predicted.width, box.width)
-    if shift <= _MAX_SHIFT and seconds > track.last_seconds:
-        return 1 - shift
+    if shift <= max_shift and seconds > track.last_seconds:
+        return 1 - shift / (2 * _LARGEST_SHIFT)
     return 0.0
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from edge.config.schema import DetectorConfig
 from edge.levels import LADDER, Level
 from edge.types import Box, Detection, Luma, TrackPrediction
+from edge.frame_rate import FrameRate
 from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_cascade, search_whole_frame
+from edge.vision.detection.effort import frame_effort
 from edge.vision.detection.grid import SearchGrid, SearchJob
 from edge.vision.detection.motion import ChangeMap
 from edge.vision.detection.redetect import redetect, redetect_candidate
@@ -26,8 +28,6 @@ from edge.vision.tracker import MAX_SIZE_RATIO
 
 _GROUP_EPS: Final = 0.2
 """Relative difference up to which boxes are merged, as in OpenCV's own search."""
-_MAX_REDETECTIONS: Final = 8
-"""Tracked faces that are redetected in one frame; where there are more, they take turns."""
 _CONFIRMED_MIN_SIZE: Final = 0.8
 """Smallest size of a confirmed face, as a share of the smallest size of the search. A new face must have the
 full size: the search of the whole frame tries no smaller size, and takes smaller faces for the smallest."""
@@ -96,6 +96,8 @@ class _Stream:
         self._changes = ChangeMap(self._grid)
         self._queue = VerificationQueue(self._verify, self._redetect_candidate, self._changes)
         self._pyramid = ImagePyramid(np.zeros((1, 1), dtype=np.uint8))
+        self._rate = FrameRate()
+        self._effort = frame_effort(None, LADDER[0])
         self._started = False
         self._next_redetection = 0
 
@@ -105,6 +107,8 @@ class _Stream:
         """Search a frame; see `Detector.search`."""
         if not self._grid.bands:
             return []
+        self._rate.record(seconds)
+        self._effort = frame_effort(self._rate.interval_seconds, level)
         self._pyramid = ImagePyramid(luma)
         self._changes.update(self._pyramid)
         redetected = self._redetect(predictions, seconds)
@@ -114,10 +118,15 @@ class _Stream:
         for candidate in self._candidates(tracked, seconds, level):
             if self._queue.was_rejected(candidate.box) or any(box.may_match(candidate.box) for box in tracked):
                 continue
-            if any(_may_continue(prediction, candidate.box) for prediction in missed):
-                new.append(Detection(candidate.box, candidate.neighbours, None))
-            else:
+            continued = next((one for one in missed if _may_continue(one, candidate.box)), None)
+            if continued is None:
                 unknown.append(candidate)
+                continue
+            # Where one frame may verify several faces, a new face must not lose the frame because the search found it.
+            verified = None
+            if self._effort.verifications > 1 and not continued.confirmed:
+                verified = self._verify(candidate.box)
+            new.append(Detection(candidate.box, candidate.neighbours, verified))
         self._queue.add(unknown, seconds)
         self._queue.discard(lambda queued: any(box.may_match(queued) for box in tracked))
         new += self._verified(redetected, predictions, seconds)
@@ -136,20 +145,20 @@ class _Stream:
         return self._verifier.verify(self._pyramid.at_octave(0), box, STREAM_VERIFICATION)
 
     def _redetect_candidate(self, box: Box) -> Box | None:
-        found = redetect_candidate(self._cascade, self._pyramid, box)
+        found = redetect_candidate(self._cascade, self._pyramid, box, self._effort.extra_seconds)
         return found if found is not None and found.width >= self._smallest else None
 
     def _redetect(self, predictions: Sequence[TrackPrediction], seconds: float) -> dict[int, Detection]:
-        """Search for the tracked faces, at most `_MAX_REDETECTIONS` of them; returns those found, by `Track.id`."""
-        due = list(predictions)
-        if len(due) > _MAX_REDETECTIONS:
+        """Search for the tracked faces, at most as many as the frame may cost; returns those found by id."""
+        due, limit = list(predictions), self._effort.redetections
+        if len(due) > limit:
             first = self._next_redetection % len(due)
-            due = (due[first:] + due[:first])[:_MAX_REDETECTIONS]
-            self._next_redetection = first + _MAX_REDETECTIONS
+            due = (due[first:] + due[:first])[:limit]
+            self._next_redetection = first + limit
         found: dict[int, Detection] = {}
         for prediction in due:
             taken = [other.box for other in found.values()]
-            detection = redetect(self._cascade, self._pyramid, prediction, taken)
+            detection = redetect(self._cascade, self._pyramid, prediction, taken, self._effort.extra_seconds)
             if detection is None:
                 continue
             if detection.box.width >= self._smallest * (_CONFIRMED_MIN_SIZE if prediction.confirmed else 1):
@@ -165,7 +174,7 @@ class _Stream:
             self._changes.mark_all_searched()
             return [Candidate(box, neighbours) for box, neighbours in found]
         step = level.scale_factor or self._config.scale_factor
-        jobs = self._schedule.plan(self._changes.changed(tracked), seconds, level.search_frames, step)
+        jobs = self._schedule.plan(self._changes.changed(tracked), seconds, self._effort.search_frames, step)
         return [candidate for job in jobs for candidate in self._search(job, step)]
 
     def _search(self, job: SearchJob, step: float) -> list[Candidate]:
@@ -192,18 +201,17 @@ class _Stream:
     def _verified(
         self, redetected: dict[int, Detection], predictions: Sequence[TrackPrediction], seconds: float
     ) -> list[Detection]:
-        """Run the verification of this frame; notes its result in `redetected`, returns verified new faces."""
+        """Run the verifications of this frame; notes their results in `redetected`, returns verified new faces."""
         if not self._started:
             return [_verified_detection(candidate) for candidate in self._queue.verify_all(seconds)]
         detected = [(one, redetected[one.id].box) for one in predictions if one.id in redetected]
-        result = self._queue.verify_next(detected, seconds)
-        if isinstance(result, Candidate):
-            return [_verified_detection(result)]
-        if result is not None:
-            searched_id, passed = result
+        tracks, candidates = self._queue.verify_due(
+            detected, seconds, self._effort.verifications, self._effort.pause_frames
+        )
+        for searched_id, passed in tracks.items():
             detection = redetected[searched_id]
             redetected[searched_id] = Detection(detection.box, detection.neighbours, passed, searched_id)
-        return []
+        return [_verified_detection(candidate) for candidate in candidates]
 
 
 def _ordered(detections: list[Detection]) -> list[Detection]:

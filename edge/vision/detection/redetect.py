@@ -20,6 +20,9 @@ _SLACK_SPEED: Final = 0.5
 """Additional slack for each side by which the face is predicted to move between two frames."""
 _SLACK_MISS: Final = 0.2
 """Additional slack for each missed frame after the first."""
+_SLACK_PER_SECOND: Final = 1.0
+"""Additional slack for each second by which two frames are further apart than this search was tuned for: someone who
+stands in front of the sensor leans and steps about that far."""
 _MAX_SLACK: Final = 1.0
 _SIZE_RANGE: Final = (0.84, 1.25)
 """Smallest and largest size that is searched for, in predicted sides."""
@@ -37,18 +40,23 @@ _Hit = tuple[float, float, float, float]
 
 
 def redetect(
-    cascade: cv2.CascadeClassifier, pyramid: ImagePyramid, prediction: TrackPrediction, taken: Sequence[Box]
+    cascade: cv2.CascadeClassifier,
+    pyramid: ImagePyramid,
+    prediction: TrackPrediction,
+    taken: Sequence[Box],
+    extra_seconds: float = 0.0,
 ) -> Detection | None:
     """Search for a tracked face in a frame; returns None where it is not found.
 
-    `taken`: boxes of other faces that were found in this frame. A single window of the cascade is enough,
+    `taken`: boxes of other faces that were found in this frame. `extra_seconds`: see `FrameEffort`. A single window of the cascade is enough,
     without neighbours: the face is known to exist, and it turns and blurs.
     """
     misses = prediction.misses
     if misses > _MAX_FULL_RATE_MISSES and (misses + prediction.id) % 2:
         return None
     slack = _SLACK + _SLACK_SPEED * prediction.speed + _SLACK_MISS * max(0, misses - 1) + _SLACK_NEW * prediction.new
-    sizes = _WIDE_SIZE_RANGE if prediction.new or misses > 1 else _SIZE_RANGE
+    slack += _SLACK_PER_SECOND * extra_seconds
+    sizes = _WIDE_SIZE_RANGE if prediction.new or misses > 1 or extra_seconds > 0 else _SIZE_RANGE
     found = _merge_nearest(_hits_around(cascade, pyramid, prediction.box, slack, sizes), prediction.box, taken)
     if found is None:
         return None
@@ -56,9 +64,12 @@ def redetect(
     return Detection(box, neighbours, None, prediction.id)
 
 
-def redetect_candidate(cascade: cv2.CascadeClassifier, pyramid: ImagePyramid, box: Box) -> Box | None:
+def redetect_candidate(
+    cascade: cv2.CascadeClassifier, pyramid: ImagePyramid, box: Box, extra_seconds: float = 0.0
+) -> Box | None:
     """Search for a candidate that was found some frames ago at `box`; returns where it is now, or None."""
-    found = _merge_nearest(_hits_around(cascade, pyramid, box, _SLACK + _SLACK_NEW, _WIDE_SIZE_RANGE), box, ())
+    slack = _SLACK + _SLACK_NEW + _SLACK_PER_SECOND * extra_seconds
+    found = _merge_nearest(_hits_around(cascade, pyramid, box, slack, _WIDE_SIZE_RANGE), box, ())
     return None if found is None else found[0]
 
 

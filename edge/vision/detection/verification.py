@@ -1,5 +1,6 @@
 """Verifies faces with a second cascade: how one face is verified, and which face in which frame."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,12 +21,14 @@ _VERIFIED_INTERVAL_SECONDS: Final = 2.0
 _FAILED_INTERVAL_SECONDS: Final = 1.0
 """Time between two verifications of a confirmed track whose last one failed."""
 _REJECTED_SECONDS: Final = 5.0
-"""A rejected place is ignored for this long, unless the picture there changes."""
+"""A rejected place is ignored for this long, unless the picture there changes. Not in frames: where they are far apart
+there is time to look again."""
 _MAX_FAILURES: Final = 3
 """Failed verifications after which a candidate is rejected. Verification fails for up to every second view
 of true faces that walk or turn, and passes for one in 200 of phantoms."""
-_PAUSE_FRAMES: Final = 2
-"""Frames between two verifications of a candidate: consecutive frames show nearly the same."""
+_PAUSE_SECONDS: Final = 0.06
+"""Time between two verifications of a candidate at least, beside a pause in frames: at 60 frames a second two frames
+show nearly the same."""
 _SAME_CANDIDATE_IOU: Final = 0.3
 """IoU from which two candidates are the same."""
 
@@ -111,7 +114,8 @@ class _QueuedCandidate:
     """A candidate in the queue.
 
     `since_seconds`: frame time since when it waits. `waited_frames`: frames since then. `failures`: failed
-    verifications. `pause_frames`: frames before the next verification, 0 or less where it may be verified now.
+    verifications. `pause_frames`, `not_before_seconds`: frames and frame time before the next verification; it may be
+    verified now where the first is 0 or less and the second has come.
     """
 
     candidate: Candidate
@@ -119,6 +123,7 @@ class _QueuedCandidate:
     waited_frames: int = 0
     failures: int = 0
     pause_frames: int = 0
+    not_before_seconds: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,7 @@ class _RejectedPlace:
 
 
 class VerificationQueue:
-    """Schedules verification, one per frame: it is the most expensive operation on a single face.
+    """Schedules verification, a few per frame: it is the most expensive operation on a single face.
 
     Tracks and new candidates take turns by waiting time. Among the candidates the one with the most
     neighbours comes first, and each frame of waiting counts as one neighbour. A search that finds a phantom
@@ -172,27 +177,38 @@ class VerificationQueue:
 
     def verify_all(self, seconds: float) -> list[Candidate]:
         """Verify all candidates now; returns those that passed."""
-        return [one.candidate for one in list(self._queued) if self._verify_candidate(one, seconds)]
+        return [one.candidate for one in list(self._queued) if self._verify_candidate(one, seconds, 1)]
 
-    def verify_next(
-        self, detected: Sequence[tuple[TrackPrediction, Box]], seconds: float
-    ) -> tuple[int, bool] | Candidate | None:
-        """Verify one track or one candidate.
+    def verify_due(
+        self, detected: Sequence[tuple[TrackPrediction, Box]], seconds: float, limit: int = 1, pause_frames: int = 2
+    ) -> tuple[dict[int, bool], list[Candidate]]:
+        """Verify at most `limit` tracks and candidates.
 
-        `detected`: the tracks that were detected in this frame, with their boxes. Returns the id of the
-        verified track and whether it passed; or the candidate, where it passed; or None.
+        `detected`: the tracks that were detected in this frame, with their boxes. `pause_frames`: frames until a
+        candidate that fails now is verified again. Returns whether each verified track passed, by its id; and the
+        candidates that passed.
         """
-        due = [
-            (prediction.verification.last_seconds, prediction.id, box)
-            for prediction, box in detected
-            if _is_due(prediction, seconds)
-        ]
-        track = min(due, key=lambda one: one[:2], default=None)
-        ready = (one for one in self._queued if one.pause_frames <= 0)
-        best = max(ready, key=lambda one: one.candidate.neighbours + one.waited_frames, default=None)
-        if track is not None and (best is None or track[0] <= best.since_seconds):
-            return track[1], self._verify(track[2])
-        return best.candidate if best is not None and self._verify_candidate(best, seconds) else None
+        due = sorted(
+            (
+                (prediction.verification.last_seconds, prediction.id, box)
+                for prediction, box in detected
+                if _is_due(prediction, seconds)
+            ),
+            key=lambda one: one[:2],
+        )
+        tracks: dict[int, bool] = {}
+        passed: list[Candidate] = []
+        for _ in range(limit):
+            ready = (one for one in self._queued if one.pause_frames <= 0 and seconds >= one.not_before_seconds)
+            best = max(ready, key=lambda one: one.candidate.neighbours + one.waited_frames, default=None)
+            if due and (best is None or due[0][0] <= best.since_seconds):
+                _, track_id, box = due.pop(0)
+                tracks[track_id] = self._verify(box)
+            elif best is None:
+                break
+            elif self._verify_candidate(best, seconds, pause_frames):
+                passed.append(best.candidate)
+        return tracks, passed
 
     def reject(self, box: Box, seconds: float) -> None:
         """Ignore a place from now on: it shows no face, or none that is large enough."""
@@ -204,7 +220,7 @@ class VerificationQueue:
             _is_same(place.box, box) and not self._changes.differs(place.box, place.patch) for place in self._rejected
         )
 
-    def _verify_candidate(self, queued: _QueuedCandidate, seconds: float) -> bool:
+    def _verify_candidate(self, queued: _QueuedCandidate, seconds: float, pause_frames: int) -> bool:
         """Verify a candidate. One that failed before is redetected first, because it may have moved."""
         box: Box | None = queued.candidate.box
         if queued.failures:
@@ -215,7 +231,8 @@ class VerificationQueue:
                 self._queued.remove(queued)
                 return True
         queued.failures += 1
-        queued.pause_frames, queued.waited_frames, queued.since_seconds = _PAUSE_FRAMES, 0, seconds
+        queued.pause_frames, queued.waited_frames, queued.since_seconds = pause_frames, 0, seconds
+        queued.not_before_seconds = seconds + _PAUSE_SECONDS
         if box is None or queued.failures >= _MAX_FAILURES:
             self._queued.remove(queued)
             self.reject(queued.candidate.box, seconds)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.config.schema import TrackerConfig
+from edge.frame_rate import MIN_FRAMES
 from edge.types import Box, Detection
 from edge.vision.tracker import Tracker
 
@@ -180,4 +181,4 @@ def test_any_detections_give_consistent_tracks(frames):
         assert known == gone | set(track_ids)
         for track in tracks:
             assert np.isfinite([track.box.x, track.box.y, track.box.width]).all()
-            assert seconds - track.last_seconds <= CONFIG.lost_seconds
+            assert seconds - track.last_seconds <= CONFIG.lost_seconds or track.misses < MIN_FRAMES

@@ -1,5 +1,7 @@
 """Tests of the verification queue, with results that the test provides."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from edge.types import Box, TrackPrediction, Verification
@@ -39,15 +41,21 @@ def track(track_id=1, *, confirmed=True, last_seconds=0.0, failed=False):
     return TrackPrediction(track_id, PLACE, 0.0, 0, new=False, confirmed=confirmed, verification=verification)
 
 
+def verify_one(queue, detected, seconds):
+    """Verify one face: returns the track's id and result, or the candidate that passed, or None."""
+    tracks, candidates = queue.verify_due(detected, seconds)
+    return next(iter([*tracks.items(), *candidates]), None)
+
+
 def test_one_candidate_per_frame_is_verified_most_neighbours_first():
     verifier = Verifier([True, True])
     queue, _ = make_queue(verifier)
     queue.add([Candidate(PLACE, 2), Candidate(ELSEWHERE, 9)], 0.0)
-    assert queue.verify_next([], 0.0) == Candidate(ELSEWHERE, 9)
+    assert verify_one(queue, [], 0.0) == Candidate(ELSEWHERE, 9)
     queue.add([], 0.04)
-    assert queue.verify_next([], 0.04) == Candidate(PLACE, 2)
+    assert verify_one(queue, [], 0.04) == Candidate(PLACE, 2)
     queue.add([], 0.08)
-    assert queue.verify_next([], 0.08) is None
+    assert verify_one(queue, [], 0.08) is None
     assert len(verifier.boxes) == 2
 
 
@@ -60,7 +68,7 @@ def test_candidate_is_rejected_after_three_failures_for_five_seconds():
             queue.add([Candidate(PLACE, 5)] if number % 3 == 0 else [], seconds)
         else:
             queue.add([], seconds)
-        assert queue.verify_next([], seconds) is None
+        assert verify_one(queue, [], seconds) is None
     # Three verifications, five seconds of rejection, three more: 8 seconds in all.
     assert len(verifier.boxes) == 6
 
@@ -83,7 +91,7 @@ def test_candidate_that_failed_is_redetected_and_verified_again():
     queue.add([Candidate(PLACE, 5)], 0.0)
     results = []
     for number in range(6):
-        results.append(queue.verify_next([], number / FPS))
+        results.append(verify_one(queue, [], number / FPS))
         queue.add([], (number + 1) / FPS)
     assert [one for one in results if one is not None] == [Candidate(moved, 5)]
     assert verifier.boxes == [PLACE, moved]
@@ -94,7 +102,7 @@ def test_candidate_that_is_not_redetected_is_not_verified_again():
     queue, _ = make_queue(verifier, redetect=lambda _box: None)
     queue.add([Candidate(PLACE, 5)], 0.0)
     for number in range(6):
-        assert queue.verify_next([], number / FPS) is None
+        assert verify_one(queue, [], number / FPS) is None
         queue.add([], (number + 1) / FPS)
     assert len(verifier.boxes) == 1
 
@@ -102,10 +110,10 @@ def test_candidate_that_is_not_redetected_is_not_verified_again():
 def test_tentative_tracks_are_verified_in_each_frame_and_confirmed_ones_seldom():
     verifier = Verifier([True] * 9)
     queue, _ = make_queue(verifier)
-    assert queue.verify_next([(track(confirmed=False), PLACE)], 0.04) == (1, True)
-    assert queue.verify_next([(track(), PLACE)], 1.9) is None
-    assert queue.verify_next([(track(failed=True), PLACE)], 1.1) == (1, True)
-    assert queue.verify_next([(track(), PLACE)], 2.1) == (1, True)
+    assert verify_one(queue, [(track(confirmed=False), PLACE)], 0.04) == (1, True)
+    assert verify_one(queue, [(track(), PLACE)], 1.9) is None
+    assert verify_one(queue, [(track(failed=True), PLACE)], 1.1) == (1, True)
+    assert verify_one(queue, [(track(), PLACE)], 2.1) == (1, True)
 
 
 def test_tracks_and_candidates_take_turns():
@@ -116,13 +124,43 @@ def test_tracks_and_candidates_take_turns():
         seconds = number / FPS
         queue.add([Candidate(ELSEWHERE, 3)] if number == 10 else [], seconds)
         tracks = [(track(track_id, confirmed=False, last_seconds=when), PLACE) for track_id, when in last.items()]
-        result = queue.verify_next(tracks, seconds)
+        result = verify_one(queue, tracks, seconds)
         if isinstance(result, Candidate):
             assert 10 <= number <= 15
         else:
             assert seconds - last[result[0]] <= 6 / FPS
             last[result[0]] = seconds
     assert ELSEWHERE in verifier.boxes
+
+
+def test_several_faces_are_verified_in_one_frame_each_once():
+    """Where frames are far apart one frame may verify many: tracks and candidates by waiting time, none twice."""
+    verifier = Verifier([True, False, True])
+    queue, _ = make_queue(verifier)
+    queue.add([Candidate(PLACE, 5), Candidate(ELSEWHERE, 3)], 5.0)
+    tracks, passed = queue.verify_due([(track(7, confirmed=False, last_seconds=4.0), PLACE)], 5.0, 16, 1)
+    assert tracks == {7: True}
+    assert passed == [Candidate(ELSEWHERE, 3)]
+    assert len(verifier.boxes) == 3
+    # The one that failed is verified again in the very next frame.
+    queue.add([], 6.0)
+    queue.verify_due([], 6.0, 16, 1)
+    assert verifier.boxes[3:] == [PLACE]
+
+
+def test_failed_candidate_waits_for_a_while_at_a_high_rate():
+    """Two frames at 120 frames a second show the same."""
+    verifier = Verifier()
+    queue, _ = make_queue(verifier)
+    queue.add([Candidate(PLACE, 5)], 0.0)
+    seconds = []
+    for number in range(30):
+        before = len(verifier.boxes)
+        verify_one(queue, [], number / 120)
+        seconds += [number / 120] * (len(verifier.boxes) - before)
+        queue.add([], (number + 1) / 120)
+    assert len(seconds) == 3
+    assert all(after - before >= 0.06 for before, after in pairwise(seconds))
 
 
 def test_verify_all_returns_the_candidates_that_pass():
