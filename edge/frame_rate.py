@@ -36,6 +36,11 @@ class FrameRate:
         self._last_seconds = None
 
     @property
+    def intervals(self) -> int:
+        """Number of intervals that the median rests on, at most the latest five."""
+        return len(self._intervals)
+
+    @property
     def interval_seconds(self) -> float | None:
         """Median interval between the latest frames, seconds; None before the second frame."""
         return self._median

@@ -12,7 +12,9 @@ from dataclasses import replace
 
 from edge.capture.reconnect import CaptureSession, ReconnectPolicy, SharedState, Supervisor
 from edge.capture.source import Source
+from edge.capture.stall import StallLimit
 from edge.errors import SourceError, SourceIncompleteError, SourceLostError
+from edge.frame_rate import FrameRate
 from edge.pacing import Backoff
 from edge.types import Frame, SourceState
 
@@ -25,7 +27,8 @@ class Capture:
 
     `create` returns a new source that is not open. With `fast` a finite source runs as quickly as frames are taken;
     otherwise it is paced by its frames' `seconds`. A live source that is lost, or that stalls under `policy`, is
-    reopened after the waits of `backoff`.
+    reopened after the waits of `backoff`. `stall`: the limit for a frame, which `create` may
+    share with the sources that it makes; None: a new one as `policy` has it.
 
     While capture is paused `next` gives no frame. A live source is closed then, so that nothing is recorded and the
     camera's light goes out; resuming opens it anew. A finite source is held at its next frame.
@@ -43,11 +46,13 @@ class Capture:
         fast: bool,
         policy: ReconnectPolicy,
         backoff: Backoff | None = None,
+        stall: StallLimit | None = None,
     ) -> None:
         self._create = create
         self._fast = fast
         self._policy = policy
-        self._shared = SharedState()
+        self._shared = SharedState(stall or StallLimit(policy.stall_seconds))
+        self._file_rate = FrameRate()
         self._changed = self._shared.changed
         self._supervisor = Supervisor(self._shared, self._start_reader, policy, time.monotonic, backoff)
         self._supervisor_thread: threading.Thread | None = None
@@ -70,6 +75,19 @@ class Capture:
     def error(self) -> str | None:
         """One sentence on what is wrong with the source now, or None."""
         return self._shared.error
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second that the source gives, from the times of its latest frames; None before the second one.
+
+        For a finite source in its own time, however quickly it is read.
+        """
+        return self._shared.stall.fps if self._live else self._file_rate.fps
+
+    @property
+    def stall_seconds(self) -> float:
+        """Time without a frame after which a live source counts as stalled: longer than configured for a slow one."""
+        return self._shared.stall.seconds
 
     @property
     def live(self) -> bool:
@@ -95,7 +113,7 @@ class Capture:
         source = self._create()
         self._live = source.live
         if self.paused and self._live:
-            session = CaptureSession(None, self._policy, time.monotonic())
+            session = CaptureSession(None, self._policy, time.monotonic(), stall=self._shared.stall)
             session.released = session.closed = True
             self._shared.session = session
         else:
@@ -104,7 +122,7 @@ class Capture:
             except SourceLostError as error:
                 # At the start nothing relies on the source yet, and the user is there to read the error: no retry.
                 raise SourceError(str(error)) from error
-            self._start_reader(CaptureSession(source, self._policy, time.monotonic()))
+            self._start_reader(CaptureSession(source, self._policy, time.monotonic(), stall=self._shared.stall))
         if self._live:
             self._supervisor_thread = self._make_thread(self._supervisor.run, None)
             self._supervisor_thread.start()
@@ -251,6 +269,7 @@ class Capture:
     def _put_finite(self, session: CaptureSession, frame: Frame) -> None:
         """Wait for the frame's time and for an empty slot, then put the frame there."""
         with self._changed:
+            self._file_rate.record(frame.seconds)
             if self.captured == 0:
                 self._first_frame_at = time.monotonic()
             while self._shared.accepts(session):

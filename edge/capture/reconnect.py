@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from edge.capture.source import Source
+from edge.capture.stall import StallLimit
 from edge.logs.outage import REMIND_SECONDS, OutageLog, OutageNotice, format_duration
 from edge.pacing import Backoff
 from edge.types import SourceState
@@ -36,10 +37,11 @@ _LOG_LINES: Final = {
 class ReconnectPolicy:
     """Limits that decide when a live source has stalled, and how it is reopened.
 
-    `stall_seconds`: longest time without a frame. `min_open_seconds`: opening may take at least this long, because a
-    sensor starts or a host name is looked up. `max_hung_threads`: threads that may hang in a driver at once; a driver
-    that blocks that many will not serve another. `hung_poll_seconds`: time between two checks of those threads.
-    `remind_seconds`: time between two log lines on one outage.
+    `stall_seconds`: longest time without a frame, for a source that is not slower itself (`StallLimit`).
+    `min_open_seconds`: opening may take at least this long, because a sensor starts or a host name is looked up.
+    `max_hung_threads`: threads that may hang in a driver at once; a driver that blocks that many will not serve
+    another. `hung_poll_seconds`: time between two checks of those threads. `remind_seconds`: time between two log
+    lines on one outage.
     """
 
     stall_seconds: float
@@ -74,8 +76,15 @@ class CaptureSession:
     """
 
     def __init__(
-        self, source: Source | None, policy: ReconnectPolicy, now: float, *, after_pause: bool = False
+        self,
+        source: Source | None,
+        policy: ReconnectPolicy,
+        now: float,
+        *,
+        stall: StallLimit | None = None,
+        after_pause: bool = False,
     ) -> None:
+        """`stall`: the limit for a frame, which all sessions share; None: a new one as `policy` has it."""
         self.source = source
         self.after_pause = after_pause
         self.released = False  # a pause has begun: the thread must close the source
@@ -84,6 +93,8 @@ class CaptureSession:
         self.lost_reason: str | None = None
         self.seconds_offset = 0.0  # from the source's own time to the time in all sessions
         self._policy = policy
+        self._stall = stall or StallLimit(policy.stall_seconds)
+        self._stall.opened()
         self._is_open = source is not None
         self._active_at = now  # when it was created or opened, or gave its last frame
         self._first_frame_at: float | None = None
@@ -103,6 +114,7 @@ class CaptureSession:
         if first:
             self._first_frame_at = now
         self._active_at = now
+        self._stall.record_frame(now)
         return first
 
     def end(self, now: float) -> SessionEnd | None:
@@ -120,19 +132,20 @@ class CaptureSession:
 
     @property
     def _limit_seconds(self) -> float:
-        policy = self._policy
-        return policy.stall_seconds if self._is_open else max(policy.stall_seconds, policy.min_open_seconds)
+        stall_seconds = self._stall.seconds
+        return stall_seconds if self._is_open else max(stall_seconds, self._policy.min_open_seconds)
 
 
 class SharedState:
     """State that the threads of one capture share. Written only under the condition `changed`, which is then notified.
 
-    `session` is the current one; None while none runs. `fatal` is the exception that ended a thread. `error` is one
-    sentence on what is wrong with the source now.
+    `session` is the current one; None while none runs. `stall` is the limit for a frame in all sessions. `fatal`
+    is the exception that ended a thread. `error` is one sentence on what is wrong with the source now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stall: StallLimit) -> None:
         self.changed = threading.Condition()
+        self.stall = stall
         self.session: CaptureSession | None = None
         self.stopping = False
         self.paused = False
@@ -184,7 +197,10 @@ class Supervisor:
                 self._wait(self._backoff.next_seconds())
             self._await_resume()
             self._await_thread(session)
-            self._start(CaptureSession(None, self._policy, self._clock(), after_pause=session.released))
+            with self._changed:
+                now, stall = self._clock(), self._shared.stall
+                opening = CaptureSession(None, self._policy, now, stall=stall, after_pause=session.released)
+            self._start(opening)
 
     def frame_arrived(self) -> None:
         """Log the recovery of a source that was unavailable."""
@@ -207,6 +223,7 @@ class Supervisor:
                     shared.session = None
                     return session
                 self._changed.wait(session.seconds_to_stall(self._clock()))
+            shared.stall.ended(self._clock())
             shared.state, shared.error = end.state, end.error
             session, shared.session = shared.session, None
             notice = self._outages.failed(end.error, self._clock())

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.capture.stall import StallLimit
 from edge.config.schema import SourceConfig
 from edge.types import Frame, Luma
 
@@ -27,16 +28,19 @@ class SourceOptions:
     which gives the nearest that it supports; `fps` is also the pace of images; 0 leaves it to the source. `rotate`
     turns every frame clockwise by that many degrees, then `flip` mirrors it. `stall_seconds` limits one read of a live
     source. `config.uri` is not used: each source is created with a URI of its own. `colour` requests `Frame.bgr`,
-    which costs a conversion.
+    which costs a conversion. `stall`: the limit that a running capture has learned for a slow source; None: the
+    configured one holds.
     """
 
     config: SourceConfig = field(default_factory=SourceConfig)
     colour: bool = False
+    stall: StallLimit | None = None
 
     @property
     def read_timeout_seconds(self) -> float:
         """Longest time that one read of a live source may take."""
-        return self.config.stall_seconds * _READ_TIMEOUT_SHARE
+        stall_seconds = self.config.stall_seconds if self.stall is None else self.stall.seconds
+        return stall_seconds * _READ_TIMEOUT_SHARE
 
 
 class Source(Protocol):

@@ -48,7 +48,12 @@ class SourceConfig(Section, frozen=True, kw_only=True):
     rotate: Annotated[Literal[0, 90, 180, 270], Meta(description="Clockwise rotation of every frame, in degrees.")] = 0
     flip: Annotated[Literal["none", "horizontal", "vertical"], Meta(description="Mirroring of every frame.")] = "none"
     stall_seconds: Annotated[
-        float, Meta(ge=0.5, le=300, description="Seconds without a frame after which a camera is opened again.")
+        float,
+        Meta(
+            ge=0.5,
+            le=300,
+            description="Seconds without a frame after which a camera is opened again; three frames at least.",
+        ),
     ] = 5.0
 
 
@@ -128,7 +133,12 @@ class TrackerConfig(Section, frozen=True, kw_only=True):
         int, Meta(ge=1, le=100, description="Number of times that a face must be detected before it is announced.")
     ] = 3
     lost_seconds: Annotated[
-        float, Meta(ge=0.1, le=60, description="Seconds without a detection after which a face counts as gone.")
+        float,
+        Meta(
+            ge=0.1,
+            le=60,
+            description="Seconds without a detection after which a face counts as gone; three frames at least.",
+        ),
     ] = 1.5
     box_smoothing_seconds: Annotated[
         float, Meta(ge=0, le=5, description="Time constant of the smoothing of face boxes, in seconds. 0: none.")

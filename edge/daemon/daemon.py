@@ -9,6 +9,7 @@ from typing import Final
 from edge.config.schema import Config
 from edge.daemon.health import build_info, status_line
 from edge.daemon.reload import Reloader
+from edge.daemon.slow_source import SlowSourceLog
 from edge.daemon.watchdog import WatchdogFeeder
 from edge.daemon.wiring import Components
 from edge.logs.outage import LogQuota
@@ -58,6 +59,7 @@ class Daemon:
         self._health_due = time.monotonic() + config.health.interval_seconds
         self._reported_source_state = ""
         self._pause_logs = LogQuota(_MOST_PAUSE_LOGS)
+        self._slow_source_log = SlowSourceLog()
 
     def stop(self) -> None:
         """Request the end, after the frame in hand; safe in a signal handler."""
@@ -133,7 +135,10 @@ class Daemon:
 
     def _process(self, frame: Frame) -> None:
         # Every frame of a file is processed; of a camera, only those that can still be in time.
-        if self._capture.live and self._governor.too_late(1000 * (time.monotonic() - frame.captured_monotonic)):
+        fps = self._capture.fps
+        interval_ms = 1000 / fps if fps else 0.0
+        age_ms = 1000 * (time.monotonic() - frame.captured_monotonic)
+        if self._capture.live and self._governor.too_late(age_ms, interval_ms):
             return
         self._pipeline.level = self._governor.level
         result = self._pipeline.step(frame)
@@ -145,6 +150,7 @@ class Daemon:
         self._governor.frame(now, latency_ms, result.stage_ms)
         self._outputs.publish_state_if_due(result)
         self._health.faces_in_view = len(result.faces)
+        self._slow_source_log.check(self._config, fps, now, live=self._capture.live)
 
     def _end_tracks(self) -> None:
         """End all tracks; publish `face_left` for each announced face, then a state without faces."""
@@ -196,7 +202,11 @@ class Daemon:
 
     def _update_watchdog(self) -> None:
         self._watchdog.update(
-            self._stats.frames, self._capture.state, self._outputs.status().beat_monotonic, time.monotonic()
+            self._stats.frames,
+            self._capture.state,
+            self._outputs.status().beat_monotonic,
+            time.monotonic(),
+            stall_seconds=self._capture.stall_seconds,
         )
 
     def _reload(self) -> None:

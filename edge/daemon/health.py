@@ -2,6 +2,7 @@
 
 import platform
 import time
+from typing import Final
 
 import cv2
 
@@ -16,6 +17,12 @@ from edge.redact import redacted
 from edge.sinks.base import Sink
 from edge.system import board
 from edge.vision.classification.classifier import Classifier
+
+_FPS_DECIMALS: Final = 3
+"""Decimals of the source's rate: one frame in ten seconds is 0.1 a second."""
+_SLOW_FPS: Final = 2.0
+"""Rate below which the status line shows the source's own rate: few frames fall between two health messages, so that
+their number says little."""
 
 
 def build_info(*, config: Config, device: str, boot_id: str, classifier: Classifier) -> InfoPayload:
@@ -69,6 +76,8 @@ class HealthReporter:
             frames_dropped=capture.dropped + governor.late,
             frames_late=governor.late,
             fps=fps,
+            source_fps=None if capture.fps is None or capture.state != "ok" else round(capture.fps, _FPS_DECIMALS),
+            source_stall_seconds=round(capture.stall_seconds, 1) if capture.live else None,
             faces=self.faces_in_view,
             latency_ms=latency,
             budget_latency_ms=self._budget_ms,
@@ -101,7 +110,6 @@ def status_line(health: HealthPayload) -> str:
         return f"capture paused until a resume request; broker {health.broker}"
     latency = health.latency_ms
     within = "" if latency is None else f", {latency.p99:.0f} ms (p99) of {health.budget_latency_ms:.0f}"
-    return (
-        f"{health.fps:.1f} frames per second, {health.faces} face(s){within}, source {health.source}, "
-        f"broker {health.broker}"
-    )
+    slow = health.source_fps is not None and health.source_fps < _SLOW_FPS
+    rate = f"{health.source_fps:.2g}" if slow else f"{health.fps:.1f}"
+    return f"{rate} frames per second, {health.faces} face(s){within}, source {health.source}, broker {health.broker}"

@@ -1,6 +1,7 @@
 """Feeds the service manager's watchdog while the daemon makes progress, never by a timer alone."""
 
 import logging
+import math
 from typing import Final
 
 from edge.capture.reconnect import STALL_MARGIN_SECONDS
@@ -29,21 +30,34 @@ class WatchdogFeeder:
     def __init__(
         self, notifier: Notifier, *, stall_seconds: float, live: bool, publisher_seconds: float = PUBLISHER_SECONDS
     ) -> None:
-        """`stall_seconds`: time after which a live source without a frame is reported as stalled."""
+        """`stall_seconds`: time after which a live source without a frame is reported as stalled, as configured."""
         self._notifier = notifier
-        self._limit_seconds = stall_seconds + STALL_MARGIN_SECONDS if live else float("inf")
+        self._stall_seconds = stall_seconds
+        self._live = live
         self._publisher_seconds = publisher_seconds
         self._frames = 0
         self._progress_at: float | None = None
         self._fed_at = float("-inf")
         self._starving = False
 
-    def update(self, frames: int, source: SourceState, publisher_beat: float | None, now_monotonic: float) -> None:
+    def update(
+        self,
+        frames: int,
+        source: SourceState,
+        publisher_beat: float | None,
+        now_monotonic: float,
+        *,
+        stall_seconds: float | None = None,
+    ) -> None:
         """Feed the watchdog if it is due and there was progress. Called in each turn of the main loop.
 
         `frames`: frames processed so far. `source`: state of the source. `publisher_beat`: when the publisher last
-        completed a turn of its loop (`time.monotonic()`), None where there is no publisher.
+        completed a turn of its loop (`time.monotonic()`), None where there is no publisher. `stall_seconds`: the time
+        in force, where it is longer than configured because the source is slow.
         """
+        limit_seconds = math.inf
+        if self._live:
+            limit_seconds = (stall_seconds or self._stall_seconds) + STALL_MARGIN_SECONDS
         if self._progress_at is None or frames != self._frames or source != "ok":
             self._frames, self._progress_at = frames, now_monotonic
         feed_seconds = self._notifier.feed_seconds
@@ -51,13 +65,13 @@ class WatchdogFeeder:
             return
         without_frame = now_monotonic - self._progress_at
         without_beat = 0.0 if publisher_beat is None else now_monotonic - publisher_beat
-        if without_frame <= self._limit_seconds and without_beat <= self._publisher_seconds:
+        if without_frame <= limit_seconds and without_beat <= self._publisher_seconds:
             self._starving = False
             self._fed_at = now_monotonic
             self._notifier.alive()
         elif not self._starving:
             self._starving = True
             reason = f"the publisher has hung for {format_duration(without_beat)}"
-            if without_frame > self._limit_seconds:
+            if without_frame > limit_seconds:
                 reason = f"no frame for {format_duration(without_frame)}, and the source reports no error"
             log.error("%s: systemd's watchdog is not fed any more", reason)

@@ -17,6 +17,7 @@ from edge.capture.capture import Capture
 from edge.capture.open import create_source
 from edge.capture.reconnect import ReconnectPolicy
 from edge.capture.source import Source, SourceOptions
+from edge.capture.stall import StallLimit
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.control.handler import RequestHandler, create_request_handler
@@ -85,11 +86,13 @@ def build_components(
     sink = create_sink(config.mqtt, device, stdout, handlers, preview.event_published)
     outputs = Outputs(sink, preview, announcer, payloads)
 
-    options = SourceOptions(config.source, colour=classifier.wants_colour)
+    stall = StallLimit(config.source.stall_seconds, config.source.fps)
+    options = SourceOptions(config.source, colour=classifier.wants_colour, stall=stall)
     capture = Capture(
         lambda: source_factory(config.source.uri, options),
         fast=fast,
         policy=ReconnectPolicy(config.source.stall_seconds),
+        stall=stall,
     )
     governor = Governor(config.budget.latency_ms)
     stats = FrameStats(time.monotonic())

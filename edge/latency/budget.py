@@ -31,11 +31,14 @@ SETTLE_FRAMES: Final = 1
 CALM_SECONDS: Final = 2.0
 """Time without a frame over ROOM_SHARE before a step up: three steps lead from the last level to the first in six."""
 TRIAL_SECONDS: Final = 10.0
-"""Time for which a step up must last to count as a success."""
+"""Time for which a step up must last to count as a success, and WINDOW_FRAMES frames where these take longer."""
 FIRST_PAUSE_SECONDS: Final = 4.0
-"""Pause after the first step up that failed; it doubles up to MAX_PAUSE_SECONDS."""
+"""Pause after the first step up that failed, and FRAMES_PER_PAUSE_SECOND frames for each of its seconds where these
+take longer; it doubles up to MAX_PAUSE_SECONDS."""
 MAX_PAUSE_SECONDS: Final = 60.0
 """Longest pause. A failed step up costs two slow frames: at 10 frames a second a third of the share that is free."""
+FRAMES_PER_PAUSE_SECOND: Final = 10
+"""Frames that a second of a pause stands for: at one frame a second a minute would not make failed steps rare."""
 QUICKER_SHARE: Final = 0.7
 """Mean latency, as a share of that before the step up that failed, from which another step up is worth it."""
 START_SECONDS: Final = 1.0
@@ -43,11 +46,12 @@ START_SECONDS: Final = 1.0
 WARM_UP_FRAMES: Final = 5
 """Frames that do not count at the start: caches are cold and buffers are allocated."""
 STRAIN_SECONDS: Final = 30.0
-"""Time between two steps down because of heat, and from heat to a step up: a heat sink takes that long."""
+"""Time between two steps down because of heat, and from heat to a step up: a heat sink takes that long, at any rate of
+frames."""
 HOT_C: Final = 80.0
 """Temperature from which a Raspberry Pi slows its processor down (Raspberry Pi documentation, frequency management)."""
 UNREACHABLE_SECONDS: Final = 3.0
-"""Time at the last level before the budget counts as out of reach."""
+"""Time at the last level before the budget counts as out of reach, and WINDOW_FRAMES frames where these take longer."""
 WAITING: Final = "waiting"
 """Stands for the latency that no stage accounts for: the wait for the pipeline and for a processor."""
 
@@ -65,10 +69,14 @@ class Step:
 
 @dataclass(slots=True)
 class _Failure:
-    """A step up that did not last: the pause until it may be repeated, and the mean latency before it, if known."""
+    """A step up that did not last: the pause until it may be repeated, and the mean latency before it, if known.
+
+    The pause ends at `until_seconds`, and not before frame number `until_frame`.
+    """
 
     pause_seconds: float
-    until: float
+    until_seconds: float
+    until_frame: int
     calm_mean_ms: float | None
 
 
@@ -122,6 +130,7 @@ class Budget:
         self.measured = False
         self._frames_to_skip = WARM_UP_FRAMES
         self._now_seconds = 0.0
+        self._frame = 0
         self._window = _Window(SLOW_SHARE * latency_ms, latency_ms)
         self._level_since = -math.inf  # when the level was last changed; at the start, when it was first measured
         self._slow_stage_ms: dict[str, float] = {}  # time that slow frames spent, by stage
@@ -136,6 +145,7 @@ class Budget:
     def frame(self, seconds: float, latency_ms: float, stage_ms: Mapping[str, float]) -> Step | None:
         """Record a processed frame's latency and stage times, in milliseconds; return the step it leads to, if any."""
         self._now_seconds = seconds
+        self._frame += 1
         if self._frames_to_skip:
             self._frames_to_skip -= 1
             return None
@@ -172,7 +182,8 @@ class Budget:
         """99th percentile in milliseconds at the last level, where even that breaks the budget; else None."""
         if self.level < self._last_level or not self._window.too_many(self._window.over):
             return None
-        return self._window.p99_ms if self._now_seconds - self._level_since >= UNREACHABLE_SECONDS else None
+        kept = self._now_seconds - self._level_since
+        return self._window.p99_ms if kept >= UNREACHABLE_SECONDS and len(self._window) >= WINDOW_FRAMES else None
 
     def _record(self, seconds: float, latency_ms: float, stage_ms: Mapping[str, float]) -> None:
         """Record on which stages slow frames spend their time, and for how long there has been room."""
@@ -193,7 +204,7 @@ class Budget:
         if seconds - self._calm_since < CALM_SECONDS or self._calm_frames < WINDOW_FRAMES:
             return False
         failure = self._failures.get(self.level)
-        if failure is None or seconds >= failure.until:
+        if failure is None or (seconds >= failure.until_seconds and self._frame >= failure.until_frame):
             return True
         return failure.calm_mean_ms is not None and self._calm_mean_ms <= QUICKER_SHARE * failure.calm_mean_ms
 
@@ -226,14 +237,15 @@ class Budget:
         if before is not None and before.calm_mean_ms is not None and calm_mean_ms is not None:
             # The lowest mean that was not enough: frames that are quick by chance end a pause only a few times.
             calm_mean_ms = min(calm_mean_ms, before.calm_mean_ms)
-        self._failures[level] = _Failure(pause, seconds + pause, calm_mean_ms)
+        until_frame = self._frame + round(pause * FRAMES_PER_PAUSE_SECOND)
+        self._failures[level] = _Failure(pause, seconds + pause, until_frame, calm_mean_ms)
 
     def _end_start_or_trial(self, seconds: float) -> None:
         """End the start, or the trial of a step up, once the level has been kept for long enough."""
         kept = seconds - self._level_since
         if kept >= START_SECONDS and len(self._window) >= WINDOW_FRAMES:
             self.measured = True
-        if self._trial_ms is not None and kept >= TRIAL_SECONDS:
+        if self._trial_ms is not None and kept >= TRIAL_SECONDS and len(self._window) >= WINDOW_FRAMES:
             self._trial_ms = None
             self._failures = {level: failure for level, failure in self._failures.items() if level <= self.level}
 

@@ -19,6 +19,9 @@ _BOARD_SECONDS: Final = 1.0
 """Interval at which temperature and throttling are read, from two small files of the kernel."""
 MAX_LATE_IN_A_ROW: Final = 4
 """Maximum number of late frames dropped in a row: a sensor that drops every frame would keep any budget."""
+_NEWER_WITHIN_MS: Final = 200.0
+"""Time within which a newer frame must be due for a late one to be dropped. From 5 frames a second on that is always
+so; at one frame in ten seconds, who is dropped is not seen for ten seconds."""
 _MAX_LOGGED_STEPS: Final = 12
 """Maximum number of steps logged per hour: a load that comes and goes each minute would fill the log overnight."""
 
@@ -54,12 +57,15 @@ class Governor:
         """Level at which the pipeline should work now."""
         return LADDER[self._budget.level]
 
-    def too_late(self, age_ms: float) -> bool:
+    def too_late(self, age_ms: float, interval_ms: float = 0.0) -> bool:
         """Return whether to drop a camera's frame that exceeds the budget before any work on it, and count it if so.
 
-        `age_ms`: milliseconds since its capture. A newer frame, which shows more of the present, is about to follow.
+        `age_ms`: milliseconds since its capture. `interval_ms`: milliseconds between two frames of the camera, 0 where
+        that is not known. A frame is dropped only where a newer one, which shows more of the present, is about to
+        follow.
         """
-        if self.fixed or age_ms <= self._latency_ms or self._late_in_a_row >= MAX_LATE_IN_A_ROW:
+        newer_is_far = interval_ms - age_ms > _NEWER_WITHIN_MS
+        if self.fixed or age_ms <= self._latency_ms or newer_is_far or self._late_in_a_row >= MAX_LATE_IN_A_ROW:
             self._late_in_a_row = 0
             return False
         self._late_in_a_row += 1

@@ -186,7 +186,21 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
     frames_late: Annotated[
         int, Meta(ge=0, description="Dropped frames that were older than the budget before any work on them.")
     ]
-    fps: Annotated[float, Meta(ge=0)]
+    fps: Annotated[float, Meta(ge=0, description="Frames processed per second since the last health message.")]
+    source_fps: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(
+            description="Frames per second that the source gives, from the times of its latest frames; null before the "
+            "second one, and while it gives none."
+        ),
+    ]
+    source_stall_seconds: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(
+            description="Seconds without a frame after which the camera counts as stalled: source.stall_seconds, or "
+            "three frames of a slow camera; null for a file."
+        ),
+    ]
     faces: Annotated[int, Meta(ge=0)]
     latency_ms: LatencyPercentiles | None
     budget_latency_ms: float

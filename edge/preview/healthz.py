@@ -5,18 +5,20 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from edge.capture.reconnect import STALL_MARGIN_SECONDS
+from edge.frame_rate import MIN_FRAMES
 from edge.messages.payloads import HealthPayload
 from edge.preview.feed import Feed
 
 _FILE_SECONDS: Final = 60.0
-"""Limit without a frame for sources that are no cameras: a folder of pictures may show one in many seconds."""
+"""Limit without a frame for sources that are no cameras: a folder of pictures may show one in many seconds. Where three
+of its frames take longer, that."""
 
 
 class HealthProbe:
     """Answers health probes.
 
-    `stall_seconds`: time without a frame after which a camera counts as stalled. `live`: the source is a camera.
-    `clock`: as `time.monotonic`.
+    `stall_seconds`: time without a frame after which a camera counts as stalled, where health has none. `live`: the
+    source is a camera. `clock`: as `time.monotonic`.
     """
 
     def __init__(self, feed: Feed, *, stall_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +36,9 @@ class HealthProbe:
         """
         timings = self._feed.timings
         silent_seconds = self._clock() - (timings[-1].monotonic if timings else self._began)
-        limit = self._stall_seconds + STALL_MARGIN_SECONDS if self.live else _FILE_SECONDS
+        limit = (health.source_stall_seconds or self._stall_seconds) + STALL_MARGIN_SECONDS
+        if not self.live:
+            limit = max(_FILE_SECONDS, MIN_FRAMES / health.source_fps if health.source_fps else 0.0)
         status, reason = "ok", None
         if health.paused:
             status = "paused"

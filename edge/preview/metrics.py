@@ -92,6 +92,7 @@ class Metrics(Collector):
         yield source
         values: dict[str, tuple[str, float | None]] = {
             "frames_per_second": ("Frames per second over the last ten seconds", health.fps),
+            "source_frames_per_second": ("Frames per second that the source gives", health.source_fps),
             "faces": ("Faces in view", health.faces),
             "budget_latency_seconds": ("Latency budget: limit of the 99th percentile", health.budget_latency_ms / 1000),
             "budget_level": ("Index of the degradation level, 0 the best", health.budget.level_index),

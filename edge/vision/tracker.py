@@ -17,9 +17,9 @@ _COAST_SECONDS: Final = 0.25
 frames, so at a low rate most of the way to the next frame is not predicted."""
 _VELOCITY_WEIGHT: Final = 0.5
 """Weight of the newest movement in the velocity: a box jitters by some 3 % of its side."""
-_MIN_ELAPSED_SECONDS: Final = 1 / 60
-"""Shortest time by which a movement is divided: with two frames a millisecond apart the jitter of a box would send its
-prediction out of the picture."""
+_VELOCITY_SECONDS: Final = 0.03
+"""Interval below which a movement counts less, in proportion: with two frames a millisecond apart the jitter of a box
+would send its prediction out of the picture. Up to 33 frames a second nothing changes."""
 _MIN_IOU: Final = 0.2
 _MAX_SHIFT: Final = 0.6
 """Largest distance between prediction and detection, in sides of the face, where they do not overlap. A
@@ -104,13 +104,13 @@ class Track:
         if self.hits and smoothing_seconds > 0:
             weight = 1 - math.exp(-elapsed / smoothing_seconds)
         if elapsed > 0:
-            moved_seconds = max(elapsed, _MIN_ELAPSED_SECONDS)
             share = _VELOCITY_WEIGHT if self.hits > 1 else 1.0
+            share *= min(1.0, elapsed / _VELOCITY_SECONDS)
             (x, y), (last_x, last_y) = detection.box.centre, self.detected_box.centre
             velocity_x, velocity_y = self.velocity
             self.velocity = (
-                velocity_x + share * ((x - last_x) / moved_seconds - velocity_x),
-                velocity_y + share * ((y - last_y) / moved_seconds - velocity_y),
+                velocity_x + share * ((x - last_x) / elapsed - velocity_x),
+                velocity_y + share * ((y - last_y) / elapsed - velocity_y),
             )
         self.box = _interpolated(self.box, detection.box, weight)
         self.detection, self.detected_box = detection, detection.box
@@ -197,7 +197,8 @@ class Tracker:
             (not track.confirmed, -score, track_index, detection_index)
             for track_index, track in enumerate(self._tracks)
             for detection_index, detection in enumerate(detections)
-            if detection.searched_id in (0, track.id) and (score := _match_score(track, detection.box, seconds, max_shift)) > 0
+            if detection.searched_id in (0, track.id)
+            and (score := _match_score(track, detection.box, seconds, max_shift)) > 0
         ]
         matches: list[tuple[Track, Detection]] = []
         matched_tracks: set[int] = set()

@@ -108,6 +108,8 @@ def health(**changes: Any) -> HealthPayload:
         frames_dropped=0,
         frames_late=0,
         fps=1.0,
+        source_fps=25.0,
+        source_stall_seconds=None,
         faces=0,
         latency_ms=None,
         budget_latency_ms=100.0,

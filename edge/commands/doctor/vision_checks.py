@@ -7,9 +7,12 @@ from typing import Final
 import numpy as np
 
 from edge.capture.open import create_source, read_first_frame
+from edge.capture.probe import SourceProbe, probe_source
 from edge.capture.source import SourceOptions
+from edge.capture.stall import StallLimit
 from edge.commands.doctor.checks import Check, Checks
 from edge.config.schema import Config
+from edge.daemon.slow_source import slow_source_effects, slow_source_sentence
 from edge.errors import CascadeError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.types import Detection, Frame
@@ -80,8 +83,28 @@ class VisionChecks(Checks):
         return f", and the model classifies it as {self.classifier.labels[best]} ({100 * probabilities[best]:.0f} %)"
 
     def _source(self) -> str:
-        options = SourceOptions(self.config.source)
-        frame = read_first_frame(self.config.source.uri, options)
-        height, width = frame.luma.shape
-        found = "" if self.detector is None else f", {len(self.detector.detect(frame.luma))} face(s) in its first frame"
-        return f"{create_source(self.config.source.uri, options).uri} opens and gives frames of {width}x{height}{found}"
+        config = self.config.source
+        source = create_source(config.uri, SourceOptions(config, stall=StallLimit(config.stall_seconds, config.fps)))
+        probe = probe_source(source)
+        self._warn_of_slow_source(source.live, probe)
+        height, width = probe.first.luma.shape
+        rate = "" if probe.fps is None else f", {probe.fps:.3g} a second"
+        found = ""
+        if self.detector is not None:
+            found = f", {len(self.detector.detect(probe.first.luma))} face(s) in its first frame"
+        return f"{source.uri} opens and gives frames of {width}x{height}{rate}{found}"
+
+    def _warn_of_slow_source(self, live: bool, probe: SourceProbe) -> None:  # noqa: FBT001 - as Source.live
+        fps, requested = probe.max_fps, self.config.source.fps
+        measured = probe.fps is not None
+        if live and not measured and 0 < requested * probe.waited_seconds < 1:
+            fps, measured = requested, True
+        elif live and not measured:
+            cause = probe.problem or "its frames are further apart than this check waits"
+            self.warn(
+                f"the camera gave one frame, and none in the {probe.waited_seconds:.0f} s after it ({cause}). Where it "
+                f"is meant to be that slow, set source.fps to its rate, such as 0.1 for a frame in ten seconds"
+            )
+        effects = [] if fps is None else slow_source_effects(self.config, fps, live=live)
+        if fps is not None and effects:
+            self.warn(slow_source_sentence(fps, effects, measured=measured))

@@ -79,6 +79,7 @@ function figures(health) {
   const steps = health.budget.steps;
   const values = {
     "Frames processed": health.frames.toLocaleString("en"),
+    "Given by the source": health.source_fps === null ? "–" : `${health.source_fps.toPrecision(2)} frames a second`,
     "Dropped": `${health.frames_dropped.toLocaleString("en")} (${health.frames_late.toLocaleString("en")} late)`,
     "Search / network": `${tenths(health.stage_ms.detect)} / ${tenths(health.stage_ms.classify)} ms`,
     "Events waiting": health.broker === "none" ? "no broker" : String(health.outbox_depth),

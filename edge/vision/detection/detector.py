@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from edge.config.schema import DetectorConfig
+from edge.frame_rate import FrameRate
 from edge.levels import LADDER, Level
 from edge.types import Box, Detection, Luma, TrackPrediction
-from edge.frame_rate import FrameRate
 from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_cascade, search_whole_frame
 from edge.vision.detection.effort import frame_effort
 from edge.vision.detection.grid import SearchGrid, SearchJob

@@ -1,4 +1,4 @@
-"""Decides how much of the search a frame may do: an even share where frames are close, all of it where they are far apart.
+"""Decides how much one frame may do: an even share of the search, or all of it where frames are far apart.
 
 The schedule spreads a search over frames, and verification takes one face a frame, so that every frame costs the same.
 At 25 frames a second that delays a new face by a quarter of a second; at one frame a second it would delay it by six.

@@ -48,8 +48,8 @@ def redetect(
 ) -> Detection | None:
     """Search for a tracked face in a frame; returns None where it is not found.
 
-    `taken`: boxes of other faces that were found in this frame. `extra_seconds`: see `FrameEffort`. A single window of the cascade is enough,
-    without neighbours: the face is known to exist, and it turns and blurs.
+    `taken`: boxes of other faces that were found in this frame. `extra_seconds`: as in `FrameEffort`. A single window
+    of the cascade is enough, without neighbours: the face is known to exist, and it turns and blurs.
     """
     misses = prediction.misses
     if misses > _MAX_FULL_RATE_MISSES and (misses + prediction.id) % 2:

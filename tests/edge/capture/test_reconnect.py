@@ -1,12 +1,15 @@
 import logging
+import queue
 import re
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from edge.capture.reconnect import CaptureSession, ReconnectPolicy, SessionEnd, reopen_backoff
 from edge.errors import SourceError, SourceLostError
+from edge.types import Frame
 from support.sources import LONG_SECONDS, FixedBackoff, ManualCamera, until
 
 POLICY = ReconnectPolicy(stall_seconds=5.0)
@@ -108,6 +111,38 @@ class TestReopening:
         until(lambda: capture.state == "stalled")
         sources[0].end()
         assert sources[2].opened.wait(LONG_SECONDS)
+
+
+class SlowCamera(ManualCamera):
+    """A camera that gives a frame when it is opened, and one in each interval afterwards; `given` counts them."""
+
+    interval_seconds = 0.3
+
+    def __init__(self):
+        super().__init__()
+        self.given = 0
+
+    def read(self):
+        """Wait for the next frame, or for the end."""
+        if self.given:
+            try:
+                self.orders.get(timeout=self.interval_seconds)
+            except queue.Empty:
+                pass
+            else:
+                return None
+        self.given += 1
+        return Frame(0, self.given, np.zeros((4, 4), np.uint8), time.monotonic(), time.time())
+
+
+class TestSlowCamera:
+    def test_camera_whose_frames_are_further_apart_than_the_limit_is_not_reopened_for_ever(self, start_capture):
+        cameras = [SlowCamera() for _ in range(30)]
+        capture = start_capture(*cameras, stall_seconds=0.1, max_hung_threads=30)
+        until(lambda: any(camera.given >= 6 for camera in cameras))
+        assert capture.reopened >= 1, "at first its interval is not known"
+        assert capture.stall_seconds >= 3 * 0.3 * 0.9
+        assert 0 < capture.fps < 1 / 0.29
 
 
 class TestLog:

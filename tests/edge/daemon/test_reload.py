@@ -135,7 +135,8 @@ def test_new_tracker_settings_keep_the_tracks():
     (same,), lost = tracker.update([], 4.0)
     assert (same, lost) == (track, [])
     tracker.configure(TrackerConfig(lost_seconds=1.0))
-    assert tracker.update([], 4.1) == ([], [track])
+    assert tracker.update([], 4.1) == ([track], []), "two frames without it are not enough"
+    assert tracker.update([], 4.2) == ([], [track])
 
 
 def test_new_budget_starts_from_the_level_in_force():

@@ -34,6 +34,16 @@ def test_camera_that_hangs_unnoticed_starves_the_watchdog(caplog):
     assert message == "no frame for 10 s, and the source reports no error: systemd's watchdog is not fed any more"
 
 
+def test_slow_camera_feeds_the_watchdog_between_its_frames(caplog):
+    """A frame in ten seconds, so that it may be silent for 30: longer than `stall_seconds`."""
+    notifier = CountingNotifier()
+    watchdog = WatchdogFeeder(notifier, stall_seconds=5, live=True)
+    for second in range(600):
+        watchdog.update(second // 20, "ok", None, second, stall_seconds=30.0)
+    assert notifier.feeds == 60
+    assert not caplog.records
+
+
 def test_camera_that_is_reported_away_or_paused_feeds_the_watchdog():
     assert feeds([(second, 7, "lost") for second in range(60)]) == 6
     assert feeds([(second, 7, "stalled") for second in range(60)]) == 6

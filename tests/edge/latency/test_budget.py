@@ -128,6 +128,30 @@ def test_steps_up_that_fail_become_rare():
     assert sum(latency > LIMIT for latency in player.latencies) <= len(player.latencies) / 100
 
 
+@pytest.mark.parametrize("fps", [0.1, 1.0, 5.0, 60.0])
+def test_steps_up_that_fail_are_rare_in_frames_too(fps):
+    """The 99th percentile counts frames: a minute is an eternity at 60 frames a second, and six frames at 0.1."""
+    player = FramePlayer(fps).play(6000 / fps, [SLOW, SLOW, FAIR / 2, FAIR / 2].__getitem__)
+    assert player.budget.level == 2
+    assert sum(latency > LIMIT for latency in player.latencies[300:]) <= len(player.latencies) / 100
+
+
+@pytest.mark.parametrize("fps", [0.1, 1.0, 25.0])
+def test_step_up_counts_as_failed_only_after_enough_frames(fps):
+    """At one frame in ten seconds the trial of ten seconds would be over before a second slow frame could come."""
+    player = FramePlayer(fps).play(600 / fps, [SLOW, SLOW, FAIR / 2, FAIR / 2].__getitem__)
+    tries = [step.seconds * fps for step in player.steps if step.cause == "room"]
+    assert all(later - earlier >= 40 for earlier, later in pairwise(tries)), "each failure is remembered"
+
+
+def test_reachable_latency_rests_on_ten_frames():
+    player = FramePlayer(fps=0.5).play(30, SLOW)
+    assert player.budget.level == LAST
+    assert player.budget.reachable_ms is None
+    player.play(30, SLOW)
+    assert player.budget.reachable_ms == SLOW
+
+
 def test_step_up_that_lasted_causes_no_pause_later():
     player = FramePlayer().play(10, QUICK).play(30, [SLOW, FAIR / 2, FAIR / 2, QUICK].__getitem__)
     assert player.budget.level == 1
@@ -222,8 +246,8 @@ def test_constant_quick_timings_end_at_the_best_level(sequence, latency, fps):
     for gap, before in sequence:
         player.seconds += gap
         player.budget.frame(player.seconds, before, {})
-    # Longest: a pause of its full length on each level, and ten frames where they are rare.
-    player.play(max(4 * budget.MAX_PAUSE_SECONDS, 60 / fps), latency)
+    # Longest: a pause of its full length on each level, in frames where these are rare.
+    player.play(4 * budget.MAX_PAUSE_SECONDS * max(1, budget.FRAMES_PER_PAUSE_SECOND / fps), latency)
     assert player.budget.level == 0
 
 

@@ -45,6 +45,26 @@ def test_steps_are_logged_and_reported_with_names_and_reason(caplog):
     assert f"level {LADDER[0].name} to {LADDER[1].name}: 2 of 2 frames took 32 ms or longer" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("age_ms", "interval_ms", "dropped"),
+    [
+        (50, 40, True),  # 25 frames a second
+        (50, 0, True),  # the rate is not known yet
+        (50, 200, True),
+        (50, 1000, False),
+        (50, 10_000, False),
+        (900, 1000, True),  # the next one is due
+        (9000, 10_000, False),
+        (10_500, 10_000, True),
+        (30, 40, False),
+    ],
+)
+def test_late_frame_is_dropped_only_where_a_newer_one_is_about_to_follow(age_ms, interval_ms, dropped):
+    governor = make_governor()
+    assert governor.too_late(age_ms, interval_ms) is dropped
+    assert governor.late == dropped
+
+
 def test_load_that_comes_and_goes_all_night_does_not_fill_the_log(caplog):
     governor, now = make_governor(), 100.0
     with caplog.at_level(logging.INFO):

@@ -41,6 +41,23 @@ def test_camera_is_stuck_after_stall_limit_and_margin():
     assert probed.probe.check(health())[1]["seconds_since_frame"] == 7.1
 
 
+def test_slow_camera_is_stuck_after_the_limit_that_health_names():
+    probed = Probed()
+    probed.feed.show(0.0, result(1), 5.0, 0)
+    probed.now = 31.9
+    assert probed.check(source_fps=0.1, source_stall_seconds=30.0) == (200, "ok", None)
+    probed.now = 32.1
+    assert probed.check(source_fps=0.1, source_stall_seconds=30.0)[:2] == (503, "stuck")
+
+
+def test_pictures_further_apart_than_a_minute_are_not_stuck():
+    probed = Probed(live=False)
+    probed.now = 299.0
+    assert probed.check(source_fps=0.01)[:2] == (200, "ok")
+    probed.now = 301.0
+    assert probed.check(source_fps=0.01)[:2] == (503, "stuck")
+
+
 def test_source_that_is_no_camera_has_a_minute():
     probed = Probed(live=False)
     probed.now = 59.0
