@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from edge import __version__
-from edge.commands.common import BENCH_FRAMES, positive_int, thread_numbers, zero_or_positive_int
+from edge.commands.common import BENCH_FRAMES, names_list, positive_int, thread_numbers, zero_or_positive_int
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -146,6 +146,17 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     _add_common_options(parser)
     _add_source_option(parser)
     _add_broker_option(parser)
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument(
+        "--skip",
+        type=names_list,
+        default=[],
+        metavar="PART[,PART...]",
+        help="leave these checks out, by the names that the output shows; source: the sensor runs and has the camera",
+    )
+    parts.add_argument(
+        "--only", type=names_list, default=[], metavar="PART[,PART...]", help="run these checks and no others"
+    )
 
 
 class _Command(NamedTuple):

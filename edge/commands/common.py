@@ -33,6 +33,14 @@ def thread_numbers(text: str) -> list[int]:
     return numbers
 
 
+def names_list(text: str) -> list[str]:
+    """Parse an argument that is a list of names, separated by commas."""
+    names = [part.strip() for part in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names separated by commas")
+    return names
+
+
 def write_line(stream: TextIO, line: str) -> None:
     """Write a line and flush it, because the reader of a pipe wants it at once."""
     stream.write(f"{line}\n")

@@ -5,7 +5,7 @@
 Exit codes:
     0: the source ended, or a signal ended the run
     1: a stage failed, or events were lost
-    2: the configuration cannot be used
+    2: the configuration cannot be used, or another sensor on this machine has the device id
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 from edge.commands.common import load_config
 from edge.config.schema import Config
 from edge.daemon.daemon import Daemon
+from edge.daemon.single_instance import claim_device
 from edge.daemon.wiring import build_components
 from edge.system.signals import install_handlers
 
@@ -33,8 +34,12 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         """Load the configuration for a reload; the flags hold over the file then too."""
         return load_config(arguments)
 
-    components = build_components(config, fast=arguments.fast, stdout=sys.stdout)
-    daemon = Daemon(config, components, fast=arguments.fast, max_frames=arguments.max_frames, load_config=load_again)
-    # Before the start: a signal that arrives while a camera opens must end the program cleanly too.
-    install_handlers(daemon.stop, daemon.reload)
-    return daemon.run()
+    # Before the camera is opened: the message about the id says more than one about a camera that is in use.
+    with claim_device(config):
+        components = build_components(config, fast=arguments.fast, stdout=sys.stdout)
+        daemon = Daemon(
+            config, components, fast=arguments.fast, max_frames=arguments.max_frames, load_config=load_again
+        )
+        # Before the start: a signal that arrives while a camera opens must end the program cleanly too.
+        install_handlers(daemon.stop, daemon.reload)
+        return daemon.run()

@@ -57,7 +57,7 @@ class Daemon:
         self._stop = threading.Event()
         self._service_manager = Notifier()
         self._health_due = time.monotonic() + config.health.interval_seconds
-        self._reported_source_state = ""
+        self._reported_state = ("", "")
         self._pause_logs = LogQuota(_MOST_PAUSE_LOGS)
         self._slow_source_log = SlowSourceLog()
 
@@ -129,8 +129,8 @@ class Daemon:
                 break
             if status.failure is not None:
                 raise status.failure
-            # A source that is lost or back is published at once.
-            if time.monotonic() >= self._health_due or self._capture.state != self._reported_source_state:
+            # A source or a broker that is lost or back is published at once, and shown by `systemctl status`.
+            if time.monotonic() >= self._health_due or (self._capture.state, status.broker) != self._reported_state:
                 self._publish_health()
 
     def _process(self, frame: Frame) -> None:
@@ -259,7 +259,7 @@ class Daemon:
         now = time.monotonic()
         self._health_due = now + self._config.health.interval_seconds
         health = self._health.report(now)
-        self._reported_source_state = health.source
+        self._reported_state = (health.source, health.broker)
         self._service_manager.status(status_line(health))
         self._outputs.publish_health(health)
         return health

@@ -83,3 +83,30 @@ def test_stack_of_each_thread_is_logged_on_sigabrt(manager, service):
     assert "in _loop" in err
     assert "\nThread 0x" in err, "every thread, not only the one that got the signal"
     assert "\nCurrent thread 0x" in err
+
+
+def test_status_shows_a_broker_that_is_back_or_away_at_once(manager, make_broker, tmp_path):
+    """Not only with the next report of health, which is an hour away here."""
+    broker = make_broker()
+    broker.reserve()
+    process = start(
+        "run",
+        "--source",
+        ENDLESS,
+        "--mqtt",
+        broker.url,
+        NOTIFY_SOCKET=manager.getsockname(),
+        STATE_DIRECTORY=str(tmp_path),
+        EMOTION_EDGE_HEALTH_INTERVAL_SECONDS="3600",
+        EMOTION_EDGE_MQTT_RECONNECT_MAX_SECONDS="1",
+    )
+    try:
+        until(manager, "READY=1")
+        broker.start()
+        while "broker connected" not in until(manager, "STATUS=")[-1]:
+            pass
+        broker.kill()
+        assert until(manager, "STATUS=")[-1].endswith("broker disconnected")
+    finally:
+        process.kill()
+        process.communicate()

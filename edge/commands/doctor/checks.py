@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 from edge.config.schema import Config
 
@@ -14,6 +15,9 @@ class Checks(ABC):
 
     A check reports what works and may still surprise with `warn`: a line of its own, which changes no exit code.
     """
+
+    conditional: ClassVar[frozenset[str]] = frozenset()
+    """Names of the checks that `by_name` leaves out where the configuration does not use the part."""
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TextIO
 
 from edge.commands.common import write_line
@@ -11,19 +11,34 @@ from edge.commands.doctor.delivery_checks import DeliveryChecks
 from edge.commands.doctor.system_checks import SystemChecks
 from edge.commands.doctor.vision_checks import VisionChecks
 from edge.config.schema import Config
-from edge.errors import EdgeError
+from edge.errors import ConfigError, EdgeError
 
 
-def run(_: argparse.Namespace, config: Config) -> int:
-    """Check every part; returns 0 where all are in order, else 1."""
-    return doctor([SystemChecks(config), VisionChecks(config), DeliveryChecks(config)], sys.stdout)
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Check every part, or those that `--only` or `--skip` leave; returns 0 where all are in order, else 1.
+
+    Raises ConfigError where one of these two names no check.
+    """
+    groups = [SystemChecks(config), VisionChecks(config), DeliveryChecks(config)]
+    names = [name for group in groups for name in [*group.by_name(), *group.conditional]]
+    option, chosen = ("--only", arguments.only) if arguments.only else ("--skip", arguments.skip)
+    for name in chosen:
+        if name not in names:
+            raise ConfigError(f"{option} {name}: the checks of doctor are {', '.join(dict.fromkeys(names))}")
+    skipped = set(names) - set(chosen) if arguments.only else set(chosen)
+    return doctor(groups, sys.stdout, skipped)
 
 
-def doctor(groups: Sequence[Checks], stream: TextIO) -> int:
-    """Print a line per check and per warning; returns 0 where all checks succeed, else 1."""
+def doctor(groups: Sequence[Checks], stream: TextIO, skipped: Collection[str] = ()) -> int:
+    """Print a line per check and per warning; returns 0 where all checks succeed, else 1.
+
+    The checks whose names are `skipped` are neither run nor printed.
+    """
     failed = 0
     for group in groups:
         for name, check in group.by_name().items():
+            if name in skipped:
+                continue
             try:
                 line = f"ok    {name:<12} {check()}"
             except EdgeError as error:

@@ -16,6 +16,8 @@ from edge.system import board
 class DeliveryChecks(Checks):
     """Checks where events go."""
 
+    conditional = frozenset({"page"})
+
     def by_name(self) -> dict[str, Check]:
         """Return the checks by name; the page is checked only where it is enabled."""
         page = {"page": self._page} if self.config.preview.enabled else {}

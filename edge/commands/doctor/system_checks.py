@@ -1,18 +1,34 @@
 """Checks the machine for `doctor`: board, versions, temperature, scheduling priority."""
 
+import os
 import platform
+import pwd
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
 
 from edge import __version__
 from edge.commands.doctor.checks import Check, Checks
+from edge.config.schema import Config
 from edge.system import board
 from edge.system.realtime import describe_priority
 
 
+_UNIT: Final = Path("/etc/systemd/system/emotion-edge.service")
+"""The service, where systemd/install has installed it."""
+
+
 class SystemChecks(Checks):
     """Checks the machine."""
+
+    def __init__(self, config: Config, unit: Path = _UNIT, environ: Mapping[str, str] = os.environ) -> None:
+        """`unit`: file of the service. `environ`: names the service's state folder inside the service alone."""
+        super().__init__(config)
+        self._is_service = "STATE_DIRECTORY" in environ
+        self._unit = unit
 
     def by_name(self) -> dict[str, Check]:
         """Return the checks by name."""
@@ -22,6 +38,11 @@ class SystemChecks(Checks):
         name = board.board_name() or platform.machine()
         celsius = board.temperature_c()
         temperature = "" if celsius is None else f", {celsius:.0f} degrees C"
+        if self._unit.exists() and not self._is_service:
+            self.warn(
+                f"these are the rights of {_user()}, and the service has fewer: to check with the rights of the "
+                "service, type 'sudo systemd/install --check' in the checkout"
+            )
         throttled = ", throttled now: check power supply and cooling" if board.throttled() else ""
         return (
             f"emotion-edge {__version__} on {name}, Python {platform.python_version()}, "
@@ -30,3 +51,11 @@ class SystemChecks(Checks):
 
     def _priority(self) -> str:
         return describe_priority(self.config.budget.priority)
+
+
+def _user() -> str:
+    """Return who runs this, for a message."""
+    try:
+        return f"the user {pwd.getpwuid(os.geteuid()).pw_name}"
+    except KeyError:  # a number without a name, as containers have
+        return f"the user {os.geteuid()}"

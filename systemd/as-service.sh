@@ -1,0 +1,180 @@
+# shellcheck shell=sh
+# Runs the program as the service runs it; `install` sources this. POSIX sh.
+#
+# What root may read, the service's user may not, and its unit forbids more. So the check is a unit of its own, made of
+# the [Service] sections of the service's unit and of the drop-ins beside it: what they say cannot drift apart. It has
+# the same user (User= in the unit), so it may run beside the service and share its state folder.
+#
+# Uses of `install`: SERVICE, CONFIG; `program`, the command, and `unit`, the file of the service's unit.
+
+CHECK=emotion-edge-check
+CHECK_UNIT=/run/systemd/system/$CHECK.service
+# A line that the program never prints.
+END=end-of-$CHECK-$$
+scratch='' reader=''
+
+# Whether systemd runs this system (sd_booted(3)); in a chroot systemctl ignores most commands.
+booted() { [ -d /run/systemd/system ]; }
+
+# Where the output and what is put back is kept; to be called before as_service.
+as_service_begin() { scratch=$(mktemp -d); }
+
+# Leaves nothing of the checks behind, whatever became of them.
+as_service_end() {
+    [ -z "$reader" ] || kill "$reader" 2>/dev/null || true
+    if [ -e $CHECK_UNIT ]; then
+        systemctl stop --quiet $CHECK 2>/dev/null || true
+        systemctl reset-failed --quiet $CHECK 2>/dev/null || true
+        rm -f $CHECK_UNIT
+        systemctl daemon-reload || true
+    fi
+    [ -z "$scratch" ] || rm -rf "$scratch"
+}
+
+# as_service ARGUMENT...: runs `emotion-edge ARGUMENT... --config FILE` as the service; returns its exit code.
+as_service() {
+    if ! booted; then
+        without_systemd "$@"
+        return
+    fi
+    check_unit "$@" >$CHECK_UNIT
+    systemctl daemon-reload
+    [ -p "$scratch/output" ] || mkfifo "$scratch/output"
+    # Open for both ends, so that neither waits for the other, and the last line cannot be missed.
+    exec 3<>"$scratch/output"
+    print_until_end <&3 3<&- &
+    reader=$!
+    code=0
+    # Without dependencies: on a device without a network it would wait for one.
+    systemctl start --job-mode=ignore-dependencies $CHECK 2>"$scratch/problem" 3<&- || code=1
+    printf '%s\n' "$END" >&3
+    wait "$reader" || true
+    reader=''
+    exec 3<&-
+    if [ $code -ne 0 ]; then
+        result=$(systemctl show --value -p Result $CHECK) code=$(systemctl show --value -p ExecMainStatus $CHECK)
+        systemctl reset-failed --quiet $CHECK || true
+        # 1 and 2 are the program's own, and its output says why.
+        case $result:$code in
+        exit-code:[12]) ;;
+        *)
+            cat "$scratch/problem" >&2
+            say "FAIL  as the service: systemd reports '$result', exit status $code (journalctl -u $CHECK shows more)"
+            code=1
+            ;;
+        esac
+    fi
+    return "$code"
+}
+
+# Prints what it reads up to the last line.
+print_until_end() {
+    while IFS= read -r line; do
+        case $line in
+        *"$END")
+            [ "$line" = "$END" ] || say "${line%"$END"}"
+            break
+            ;;
+        *) say "$line" ;;
+        esac
+    done
+}
+
+# check_unit ARGUMENT...: prints the unit of a check.
+check_unit() {
+    say "[Unit]"
+    say "Description=Check of $SERVICE"
+    say "StartLimitIntervalSec=0"
+    service_section "$unit"
+    # In systemd's order: by name, and of two files of one name that in /etc counts.
+    for name in $(drop_in_names | LC_ALL=C sort -u); do
+        for folder in /etc /run /usr/local/lib /usr/lib; do
+            file=$folder/systemd/system/$SERVICE.service.d/$name
+            [ -e "$file" ] || continue
+            service_section "$file"
+            break
+        done
+    done
+    # What is the service's life, and not what it may do.
+    say "[Service]"
+    say "Type=oneshot"
+    say "Restart=no"
+    say "WatchdogSec=0"
+    # Opening a camera and timing the model take seconds; an emulated board needs minutes.
+    say "TimeoutStartSec=600"
+    for key in ExecStartPre ExecStart ExecStartPost ExecReload ExecStop ExecStopPost ExecCondition; do say "$key="; done
+    say "ExecStart=$program $* --config $CONFIG"
+    say "StandardInput=null"
+    say "StandardOutput=file:$scratch/output"
+    say "StandardError=inherit"
+}
+
+# Prints the names of the service's drop-ins. They hold no blanks: systemctl edit makes override.conf.
+drop_in_names() {
+    for folder in /etc /run /usr/local/lib /usr/lib; do
+        for file in "$folder/systemd/system/$SERVICE.service.d"/*.conf; do
+            [ ! -e "$file" ] || say "${file##*/}"
+        done
+    done
+}
+
+# Prints the [Service] sections of a unit; the rest, such as OnFailure=, is not for a check.
+service_section() {
+    say
+    awk '/^\[/ { wanted = ($0 ~ /^\[Service\]/) } wanted' "$1"
+}
+
+# Where systemd does not run, as while an image is made: another user, and no other restriction of the unit.
+without_systemd() {
+    say "note  systemd does not run here: checked as the user nobody, without the other limits of the unit"
+    mkdir -p "$scratch/credentials" "$scratch/state"
+    for credential in mqtt-password preview-token; do
+        [ ! -e "/etc/credstore/$SERVICE.$credential" ] ||
+            cp "/etc/credstore/$SERVICE.$credential" "$scratch/credentials/$credential"
+    done
+    chmod 711 "$scratch"
+    chown -R nobody "$scratch/credentials" "$scratch/state"
+    CREDENTIALS_DIRECTORY=$scratch/credentials STATE_DIRECTORY=$scratch/state \
+        setpriv --reuid nobody --regid nogroup --groups video --no-new-privs "$program" "$@" --config "$CONFIG"
+}
+
+# Whether the service runs, and may have a camera that it must not lose.
+is_running() {
+    booted || return 1
+    case $(systemctl show --value -p ActiveState $SERVICE) in active | reloading) ;; *) return 1 ;; esac
+}
+
+# find_held: sets `held` to the checks whose part the running service has open, separated by a comma. A camera serves
+# one program at a time, and so does a port. What the configuration names and the service does not have, another
+# camera or a stream, is not among them: it can be tried beside the service.
+find_held() {
+    held=''
+    pid=$(systemctl show --value -p MainPID $SERVICE)
+    # Where the configuration cannot be used, a check says so.
+    as_service config show >"$scratch/shown" || return 0
+    opened=$(ls -l "/proc/$pid/fd" 2>/dev/null) || return 0
+    source=$(shown source uri)
+    case $source in
+    # libcamera opens the media devices of all cameras.
+    picamera:*) device=/dev/media ;;
+    v4l2:/*) device="$(readlink -f "${source#v4l2:}" || true)\$" ;;
+    v4l2:*) device="/dev/video${source#v4l2:}\$" ;;
+    '' | *[!0-9]*) device='' ;;
+    *) device="/dev/video$source\$" ;;
+    esac
+    [ -z "$device" ] || ! say "$opened" | grep -q -e "-> $device" || held=source
+    [ "$(shown preview enabled)" != true ] || ! listens_on "$(shown preview port)" || held=${held:+$held,}page
+}
+
+# shown TABLE KEY: prints a value of the configuration, without quotation marks.
+shown() { sed -n "/^\[$1\]\$/,/^\[[a-z]*\]\$/s/^$2 = \"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" "$scratch/shown"; }
+
+# listens_on PORT: whether the process $pid with the open files $opened listens on a TCP port.
+listens_on() {
+    # Column 4 is the state, 0A for a socket that listens; column 10 is its number (proc_net_tcp in Linux's docs).
+    for inode in $(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+        awk -v port="$(printf ':%04X' "$1")\$" '$4 == "0A" && $2 ~ port { print $10 }'); do
+        case $opened in *"socket:[$inode]"*) return 0 ;; esac
+    done
+    return 1
+}
