@@ -208,9 +208,12 @@ def _read_password_file(file: Path, origin: str) -> str:
         with file.open("rb") as stream:
             content = stream.read(_MAX_PASSWORD_BYTES + 2)
     except OSError as error:
-        what = f"cannot be read ({error.strerror})"
-        msg = f"{quoted_file(origin, str(file))} {what}: it must be a file that holds the password"
-        raise ConfigError(msg) from None
+        right = "it must be a file that holds the password"
+        if isinstance(error, PermissionError):
+            # Root can read it, and so can a person's doctor; the service's user is another.
+            right = "the user that runs the sensor must be able to read it; for the service, put the password into "
+            right += f"/etc/credstore/emotion-edge.{CREDENTIAL_NAME} and leave mqtt.password_file empty"
+        raise ConfigError(f"{quoted_file(origin, str(file))} cannot be read ({error.strerror}): {right}") from None
     # Editors and echo end a file with a newline that is not part of the password.
     content = content.removesuffix(b"\n").removesuffix(b"\r")
     if not content or len(content) > _MAX_PASSWORD_BYTES:

@@ -70,6 +70,9 @@ def _parse(path: Path) -> dict[str, Any]:
         return tomllib.loads(_decoded(path.read_bytes(), path))
     except FileNotFoundError:
         msg = f"configuration file {path} does not exist"
+    except PermissionError:
+        msg = f"configuration file {path} cannot be read (Permission denied): the user that runs the sensor must be "
+        msg += "able to read it, with mode 644, since no key holds a secret"
     except OSError as error:
         msg = f"configuration file {path} cannot be read: {error}"
     except UnicodeDecodeError as error:

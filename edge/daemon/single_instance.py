@@ -45,8 +45,8 @@ def claim_device(config: Config, lock: MachineLock | None = None) -> MachineLock
         if error.name in clients and mqtt.client_id:
             key, what = "mqtt.client_id", f"mqtt.client_id {mqtt.client_id!r}"
         msg = (
-            f"{what} is in use on the broker {broker} by another sensor on this machine{_process(error.pid)}: stop that "
-            f"one, or set {key} to another id for this one"
+            f"{what} is in use on the broker {broker} by another sensor on this machine{_process(error.pid)}: "
+            f"stop that one, or set {key} to another id for this one"
         )
         raise ConfigError(msg) from error
     return lock

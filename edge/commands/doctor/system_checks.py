@@ -16,7 +16,6 @@ from edge.config.schema import Config
 from edge.system import board
 from edge.system.realtime import describe_priority
 
-
 _UNIT: Final = Path("/etc/systemd/system/emotion-edge.service")
 """The service, where systemd/install has installed it."""
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +110,5 @@ def test_long_names_in_any_script_can_be_locked(name):
 def test_kernel_lists_names_as_this_module_reads_them(name):
     with MachineLock() as lock:
         lock.acquire([name])
-        with open("/proc/net/unix", encoding="utf-8", errors="replace") as listed:
-            lines = listed.read()
+        lines = Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace")
     assert re.search(rf" @emotion-edge/[0-9a-f]{{64}}/{os.getpid()}$", lines, re.MULTILINE)

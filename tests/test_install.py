@@ -1,0 +1,172 @@
+"""The promises of systemd/install: what it checks first, as whom, and what it leaves where it fails."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from support.installer import ROOT, Machine
+
+CONFIG = "/etc/emotion-edge/config.toml"
+NOBODY = "65534"
+
+
+def can_run():
+    if os.getuid() or not shutil.which("unshare"):
+        return False
+    probe = "mount -t tmpfs none /mnt && mkdir /mnt/u /mnt/w && mount -t overlay -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w none /etc"
+    return subprocess.run(["unshare", "--mount", "sh", "-c", probe], capture_output=True, check=False).returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not can_run(), reason="needs root, and leave to mount in a namespace of its own")
+
+
+@pytest.fixture
+def machine(tmp_path):
+    # The service's user must be able to reach the program below it.
+    for folder in [tmp_path, *list(tmp_path.parents)[:2]]:
+        folder.chmod(0o755)
+    machine = Machine(tmp_path)
+    yield machine
+    machine.close()
+
+
+@pytest.fixture
+def installed(machine):
+    done = machine.install()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert machine.main_pid()
+    machine.calls()
+    return machine
+
+
+def write_config(machine, text, mode=0o644):
+    file = machine.path(CONFIG)
+    file.write_text(text, encoding="utf-8")
+    file.chmod(mode)
+
+
+def versions(machine):
+    return sorted(path.name for path in machine.path("/opt/emotion-edge/versions").iterdir())
+
+
+def test_first_installation_is_checked_as_the_service_and_can_be_read_by_it(machine):
+    done = machine.install(MASK="077")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"ok    user         {NOBODY} " in done.stdout
+    assert machine.path("/etc/credstore").stat().st_mode & 0o777 == 0o700
+    assert machine.path(CONFIG).stat().st_mode & 0o777 == 0o644
+    unit = machine.path("/etc/systemd/system/emotion-edge.service").read_text(encoding="utf-8")
+    for file in re.findall(r"^Documentation=file:/opt/emotion-edge/current(.*)$", unit, re.MULTILINE):
+        assert (machine.path("/opt/emotion-edge/versions") / versions(machine)[0] / file[1:]).is_file()
+    assert list(machine.path("/run/systemd/system").iterdir()) == []
+
+
+def test_first_installation_without_a_network_leaves_nothing_and_names_the_way(machine):
+    (machine.view / "no-network").touch()
+    done = machine.install()
+    assert done.returncode == 1
+    assert "--offline WHEELDIR" in done.stderr.splitlines()[-1]
+    assert list(machine.path("/opt").iterdir()) == []
+    assert not machine.path(CONFIG).exists()
+    assert not machine.path("/etc/credstore").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "reason"),
+    [
+        ("nonsense = 1\n", 0o644, "unknown key nonsense"),
+        ('[source]\nuri = "v4l2:/dev/video0"\n', 0o600, "cannot be read"),
+        ('[source]\nuri = "broken"\n', 0o644, "FAIL  source"),
+    ],
+)
+def test_configuration_that_cannot_be_used_leaves_the_running_service_alone(installed, content, mode, reason):
+    write_config(installed, content, mode)
+    pid, before = installed.main_pid(), versions(installed)
+    done = installed.install()
+    assert done.returncode == 1
+    assert reason in done.stdout
+    assert f"{before[0]} stays in force" in done.stderr
+    assert installed.main_pid() == pid
+    assert not [call for call in installed.calls() if re.match(r"(stop|restart|disable).* emotion-edge$", call)]
+    assert versions(installed) == before
+
+
+def test_open_camera_is_left_to_the_service_until_the_rest_is_in_order(machine):
+    camera = machine.view / "camera"
+    camera.touch()
+    (machine.view / "holds").write_text(str(camera), encoding="utf-8")
+    assert machine.install().returncode == 0
+    # It fails where it is tried, which is after everything else: the old version starts again.
+    write_config(machine, f'[source]\nuri = "v4l2:{camera}"\n# broken\n')
+    machine.calls()
+    done = machine.install()
+    assert done.returncode == 1
+    beside, alone = [line for line in done.stdout.splitlines() if "arguments" in line]
+    assert "doctor --skip source" in beside
+    assert "doctor --only source" in alone
+    assert machine.main_pid()
+    assert machine.calls()[-1] != "stop emotion-edge"
+    assert len(versions(machine)) == 1
+
+
+def test_check_runs_as_the_service_and_names_what_it_leaves_out(machine):
+    camera = machine.view / "camera"
+    camera.touch()
+    (machine.view / "holds").write_text(str(camera), encoding="utf-8")
+    assert machine.install().returncode == 0
+    write_config(machine, f'[source]\nuri = "v4l2:{camera}"\n')
+    password = machine.path("/etc/credstore/emotion-edge.mqtt-password")
+    password.write_text("secret", encoding="utf-8")
+    password.chmod(0o600)
+    done = machine.install("--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "what these checks would open: source" in done.stdout
+    assert re.search(rf"user +{NOBODY} .*secret$", done.stdout, re.MULTILINE), "the credential, and no other right"
+    write_config(machine, "", 0o600)
+    assert machine.install("--check").returncode == 2
+
+
+def test_purge_goes_on_past_a_mount_point_and_says_so(installed):
+    shutil.copytree(installed.path("/opt/emotion-edge"), installed.view / "mounted", symlinks=True)
+    shutil.rmtree(installed.path("/opt/emotion-edge"))
+    done = installed.install("--purge", MOUNTED="/opt/emotion-edge")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "/opt/emotion-edge is a mount point, and empty now" in done.stdout
+    for gone in ("/etc/emotion-edge", "/var/lib/private/emotion-edge", "/usr/local/bin/emotion-edge"):
+        assert not os.path.lexists(installed.path(gone)), gone
+    assert not installed.main_pid()
+
+
+def test_content_of_another_file_system_is_kept_and_named(installed):
+    (installed.view / "mounted").mkdir()
+    (installed.view / "mounted" / "mine").touch()
+    done = installed.install("--purge", MOUNTED="/etc/emotion-edge/mine")
+    assert done.returncode == 1
+    assert re.search(r"Done, except for:\n +- /etc/emotion-edge \(.*mine", done.stdout)
+    assert not installed.path("/opt/emotion-edge").exists()
+
+
+def test_check_has_every_limit_of_the_unit_and_of_its_drop_ins(tmp_path):
+    """What the check's unit says of its rights is what the service's unit says, word for word."""
+    unit = ROOT / "systemd" / "emotion-edge.service"
+    script = f". {ROOT}/scripts/common.sh; . {ROOT}/systemd/as-service.sh; check_unit doctor"
+    settings = {"SERVICE": "emotion-edge", "CONFIG": CONFIG, "unit": str(unit), "program": "/bin/true"}
+    printed = subprocess.run(
+        ["sh", "-euc", script], env=os.environ | settings, capture_output=True, text=True, check=True
+    )
+    wanted = [
+        line
+        for line in unit.read_text(encoding="utf-8").partition("[Service]")[2].partition("[Install]")[0].splitlines()
+        if "=" in line and not line.startswith("#")
+    ]
+    assert [line for line in printed.stdout.splitlines() if line in wanted] == wanted
+    if shutil.which("systemd-analyze"):
+        file = tmp_path / "emotion-edge-check.service"
+        file.write_text(printed.stdout, encoding="utf-8")
+        verified = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", file], capture_output=True, text=True, check=False
+        )
+        assert not [line for line in verified.stderr.splitlines() if file.name in line]
