@@ -16,7 +16,8 @@ NOBODY = "65534"
 def can_run():
     if os.getuid() or not shutil.which("unshare"):
         return False
-    probe = "mount -t tmpfs none /mnt && mkdir /mnt/u /mnt/w && mount -t overlay -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w none /etc"
+    overlay = "mount -t overlay -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w none /etc"
+    probe = f"mount --make-rprivate / && mount -t tmpfs none /mnt && mkdir /mnt/u /mnt/w && {overlay}"
     return subprocess.run(["unshare", "--mount", "sh", "-c", probe], capture_output=True, check=False).returncode == 0
 
 

@@ -126,7 +126,8 @@ def become(user_is_dynamic):
 
 
 def oneshot(unit, service):
-    with tempfile.TemporaryDirectory() as credentials, open(service["StandardOutput"][-1].removeprefix("file:"), "w") as out:
+    output = service["StandardOutput"][-1].removeprefix("file:")
+    with tempfile.TemporaryDirectory() as credentials, open(output, "w") as out:
         os.chmod(credentials, 0o755)
         for entry in service["LoadCredential"]:
             name, _, source = entry.partition(":")
@@ -135,7 +136,7 @@ def oneshot(unit, service):
                 shutil.chown(Path(credentials, name), NOBODY)
         ran = subprocess.run(
             shlex.split(service["ExecStart"][-1]), stdout=out, stderr=out, stdin=subprocess.DEVNULL,
-            env={"PATH": "/usr/bin:/bin", "CREDENTIALS_DIRECTORY": credentials, "STATE_DIRECTORY": "/var/lib/emotion-edge"},
+            env={"PATH": "/usr/bin:/bin", "CREDENTIALS_DIRECTORY": credentials},
             preexec_fn=lambda: become(service["DynamicUser"] == ["yes"]),
         )
     if ran.returncode:
