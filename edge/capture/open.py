@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 from edge.capture.backends.images import IMAGE_SUFFIXES, ImagesSource, images_in, natural_key
+from edge.capture.backends.network import NetworkSource
 from edge.capture.backends.picamera import PicameraSource
 from edge.capture.backends.v4l2 import V4l2Source
-from edge.capture.backends.video import NetworkSource, VideoFileSource
+from edge.capture.backends.video import VideoFileSource
 from edge.capture.pictures.foreign import FOREIGN_SUFFIXES, is_foreign_still
 from edge.capture.pictures.header import is_picture
 from edge.capture.scripted.script import parse_script

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.2
 """Longest wait for a frame before the loop checks signals, the broker and the clock."""
+_MOST_SIZE_LOGS: Final = 5
+"""Maximum number of changes of the picture's size logged within an hour: some cameras change it with their bit rate."""
 _MOST_PAUSE_LOGS: Final = 20
 """Maximum number of pauses and resumes logged within an hour: every client of the broker can request them."""
 
@@ -60,6 +62,8 @@ class Daemon:
         self._reported_state = ("", "")
         self._pause_logs = LogQuota(_MOST_PAUSE_LOGS)
         self._slow_source_log = SlowSourceLog()
+        self._size_logs = LogQuota(_MOST_SIZE_LOGS)
+        self._size: tuple[int, int] | None = None
 
     def stop(self) -> None:
         """Request the end, after the frame in hand; safe in a signal handler."""
@@ -140,6 +144,7 @@ class Daemon:
         age_ms = 1000 * (time.monotonic() - frame.captured_monotonic)
         if self._capture.live and self._governor.too_late(age_ms, interval_ms):
             return
+        self._log_size(frame)
         self._pipeline.level = self._governor.level
         result = self._pipeline.step(frame)
         self._outputs.publish_events(result.events)
@@ -151,6 +156,17 @@ class Daemon:
         self._outputs.publish_state_if_due(result)
         self._health.faces_in_view = len(result.faces)
         self._slow_source_log.check(self._config, fps, now, live=self._capture.live)
+
+    def _log_size(self, frame: Frame) -> None:
+        """Log that the size of the picture has changed; the pipeline starts anew then by itself."""
+        height, width = frame.luma.shape
+        before, self._size = self._size, (width, height)
+        if before is not None and before != self._size and (left := self._size_logs.left(time.monotonic())):
+            log.warning(
+                "the picture of the source is now %dx%d (was %dx%d): every face is taken as new%s",
+                *(*self._size, *before),
+                "; further changes within the hour are not logged" if left == 1 else "",
+            )
 
     def _end_tracks(self) -> None:
         """End all tracks; publish `face_left` for each announced face, then a state without faces."""

@@ -59,13 +59,19 @@ class Pipeline:
             expression.configure(config.events)
 
     def step(self, frame: Frame) -> StepResult:
-        """Process one frame. Frames must come in the order of their `seconds`."""
+        """Process one frame. Frames must come in the order of their `seconds`.
+
+        A frame of another size than the last one begins a new stream: every track ends, with `face_left` as of the last
+        frame, because boxes and what is known of the background are in pixels.
+        """
         marks = [self._timer()]
+        last = self._last_frame
+        ended = self.finish() if last is not None and last.luma.shape != frame.luma.shape else []
         predictions = self._tracker.predict(frame.seconds)
         detections = self._detector.search(frame.luma, frame.seconds, predictions, self.level)
         marks.append(self._timer())
         tracks, lost = self._tracker.update(detections, frame.seconds)
-        events = self._announce_left(lost, frame)
+        events = ended + self._announce_left(lost, frame)
         marks.append(self._timer())
         faces_classified = self._classify(tracks, frame)
         marks.append(self._timer())

@@ -1,23 +1,35 @@
-"""Video files and network streams, decoded by OpenCV with FFmpeg."""
+"""Video files, decoded by OpenCV with FFmpeg."""
 
+import logging
 import math
+from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.capture.backends.ffmpeg import decode_next, stream_geometry
+from edge.capture.backends.packets import PacketReader, PacketStream
 from edge.capture.backends.sound import COVER_FPS, holds_one_picture, is_sound
-from edge.capture.source import LiveClock, SourceOptions, frame_from_bgr
-from edge.errors import SourceError, SourceLostError
+from edge.capture.geometry import Geometry, upright
+from edge.capture.source import SourceOptions, frame_from_bgr
+from edge.capture.timeline import Timeline
+from edge.errors import SourceError
 from edge.logs.native import silence_opencv
-from edge.redact import redacted
+from edge.logs.outage import format_duration
 from edge.types import Frame
+
+log = logging.getLogger(__name__)
 
 _FALLBACK_FPS = 25.0
 """Rate of a file that states none, or one above `_MAX_CREDIBLE_FPS` (a raw stream): FFmpeg's own assumption."""
 _MAX_CREDIBLE_FPS = 1000.0
 _SNIFF_BYTES = 4096
+_SOUND = "{} is a sound file, not a video; a cover in it does not count"
+_LOOK_AHEAD = 64
+"""Packets that are read ahead of the decoder: more than any codec delays a frame for the order of its pictures (16), or
+for the threads that decode it."""
 _SOUND = "{} is a sound file, not a video; a cover in it does not count"
 _TEXT_VIDEO_MAGIC = b"YUV4MPEG2"  # the one video format that begins with text
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b")
@@ -32,33 +44,11 @@ def looks_like_text(beginning: bytes) -> bool:
     return not beginning.startswith(_TEXT_VIDEO_MAGIC) and beginning.translate(None, _CONTROL) == beginning
 
 
-class Timeline:
-    """Converts a file's time stamps to seconds since the first frame, which always increase.
-
-    A stamp that is missing, not finite or not later than the one before counts as `step_seconds` later.
-    """
-
-    def __init__(self, step_seconds: float) -> None:
-        self._step_seconds = step_seconds
-        self._first_stamp: float | None = None
-        self._last_seconds = 0.0
-
-    def seconds(self, stamp_seconds: float) -> float:
-        """Return the time of the next frame; 0.0 for the first one."""
-        if self._first_stamp is None:
-            self._first_stamp = stamp_seconds if math.isfinite(stamp_seconds) else 0.0
-            return 0.0
-        seconds = stamp_seconds - self._first_stamp
-        if not (math.isfinite(seconds) and seconds > self._last_seconds):
-            seconds = self._last_seconds + self._step_seconds
-        self._last_seconds = seconds
-        return seconds
-
-
 class VideoFileSource:
-    """Every frame of a video file, at the file's own time stamps; finite.
+    """Every frame of a video file, upright and with square pixels, at the file's own time stamps; finite.
 
-    Width, height and fps of the options do not apply. A file that is cut off ends after its last decodable frame.
+    Width, height and fps of the options do not apply. A file that is cut off ends after its last decodable frame. The
+    size of the frames changes where that of the file does.
     """
 
     live = False
@@ -67,7 +57,7 @@ class VideoFileSource:
         self.uri = uri
         self._path = Path(uri).expanduser()
         self._options = options
-        self._capture: cv2.VideoCapture | None = None
+        self._decoder: FileDecoder | None = None
         self._first: tuple[NDArray[np.uint8], float] | None = None
         self._number = 0
         self._timeline = Timeline(1 / _FALLBACK_FPS)
@@ -89,97 +79,144 @@ class VideoFileSource:
             raise SourceError(message)
         if is_sound(beginning):
             raise SourceError(_SOUND.format(self._path))
-        # An absolute path, because FFmpeg takes "clip:1.mp4" for a protocol.
-        capture = cv2.VideoCapture(str(self._path.absolute()), cv2.CAP_FFMPEG)
-        first = _decode_next(capture)
+        decoder = FileDecoder(self._path)
+        first = decoder.next()
         if first is None:
-            opened = capture.isOpened()
-            capture.release()
+            opened = decoder.opened
+            decoder.close()
             what = "holds no video frame that can be decoded" if opened else "is not a video, or is incomplete"
             message = f"{self._path} {what}: it must be a file that FFmpeg can play"
             raise SourceError(message)
-        fps = capture.get(cv2.CAP_PROP_FPS)
+        fps = decoder.fps
         if fps >= COVER_FPS and holds_one_picture(self._path):
-            capture.release()
+            decoder.close()
             raise SourceError(_SOUND.format(self._path))
         if math.isfinite(fps) and 0 < fps <= _MAX_CREDIBLE_FPS:
             self._timeline = Timeline(1 / fps)
-        self._capture, self._first = capture, first
+        self._decoder, self._first = decoder, first
 
     def read(self) -> Frame | None:
         """Decode the next frame; None at the end."""
-        if self._capture is None:
+        if self._decoder is None:
             message = "read() of a video source that is not open"
             raise RuntimeError(message)
-        decoded, self._first = self._first or _decode_next(self._capture), None
+        decoded, self._first = self._first or self._decoder.next(), None
         if decoded is None:
             return None
         image, stamp_seconds = decoded
-        frame = frame_from_bgr(self._number, self._timeline.seconds(stamp_seconds), image, self._options)
+        jumps = self._timeline.jumps
+        seconds = self._timeline.seconds(stamp_seconds)
+        if jumps == 0 and self._timeline.jumps:
+            log.warning(
+                "the time stamps of %s jump %s by %s at %.1f s: time goes on by one frame there, and at further jumps,"
+                " which are not logged",
+                self._path,
+                "back" if self._timeline.last_jump_seconds < 0 else "ahead",
+                format_duration(abs(self._timeline.last_jump_seconds)),
+                seconds,
+            )
+        frame = frame_from_bgr(self._number, seconds, image, self._options)
         self._number += 1
         return frame
 
     def close(self) -> None:
         """Close the file."""
-        if self._capture is not None:
-            self._capture.release()
-        self._capture = self._first = None
+        if self._decoder is not None:
+            self._decoder.close()
+        self._decoder = self._first = None
 
 
-class NetworkSource:
-    """A stream from `rtsp://` or `http://`; live: its end, or a read without a frame in time, is a loss."""
+class FileDecoder:
+    """Decodes a video file, with one decoder for each stretch of frames of one size.
 
-    live = True
+    The first decoder reads the file itself, the next ones what `PacketReader` finds behind a change.
+    """
 
-    def __init__(self, uri: str, options: SourceOptions) -> None:
-        self.uri = redacted(uri)
-        self._uri_with_credentials = uri
-        self._options = options
-        self._capture: cv2.VideoCapture | None = None
-        self._number = 0
-        self._clock = LiveClock()
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # An absolute path, because FFmpeg takes "clip:1.mp4" for a protocol.
+        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+        self.opened = self._capture.isOpened()
+        self.fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self._geometry = stream_geometry(self._capture)
+        self._packets = PacketReader(path)
+        self._stream: PacketStream | None = None
+        self._stretch = FirstStretch(self._packets)
 
-    def open(self) -> None:
-        """Connect, within `SourceOptions.read_timeout_seconds`."""
-        silence_opencv()
-        timeout_ms = int(self._options.read_timeout_seconds * 1000)
-        capture = cv2.VideoCapture(
-            self._uri_with_credentials,
-            cv2.CAP_FFMPEG,
-            [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms],
-        )
-        if not capture.isOpened():
-            capture.release()
-            message = (
-                f"No video stream at {self.uri} within {timeout_ms / 1000:g} s:"
-                " host, port, path and credentials must be those of the camera"
-            )
-            raise SourceError(message)
-        self._capture = capture
-
-    def read(self) -> Frame | None:
-        """Wait for the next frame; raises `SourceLostError` where the stream gives none."""
-        if self._capture is None:
-            message = "read() of a network source that is not open"
-            raise RuntimeError(message)
-        decoded = _decode_next(self._capture)
-        if decoded is None:
-            message = f"The stream {self.uri} ended or gave no frame in time"
-            raise SourceLostError(message)
-        frame = frame_from_bgr(self._number, self._clock.seconds(), decoded[0], self._options)
-        self._number += 1
-        return frame
+    def next(self) -> tuple[NDArray[np.uint8], float] | None:
+        """Return the next image, upright, uint8 (height, width, 3), and its time stamp in seconds; None at the end."""
+        while True:
+            decoded = self._decode()
+            if decoded is not None:
+                return upright(decoded[0], self._geometry), decoded[1]
+            if not self._packets.changed:
+                return None
+            self._start_next_stretch()
 
     def close(self) -> None:
-        """Disconnect."""
-        if self._capture is not None:
-            self._capture.release()
-        self._capture = None
+        """Close the file."""
+        self._capture.release()
+        self._packets.close()
+
+    def _decode(self) -> tuple[NDArray[np.uint8], float] | None:
+        if self._stream is None:
+            if not self._stretch.may_decode():
+                return None
+            decoded = decode_next(self._capture)
+            return decoded if decoded is not None and self._stretch.holds(decoded[1]) else None
+        decoded = decode_next(self._capture)
+        return None if decoded is None else (decoded[0], self._stream.stamp_seconds(decoded[1]))
+
+    def _start_next_stretch(self) -> None:
+        self._packets.accept()
+        self._capture.release()
+        self._stream = PacketStream(self._packets)
+        try:
+            self._capture = cv2.VideoCapture(self._stream, cv2.CAP_FFMPEG, [])  # type: ignore[call-overload]
+        except (cv2.error, TypeError):
+            opened = False  # OpenCV before 4.11, on 32-bit Arm, takes no stream
+        else:
+            opened = self._capture.isOpened()
+        if not opened:
+            message = (
+                f"The video {self._path} changes its picture size to one that OpenCV {cv2.__version__} cannot decode:"
+                " it must have one size, as after ffmpeg -i FILE -vf scale=640:480 NEW"
+            )
+            raise SourceError(message)
+        turned = self._geometry
+        pixels = stream_geometry(self._capture).pixel_aspect
+        self._geometry = Geometry(turned.mirrored, turned.clockwise_degrees, pixels)
 
 
-def _decode_next(capture: cv2.VideoCapture) -> tuple[NDArray[np.uint8], float] | None:
-    """Return the next image, as OpenCV decodes it, and its time stamp in seconds; None at the end."""
-    decoded, image = capture.read()
-    if not decoded or image is None:
-        return None
-    return np.asarray(image, np.uint8), capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+class FirstStretch:
+    """Decides how far the decoder that reads the file itself may go: up to the first packet of another size.
+
+    One frame comes of one packet. Where packets in the beginning cannot be decoded, fewer frames come than packets:
+    then the time stamp of a frame shows that its packet stands behind the change.
+    """
+
+    def __init__(self, packets: PacketReader) -> None:
+        self._packets = packets
+        self._frames = 0
+        self._pending: Counter[int] = Counter()
+        self._stamps_match = True
+
+    def may_decode(self) -> bool:
+        """Look ahead, and return whether the next frame can be of the first size."""
+        while self._packets.count < self._frames + _LOOK_AHEAD and (taken := self._packets.advance()) is not None:
+            if math.isnan(taken[1]):
+                self._stamps_match = False
+            else:
+                self._pending[round(taken[1] * 1e6)] += 1
+        return not self._packets.changed or self._frames < self._packets.count
+
+    def holds(self, stamp_seconds: float) -> bool:
+        """Return whether the frame that was decoded comes of a packet in front of the change."""
+        self._frames += 1
+        stamp = round(stamp_seconds * 1e6) if math.isfinite(stamp_seconds) else None
+        if self._stamps_match and stamp is not None and self._pending[stamp] > 0:
+            self._pending[stamp] -= 1
+            return True
+        behind = self._packets.changed and self._stamps_match
+        self._stamps_match = False
+        return not behind

@@ -151,3 +151,13 @@ def test_finish_announces_that_all_faces_left_and_resets_the_detector(pipeline, 
         pipeline.step(frame(number))
     assert [event.kind for event in pipeline.finish()] == [EventKind.FACE_LEFT] * 4
     assert detector.resets == 1
+
+
+def test_another_size_of_the_frame_starts_anew(pipeline, detector):
+    announced = [event for number in range(10) for event in pipeline.step(frame(number)).events]
+    assert {event.kind for event in announced} == {EventKind.FACE_APPEARED}
+    small = Frame(10, 10 / FPS, np.zeros((240, 320), np.uint8), 0.0, 0.0)
+    left = pipeline.step(small).events
+    assert [event.kind for event in left] == [EventKind.FACE_LEFT] * len(announced)
+    assert {event.frame.number for event in left} == {9}, "boxes are shares of the frame in which they were found"
+    assert detector.resets == 1
