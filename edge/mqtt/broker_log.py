@@ -80,13 +80,14 @@ class ConnectionLog:
         self._reason = ""  # the last one that was given to the outage log
         self._ever_connected = False
 
-    def disconnected(self, reason: str, *, permanent: bool) -> None:
+    def disconnected(self, reason: str, *, cause: str | None = None) -> None:
         """Log that there is no connection because of `reason`.
 
-        During an outage only a `permanent` reason counts as a new one; others change with each attempt.
+        During an outage only a reason with a `cause` counts as a new one, where the cause was not logged yet; others
+        change with each attempt.
         """
-        if permanent or not self._outage.logged:
-            self._reason = reason
+        if cause is not None or not self._outage.logged:
+            self._reason = cause or reason
         notice = self._outage.failed(self._reason, time.monotonic())
         if notice is not None:
             duration = format_duration(self._outage.seconds)

@@ -80,10 +80,14 @@ class Connector:
             self._current = negotiator
             self._log_skipped(failures, settings)
             return connection
-        if len(failures) == 1:
+        if len(self.brokers) == 1:
             raise failures[0]
-        sentence = "no broker can be used: " + "; ".join(str(failure) for failure in failures)
-        raise ConnectFailedError(sentence, permanent=all(failure.permanent for failure in failures))
+        causes = [failure.cause for failure in failures if failure.cause is not None]
+        raise ConnectFailedError(
+            "no broker can be used: " + "; ".join(str(failure) for failure in failures),
+            permanent=len(failures) == len(self.brokers) and all(failure.permanent for failure in failures),
+            cause="; ".join(causes) or None,
+        )
 
     def _log_skipped(self, failures: Sequence[ConnectFailedError], used: BrokerSettings) -> None:
         for failure in failures:

@@ -7,6 +7,7 @@ import base64
 import http.client
 import os
 import socket
+import ssl
 import time
 from typing import Final
 
@@ -21,8 +22,13 @@ packet is sent."""
 def diagnose_transport(settings: BrokerSettings, error: Exception) -> ConnectFailedError:
     """Explain why no MQTT connection could begin. `error`: what opening the socket raised."""
     refused_websocket = settings.broker.path is not None and _is_handshake_error(error)
-    answer = _request_websocket(settings) if refused_websocket else None
     cause = error if isinstance(error, OSError) else OSError(str(error))
+    answer = None
+    if refused_websocket:
+        try:
+            answer = _request_websocket(settings)
+        except ssl.SSLError as alert:  # such as one about our certificate, which paho has swallowed
+            cause = alert
     has_network = not isinstance(error, socket.gaierror) or _has_route()
     return transport_failed(settings, cause, Circumstances(_clock(), has_network, answer))
 
@@ -57,7 +63,7 @@ def _is_handshake_error(error: Exception) -> bool:
 
 
 def _request_websocket(settings: BrokerSettings) -> int | HttpFailure:
-    """Ask for the WebSocket once more, and return the HTTP status: paho keeps it to itself."""
+    """Ask for the WebSocket once more, and return the HTTP status: paho keeps it to itself. Raises ssl.SSLError."""
     broker = settings.broker
     timeout = settings.connect_seconds
     connection = (
@@ -79,6 +85,8 @@ def _request_websocket(settings: BrokerSettings) -> int | HttpFailure:
         return HttpFailure("no answer", closed=True)
     except http.client.HTTPException:
         return HttpFailure("another protocol", closed=False)
+    except ssl.SSLError:
+        raise
     except OSError as error:
         return HttpFailure(error.strerror or str(error), closed=True)
     finally:

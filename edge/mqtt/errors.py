@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from edge.mqtt.failures import MQTT, NAMES, OTHER_REASON_CODE, REASON_CODES, TCP, TLS, WEBSOCKET, Failure
+from edge.mqtt.failures import ALTERNATING, MQTT, NAMES, OTHER_REASON_CODE, REASON_CODES, TCP, TLS, WEBSOCKET, Failure
 from edge.mqtt.settings import BrokerSettings
 from edge.mqtt.types import ProtocolVersion
 
@@ -20,25 +20,21 @@ _UNSUPPORTED_PROTOCOL: Final = 0x84
 _LOCAL_SUFFIXES: Final = ("local", "lan", "home", "home.arpa", "internal", "localdomain", "fritz.box")
 """Domains that exist within one network only: mDNS (RFC 6762), RFC 8375, ICANN's .internal, and what routers use."""
 
-_NAME_ROWS: Final = {
-    socket.EAI_NODATA: "no address",
-    socket.EAI_ADDRFAMILY: "no address",
-}
+_NO_ADDRESS: Final = frozenset(
+    getattr(socket, name, None)
+    for name in ("EAI_NODATA", "EAI_ADDRFAMILY")  # not every system has both
+)
 _TCP_ROWS: Final = {
-    errno.ECONNREFUSED: "refused",
-    errno.ETIMEDOUT: "timeout",
-    errno.ENETUNREACH: "unreachable",
-    errno.ENETDOWN: "unreachable",
-    errno.EHOSTUNREACH: "unreachable",
-    errno.EHOSTDOWN: "unreachable",
-    errno.EADDRNOTAVAIL: "unreachable",
-    errno.ENONET: "unreachable",
-    errno.EACCES: "forbidden",
-    errno.EPERM: "forbidden",
-    errno.EAFNOSUPPORT: "family",
-    errno.ECONNRESET: "closed",
-    errno.EPIPE: "closed",
-    errno.ECONNABORTED: "closed",
+    getattr(errno, name, None): row  # ENONET is Linux's
+    for row, names in {
+        "refused": ("ECONNREFUSED",),
+        "timeout": ("ETIMEDOUT",),
+        "unreachable": ("ENETUNREACH", "ENETDOWN", "EHOSTUNREACH", "EHOSTDOWN", "EADDRNOTAVAIL", "ENONET"),
+        "forbidden": ("EACCES", "EPERM"),
+        "family": ("EAFNOSUPPORT",),
+        "closed": ("ECONNRESET", "EPIPE", "ECONNABORTED"),
+    }.items()
+    for name in names
 }
 _VERIFY_ROWS: Final = {
     9: "not yet valid",
@@ -93,16 +89,24 @@ class ConnectFailedError(Exception):
 
     `permanent`: another attempt fails in the same way until a person changes something. `protocol_refused`: the
     broker does not support this version of MQTT, or behaves like one that does not. `code`: reason code of CONNACK,
-    None where there was none.
+    None where there was none. `cause`: what is the same at each attempt that fails for this cause; None for failures
+    between which a broker alternates while it is away.
     """
 
     def __init__(
-        self, sentence: str, *, permanent: bool, protocol_refused: bool = False, code: int | None = None
+        self,
+        sentence: str,
+        *,
+        permanent: bool,
+        protocol_refused: bool = False,
+        code: int | None = None,
+        cause: str | None = None,
     ) -> None:
         super().__init__(sentence)
         self.permanent = permanent
         self.protocol_refused = protocol_refused
         self.code = code
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +198,7 @@ def _row(settings: BrokerSettings, error: OSError, circumstances: Circumstances)
 
 def _name_row(host: str, code: int | None, *, has_network: bool) -> str:
     if code != socket.EAI_NONAME:
-        return _NAME_ROWS.get(code or 0, "no answer")
+        return "no address" if code is not None and code in _NO_ADDRESS else "no answer"
     if not has_network:
         return "no network"
     name = host.rstrip(".").lower()
@@ -252,4 +256,5 @@ def _failed(
         encrypted="mqtts://" if broker.path is None else "wss://",
         bare="mqtt://" if settings.tls is None else "mqtts://",
     )
-    return ConnectFailedError(sentence, permanent=not row.waits, protocol_refused=protocol_refused)
+    cause = None if row in ALTERNATING else f"{broker}: {row.sentence} {reason}"
+    return ConnectFailedError(sentence, permanent=not row.waits, protocol_refused=protocol_refused, cause=cause)

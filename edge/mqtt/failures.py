@@ -308,6 +308,17 @@ OTHER_REASON_CODE: Final = Failure(
     waits=True,
 )
 
+ALTERNATING: Final = frozenset(
+    {
+        *(row for row in TCP.values() if row.waits),
+        *(TLS[name] for name in ("closed", "timeout")),
+        *(WEBSOCKET[name] for name in ("closed", "unsure")),
+        *(MQTT[name] for name in ("no CONNACK", "closed", "closed in TLS")),
+    }
+)
+"""Failures between which a broker alternates while it starts, stops or is away: one of them is logged per outage. Any
+other names a cause of its own, such as a clock that is not set once the network is up, and is logged as well."""
+
 GROUPS: Final[dict[str, list[Failure]]] = {
     "Name": list(NAMES.values()),
     "TCP": list(TCP.values()),

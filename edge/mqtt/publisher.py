@@ -140,10 +140,10 @@ class Publisher:
             except ConnectFailedError as error:
                 if error.permanent and not self._acceptance.accepted:
                     raise BrokerError(str(error)) from error
-                self._connection_log.disconnected(str(error), permanent=error.permanent)
+                self._connection_log.disconnected(str(error), cause=error.cause)
             except ConnectionLostError as error:
                 reason = f"the connection to the broker at {self._connector.settings.broker} was lost: {error}"
-                self._connection_log.disconnected(reason, permanent=False)
+                self._connection_log.disconnected(reason)
             else:
                 return
             self._acceptance.decided.set()

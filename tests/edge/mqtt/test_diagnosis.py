@@ -1,4 +1,5 @@
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,6 +50,16 @@ def test_answer_of_http_to_an_encrypted_websocket_is_named(certificates: Certifi
         refused = failure(f"wss://127.0.0.1:{proxy.port}", ca_file=str(certificates.ca))
     assert "HTTP 404" in str(refused)
     assert proxy.paths == ["/mqtt"] * 2
+
+
+def test_missing_client_certificate_for_a_websocket_is_named(certificates: Certificates) -> None:
+    tls = server_context(certificates.server_cert, certificates.server_key)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_verify_locations(certificates.ca)
+    with BrokerProxy(0, websocket=True, tls=tls) as proxy:
+        refused = failure(f"wss://127.0.0.1:{proxy.port}", ca_file=str(certificates.ca))
+    assert "does not accept mqtt.cert_file (TLS alert certificate required)" in str(refused)
+    assert refused.permanent
 
 
 @contextmanager

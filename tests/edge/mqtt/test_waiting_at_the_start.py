@@ -63,6 +63,27 @@ def test_name_that_resolves_later_is_waited_for_and_no_event_is_lost(
     assert subscriber.seqs == [1, 2, 3]
 
 
+def test_each_cause_of_a_long_start_is_logged_once(
+    make_broker: MakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A power cut: no name server, then a router that does not know the host, then a broker that is starting."""
+    broker = make_broker()
+    broker.reserve()
+    names = resolver.install(monkeypatch, {"nas.lan": socket.EAI_AGAIN})
+    mqtt = MqttConfig(url=f"mqtt://nas.lan:{broker.port}", reconnect_max_seconds=1)
+    sink = MqttSink(mqtt, "cam", timing=QUICK)
+    sink.start()
+    for answer in (socket.EAI_AGAIN, socket.EAI_NONAME, "127.0.0.1"):
+        names.answers["nas.lan"] = answer
+        asked = len(names.asked)
+        wait_until(lambda asked=asked: len(names.asked) >= asked + 3)  # type: ignore[misc]
+    assert sink.close(0.0)
+    logged = [record.message for record in caplog.records]
+    assert len(logged) == 2, logged
+    assert "cannot be resolved yet" in logged[0]
+    assert "known only while its host is up" in logged[1]
+
+
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "broker.example.org"])
 def test_name_that_does_not_exist_ends_the_start(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     resolver.install(monkeypatch, {host: socket.EAI_NONAME})
