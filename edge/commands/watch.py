@@ -17,7 +17,7 @@ from edge.commands.verify import SequenceVerifier
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.errors import ConfigError
-from edge.messages.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, Payload, StatePayload
+from edge.messages.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, InfoPayload, Payload, StatePayload
 from edge.messages.text import clock, describe, describe_health, describe_state, printable
 from edge.messages.topics import STATUS_WORDS, Kind, parse_topic, subscription
 from edge.mqtt.connector import Connector
@@ -63,7 +63,8 @@ def watch(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callable[[],
         raise ConfigError(f"--device is {device!r}, but must be the id of one device, without any of + # /")
     # A random client id: a broker ends the older of two connections with the same id.
     connector = Connector(broker_settings(mqtt), command_client_id(mqtt, "watch"))
-    filters = [subscription(mqtt.base_topic, kind, device) for kind in _KINDS]
+    kinds = (*_KINDS, "info") if options.verify else _KINDS
+    filters = [subscription(mqtt.base_topic, kind, device) for kind in kinds]
     printer = _Printer(mqtt.base_topic, options, stream)
     with contextlib.suppress(KeyboardInterrupt):
         for item in receive_reconnecting(connector, filters, reconnect_backoff(mqtt.reconnect_max_seconds), stop):
@@ -167,8 +168,7 @@ class _Printer:
     def message(self, message: ReceivedMessage) -> None:
         """Print a message, and what the verifier finds in it."""
         self._write(json_line(self._base, message) if self._json else self._formatter.format(message))
-        finding = self._finding(message)
-        if finding is not None:
+        for finding in self._findings(message):
             self._write_finding(finding)
 
     def connection(self, text: str) -> None:
@@ -185,16 +185,20 @@ class _Printer:
             self._write_finding(line)
         return 0 if self._verifier.faultless else 1
 
-    def _finding(self, message: ReceivedMessage) -> str | None:
+    def _findings(self, message: ReceivedMessage) -> list[str]:
         address = parse_topic(self._base, message.topic)
-        if self._verifier is None or address is None or address.kind != "event":
-            return None
+        if self._verifier is None or address is None or address.kind not in ("event", "info"):
+            return []
         try:
-            event = decode("event", message.payload)
+            payload = decode(address.kind, message.payload)
         except MalformedPayloadError:
-            return None  # the line of the message has reported it
-        assert isinstance(event, EventPayload)  # noqa: S101 - what "event" is decoded to
-        return self._verifier.event(address.device, event, duplicate=message.duplicate)
+            return []  # the line of the message has reported it
+        if isinstance(payload, InfoPayload):
+            return self._verifier.info(address.device, payload)
+        assert isinstance(payload, EventPayload)  # noqa: S101 - what "event" is decoded to
+        ends = self._verifier.before_event(address.device, payload.boot_id)
+        finding = self._verifier.event(address.device, payload, duplicate=message.duplicate)
+        return ends if finding is None else [*ends, finding]
 
     def _write_finding(self, finding: str) -> None:
         self._write(msgspec.json.encode({"verify": finding}).decode() if self._json else f"verify: {finding}")

@@ -1,6 +1,7 @@
 """Names the files that outlive the process: outbox, announced topics, pause mark."""
 
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,21 @@ def pause_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.en
     """Return the file that exists while `device` is paused. Folder and errors: see `outbox_file`."""
     folder = _folder(mqtt, environ)
     return folder and folder / f"paused-{device}"
+
+
+def run_record_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file, in memory, of how many events `device` has decided; None where there is no folder for it.
+
+    Its name holds the folder of the outbox, because sensors with the same id may have outboxes of their own.
+    """
+    # systemd names the folders of RuntimeDirectory= as those of StateDirectory=.
+    service = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    user = environ.get("XDG_RUNTIME_DIR", "")
+    if not service and not Path(user).is_absolute():
+        return None
+    folder = Path(service) if service else Path(user) / "emotion-edge"
+    outbox = zlib.crc32(str(_folder(mqtt, environ)).encode(errors="surrogateescape"))
+    return folder / f"events-{device}-{outbox:08x}"
 
 
 def _folder(mqtt: MqttConfig, environ: Mapping[str, str]) -> Path | None:

@@ -103,6 +103,30 @@ class ModelInfo(Payload, frozen=True, kw_only=True):
     labels: list[str]
 
 
+class PreviousBoot(Payload, frozen=True, kw_only=True):
+    """What is known, at the start of this boot, of the events of a boot before it."""
+
+    boot_id: str
+    events_decided: Annotated[
+        int, Meta(ge=0, description="Events that it decided, as far as known: its `seq` ran from 1 to this number.")
+    ]
+    events_decided_exact: Annotated[
+        bool,
+        Meta(
+            description="Whether there certainly were no more; false after a power cut, where later ones may be lost."
+        ),
+    ]
+    events_delivered: Annotated[int, Meta(ge=0, description="Those that the broker has acknowledged.")]
+    events_waiting: Annotated[int, Meta(ge=0, description="Those that wait in the outbox and are sent in this boot.")]
+    events_dropped: Annotated[
+        int, Meta(ge=0, description="Those that a full outbox dropped, or that the broker refused.")
+    ]
+    events_unaccounted: Annotated[
+        int,
+        Meta(ge=0, description="All others: lost, or delivered without an acknowledgement that the sensor has seen."),
+    ]
+
+
 class InfoPayload(Payload, frozen=True, kw_only=True):
     """Identity and set-up of this sensor; topic `.../info`."""
 
@@ -118,6 +142,10 @@ class InfoPayload(Payload, frozen=True, kw_only=True):
     budget_latency_ms: float
     python: str
     opencv: str
+    previous_boots: Annotated[
+        list[PreviousBoot],
+        Meta(description="The boots before this one, the last one first. At most five; empty where none is known."),
+    ] = []
 
 
 class LatencyPercentiles(Payload, frozen=True, kw_only=True):
@@ -212,7 +240,12 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
     broker: Literal["connected", "disconnected", "none"]
     outbox_depth: Annotated[int, Meta(ge=0, description="Events that the broker has not acknowledged yet.")]
     outbox_dropped: Annotated[
-        int, Meta(ge=0, description="Events lost: deleted from a full outbox, or refused by the broker.")
+        int,
+        Meta(
+            ge=0,
+            description="Events lost: deleted from a full outbox, refused by the broker, or in an outbox file that was "
+            "destroyed.",
+        ),
     ]
     messages_refused: Annotated[
         int,

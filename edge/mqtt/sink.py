@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from msgspec import structs
+
 from edge.config.mqtt_schema import MqttConfig
-from edge.config.state_dir import outbox_file
+from edge.config.state_dir import outbox_file, run_record_file
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
 from edge.messages.topics import OFFLINE, Kind, Topics
 from edge.mqtt.connector import Connector
 from edge.mqtt.handlers import MessageHandler
 from edge.mqtt.outbox.outbox import Outbox
 from edge.mqtt.outbox.retained import RetainedPayloads
+from edge.mqtt.outbox.run_record import RunRecordFile
 from edge.mqtt.outbox.store import Store
 from edge.mqtt.outbox.writer import OutboxWriter
 from edge.mqtt.publish_loop import SensorOutput
@@ -64,11 +67,23 @@ class MqttSink:
         brokers = [replace(each, connect_seconds=timing.connect_seconds) for each in broker_settings(mqtt)]
         self._start_seconds = timing.connect_seconds + _START_MARGIN_SECONDS
         clock = timing.clock
-        self._outbox = Outbox(mqtt, published, clock, late_seconds=timing.late_seconds)
+        self._outbox = Outbox(
+            mqtt,
+            published,
+            clock,
+            late_seconds=timing.late_seconds,
+            record_file=RunRecordFile(run_record_file(mqtt, device)),
+        )
+        self._info: InfoPayload | None = None
         self._retained = RetainedPayloads()
         self._file = outbox_file(mqtt, device)
         self._writer = (
-            OutboxWriter(self._outbox, Store(self._file, machine_boot=clock.machine_boot), clock=clock)
+            OutboxWriter(
+                self._outbox,
+                Store(self._file, machine_boot=clock.machine_boot),
+                clock=clock,
+                on_taken_over=self._publish_info,
+            )
             if self._file
             else None
         )
@@ -105,6 +120,10 @@ class MqttSink:
         """
         if self._writer is not None:
             self._writer.start()
+        else:
+            self._outbox.take_over()
+            self._publish_info()
+        self._outbox.start_record()
         self._publisher.start()
         self._publisher.wait_for_acceptance(self._start_seconds)
         if self._publisher.failure is not None:
@@ -117,8 +136,10 @@ class MqttSink:
         self._publisher.wake()
 
     def info(self, payload: InfoPayload) -> None:
-        """Retain the description of this sensor."""
-        self._retain("info", encode(payload))
+        """Retain the description of this sensor, with what is known of the boots before (from `start` on)."""
+        self._info = payload
+        self._outbox.begin_boot(payload.boot_id)
+        self._publish_info()
 
     def state(self, payload: StatePayload) -> None:
         """Retain the faces in view."""
@@ -145,6 +166,10 @@ class MqttSink:
     def abort(self) -> bool:
         """End without `stopped` and DISCONNECT, for a process that is about to fail; True if nothing is lost."""
         return self._save_outbox()
+
+    def _publish_info(self) -> None:
+        if self._info is not None:
+            self._retain("info", encode(structs.replace(self._info, previous_boots=self._outbox.previous_boots)))
 
     def _retain(self, kind: Kind, payload: bytes) -> None:
         self._retained.set(kind, payload)

@@ -7,14 +7,17 @@ outlive the process. This module has the lock; no thread waits for a network or 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from edge.config.mqtt_schema import MqttConfig
 from edge.messages.event_time import STEP_SECONDS
-from edge.messages.payloads import EventPayload
+from edge.messages.payloads import EventPayload, PreviousBoot
+from edge.mqtt.outbox.account import BootAccount, RunRecord
 from edge.mqtt.outbox.queue import DiskWork, EventQueue, StoredRow
 from edge.mqtt.outbox.room import COMMIT_DELETES, COMMIT_EVENTS
+from edge.mqtt.outbox.run_record import RunRecordFile
 from edge.mqtt.settings import LATE_SECONDS
 from edge.sinks.base import PublishedCallback
 from edge.system.clock import ClockReading, SystemClock
@@ -45,7 +48,7 @@ class Outbox:
 
     `mqtt` has its bounds and the rate at which a backlog is sent. `published` is called with each payload that was
     handed to the connection. `clock`: corrects the times of events that waited while it was set. `late_seconds`: see
-    `edge.mqtt.settings.LATE_SECONDS`.
+    `edge.mqtt.settings.LATE_SECONDS`. `record_file`: counts for the next start, should this process be killed.
     """
 
     def __init__(
@@ -55,11 +58,16 @@ class Outbox:
         clock: SystemClock | None = None,
         *,
         late_seconds: float = LATE_SECONDS,
+        record_file: RunRecordFile | None = None,
     ) -> None:
         self._mqtt = mqtt
         self._late_seconds = late_seconds
         self._clock = clock or SystemClock()
         self._saved_reading: ClockReading | None = None  # the clock as the disk has it
+        self._record_file = record_file or RunRecordFile(None)
+        self._left = self._record_file.read()  # by the process before
+        self._previous_boots: list[PreviousBoot] = []
+        self._final_saved = False
         self._published = published
         self.replay_per_second = mqtt.replay_per_second
         self._lock = threading.Lock()
@@ -88,6 +96,16 @@ class Outbox:
         """Events that a full outbox dropped, or that the broker refused."""
         with self._lock:
             return self._queue.dropped
+
+    @property
+    def left_record(self) -> RunRecord | None:
+        """What the process before has left where it was killed, or stopped in the same start of the machine."""
+        return self._left
+
+    @property
+    def previous_boots(self) -> list[PreviousBoot]:
+        """What is known of the boots before this one, the last one first; empty before `take_over`."""
+        return self._previous_boots
 
     @property
     def saved(self) -> int:
@@ -124,6 +142,7 @@ class Outbox:
         with self._lock:
             self._queue.expire(now)
             self._queue.add(payload, captured_boottime, now, connected=self._connected)
+            self._keep_record()
             self._disk_work_changed.notify()
 
     def connection_made(self) -> None:
@@ -160,6 +179,7 @@ class Outbox:
             mid = publish(payload, entry.key)
             if mid is None:
                 self._queue.drop_next()
+                self._keep_record()
                 self._disk_work_changed.notify()
                 return True
             self._queue.sent(mid)
@@ -171,6 +191,7 @@ class Outbox:
         """Remove the event with message id `mid`, which the broker accepted; False where there is none."""
         with self._lock:
             known = self._queue.acknowledged(mid, accepted=True)
+            self._keep_record()
             if self._queue.rows_to_delete:
                 self._disk_work_changed.notify()
             return known
@@ -182,13 +203,45 @@ class Outbox:
         """
         with self._lock:
             dropped = self._queue.refused(mid, attempts)
+            self._keep_record()
             self._disk_work_changed.notify()
             return dropped
 
+    def begin_boot(self, boot_id: str) -> None:
+        """Record which boot this is, before its first event."""
+        with self._lock:
+            self._queue.ledger.begin(boot_id)
+
+    def take_over(self, rows: Sequence[StoredRow] = (), accounts: Sequence[BootAccount] = ()) -> int:
+        """Take over what earlier boots have left on disk; returns how many events are lost that were there once.
+
+        From here on the record is that of this process.
+        """
+        with self._lock:
+            lost = max(0, self._left.saved - len(rows)) if self._left is not None else 0
+            self._queue.dropped += lost
+            keys = [(row.event.boot_id, row.event.seq) for row in rows]
+            self._queue.ledger.close_earlier(accounts, self._left, keys)
+            self._previous_boots = self._queue.ledger.previous_boots(Counter(boot_id for boot_id, _ in keys))
+            self._queue.reconcile(rows)
+        return lost
+
+    def start_record(self) -> None:
+        """Begin to keep the record of this process; what the one before has left is known by now, or never."""
+        with self._lock:
+            self._record_file.open()
+            self._keep_record()
+
     def reconcile(self, rows: Iterable[StoredRow]) -> None:
-        """Take over what was found on disk."""
+        """Compare with what is on disk after it has failed."""
         with self._lock:
             self._queue.reconcile(rows)
+            self._keep_record()
+
+    def accounts(self) -> list[BootAccount]:
+        """Return what the disk is to hold of this boot and of those before."""
+        with self._lock:
+            return self._queue.ledger.accounts()
 
     def finish(self) -> None:
         """Send everything to the disk from now on; `disk_work` ends once it is there."""
@@ -225,6 +278,8 @@ class Outbox:
         """
         with self._lock:
             self._queue.disk_work_done(work, rows)
+            self._final_saved = self._final_saved or any(one.exact for one in work.accounts[-1:])
+            self._keep_record()
             self._saved_reading = reading
             self._age_saved_monotonic = time.monotonic()
             if self._queue.rows_to_delete < COMMIT_DELETES:
@@ -237,12 +292,21 @@ class Outbox:
             self._to_delete_since = now
         waited = self._to_delete_since is not None and now - self._to_delete_since >= _DELETE_SECONDS
         if write or waited or (self._queue.rows_to_delete and self._finishing):
-            return DiskWork(write, self._queue.to_delete()[:COMMIT_DELETES])
+            # Beside new rows, which have their `seq`, the accounts would change one more page.
+            accounts = () if write else self._queue.ledger.accounts()
+            return DiskWork(write, self._queue.to_delete()[:COMMIT_DELETES], accounts)
         if self._queue.saved and self._clock_changed():
             return DiskWork()
         if self._queue.saved and now - self._age_saved_monotonic >= _AGE_SAVE_SECONDS:
             return DiskWork()
+        if self._finishing and not self._final_saved and self._queue.ledger.boot_id is not None:
+            return DiskWork(accounts=self._queue.ledger.accounts(exact=True))
         return None
+
+    def _keep_record(self) -> None:
+        account = self._queue.ledger.current()
+        if account is not None:
+            self._record_file.write(RunRecord(account, self._queue.saved))
 
     def _clock_changed(self) -> bool:
         """Return whether the clock was set or synchronised since the disk was written to."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from edge.messages.event_time import stamped
 from edge.messages.payloads import EventPayload, encode
+from edge.mqtt.outbox.account import BootAccount, Ledger
 from edge.mqtt.outbox.stored_event import StoredEvent
 from edge.system.clock import ClockReading
 
@@ -61,10 +62,14 @@ class StoredRow:
 
 @dataclass(slots=True)
 class DiskWork:
-    """One transaction for the disk: entries to write, in order, and entries whose row is to be deleted."""
+    """One transaction for the disk: entries to write, in order, entries whose row is to be deleted, and accounts.
+
+    Without `accounts` those on disk stay as they are.
+    """
 
     write: list[Entry] = field(default_factory=list)
     delete: list[Entry] = field(default_factory=list)
+    accounts: Sequence[BootAccount] = ()
 
 
 class EventQueue:
@@ -86,8 +91,9 @@ class EventQueue:
         self._to_delete: list[Entry] = []  # removed, but still on disk
         self._last_seq = 0
         self._sent_count = 0
+        self.ledger = Ledger()
         self.dropped = 0
-        """Events that were dropped at a bound, or refused by the broker."""
+        """Events that were dropped at a bound, refused by the broker, or destroyed with the file."""
         self.overflowed = 0
         """The part of `dropped` that was dropped at a bound."""
 
@@ -130,6 +136,7 @@ class EventQueue:
         entry = Entry(payload, captured_boottime, now_monotonic, replayed=late)
         self._waiting.append(entry)
         self._unsaved[id(entry)] = entry
+        self.ledger.added(*entry.key)
         self._limit_count()
 
     def expire(self, now_monotonic: float) -> None:
@@ -155,7 +162,7 @@ class EventQueue:
     def drop_next(self) -> None:
         """Drop the event that `next_waiting` returns, which the broker can never take; it counts in `dropped`."""
         self.dropped += 1
-        self._remove(self._waiting.popleft())
+        self._remove(self._waiting.popleft(), dropped=True)
 
     def acknowledged(self, mid: int, *, accepted: bool) -> bool:
         """Remove the event with message id `mid`; False where there is none in flight.
@@ -166,7 +173,7 @@ class EventQueue:
         if entry is None:
             return False
         self.dropped += not accepted
-        self._remove(entry)
+        self._remove(entry, dropped=not accepted)
         return True
 
     def refused(self, mid: int, attempts: float) -> bool | None:
@@ -268,10 +275,11 @@ class EventQueue:
     def _drop_oldest(self) -> None:
         self.dropped += 1
         self.overflowed += 1
-        self._remove(self._waiting.popleft())
+        self._remove(self._waiting.popleft(), dropped=True)
 
-    def _remove(self, entry: Entry) -> None:
+    def _remove(self, entry: Entry, *, dropped: bool) -> None:
         entry.removed = True
+        self.ledger.removed(*entry.key, dropped=dropped)
         self._unsaved.pop(id(entry), None)
         if entry.row is not None:
             self._to_delete.append(entry)

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from edge.messages.event_time import STEP_SECONDS
 from edge.mqtt.outbox import room
+from edge.mqtt.outbox.account import BootAccount
 from edge.mqtt.outbox.queue import StoredRow
 from edge.mqtt.outbox.room import LOG_BYTES, LOG_PAGES, PAGE_BYTES
 from edge.mqtt.outbox.stored_event import NotAnEventError, StoredEvent
@@ -35,19 +36,25 @@ _SCHEMA: Final = (
     "COMMIT",
 )
 
-_ADDITIONS: Final = (
-    "CREATE TABLE machine_boots (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, "
+_ADDITIONS: Final = {
+    "machine_boots": "CREATE TABLE machine_boots (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, "
     "clock_offset REAL NOT NULL, synchronised INTEGER NOT NULL)",
-    "ALTER TABLE events ADD COLUMN captured_boottime REAL",
-    "ALTER TABLE events ADD COLUMN machine_boot INTEGER",
-)
-"""What was added to version 1 later. An older program, to which an upgrade may be taken back, can use the file."""
+    "captured_boottime": "ALTER TABLE events ADD COLUMN captured_boottime REAL",
+    "machine_boot": "ALTER TABLE events ADD COLUMN machine_boot INTEGER",
+    "boots": "CREATE TABLE boots (number INTEGER PRIMARY KEY, boot_id TEXT NOT NULL UNIQUE, decided INTEGER NOT NULL, "
+    "exact INTEGER NOT NULL, settled INTEGER NOT NULL, dropped INTEGER NOT NULL, ahead INTEGER NOT NULL, "
+    "unaccounted INTEGER)",
+}
+"""Tables and columns that were added to version 1 later. An older program, to which an upgrade may be taken back, can
+use the file."""
 
 _ROWS: Final = (
     "SELECT events.number, taken_seconds, json, captured_boottime, id, clock_offset, synchronised "
     "FROM events LEFT JOIN machine_boots ON machine_boots.number = machine_boot ORDER BY events.number"
 )
 _ROWS_WITHOUT_ADDITIONS: Final = "SELECT number, taken_seconds, json FROM events ORDER BY number"
+
+_ACCOUNTS: Final = "SELECT boot_id, decided, exact, settled, dropped, ahead, unaccounted FROM boots ORDER BY number"
 
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY_CODE_MASK: Final = 0xFF  # the low byte of an extended result code
@@ -104,7 +111,9 @@ class Store:
         self._connect = connect
         self._free_bytes = free_bytes
         self._machine_boot = machine_boot_id() if machine_boot is None else machine_boot
-        self._has_additions = False
+        self._missing_additions: list[str] = []
+        self.accounts: list[BootAccount] = []
+        """The accounts of the boots that the file holds, oldest first, as `open` found them."""
         self._saved_reading: ClockReading | None = None
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
@@ -140,8 +149,14 @@ class Store:
         except _NotAnOutboxError as error:
             raise StoreError(f"the file cannot be replaced ({error})") from error
 
-    def write(self, events: Iterable[NewRow], delete: Iterable[int], reading: ClockReading | None = None) -> list[int]:
-        """Insert events, delete rows, and keep the clocks of `reading` with them, in one transaction.
+    def write(
+        self,
+        events: Iterable[NewRow],
+        delete: Iterable[int],
+        reading: ClockReading | None = None,
+        accounts: Iterable[BootAccount] = (),
+    ) -> list[int]:
+        """Insert events, delete rows, keep the clocks of `reading` and the accounts of all boots, in one transaction.
 
         On return the transaction is on the disk (fsync). Returns the numbers of the new rows. Events are refused where
         there is no room for them; a deletion is always tried, because it makes room.
@@ -152,17 +167,17 @@ class Store:
             if events:
                 self._check_room(connection, sum(len(event.json) for event in events))
             connection.execute("BEGIN IMMEDIATE")
-            if not self._has_additions:
-                for statement in _ADDITIONS:
-                    connection.execute(statement)
+            for statement in self._missing_additions:
+                connection.execute(statement)
             machine = self._save_clock(connection, reading)
             # Inserted before anything is deleted, a row gets a number above all others: that is the order.
             numbers = [self._insert(connection, event, machine) for event in events]
             connection.executemany("DELETE FROM events WHERE number = ?", ((number,) for number in delete))
             if not numbers:  # a new row has the time as well, and each page that changes costs 4 kB
                 connection.execute("UPDATE clock SET run_seconds = ?", (self._age_clock_at(self._monotonic()),))
+            self._save_accounts(connection, list(accounts))
             connection.execute("COMMIT")
-            self._has_additions = True
+            self._missing_additions = []
             self._saved_reading = reading
         except sqlite3.Error as error:
             self.close()
@@ -225,6 +240,18 @@ class Store:
         ).fetchone()
         return int(number)
 
+    def _save_accounts(self, connection: sqlite3.Connection, accounts: list[BootAccount]) -> None:
+        if accounts:
+            connection.execute("DELETE FROM boots")
+            connection.executemany(
+                "INSERT INTO boots (boot_id, decided, exact, settled, dropped, ahead, unaccounted) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (one.boot_id, one.decided, one.exact, one.settled, one.dropped, one.ahead, one.unaccounted)
+                    for one in accounts
+                ),
+            )
+
     def _insert(self, connection: sqlite3.Connection, event: NewRow, machine: int | None) -> int:
         captured = None if machine is None else event.captured_boottime
         number = connection.execute(
@@ -274,9 +301,11 @@ class Store:
                 "SELECT max(run_seconds, ifnull((SELECT max(taken_seconds) FROM events), 0.0)) FROM clock"
             ).fetchone()
             self._saved_reading = None
-            columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(events)")]
-            self._has_additions = "machine_boot" in columns
-            rows = connection.execute(_ROWS if self._has_additions else _ROWS_WITHOUT_ADDITIONS).fetchall()
+            names = {name for _, name, *_ in connection.execute("PRAGMA table_info(events)")}
+            names |= {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            self._missing_additions = [statement for name, statement in _ADDITIONS.items() if name not in names]
+            self.accounts = self._load_accounts(connection) if "boots" in names else []
+            rows = connection.execute(_ROWS if "machine_boots" in names else _ROWS_WITHOUT_ADDITIONS).fetchall()
             return [self._row(row) for row in rows]
         except _NotAnOutboxError:
             self.close()
@@ -302,6 +331,12 @@ class Store:
         return (
             "its disk has no room for another file: no free inodes" if room.no_more_files(self.file.parent) else reason
         )
+
+    def _load_accounts(self, connection: sqlite3.Connection) -> list[BootAccount]:
+        return [
+            BootAccount(boot_id, decided, bool(exact), settled, dropped, ahead, unaccounted)
+            for boot_id, decided, exact, settled, dropped, ahead, unaccounted in connection.execute(_ACCOUNTS)
+        ]
 
     def _check_or_create(self, connection: sqlite3.Connection) -> None:
         """Check that the file is an outbox; create the tables where it is empty."""

@@ -8,12 +8,13 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from edge.errors import ConfigError
 from edge.logs.outage import OutageLog, OutageNotice, format_duration
 from edge.mqtt.outbox.outbox import Outbox
-from edge.mqtt.outbox.queue import DiskWork
+from edge.mqtt.outbox.queue import DiskWork, StoredRow
 from edge.mqtt.outbox.snapshot import UnreadableError, in_use, read_snapshot
 from edge.mqtt.outbox.store import NewRow, NoRoomError, Store, StoreBusyError, StoreError
 from edge.system.clock import ClockReading, SystemClock
@@ -41,7 +42,7 @@ _MESSAGES: Final = {
 class OutboxWriter:
     """Copies the disk work of `outbox` into `store`. A disk that fails costs durability and nothing else.
 
-    `clock`: the one of the outbox.
+    `clock`: the one of the outbox. `on_taken_over` is called once the events of earlier runs are in the outbox.
     """
 
     def __init__(
@@ -50,14 +51,16 @@ class OutboxWriter:
         store: Store,
         retry_seconds: float = _RETRY_SECONDS,
         clock: SystemClock | None = None,
+        on_taken_over: Callable[[], None] = lambda: None,
     ) -> None:
         self._outbox = outbox
         self._store = store
         self._clock = clock or SystemClock()
+        self._on_taken_over = on_taken_over
         self._retry_seconds = retry_seconds
         self._problem: str | None = None
         self._failed_openings = 0
-        self._loaded = False  # the events of earlier runs are in the outbox
+        self._taken_over = False  # the events of earlier runs are in the outbox
         self._outage = OutageLog()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
@@ -154,37 +157,64 @@ class OutboxWriter:
     def _open(self) -> None:
         self._load()
         try:
-            self._store.write((), (), self._clock.read())
+            self._store.write((), (), self._clock.read(), self._outbox.accounts())
         except StoreError:
             if self._outbox.saved:
                 raise
             # No event in the file is needed any more, and without the file there may be room for a new one.
             self._store.remove()
             self._load()
-            self._store.write((), (), self._clock.read())
+            self._store.write((), (), self._clock.read(), self._outbox.accounts())
 
     def _load(self) -> None:
         try:
-            self._outbox.reconcile(self._store.open())
-            self._loaded = True
+            rows = self._store.open()
         except StoreBusyError:
             raise
         except StoreError:
             # What can be read is to be sent, also where nothing can be written.
-            if not self._loaded:
+            if not self._taken_over:
                 self._load_snapshot()
             raise
         finally:
             for sentence in self._store.set_aside:
-                _LOG.error("%s", sentence)
+                # While the process runs, memory holds all that was in the file.
+                unknown = "" if self._taken_over or self._outbox.left_record else "; what waited in it is not known"
+                _LOG.error("%s%s", sentence, unknown)
             self._store.set_aside.clear()
+        if self._taken_over:
+            self._outbox.reconcile(rows)
+        else:
+            self._take_over(rows)
 
     def _load_snapshot(self) -> None:
         file = self._store.file
         with contextlib.suppress(OSError, UnreadableError):
             if not in_use(file):
-                self._outbox.reconcile(read_snapshot(file, self._store.machine_boot) or [])
-                self._loaded = True
+                rows = read_snapshot(file, self._store.machine_boot)
+                if rows is not None:
+                    self._take_over(rows)
+
+    def _take_over(self, rows: list[StoredRow]) -> None:
+        lost = self._outbox.take_over(rows, self._store.accounts)
+        self._taken_over = True
+        if lost:
+            _LOG.error(
+                "%d of %d event(s) that waited in %s are lost: the file was removed, replaced or damaged",
+                lost,
+                lost + len(rows),
+                self._store.file,
+            )
+        for boot in self._outbox.previous_boots[:1]:
+            if boot.events_unaccounted:
+                _LOG.warning(
+                    "boot %s of the sensor ended without a stop: %d of its %d event(s) were neither acknowledged nor "
+                    "on disk, and may be lost",
+                    boot.boot_id,
+                    boot.events_unaccounted,
+                    boot.events_decided,
+                )
+        self._on_taken_over()
 
     def _do(self, work: DiskWork) -> None:
         following: DiskWork | None = work
@@ -196,7 +226,7 @@ class OutboxWriter:
                 if not work.delete:
                     raise
                 # Deleted rows make room, for this event or for others.
-                self._commit(DiskWork(delete=work.delete))
+                self._commit(DiskWork(delete=work.delete, accounts=self._outbox.accounts()))
                 following = self._outbox.disk_work(wait=False)
         if self._problem is None:
             self._report_success()
@@ -211,7 +241,7 @@ class OutboxWriter:
             NewRow(entry.added_monotonic, entry.payload(reading, replayed=True), entry.captured_boottime)
             for entry in work.write
         ]
-        return self._store.write(new, rows, reading)
+        return self._store.write(new, rows, reading, work.accounts)
 
     def _report_failure(self, error: StoreError) -> None:
         problem = f"{self._store.file}: {error}, so events that wait for the broker are in memory only"
