@@ -108,7 +108,9 @@ class Ledger:
         seqs: dict[str, list[int]] = {}
         for boot_id, seq in on_disk:
             seqs.setdefault(boot_id, []).append(seq)
-        accounts = {boot_id: BootAccount(boot_id) for boot_id in seqs} | {one.boot_id: one for one in stored}
+        accounts = {one.boot_id: one for one in stored}
+        # Boots without an account are older than all that have one.
+        accounts = {boot_id: BootAccount(boot_id) for boot_id in seqs if boot_id not in accounts} | accounts
         if record is not None and record.account.boot_id not in accounts:
             accounts[record.account.boot_id] = record.account
         accounts.pop(self.boot_id or "", None)
