@@ -178,8 +178,10 @@ class MqttSink:
     def _save_outbox(self) -> bool:
         """Put on disk what is not acknowledged; True if nothing is left that would be lost."""
         if self._writer is None:
+            self._outbox.end_record()
             return self.drained()
         saved = self._writer.finish()
+        self._outbox.end_record()
         depth = self._outbox.depth
         if saved and depth and not self._kept_reported:
             self._kept_reported = True

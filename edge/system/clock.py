@@ -4,6 +4,7 @@ A board without a battery starts with a time of day that may be years off, until
 """
 
 import ctypes
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,12 +63,22 @@ def kernel_synchronised() -> bool | None:
 
     A sandbox may forbid the call: systemd's ProtectClock= does.
     """
+    adjtimex = _adjtimex()
+    if adjtimex is None:
+        return None
     timex = _Timex()  # modes = 0: nothing is changed
+    state = adjtimex(ctypes.byref(timex))
+    return None if state < 0 else not timex.status & _STA_UNSYNC
+
+
+@functools.cache
+def _adjtimex() -> Callable[..., int] | None:
+    """Return the function of the C library; None where there is none. Loading it takes longer than a call."""
     try:
-        state = ctypes.CDLL(None).adjtimex(ctypes.byref(timex))
+        function: Callable[..., int] = ctypes.CDLL(None).adjtimex
     except (OSError, AttributeError, MemoryError):
         return None
-    return None if state < 0 else not timex.status & _STA_UNSYNC
+    return function
 
 
 def clock_synchronised() -> bool:

@@ -138,11 +138,11 @@ rng, event = random.Random(seed), json.decode(event, type=EventPayload)
 sink = MqttSink(MqttConfig(url=url, outbox_directory=folder, **json.decode(settings)), "cam")
 write, saved = Store.write, 0
 
-def write_and_note(store, events, delete):
+def write_and_note(store, events, *others):
     global saved
-    rows = write(store, events, delete)
+    rows = write(store, events, *others)
     # Events of this boot are written in order: on return all up to this one are on disk, or acknowledged.
-    records = [json.decode(payload) for _, payload in events]
+    records = [json.decode(row.json) for row in events]
     saved = max([saved, *(record["seq"] for record in records if record["boot_id"] == boot_id)])
     return rows
 

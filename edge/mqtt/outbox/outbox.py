@@ -232,6 +232,11 @@ class Outbox:
             self._record_file.open()
             self._keep_record()
 
+    def end_record(self) -> None:
+        """Keep the record as it is now; events that are acknowledged later are not in it."""
+        with self._lock:
+            self._record_file.close()
+
     def reconcile(self, rows: Iterable[StoredRow]) -> None:
         """Compare with what is on disk after it has failed."""
         with self._lock:

@@ -122,6 +122,7 @@ class CrashMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "folder"):
             self.store.close()
+            self.outbox.end_record()
             shutil.rmtree(self.folder)
 
     @rule(count=st.integers(1, 4))
@@ -209,6 +210,7 @@ class CrashMachine(RuleBasedStateMachine):
         if record and (here / "record").exists():
             shutil.copyfile(here / "record", there / "record")
         self.store.close()
+        self.outbox.end_record()
         shutil.rmtree(here)
         self.start()
 
