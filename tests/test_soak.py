@@ -60,6 +60,7 @@ def test_loss_with_a_destroyed_outbox_is_counted_and_what_was_acknowledged_is_st
     verdict = judge(Accounts(arrived("a1"), stored={"a": 3}, exposed=exposed))
     assert (verdict.breaches, verdict.lost_at_end) == ([], 2)
     assert judge(Accounts(arrived("a1"), {"a": 2}, exposed=exposed)).breaches
+    assert judge(Accounts(arrived("a1 b1 a2"), exposed=exposed)).breaches == []
 
 
 def test_refused_event_is_no_gap():

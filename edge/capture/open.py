@@ -20,6 +20,8 @@ from edge.types import Frame
 
 _KINDS = "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, scripted:"
 _SNIFF_BYTES = 512  # the brands of HEIF are in the first 256
+_LONGEST_SHOWN = 200
+"""Characters of a name that a message repeats, where it is too long to be that of a file."""
 _NETWORK_SCHEMES = {"rtsp", "rtsps", "http", "https"}
 
 
@@ -29,6 +31,17 @@ def create_source(uri: str, options: SourceOptions) -> Source:
     Raises `SourceError` where the URI fits no kind of source or names a file that does not exist. A file whose name
     looks like another kind can be given as `./NAME`.
     """
+    try:
+        return _create_source(uri, options)
+    except OSError as error:
+        # Whether a path exists cannot always be found out: a name that is too long, a folder that may not be searched.
+        shown = redacted(uri)
+        shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
+        message = f'The source "{shown}" cannot be found ({error.strerror}): it must be one of {_KINDS}'
+        raise SourceError(message) from error
+
+
+def _create_source(uri: str, options: SourceOptions) -> Source:
     if re.fullmatch(r"[0-9]+", uri, re.ASCII):
         return V4l2Source(uri, f"/dev/video{int(uri)}", options)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", uri)

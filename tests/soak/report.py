@@ -63,9 +63,8 @@ def write_report(folder: Path, seed: int, stage: Stage, seen: Observations) -> i
 def _accounts(stage: Stage, seen: Observations) -> Accounts:
     decided: dict[str, int] = {}
     for info in stage.ledger.infos:
-        before = info.get("previous_boot")
-        if before:
-            decided[before["boot_id"]] = max(before["decided"], decided.get(before["boot_id"], 0))
+        for before in info.get("previous_boots", ()):
+            decided[before["boot_id"]] = max(before["events_decided"], decided.get(before["boot_id"], 0))
     boots = {info["boot_id"] for info in stage.ledger.infos} | set(decided) | set(seen.stored)
     return Accounts(
         arrived=stage.watch.arrived(),

@@ -32,9 +32,8 @@ from .stage import SkippedError, Stage
 
 STATE_MEGABYTES: Final = 2
 _SAMPLE_SECONDS: Final = 1.0
-_PAUSE_SECONDS: Final = {"camera": (5.0, 15.0)}
-_USUAL_PAUSE_SECONDS: Final = (1.0, 6.0)
-"""Between two faults of a lane; without a camera there is no event to lose."""
+_PAUSE_SECONDS: Final = {"camera": (5.0, 15.0), "broker": (2.0, 8.0), "device": (3.0, 12.0)}
+"""Between two faults of a lane. Without a camera, or a sensor, there is no event to lose."""
 _RECOVERY_SECONDS: Final = 90.0
 """Longest time until everything works again after the last fault: the longest wait before a camera is opened again
 is 30 s, and one that hangs is given up after 15."""
@@ -210,7 +209,7 @@ class Soak:
     def _lane(self, name: str, faults: Sequence[Fault]) -> None:
         rng = random.Random(f"{self._seed} {name}")
         deck: list[Fault] = []
-        while not self._stopping.wait(rng.uniform(*_PAUSE_SECONDS.get(name, _USUAL_PAUSE_SECONDS))):
+        while not self._stopping.wait(rng.uniform(*_PAUSE_SECONDS[name])):
             if not deck:
                 deck = list(faults)
                 rng.shuffle(deck)

@@ -2,7 +2,7 @@
 
 Four accounts are compared. What `watch --verify` received; what the broker acknowledged (the proxy reads each PUBACK);
 what was on the disk when a process ended (a copy of the outbox); and what the sensor itself says about the boot before
-(`previous_boot` in its `info`).
+(`previous_boots` in its `info`).
 """
 
 import itertools
@@ -66,7 +66,7 @@ def judge(accounts: Accounts) -> Verdict:
         seqs = first.get(boot, [])
         _judge_order(verdict, boot, seqs, refused.get(boot, set()))
         _judge_end(verdict, accounts, boot, max([*seqs, *refused.get(boot, ())], default=0))
-    _judge_boots(verdict, accounts.arrived)
+    _judge_boots(verdict, accounts)
     return verdict
 
 
@@ -106,14 +106,17 @@ def _judge_end(verdict: Verdict, accounts: Accounts, boot: str, last: int) -> No
         verdict.breaches.append(f"boot {boot}: {count} of {decided} lost, although it ended cleanly")
 
 
-def _judge_boots(verdict: Verdict, arrived: Sequence[Key]) -> None:
-    """Judge the order of the boots: an event of an earlier boot that arrives for the first time after a later boot."""
+def _judge_boots(verdict: Verdict, accounts: Accounts) -> None:
+    """Judge the order of the boots: no event arrives for the first time after one of a later boot.
+
+    A disk that is read-only at a start may give its events only once it can be written to.
+    """
     order: dict[str, int] = {}
     seen: set[Key] = set()
     latest = -1
-    for key in arrived:
+    for key in accounts.arrived:
         place = order.setdefault(key[0], len(order))
-        if key not in seen and place < latest:
+        if key not in seen and place < latest and key[0] not in accounts.exposed:
             verdict.breaches.append(f"boot {key[0]}: {key[1]} arrived after an event of a later boot")
             return
         seen.add(key)
