@@ -8,6 +8,7 @@ from typing import Final
 from convert.commands import actor, evaluation, event_tuning, quantization, training
 from convert.errors import ConvertError, os_error_text
 from edge.errors import EXIT_INTERRUPTED, EdgeError
+from edge.logs.native import relay_native_stderr
 
 _COMMANDS: Final = (training, quantization, evaluation, event_tuning, actor)
 
@@ -28,8 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from convert.tensorflow import require_tensorflow  # noqa: PLC0415 - --help must not load its package
 
-        require_tensorflow()
-        arguments.handler(arguments)
+        # Whatever must be known arrives as an exception; TensorFlow writes pages of notes beside it.
+        with relay_native_stderr(lambda _: None):
+            require_tensorflow()
+            arguments.handler(arguments)
     except (ConvertError, EdgeError) as error:
         sys.stderr.write(f"emotion-convert: {error}\n")
         return getattr(error, "exit_code", 1)

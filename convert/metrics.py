@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.vision.classification.preprocess import calibrate
+from edge.vision.classification.outputs import calibrate
 
 _Z_95: Final = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""

@@ -54,6 +54,11 @@ def add(commands: Subparsers) -> None:
         metavar="P",
         help=f"confidence below which a face is unknown (default: {_UNKNOWN_BELOW})",
     )
+    quantize.add_argument(
+        "--trust-lambda",
+        action="store_true",
+        help="run the Python code of Lambda layers in the file: only for a file whose maker you trust",
+    )
     quantize.add_argument("--licence", default="not stated", help="licence of the model, for the manifest")
     quantize.add_argument("--intended-use", default="not stated", help="intended use, for the manifest")
     quantize.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for NAME.tflite, NAME.json")
@@ -83,9 +88,12 @@ def _quantize(arguments: argparse.Namespace) -> None:
     from convert.release.export import ModelDescription  # noqa: PLC0415
     from convert.release.user_model import InputOptions, convert_user_model, parse_labels  # noqa: PLC0415
 
+    labels = parse_labels(arguments.labels)
+    if arguments.labels is None:
+        print_line(f"no --labels: the outputs are taken to be {','.join(labels)}, in this order")
     description = ModelDescription(
         name=arguments.name,
-        labels=parse_labels(arguments.labels),
+        labels=labels,
         crop_margin=arguments.crop_margin,
         temperature=arguments.temperature,
         unknown_below=arguments.unknown_below,
@@ -98,6 +106,7 @@ def _quantize(arguments: argparse.Namespace) -> None:
         calibration=arguments.calibration,
         data=arguments.data,
         in_out=arguments.in_out,
+        trust_lambda=arguments.trust_lambda,
     )
     path = convert_user_model(arguments.model, options, description, arguments.output, print_line)
     print_line(f"wrote {path}")

@@ -34,11 +34,12 @@ from convert.metrics import (
 from convert.progress import PrintLine, ticker
 from convert.runtimes import tflite_runtime
 from convert.runtimes.inputs import check_fits, network_inputs
-from convert.runtimes.keras_model import keras_runtime_name, load_float_model, with_probabilities
+from convert.runtimes.keras_model import keras_runtime_name, load_float_model
+from convert.runtimes.outputs import with_probabilities
 from convert.runtimes.tflite import FloatTfliteModel, Int8Model, runtime_name
 from convert.runtimes.tflite_export import to_float_tflite
 from edge.vision.classification.manifest import Manifest, ModelInput, load_manifest
-from edge.vision.classification.preprocess import calibrate
+from edge.vision.classification.outputs import to_probabilities
 
 COVERAGES: Final = tuple(round(0.05 * step, 2) for step in range(20, 0, -1))
 """Shares of the most confident faces for which the curve gives the accuracy: 1.00, 0.95, to 0.05."""
@@ -126,7 +127,7 @@ def evaluate(
             forms.append((f"{name} {dtype}", rows))
         except UnavailableError as error:
             absent.append(f"{dtype} on {tflite_runtime.PACKAGE}: {error}")
-    calibrated = calibrate(quantized, manifest.temperature, int8.output.scale)
+    calibrated = to_probabilities(quantized, manifest.output_kind, manifest.temperature, int8.output.scale)
     led = with_leader(split)
     robustness = detected = None
     if not options.quick:

@@ -22,7 +22,7 @@ from convert.progress import Tick
 from convert.runtimes.inputs import to_network
 from convert.runtimes.tflite import Int8Model
 from edge.vision.classification.manifest import Manifest
-from edge.vision.classification.preprocess import calibrate
+from edge.vision.classification.outputs import to_probabilities
 
 Image = NDArray[np.uint8]
 Unit = Literal["", "strength", "degrees", "share of the side", "times as large"]
@@ -117,7 +117,9 @@ def measure_robustness(  # noqa: PLR0913 - data, model and progress
                 for image, row in zip(split.images[part], split.rows[part], strict=True)
             ]
             rows.append(model.predict(np.stack([to_network(view, manifest.input) for view in views])))
-        calibrated = calibrate(np.concatenate(rows), manifest.temperature, model.output.scale)
+        calibrated = to_probabilities(
+            np.concatenate(rows), manifest.output_kind, manifest.temperature, model.output.scale
+        )
         results.append(_score_condition(condition, labels, calibrated, manifest.thresholds.unknown_below))
     return tuple(results)
 

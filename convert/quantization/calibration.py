@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,12 +11,14 @@ from convert.data.augment import CAMERA, augment
 from convert.data.fer2013 import FACE_SIDE_PX, LABELS, UNREADABLE_ARCHIVE, load_split, training_rows
 from convert.errors import ConvertError
 from convert.runtimes.inputs import Image
+from edge.capture.backends.images import IMAGE_SUFFIXES, decode_image
+from edge.capture.pictures.foreign import FOREIGN_SUFFIXES
+from edge.errors import SourceError
 
 CALIBRATION_IMAGES: Final = 500
 """Number of calibration images. TensorFlow recommends a few hundred; twice as many change no scale by more than a per
 cent here."""
 _SEED: Final = 71
-_SUFFIXES: Final = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm"}
 _GREY_DIMENSIONS: Final = 3
 
 Kind = Literal["plain", "camera", "half", "balanced"]
@@ -41,6 +42,19 @@ class CalibrationSet:
         return f"{self.kind}-{self.count}"
 
 
+@dataclass(frozen=True)
+class CalibrationImages:
+    """Images that calibrate a user's model, and what is known about them.
+
+    `names`: of the expression that each shows, as the folder of the image or FER+ gives it; "" where that is not known.
+    `unreadable`: a sentence for each image file that was left out.
+    """
+
+    images: list[Image]
+    names: list[str]
+    unreadable: tuple[str, ...] = ()
+
+
 DEFAULT_SET: Final = CalibrationSet("half", CALIBRATION_IMAGES)
 
 
@@ -59,6 +73,11 @@ def parse_sets(text: str) -> tuple[CalibrationSet, ...]:
 
 def training_faces(data: Path, calibration: CalibrationSet = DEFAULT_SET) -> list[Image]:
     """Draw FER2013 Training faces, grey (48, 48), always the same; fewer than the set's count where there are."""
+    return named_training_faces(data, calibration).images
+
+
+def named_training_faces(data: Path, calibration: CalibrationSet = DEFAULT_SET) -> CalibrationImages:
+    """Draw the faces of `training_faces`, with the label that leads among FER+'s votes, "" where none does."""
     split = training_rows(load_split(data, "Training"))
     rng = np.random.default_rng(_SEED)
     kind, count = calibration.kind, calibration.count
@@ -68,7 +87,11 @@ def training_faces(data: Path, calibration: CalibrationSet = DEFAULT_SET) -> lis
         rows = rng.choice(len(split), size=min(count, len(split)), replace=False)
     faces = [split.images[row] for row in rows]
     remainders = {"camera": (0, 1), "half": (1,)}.get(kind, ())
-    return [augment(face, FACE_SIDE_PX, CAMERA, rng) if at % 2 in remainders else face for at, face in enumerate(faces)]
+    images = [
+        augment(face, FACE_SIDE_PX, CAMERA, rng) if at % 2 in remainders else face for at, face in enumerate(faces)
+    ]
+    names = [LABELS[leader] if leader >= 0 else "" for leader in split.leader[rows]]
+    return CalibrationImages(images, names)
 
 
 def _balanced(leaders: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -77,31 +100,37 @@ def _balanced(leaders: NDArray[np.int64], count: int, rng: np.random.Generator) 
     return np.asarray(rng.permutation(np.concatenate(drawn))[:count])
 
 
-def load_images(source: Path, count: int = CALIBRATION_IMAGES) -> list[Image]:
+def load_images(source: Path, count: int = CALIBRATION_IMAGES) -> CalibrationImages:
     """Draw images from a folder of image files or from an .npz or .npy of uint8 (n, h, w[, 3]) in BGR.
 
-    Raises ConvertError where there is none, or the source cannot be read.
+    Of files in folders within the folder, the name of the outermost one is the name of the expression. Files that
+    cannot be read are left out. Raises ConvertError where nothing is left, or where more than half cannot be read, and
+    where the source cannot be read.
     """
     rng = np.random.default_rng(_SEED)
-    if source.is_dir():
-        paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES)
-        chosen = [paths[at] for at in sorted(rng.permutation(len(paths))[:count])]
-        images = [_read_image(path) for path in chosen]
-    else:
+    if not source.is_dir():
         array = _read_array(source)
         images = [np.ascontiguousarray(array[at]) for at in sorted(rng.permutation(len(array))[:count])]
-    if not images:
-        msg = f"calibration source {source} contains no images ({', '.join(sorted(_SUFFIXES))})"
+        return CalibrationImages(images, [""] * len(images))
+    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    if not paths:
+        msg = f"calibration source {source} contains no images ({', '.join(sorted(IMAGE_SUFFIXES - FOREIGN_SUFFIXES))})"
         raise ConvertError(msg)
-    return images
-
-
-def _read_image(path: Path) -> Image:
-    image: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        msg = f"calibration image {path} cannot be decoded"
+    chosen = [paths[at] for at in sorted(rng.permutation(len(paths))[:count])]
+    images, names, unreadable = [], [], []
+    for path in chosen:
+        try:
+            images.append(decode_image(path, colour=True))
+        except SourceError as error:
+            unreadable.append(str(error))
+        else:
+            inside = path.relative_to(source).parts
+            names.append(inside[0] if len(inside) > 1 else "")
+    if len(unreadable) > len(chosen) / 2:
+        count_text = f"{len(unreadable)} of {len(chosen)}"
+        msg = f"{count_text} calibration images in {source} cannot be read; the first: {unreadable[0]}"
         raise ConvertError(msg)
-    return np.asarray(image, dtype=np.uint8)
+    return CalibrationImages(images, names, tuple(unreadable))
 
 
 def _read_array(source: Path) -> Image:

@@ -6,10 +6,11 @@ from typing import Any, Final, Literal
 import numpy as np
 import tensorflow as tf
 
-from convert.errors import ConvertError
+from convert.errors import ConvertError, reason_of
 from convert.quantization.bias_correction import SAMPLES, correct_biases
 from convert.runtimes.inputs import Image, check_fits, to_network
-from convert.runtimes.keras_model import FloatModel, with_probabilities
+from convert.runtimes.keras_model import FloatModel
+from convert.runtimes.outputs import with_usable_outputs
 from convert.runtimes.tflite import Int8Model
 from convert.runtimes.tflite_export import to_float_tflite, to_tflite
 from edge.vision.classification.manifest import ModelInput
@@ -27,7 +28,7 @@ def quantize(model: FloatModel, spec: ModelInput, images: Sequence[Image], in_ou
     """
     check_fits(model, spec)
     samples = [to_network(image, spec) for image in images]
-    model = with_probabilities(model, samples)
+    model = with_usable_outputs(model, samples)
 
     def configure(converter: Any) -> None:  # noqa: ANN401 - TensorFlow has no types
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -36,7 +37,11 @@ def quantize(model: FloatModel, spec: ModelInput, images: Sequence[Image], in_ou
         converter.inference_input_type = converter.inference_output_type = getattr(tf, in_out)
 
     content = to_tflite(model, "full int8", configure)
-    verify_integer_only(content, in_out)
+    try:
+        verify_integer_only(content, in_out)
+    except (RuntimeError, ValueError) as error:  # the interpreter's, where it cannot run the graph
+        msg = f"the int8 form of model {model.path} cannot be run: {reason_of(error)}"
+        raise ConvertError(msg) from error
     return content
 
 
@@ -46,7 +51,7 @@ def with_corrected_biases(content: bytes, model: FloatModel, spec: ModelInput, i
     Raises ConvertError where the converter gave the float and the int8 form different layers.
     """
     samples = [to_network(image, spec) for image in images[:SAMPLES]]
-    return correct_biases(content, to_float_tflite(with_probabilities(model, samples)), samples)
+    return correct_biases(content, to_float_tflite(with_usable_outputs(model, samples)), samples)
 
 
 def verify_integer_only(content: bytes, in_out: InOut) -> None:

@@ -21,9 +21,11 @@ from convert.quantization.calibration import DEFAULT_SET, CalibrationSet, traini
 from convert.quantization.quantize import InOut, quantize, with_corrected_biases
 from convert.runtimes import tflite_runtime
 from convert.runtimes.inputs import Image, network_inputs, to_network
-from convert.runtimes.keras_model import FloatModel, with_probabilities
+from convert.runtimes.keras_model import FloatModel
+from convert.runtimes.outputs import with_probabilities, with_usable_outputs
 from convert.runtimes.tflite import Int8Model, runtime_name
 from edge.vision.classification.manifest import ModelInput
+from edge.vision.classification.outputs import OutputKind
 
 SPLIT: Final = "PublicTest"
 MAX_LOSS: Final = 0.003
@@ -41,7 +43,9 @@ GRID: Final = (
     DEFAULT_SET,
     CalibrationSet("half", 2000),
 )
-_COMPARED_IMAGES: Final = 100
+_LEAST_AGREEMENT: Final = 0.5
+"""Share of the calibration images on which int8 must keep the float model's label. Networks that ship keep 97 %; below
+half, the int8 form is another network."""
 
 
 @dataclass(frozen=True)
@@ -153,32 +157,56 @@ def quantize_for_release(model: FloatModel, spec: ModelInput, data: Path, print_
     return chosen.content
 
 
+@dataclass(frozen=True)
+class UserModel:
+    """A user's model in int8, and what both forms give for the calibration images.
+
+    `content`: the .tflite. `kind`: what its outputs are. `reference`, `outputs`: float32 (images, labels), of the float
+    and of the int8 form.
+    """
+
+    content: bytes = field(repr=False)
+    kind: OutputKind
+    reference: NDArray[np.float32] = field(repr=False)
+    outputs: NDArray[np.float32] = field(repr=False)
+
+
 def quantize_by_agreement(
     model: FloatModel, spec: ModelInput, images: Sequence[Image], in_out: InOut, print_line: PrintLine
-) -> bytes:
+) -> UserModel:
     """Quantize a model of any labels; correct its biases where that keeps at least as many of its labels.
 
-    Labels are compared on the first 100 calibration images. The share of equal labels is printed: a model
-    that quantization damages (for example by a softmax over many classes inside it) is noticed there.
+    Labels are compared on all calibration images, and the share of equal labels is printed. Raises ConvertError where
+    they are equal on fewer than half of them: such a model would be wrong on the device.
     """
-    inputs = np.stack([to_network(image, spec) for image in images[:_COMPARED_IMAGES]])
+    inputs = np.stack([to_network(image, spec) for image in images])
+    model = with_usable_outputs(model, inputs)
     reference = model.predict(inputs)
 
-    def agreement_of(content: bytes) -> float:
-        return label_agreement(reference, Int8Model(content).predict(inputs))
+    def tried(content: bytes) -> UserModel:
+        return UserModel(content, model.kind or "probabilities", reference, Int8Model(content).predict(inputs))
 
-    content = quantize(model, spec, images, in_out)
-    agreement = agreement_of(content)
+    def agreement_of(made: UserModel) -> float:
+        return label_agreement(reference, made.outputs)
+
+    best = tried(quantize(model, spec, images, in_out))
     try:
-        corrected = with_corrected_biases(content, model, spec, images)
+        corrected = tried(with_corrected_biases(best.content, model, spec, images))
     except ConvertError as error:
         print_line(str(error))
     else:
-        corrected_agreement = agreement_of(corrected)
-        if corrected_agreement >= agreement:
-            content, agreement = corrected, corrected_agreement
+        best = max(corrected, best, key=agreement_of)  # of equal ones the corrected
+    agreement = agreement_of(best)
+    if agreement < _LEAST_AGREEMENT:
+        msg = (
+            f"model {model.path} loses too much in int8: float and int8 give the same label on only "
+            f"{100 * agreement:.0f} % of {len(inputs)} calibration images, and nothing was written; likely causes are "
+            f"a --range ({spec.value_range[0]:g} {spec.value_range[1]:g}) or --colour ({spec.colour}) other than in "
+            "training, calibration images unlike those of training, and a softmax over many classes inside the model"
+        )
+        raise ConvertError(msg)
     print_line(f"float and int8 give the same label on {100 * agreement:.0f} % of {len(inputs)} calibration images")
-    return content
+    return best
 
 
 HEADER: Final = (

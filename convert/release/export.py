@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from convert.data.fer2013 import LABELS, clean_split
 from convert.errors import ConvertError, os_error_text
@@ -24,11 +25,13 @@ from edge.vision.classification.manifest import (
     Manifest,
     Metric,
     ModelInput,
+    Quantization,
+    TensorQuantization,
     Thresholds,
     encode_manifest,
     manifest_path,
 )
-from edge.vision.classification.preprocess import calibrate
+from edge.vision.classification.outputs import OutputKind, calibrate
 
 CROP_MARGIN: Final = 0.0
 """Margin around the face box, chosen on PublicTest through the real detector (`emotion-convert margin`;
@@ -57,6 +60,41 @@ class ModelDescription:
     licence: str
     intended_use: str
     metrics: tuple[Metric, ...] = ()
+    outputs: OutputKind = "probabilities"
+
+
+def encode_description(
+    description: ModelDescription, spec: ModelInput, quantization: TensorQuantization, sha256: str
+) -> bytes:
+    """Return the content of a manifest. Raises ConvertError where a value is out of range: `edge` would refuse it."""
+    manifest = Manifest(
+        name=description.name,
+        sha256=sha256,
+        labels=description.labels,
+        input=spec,
+        quantization=quantization,
+        crop_margin=description.crop_margin,
+        temperature=description.temperature,
+        thresholds=Thresholds(unknown_below=description.unknown_below),
+        # Not written for probabilities: versions before this key refuse a manifest that has it.
+        outputs=UNSET if description.outputs == "probabilities" else description.outputs,
+        metrics=description.metrics,
+        licence=description.licence,
+        intended_use=description.intended_use,
+    )
+    encoded = encode_manifest(manifest)
+    try:
+        msgspec.json.decode(encoded, type=Manifest)
+    except msgspec.ValidationError as error:
+        msg = f"manifest of {description.name}: {error}"
+        raise ConvertError(msg) from error
+    return encoded
+
+
+def check_description(description: ModelDescription, spec: ModelInput) -> None:
+    """Raise ConvertError where a manifest could not hold the description, before a model is converted for it."""
+    any_scale = Quantization(dtype="int8", scale=1.0, zero_point=0)
+    encode_description(description, spec, TensorQuantization(input=any_scale, output=any_scale), "0" * 64)
 
 
 def write_model(content: bytes, spec: ModelInput, description: ModelDescription, folder: Path) -> Path:
@@ -66,25 +104,8 @@ def write_model(content: bytes, spec: ModelInput, description: ModelDescription,
     does not match the new model. Raises ConvertError where a value is out of range or a file cannot be written.
     """
     path = folder / f"{description.name}{MODEL_SUFFIX}"
-    manifest = Manifest(
-        name=description.name,
-        sha256=hashlib.sha256(content).hexdigest(),
-        labels=description.labels,
-        input=spec,
-        quantization=Int8Model(content).quantization,
-        crop_margin=description.crop_margin,
-        temperature=description.temperature,
-        thresholds=Thresholds(unknown_below=description.unknown_below),
-        metrics=description.metrics,
-        licence=description.licence,
-        intended_use=description.intended_use,
-    )
-    encoded = encode_manifest(manifest)
-    try:
-        msgspec.json.decode(encoded, type=Manifest)
-    except msgspec.ValidationError as error:  # an option out of range, which `edge` would refuse later
-        msg = f"manifest of {description.name}: {error}"
-        raise ConvertError(msg) from error
+    digest = hashlib.sha256(content).hexdigest()
+    encoded = encode_description(description, spec, Int8Model(content).quantization, digest)
     try:
         write_atomically(path, content)
         write_atomically(manifest_path(path), encoded)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from convert.errors import ConvertError, reason_of
+from convert.runtimes.frozen_graph import freeze
 from convert.runtimes.keras_model import FloatModel
 from convert.tensorflow import discard_stderr
 
@@ -27,13 +27,9 @@ def to_tflite(model: FloatModel, form: str, configure: Callable[[Any], None]) ->
 
     `form`: name of the result in the error message. Raises ConvertError where the converter fails.
     """
-    signature = [tf.TensorSpec([1, model.height, model.width, model.channels], tf.float32)]
     try:
         with discard_stderr():
-            traced = tf.function(model.call, input_signature=signature).get_concrete_function()
-            # Variables become constants first: the calibrator cannot read the resource variables that
-            # Keras 3 models keep ("READ_VARIABLE failed to invoke").
-            frozen = convert_variables_to_constants_v2(traced)
+            frozen = freeze(model)
             converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module())
             configure(converter)
             return bytes(converter.convert())

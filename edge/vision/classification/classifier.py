@@ -2,7 +2,7 @@
 
 import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +17,8 @@ from edge.errors import ModelError
 from edge.logs.native import log_native_stderr
 from edge.types import Box, Frame
 from edge.vision.classification.manifest import Manifest, Quantization, find_model, load_manifest
-from edge.vision.classification.preprocess import calibrate, crop, dequantize, input_table
+from edge.vision.classification.outputs import OutputKind, UnusableOutputsError, recognise_outputs, to_probabilities
+from edge.vision.classification.preprocess import crop, dequantize, input_table
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,14 @@ RUNTIMES: Final = {
 """Interpreter module by distribution, in order of preference: for int8 ai-edge-litert is many times faster."""
 
 _INTERPRETER_DTYPES: Final = (np.dtype(np.int8), np.dtype(np.uint8))
+_POSSIBLE: Final[dict[OutputKind, tuple[OutputKind, ...]]] = {
+    "probabilities": ("probabilities", "sigmoids"),
+    "sigmoids": ("sigmoids", "logits"),
+    "logits": ("logits",),
+}
+"""What a manifest may state, by what the outputs on the test pictures look like."""
+_TEST_LEVELS: Final = (0, 128, 255)
+_TEST_SEED: Final = 1
 _SCALE_TOLERANCE: Final = 1e-6
 """Relative difference of a float32 that was written as decimal JSON and read back."""
 
@@ -67,7 +76,7 @@ class Classifier:
     """Classifies faces with an int8 model. Not thread-safe."""
 
     def __init__(self, model: Path, *, threads: int = 1, runtime: str = "auto") -> None:
-        """Load a model, check it against its manifest, and run it once.
+        """Load a model, check it against its manifest, and run it on test pictures.
 
         `model`: a .tflite file with its manifest beside it. `runtime`: as for `find_runtime`. Raises ModelError,
         naming model and manifest, where they do not fit each other or the model cannot run.
@@ -83,7 +92,8 @@ class Classifier:
         self._table = input_table(spec, scale, zero_point, self._input["dtype"])
         self._channels = int(self._input["shape"][3])
         self._shape = (1, spec.height, spec.width, self._channels)
-        self.classify_crop(np.zeros((spec.height, spec.width, 3)[: 3 if self.wants_colour else 2], dtype=np.uint8))
+        self._warned = False
+        self._check_outputs()
 
     @classmethod
     def from_config(cls, config: ModelConfig) -> "Classifier":
@@ -154,6 +164,36 @@ class Classifier:
                 f"states {stated.dtype}, {stated.scale:g} and {stated.zero_point}"
             )
 
+    def _check_outputs(self) -> None:
+        """Run the model on the test pictures. Raise ModelError where its outputs are not what the manifest states."""
+        scale = self._output["quantization"][0]
+        stated = self.manifest.output_kind
+        values = np.stack([self._outputs_of(picture) for picture in self._test_pictures()])
+        try:
+            found = recognise_outputs(values, scale)
+        except UnusableOutputsError as error:
+            raise self._mismatch(f"the outputs on {len(values)} test pictures are {error}") from error
+        # Sigmoids may sum to 1 on all of them, and logits may lie between 0 and 1.
+        if stated not in _POSSIBLE[found]:
+            raise self._mismatch(
+                f"the outputs on {len(values)} test pictures are {values.min():.2f} to {values.max():.2f} and sum to "
+                f"{values.sum(axis=1).min():.2f} to {values.sum(axis=1).max():.2f}, so they are {found}, not {stated}: "
+                f'"outputs": "{found}" in the manifest has them converted'
+            )
+
+    def _test_pictures(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield pictures of the input's size that differ as much as possible: black, grey, white, ramps, noise."""
+        spec = self.manifest.input
+        shape = (spec.height, spec.width, 3)[: 3 if self.wants_colour else 2]
+        for level in _TEST_LEVELS:
+            yield np.full(shape, level, dtype=np.uint8)
+        across = np.linspace(0, 255, spec.width, dtype=np.uint8)[None, :]
+        down = np.linspace(0, 255, spec.height, dtype=np.uint8)[:, None]
+        for ramp in (across, down):
+            whole = np.broadcast_to(ramp, (spec.height, spec.width))
+            yield np.ascontiguousarray(np.dstack([whole] * 3) if self.wants_colour else whole)
+        yield np.random.default_rng(_TEST_SEED).integers(0, 256, shape, dtype=np.uint8)
+
     def face_crop(self, frame: Frame, box: Box) -> NDArray[np.uint8]:
         """Return the face at the size of the network's input, uint8: grey (height, width), or BGR (height, width, 3).
 
@@ -167,6 +207,21 @@ class Classifier:
 
     def classify_crop(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Classify a crop, as `face_crop` returns it; returns calibrated probabilities, float32 (labels,)."""
+        scale = self._output["quantization"][0]
+        values, kind = self._outputs_of(face), self.manifest.output_kind
+        total = float(values.sum())
+        if kind == "probabilities" and not self._warned and abs(total - 1) > scale * len(values):
+            self._warned = True
+            log.warning(
+                "the outputs of model %s sum to %.2f on a face, so they are no probabilities and are divided by their "
+                'sum: if the model ends in sigmoids, "outputs": "sigmoids" in its manifest says so',
+                self.path,
+                total,
+            )
+        return to_probabilities(values, kind, self.manifest.temperature, scale)
+
+    def _outputs_of(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the model on a crop; returns its outputs as they are, float32 (labels,)."""
         if self.manifest.input.colour == "rgb":
             face = np.asarray(cv2.cvtColor(face, cv2.COLOR_BGR2RGB), dtype=np.uint8)
         # Ten times as fast as NumPy's indexing, on a picture of a hundred pixels a side.
@@ -176,8 +231,7 @@ class Classifier:
         self._interpreter.set_tensor(self._input["index"], tensor.reshape(self._shape))
         self._interpreter.invoke()
         output = self._interpreter.get_tensor(self._output["index"])[0]
-        scale, zero_point = self._output["quantization"]
-        return calibrate(dequantize(output, scale, zero_point), self.manifest.temperature, scale)
+        return dequantize(output, *self._output["quantization"])
 
     def classify(self, frame: Frame, boxes: Sequence[Box]) -> list[NDArray[np.float32]]:
         """Classify the faces of a frame; returns calibrated probabilities, float32 (labels,), for each box."""

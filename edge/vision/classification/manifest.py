@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from edge.errors import ModelError
+from edge.vision.classification.outputs import OutputKind
 
 SCHEMA: Final = 1
 MODEL_SUFFIX: Final = ".tflite"
@@ -87,7 +88,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `labels`: in output order. `crop_margin`: added to the face box on every side before the crop, in sides
     of the box (negative cuts away). `temperature`: probabilities p become p^(1/T), renormalised, before
-    anything else uses them.
+    anything else uses them. `outputs`: what the network gives, as in `edge.vision.classification.outputs`; where it is
+    not stated, probabilities.
     """
 
     schema: Literal[1] = SCHEMA
@@ -99,6 +101,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     crop_margin: Annotated[float, Meta(ge=-0.4, le=2)]
     temperature: Annotated[float, Meta(ge=0.05, le=20)]
     thresholds: Thresholds
+    outputs: OutputKind | UnsetType = UNSET
     metrics: tuple[Metric, ...] = ()
     licence: Text
     intended_use: Text
@@ -108,6 +111,11 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if len(set(self.labels)) != len(self.labels):
             msg = "`labels` contains one label twice"
             raise ValueError(msg)
+
+    @property
+    def output_kind(self) -> OutputKind:
+        """What the network gives."""
+        return self.outputs or "probabilities"
 
 
 def manifest_path(model: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Converts faces to the network's input, and the network's output to probabilities."""
+"""Converts faces to the network's input, and the network's integers to real values."""
 
 from typing import Any, Final
 
@@ -75,15 +75,3 @@ def input_table(
 def dequantize(output: NDArray[np.generic], scale: float, zero_point: int) -> NDArray[np.float32]:
     """Return the real values, float32, of a quantized tensor of any shape."""
     return ((output.astype(np.float32) - zero_point) * scale).astype(np.float32)
-
-
-def calibrate(probabilities: NDArray[np.float32], temperature: float, quantum: float) -> NDArray[np.float32]:
-    """Scale probabilities, float32 (..., labels), by a temperature T: p^(1/T), renormalised to sum 1.
-
-    Equal to the softmax of logits / T (Guo et al., "On calibration of modern neural networks", 2017), but
-    computed from the output of a quantized softmax. `quantum`: scale of that output. Probabilities are raised
-    to at least half of it, below which the output cannot distinguish them, so that none is zero.
-    """
-    floored = np.maximum(probabilities, quantum / 2)
-    powered = floored ** (1 / temperature)
-    return np.asarray(powered / powered.sum(axis=-1, keepdims=True), dtype=np.float32)

@@ -4,9 +4,16 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the training half needs the convert extra")
 
-from convert.data.fer2013 import load_split
+from convert.data.fer2013 import LABELS, load_split
 from convert.errors import ConvertError
-from convert.quantization.calibration import KINDS, CalibrationSet, load_images, parse_sets, training_faces
+from convert.quantization.calibration import (
+    KINDS,
+    CalibrationSet,
+    load_images,
+    named_training_faces,
+    parse_sets,
+    training_faces,
+)
 
 
 def test_calibration_sets_are_augmented_and_balanced_by_kind(small_data):
@@ -38,10 +45,33 @@ def test_calibration_images_are_loaded_from_archives_and_folders(tmp_path):
     (tmp_path / "faces" / "inside").mkdir(parents=True)
     for number, image in enumerate(images):
         cv2.imwrite(str(tmp_path / "faces" / "inside" / f"{number}.png"), image)
-    assert len(load_images(tmp_path / "p.npz")) == 5
-    assert load_images(tmp_path / "p.npy", count=3)[0].shape == (20, 20)
+    assert load_images(tmp_path / "p.npz").names == [""] * 5
+    assert load_images(tmp_path / "p.npy", count=3).images[0].shape == (20, 20)
     from_folder = load_images(tmp_path / "faces")
-    np.testing.assert_array_equal(np.sort(np.stack(from_folder), axis=0), np.sort(images, axis=0))
+    np.testing.assert_array_equal(np.sort(np.stack(from_folder.images), axis=0), np.sort(images, axis=0))
+    assert from_folder.names == ["inside"] * 5
+    assert from_folder.unreadable == ()
+
+
+def test_bad_calibration_images_are_left_out_and_named(tmp_path):
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((8, 8), 40 * number, np.uint8))
+    (tmp_path / "1.png").write_bytes(b"text")
+    loaded = load_images(tmp_path)
+    assert [int(image[0, 0, 0]) for image in loaded.images] == [0, 80]
+    assert loaded.names == ["", ""]
+    (sentence,) = loaded.unreadable
+    assert str(tmp_path / "1.png") in sentence
+    (tmp_path / "2.png").write_bytes(b"")
+    with pytest.raises(ConvertError, match=r"2 of 3 calibration images .* cannot be read; the first: .*1\.png"):
+        load_images(tmp_path)
+
+
+def test_names_of_training_faces_are_their_leading_labels(small_data):
+    drawn = named_training_faces(small_data, CalibrationSet("plain", 21))
+    split = load_split(small_data, "Training")
+    of_face = {image.tobytes(): LABELS[label] for image, label in zip(split.images, split.leader, strict=True)}
+    assert drawn.names == [of_face[image.tobytes()] for image in drawn.images]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +80,7 @@ def test_calibration_images_are_loaded_from_archives_and_folders(tmp_path):
         ("p.npz", b"", "neither a folder of images nor"),
         ("p.npz", b"text", "neither a folder of images nor"),
         ("none.npz", None, "neither a folder of images nor"),
-        ("folder/p.jpg", b"text", r"p\.jpg cannot be decoded"),
+        ("folder/p.jpg", b"text", r"p\.jpg is not an image"),
         ("folder/readme.txt", b"text", "contains no images"),
     ],
 )

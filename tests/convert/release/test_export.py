@@ -14,7 +14,7 @@ from convert.runtimes.inputs import network_inputs
 from convert.runtimes.tflite import Int8Model
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import load_manifest
-from edge.vision.classification.preprocess import calibrate
+from edge.vision.classification.outputs import calibrate
 from support.small_models import linear_model
 
 

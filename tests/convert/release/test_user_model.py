@@ -15,7 +15,7 @@ from convert.runtimes.tflite import Int8Model
 from edge.types import Box, Frame
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import load_manifest
-from edge.vision.classification.preprocess import calibrate
+from edge.vision.classification.outputs import calibrate
 
 LABELS = "anger,disgust,fear,joy,calm,sorrow,surprise"
 

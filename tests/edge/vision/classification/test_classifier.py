@@ -171,3 +171,27 @@ def test_file_that_is_not_a_model_is_named(copy, content):
     model.write_bytes(content)
     edit(rehash=True)
     assert "m.tflite" in error_of(model)
+
+
+def test_kind_of_outputs_that_the_manifest_states_is_checked(copy):
+    model, edit = copy
+    edit(lambda manifest: manifest.update(outputs="logits"))
+    message = error_of(model)
+    assert "m.json" in message
+    assert 'so they are probabilities, not logits: "outputs": "probabilities" in the manifest' in message
+    # Sigmoids may sum to 1 on every test picture; divided by their sum, probabilities stay as they are.
+    edit(lambda manifest: manifest.update(outputs="sigmoids"))
+    stated, plain = Classifier(model), Classifier(find_model("normal"))
+    for composite in composites().values():
+        frame, box = face_frame(composite)
+        np.testing.assert_allclose(stated.classify(frame, [box])[0], plain.classify(frame, [box])[0], atol=1e-3)
+    edit(lambda manifest: manifest.update(outputs="scores"))
+    assert "outputs" in error_of(model)
+
+
+def test_manifest_with_a_byte_order_mark_is_read(copy):
+    model, edit = copy
+    edit()
+    manifest = model.with_suffix(".json")
+    manifest.write_bytes(b"\xef\xbb\xbf" + manifest.read_bytes())
+    assert Classifier(model).manifest.output_kind == "probabilities"

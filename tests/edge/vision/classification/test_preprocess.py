@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from edge.types import Box
 from edge.vision.classification.manifest import ModelInput
-from edge.vision.classification.preprocess import calibrate, crop, dequantize, input_table
+from edge.vision.classification.outputs import calibrate
+from edge.vision.classification.preprocess import crop, dequantize, input_table
 
 
 def ramp(height=120, width=160):
