@@ -67,8 +67,9 @@ _ALERT_ROWS: Final = {
     "INSUFFICIENT_SECURITY": "refused",
     "UNRECOGNIZED_NAME": "refused",
 }
-_ALERT: Final = re.compile(r"(?:TLS|SSL)\w*?_(?:ALERT_(\w+)|(UNRECOGNIZED_NAME))")
-"""OpenSSL's name of a received alert, such as TLSV13_ALERT_CERTIFICATE_REQUIRED; one has no ALERT in it."""
+_ALERT: Final = re.compile(r"ALERT_([A-Z_]*[A-Z])|(UNRECOGNIZED_NAME)")
+"""An alert in OpenSSL's name for it, such as TLSV13_ALERT_CERTIFICATE_REQUIRED (one has no ALERT in it), or in its text
+in capitals: Python has no name for some, such as no application protocol."""
 
 _HTTP_ROWS: Final = {
     HTTPStatus.UNAUTHORIZED: "credentials",
@@ -164,11 +165,10 @@ def closed_before_connack(
     settings: BrokerSettings, reason: str, circumstances: Circumstances, *, speaks_mqtt: bool
 ) -> ConnectFailedError:
     """Explain a connection that the server accepted and closed without a CONNACK. `reason`: the last socket error."""
-    alert = _ALERT.search(reason) if settings.tls is not None else None
+    alert = _alert(reason) if settings.tls is not None else None
     if alert is not None:
         # With TLS 1.3 the server checks our certificate only after our side of the handshake is done.
-        name = alert[1] or alert[2]
-        return _failed(_alert_row(name), settings, _alert_reason(name), clock=circumstances.clock)
+        return _failed(_alert_row(alert), settings, _alert_reason(alert), clock=circumstances.clock)
     if not speaks_mqtt:
         # paho reports the same error for a broker that refuses MQTT 3.1.1 and for a server of another protocol.
         return _failed(MQTT["no broker"], settings)
@@ -189,8 +189,8 @@ def _row(settings: BrokerSettings, error: OSError, circumstances: Circumstances)
             # A broker that is starting or stopping does this, and one that expects no TLS.
             return TLS["closed"]
         case ssl.SSLError():
-            alert = _ALERT.search(_text(error, "reason"))
-            return TLS["no TLS"] if alert is None else _alert_row(alert[1] or alert[2])
+            alert = _alert(_text(error, "reason"))
+            return TLS["no TLS"] if alert is None else _alert_row(alert)
         case TimeoutError():
             return TLS["timeout"] if "handshake" in str(error) else TCP["timeout"]
     return TCP[_TCP_ROWS.get(error.errno or 0, "other")]
@@ -214,6 +214,12 @@ def _websocket_row(http: int | HttpFailure) -> str:
     return _HTTP_ROWS.get(http) or _HTTP_CLASSES.get(http // 100, "path")  # type: ignore[call-overload]
 
 
+def _alert(text: str) -> str | None:
+    """Return OpenSSL's name of the alert in an error's reason or text; None where there is none."""
+    match = _ALERT.search(text.upper().replace(" ", "_"))
+    return None if match is None else match[1] or match[2]
+
+
 def _alert_row(name: str) -> Failure:
     return TLS[_ALERT_ROWS.get(name, "alert")]
 
@@ -226,8 +232,8 @@ def _tls_reason(error: ssl.SSLError) -> str:
     """Return what OpenSSL calls the failure; errors that Python itself raises have a text only."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _text(error, "verify_message")
-    alert = _ALERT.search(_text(error, "reason"))
-    return _text(error, "reason") if alert is None else _alert_reason(alert[1] or alert[2])
+    alert = _alert(_text(error, "reason"))
+    return _text(error, "reason") if alert is None else _alert_reason(alert)
 
 
 def _text(error: ssl.SSLError, attribute: str) -> str:

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import socket
 
 import pytest
 
@@ -191,6 +192,11 @@ def test_refused_credentials_are_one_sentence(make_broker, command):
 
 @pytest.mark.parametrize("command", ["run", "watch"])
 def test_unknown_host_is_one_sentence(command):
+    try:
+        socket.getaddrinfo("no-such-host.invalid", None)
+    except socket.gaierror as error:
+        if command == "run" and error.errno != socket.EAI_NONAME:
+            pytest.skip("no name server answers here, so `run` waits for one")
     assert "no-such-host.invalid" in refused(command, "--mqtt", "mqtt://no-such-host.invalid")
 
 

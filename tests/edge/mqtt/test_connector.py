@@ -9,6 +9,7 @@ from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.settings import Timing, broker_settings
 from edge.mqtt.sink import MqttSink
+from support import resolver
 from support.broker import PrivateBroker, TlsFiles
 from support.mqtt import Certificates, Subscriber, send, wait_until
 
@@ -43,7 +44,10 @@ def test_first_address_that_works_is_used(broker: PrivateBroker, dead: str, capl
     assert line.endswith(f"the broker at 127.0.0.1:{broker.port} is used instead")
 
 
-def test_permanent_failure_of_one_address_is_not_the_end(broker: PrivateBroker) -> None:
+def test_permanent_failure_of_one_address_is_not_the_end(
+    broker: PrivateBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolver.install(monkeypatch, {"no-such-host.invalid": socket.EAI_NONAME})
     with connector(UNKNOWN, broker.url).connect() as connection:
         connection.close()
 

@@ -88,6 +88,13 @@ def of_alert(name: str, *, late: bool = False) -> ConnectFailedError:
     return of_transport(tls_error(name), MQTTS)
 
 
+def of_unnamed_alert(text: str) -> ConnectFailedError:
+    """Of an alert for which Python has no name."""
+    error = ssl.SSLError(1, f"[SSL] {text} (_ssl.c:1006)")
+    error.reason = None
+    return of_transport(error, MQTTS)
+
+
 def of_code(code: int, used: BrokerSettings = MQTT) -> ConnectFailedError:
     return connection_refused(used, ProtocolVersion.MQTT_5, code, reason_name(code))
 
@@ -160,6 +167,8 @@ ENDS = [
     of_alert("TLSV1_ALERT_INSUFFICIENT_SECURITY"),
     of_alert("TLSV1_UNRECOGNIZED_NAME"),
     of_alert("TLSV1_ALERT_NO_APPLICATION_PROTOCOL"),
+    of_unnamed_alert("tlsv1 alert no application protocol"),
+    of_unnamed_alert("ssl/tls alert handshake failure"),
     *map(of_http, (200, 204, 301, 302, 307, 308, 400, 401, 403, 404, 405, 407, 410, 426, 501, 505)),
     of_http(HttpFailure("another protocol", closed=False)),
     closed_before_connack(MQTT, "", HERE, speaks_mqtt=False),
@@ -207,6 +216,7 @@ def test_sentences_name_the_likely_cause() -> None:
     assert "mqtt.ca_file" in str(of_transport(certificate_error(20), MQTTS))
     assert "mqtt.client_id" in str(of_code(0x85))
     assert "HTTP 404 Not Found" in str(of_http(404))
+    assert "mqtt.alpn must hold" in str(of_unnamed_alert("tlsv1 alert no application protocol"))
     assert "HTTP 599" in str(of_http(599))
 
 
