@@ -150,8 +150,8 @@ is_running() {
 find_held() {
     held=''
     pid=$(systemctl show --value -p MainPID $SERVICE)
-    # Where the configuration cannot be used, a check says so.
-    as_service config show >"$scratch/shown" || return 0
+    # Where the configuration cannot be used, a check says so. It is printed even where its password cannot be read.
+    as_service config show >"$scratch/shown" || grep -q '^\[source\]' "$scratch/shown" || return 0
     opened=$(ls -l "/proc/$pid/fd" 2>/dev/null) || return 0
     source=$(shown source uri)
     case $source in

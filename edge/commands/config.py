@@ -15,7 +15,9 @@ from edge.redact import redacted
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Check or print the configuration; returns the exit code. Raises EdgeError where the check fails."""
     if arguments.action == "show":
-        sys.stdout.write(to_toml(config) + secret_note(config.mqtt))
+        # One after the other: a password that cannot be read hides no key.
+        sys.stdout.write(to_toml(config))
+        sys.stdout.write(secret_note(config.mqtt))
         return 0
     # The check loads OpenCV and the model, which `show` does not need.
     from edge.daemon.check import check  # noqa: PLC0415
