@@ -85,6 +85,38 @@ def sees(rig: Rig) -> str:
     return f"after {took:.0f} s and {len(events)} events ({shown}), {rig.health(0)['fps']:.1f} frames per second"
 
 
+def checks(rig: Rig) -> str:
+    """systemd/install --check fails on a password file that root alone can read, and leaves the service alone."""
+    pid, before = rig.unit_property("MainPID"), rig.device.run_checked(f"cat {CONFIG}")
+    rig.device.run_checked(
+        "install -m 600 /dev/null /root/password && echo secret >/root/password; "
+        f'sed -i \'s|^username = .*|username = "sensor"\\npassword_file = "/root/password"|\' {CONFIG}'
+    )
+    done = rig.device.run(f"{INSTALL} --check 2>&1", 300)
+    rig.device.run_checked(f"cat >{CONFIG} <<'END'\n{before}\nEND")
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAIL ")]
+    ensure(done.returncode == 1 and len(failed) == 1 and "cannot be read" in failed[0], done.stdout)
+    ensure(
+        "source" in done.stdout.splitlines()[0], f"the camera of the running service was not left out: {done.stdout}"
+    )
+    ensure(rig.unit_property("MainPID") == pid, "the service was restarted")
+    return " ".join(failed[0].split()[1:])
+
+
+def refuses(rig: Rig) -> str:
+    """Installing again with a configuration that cannot be used leaves the running service alone."""
+    pid, version = rig.unit_property("MainPID"), rig.device.run_checked(f"readlink {CURRENT}")
+    before = rig.device.run_checked(f"cat {CONFIG}")
+    rig.device.run_checked(f"printf '\\n[nonsense]\\n' >>{CONFIG}")
+    done = rig.device.run(f"{INSTALL} --offline /root/wheels 2>&1", 1800)
+    rig.device.run_checked(f"cat >{CONFIG} <<'END'\n{before}\nEND")
+    ensure(done.returncode == 1 and "nonsense" in done.stdout, done.stdout)
+    ensure(rig.unit_property("MainPID") == pid, "the service was restarted")
+    ensure(rig.unit_property("ActiveState") == "active", "the service is not active")
+    ensure(rig.device.run_checked(f"readlink {CURRENT}") == version, "another version is in use")
+    return done.stdout.splitlines()[-1]
+
+
 def upgrades(rig: Rig) -> str:
     """Installing again upgrades, keeps the configuration, and events continue."""
     before, old = rig.device.run_checked(f"cat {CONFIG}"), rig.device.run_checked(f"readlink {CURRENT}")
@@ -112,8 +144,12 @@ def uninstalls(rig: Rig) -> str:
 
 
 def purges(rig: Rig) -> str:
-    """Purging leaves nothing behind; the device shuts down."""
-    rig.device.run_checked(f"{INSTALL} --purge", 120)
+    """Purging leaves nothing behind but a mount point, which it names; the device shuts down."""
+    state = "/var/lib/private/emotion-edge"
+    rig.device.run_checked(f"mount --bind {state} {state}")
+    output = rig.device.run_checked(f"{INSTALL} --purge", 120)
+    ensure(f"{state} is a mount point" in output, output)
+    rig.device.run_checked(f"umount {state} && rmdir {state}")
     drop_ins = f"/etc/systemd/system/{UNIT}.service.d"
     for gone in ("/etc/emotion-edge", drop_ins, "/var/lib/private/emotion-edge", "/var/lib/emotion-edge"):
         ensure(not rig.exists(gone), f"{gone} is still there")

@@ -31,6 +31,8 @@ CHECKS: Final[Sequence[Callable[[Rig], str]]] = (
     failing.unplugged,
     failing.power_cut,
     failing.power_cut_alone,
+    installing.checks,
+    installing.refuses,
     installing.upgrades,
     failing.complete,
     installing.uninstalls,
