@@ -113,6 +113,20 @@ def test_open_camera_is_left_to_the_service_until_the_rest_is_in_order(machine):
     assert len(versions(machine)) == 1
 
 
+def test_version_that_does_not_start_gives_way_to_the_old_one_and_its_unit(installed):
+    current, unit = installed.path("/opt/emotion-edge/current"), "/etc/systemd/system/emotion-edge.service"
+    old = current.readlink()
+    (installed.view / "starts").write_text(str(old), encoding="utf-8")
+    installed.path(unit).write_text("[Service]\nType=notify\n# of the old version\n", encoding="utf-8")
+    done = installed.install()
+    assert done.returncode == 1
+    assert "the new version does not start" in done.stderr
+    assert current.readlink() == old
+    assert versions(installed) == [old.name]
+    assert "# of the old version" in installed.path(unit).read_text(encoding="utf-8")
+    assert installed.main_pid(), "the old version was started again"
+
+
 def test_check_runs_as_the_service_and_names_what_it_leaves_out(machine):
     camera = machine.view / "camera"
     camera.touch()

@@ -149,6 +149,10 @@ def start(name):
     service = settings(unit["text"])
     if service["Type"] == ["oneshot"] or service["Type"][-1] == "oneshot":
         oneshot(unit, service)
+    elif (view / "starts").exists() and os.readlink("/opt/emotion-edge/current") != (view / "starts").read_text():
+        print("Job for emotion-edge.service failed.", file=sys.stderr)
+        unit |= {"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": 1}
+        sys.exit_code = 1
     elif unit["ActiveState"] != "active":
         held = (view / "holds").read_text().split() if (view / "holds").exists() else []
         opened = [os.open(path, os.O_RDONLY) for path in held]
