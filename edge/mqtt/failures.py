@@ -280,7 +280,8 @@ REASON_CODES: Final[dict[tuple[int, ...], Failure]] = {
     ),
     (0x81, 0x82, 0x95, 0x99, 0x9A, 0x9B): Failure(
         "0x81 malformed packet, 0x82 protocol error, 0x95 packet too large, 0x99 payload format invalid, 0x9A retain "
-        "not supported, 0x9B QoS not supported",
+        "not supported, 0x9B QoS not supported; where the will may be the reason, the sensor first tries a lesser one "
+        "and none",
         _REFUSED + ": the broker does not take this sensor's connection request",
         waits=False,
     ),
