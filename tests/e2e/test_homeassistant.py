@@ -37,7 +37,7 @@ class House:
             self.latest[one.topic] = one.payload
             for key, entity in self.entities.items():
                 if entity.state_topic == one.topic:
-                    self.values[key].append(view.take(entity, one.payload))
+                    self.values[key].append(view.take(entity, one.payload, one.arrived))
 
     def available(self) -> set[str]:
         return {key for key, entity in self.entities.items() if view.available(entity, self.latest)}

@@ -4,6 +4,7 @@ Written from Home Assistant 2026.2, as `homeassistant_rules`.
 """
 
 import contextlib
+import datetime
 import functools
 import json
 from typing import Any
@@ -24,12 +25,26 @@ def _compiled(template: str) -> jinja2.Template:
     return _JINJA.from_string(template)
 
 
-def render(template: str | UnsetType, payload: bytes) -> str:
-    """Render `template` with `payload` as `value`, and as `value_json` if it is JSON."""
+def at(moment: datetime.datetime | None) -> dict[str, Any]:
+    """Return Home Assistant's functions of time, as they are at `moment`, by default now."""
+    return {
+        "now": lambda: moment or datetime.datetime.now(datetime.UTC),
+        "as_datetime": datetime.datetime.fromisoformat,
+        "timedelta": datetime.timedelta,
+    }
+
+
+def render_condition(template: str, variables: dict[str, Any], moment: datetime.datetime | None = None) -> bool:
+    """Return whether the template condition of an automation holds; any result but a true one is false."""
+    return _compiled(template).render(variables | at(moment)).strip().lower() in {"true", "yes", "on", "enable", "1"}
+
+
+def render(template: str | UnsetType, payload: bytes, moment: datetime.datetime | None = None) -> str:
+    """Render `template` with `payload` as `value`, and as `value_json` if it is JSON; `moment`: when it arrives."""
     value = payload.decode()
     if template is UNSET:
         return value
-    variables: dict[str, Any] = {"value": value}
+    variables: dict[str, Any] = {"value": value} | at(moment)
     with contextlib.suppress(ValueError):
         variables["value_json"] = json.loads(value)
     return _compiled(template).render(variables).strip()
@@ -52,12 +67,12 @@ class Refused(Exception):  # noqa: N818
     """Home Assistant would log a warning and leave the entity unchanged."""
 
 
-def take(entity: Entity, payload: bytes) -> Any:
+def take(entity: Entity, payload: bytes, moment: datetime.datetime | None = None) -> Any:
     """Return the state of `entity` after this message: a value, None for unknown, a dictionary for an event.
 
-    None as well for an event that is ignored. Raises Refused.
+    None as well for an event that is ignored. `moment`: when the message arrives, by default now. Raises Refused.
     """
-    result = render(entity.value_template, payload)
+    result = render(entity.value_template, payload, moment)
     match entity:
         case Event():
             return _event(entity, result)

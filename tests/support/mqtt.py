@@ -216,6 +216,7 @@ class Seen:
     payload: bytes
     retained: bool
     qos: int
+    arrived: datetime.datetime
 
     @property
     def kind(self) -> str:
@@ -252,7 +253,8 @@ class Subscriber:
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         with self._news:
-            self._seen.append(Seen(message.topic, message.payload, message.retain, message.qos))
+            now = datetime.datetime.now(datetime.UTC)
+            self._seen.append(Seen(message.topic, message.payload, message.retain, message.qos, now))
             self._news.notify_all()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:

@@ -1,5 +1,6 @@
 """What Home Assistant shows for each payload that a topic can hold."""
 
+import datetime
 from typing import Any
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 
 from edge.homeassistant.discovery import discovery
 from edge.levels import LADDER
-from edge.messages.payloads import LatencyPercentiles, encode
+from edge.messages.payloads import EventPayload, LatencyPercentiles, encode
 from edge.messages.topics import STATUS_WORDS, Topics
 from support import homeassistant_rules as rules
 from support import homeassistant_view as view
@@ -17,6 +18,11 @@ TOPICS = Topics("emotion-edge", "cam")
 MESSAGE = discovery("homeassistant", TOPICS, info())
 ENTITIES = rules.read(MESSAGE.topic, MESSAGE.payload)
 IN_VIEW = ("emotion", "confidence", "faces", "present")
+
+
+def moment_of(payload: EventPayload, age_seconds: float) -> datetime.datetime:
+    """Return when an event arrives that is so old then."""
+    return datetime.datetime.fromisoformat(payload.time) + datetime.timedelta(seconds=age_seconds)
 
 
 def in_view(emotion: str | None = "happy", **changes: Any) -> list[Any]:
@@ -59,6 +65,7 @@ def test_event_entity_receives_the_event() -> None:
         "confidence": 0.9,
         "track": 1,
         "time": "2026-01-31T08:15:00.250Z",
+        "clock_synchronised": False,
     }
 
 
@@ -68,8 +75,28 @@ def test_every_type_of_event_is_accepted_with_null_fields(kind: str) -> None:
     assert (taken["event_type"], taken["previous"], taken["group"]) == (kind, None, None)
 
 
-def test_replayed_event_is_ignored() -> None:
-    assert view.take(ENTITIES["event"], encode(event(1, replayed=True))) is None
+@pytest.mark.parametrize("synchronised", [True, False])
+@pytest.mark.parametrize("age_seconds", [-3600, 0, 4.9, 5.1, 3600])
+def test_replayed_event_is_ignored_whatever_its_time(age_seconds: float, *, synchronised: bool) -> None:
+    payload = encode(event(1, replayed=True, clock_synchronised=synchronised))
+    assert view.take(ENTITIES["event"], payload, moment_of(event(1), age_seconds)) is None
+
+
+@pytest.mark.parametrize("age_seconds", [-3600, -1, 0, 0.5, 2, 4.9])
+def test_event_that_arrives_in_time_is_shown(age_seconds: float) -> None:
+    payload = encode(event(1, clock_synchronised=True))
+    assert view.take(ENTITIES["event"], payload, moment_of(event(1), age_seconds))["emotion"] == "happy"
+
+
+@pytest.mark.parametrize("age_seconds", [5, 5.1, 20, 86_400])
+def test_event_that_arrives_late_is_ignored_although_it_is_not_marked(age_seconds: float) -> None:
+    payload = encode(event(1, clock_synchronised=True))
+    assert view.take(ENTITIES["event"], payload, moment_of(event(1), age_seconds)) is None
+
+
+def test_age_is_unknown_where_no_time_service_has_set_the_clock() -> None:
+    payload = encode(event(1, clock_synchronised=False))
+    assert view.take(ENTITIES["event"], payload, moment_of(event(1), 3600))["emotion"] == "happy"
 
 
 def test_diagnostic_numbers_are_shown() -> None:
