@@ -54,6 +54,11 @@ class Topics:
         return self.of("health")
 
     @property
+    def doctor(self) -> str:
+        """Topic on which `emotion-edge doctor` tries what the sensor does; empty otherwise."""
+        return f"{self.base}/{self.device}/doctor"
+
+    @property
     def requests(self) -> str:
         """Filter of the topics on which this sensor takes requests."""
         return f"{self.base}/{self.device}/request/+"

@@ -12,6 +12,7 @@ QOS_NOT_SUPPORTED: Final = 0x9B
 RECEIVE_MAXIMUM_EXCEEDED: Final = 0x93
 WILDCARDS_NOT_SUPPORTED: Final = 0xA2
 SESSION_TAKEN_OVER: Final = 0x8E
+NOT_AUTHORIZED: Final = 0x87
 KEEPALIVE_TIMEOUT: Final = 0x8D
 
 FAILURE: Final = 0x80
@@ -29,7 +30,7 @@ _NAMES: Final = {
     0x84: "Unsupported protocol version",
     0x85: "Client identifier not valid",
     0x86: "Bad user name or password",
-    0x87: "Not authorized",
+    NOT_AUTHORIZED: "Not authorized",
     0x88: "Server unavailable",
     0x89: "Server busy",
     0x8A: "Banned",

@@ -7,6 +7,7 @@ from typing import Final
 
 from edge.mqtt.ack_watch import AckTimes, AckWatch
 from edge.mqtt.connection import Connection
+from edge.mqtt.reason_codes import attempts
 from edge.mqtt.suspicion import MessageKey, Unacknowledged, UndeliverableMessages
 from edge.mqtt.types import ConnectionLostError, OutgoingMessage, PacketTooLargeError, PublishAck
 
@@ -139,7 +140,10 @@ class SendWindow:
             entry = self._in_flight.pop(ack.mid, None)
             if entry is None:
                 continue
-            self._undeliverable.acknowledged(entry.message)
+            if ack.refusal is None:
+                self._undeliverable.acknowledged(entry.message)
+            elif attempts(ack.code) == 1:
+                self._undeliverable.refused(entry.message, ack.code)
             # The broker handles the packets of a connection in order.
             self._unconfirmed = [one for one in self._unconfirmed if one.number > entry.number]
         self._unconfirmed = [one for one in self._unconfirmed if now - one.handed_monotonic < _UNCONFIRMED_SECONDS]

@@ -55,6 +55,7 @@ class UndeliverableMessages:
         self._longest_taken: dict[str, int] = {}  # packet length by topic
         self._refused_keys: set[MessageKey] = set()
         self._refused_topics: set[str] = set()
+        self._refused_now: set[str] = set()  # topics that the broker has refused on this connection
 
     @property
     def cautious(self) -> bool:
@@ -72,7 +73,7 @@ class UndeliverableMessages:
             return f"the broker ends the connection over messages to {message.topic}"
         limit = self._shortest_refused.get(message.topic)
         if limit is not None and message.packet_bytes >= limit:
-            return f"the broker ends the connection over a packet of {limit} bytes to {message.topic}"
+            return f"the broker does not take a packet of {limit} bytes to {message.topic}"
         return None
 
     def acknowledged(self, message: Unacknowledged) -> None:
@@ -81,6 +82,15 @@ class UndeliverableMessages:
         self._strikes.pop(message.key, None)
         longest = self._longest_taken.get(message.topic, 0)
         self._longest_taken[message.topic] = max(longest, message.packet_bytes)
+
+    def refused(self, message: Unacknowledged, code: int) -> None:
+        """Record that the broker has refused `message` for good, with the reason code `code`."""
+        self._suspects.discard(message.key)
+        self._strikes.pop(message.key, None)
+        if code == PACKET_TOO_LARGE:
+            self._limit_length(message)
+        else:
+            self._refused_now.add(message.topic)
 
     def lasted(self, connected_seconds: float) -> None:
         """Record that a connection has lasted for this long."""
@@ -101,6 +111,10 @@ class UndeliverableMessages:
         `by_broker`: the broker ended it, or lived and did not acknowledge; an end by the network proves nothing.
         `code`: reason code of the broker's DISCONNECT. `subscription_pending`: a subscription was, too.
         """
+        refused, self._refused_now = self._refused_now, set()
+        if by_broker:
+            # mosquitto 2.0 refuses a message for lack of rights, and then ends the connection as well.
+            self._refused_topics |= refused - self._longest_taken.keys()
         if not by_broker or not unacknowledged:
             return None
         if code == PACKET_TOO_LARGE:
@@ -128,6 +142,9 @@ class UndeliverableMessages:
         if message.topic in self._shortest_refused and message.topic not in self._longest_taken:
             # A second one, and none was ever taken: the length is not the reason.
             self._refused_topics.add(message.topic)
+        self._limit_length(message)
+
+    def _limit_length(self, message: Unacknowledged) -> None:
         shortest = self._shortest_refused.get(message.topic, message.packet_bytes)
         self._shortest_refused[message.topic] = min(shortest, message.packet_bytes)
 

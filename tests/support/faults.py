@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -117,11 +118,26 @@ class Network:
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._dropping = threading.Event()
         self._delaying = threading.Event()
+        self._held = threading.Event()
         self._closed = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, args=(self._listener,))]
         self._threads[0].start()
+
+    @property
+    def url(self) -> str:
+        """Value for `mqtt.url`."""
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Stop forwarding, without closing anything: what arrives meanwhile is delivered afterwards."""
+        self._held.set()
+        try:
+            yield
+        finally:
+            self._held.clear()
 
     def reset(self) -> None:
         """Reset every connection; what is in transit is lost."""
@@ -184,6 +200,8 @@ class Network:
         with client, broker:
             while not self._closed.is_set():
                 readable, _, _ = select.select([client, broker], [], [], 1.0)
+                while self._held.is_set() and not self._closed.wait(0.01):
+                    pass
                 for sock in readable:
                     try:
                         data = sock.recv(CHUNK_BYTES)

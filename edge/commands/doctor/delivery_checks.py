@@ -1,14 +1,12 @@
 """Checks for `doctor` where events go: broker, outbox, preview page."""
 
-import time
-
+from edge.commands.doctor.broker_probe import BrokerProbe
 from edge.commands.doctor.checks import Check, Checks
 from edge.config.credentials import shown_broker_url
 from edge.errors import BrokerError
-from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.outbox.inspect import describe_outbox, warn_of_little_room
-from edge.mqtt.settings import BrokerSettings, broker_settings, command_client_id
+from edge.mqtt.settings import BrokerSettings, broker_settings
 from edge.preview.factory import try_preview
 from edge.system import board
 
@@ -36,6 +34,8 @@ class DeliveryChecks(Checks):
                 accepting.append(self._try_broker(shown_broker_url(url), settings))
             except ConnectFailedError as error:
                 failures.append(f"{error}{'' if error.permanent else ' (`run` waits for it)'}")
+            except BrokerError as error:
+                failures.append(str(error))
         if not accepting:
             raise BrokerError("; ".join(failures))
         for failure in failures:
@@ -43,12 +43,11 @@ class DeliveryChecks(Checks):
         return "; ".join(accepting)
 
     def _try_broker(self, url: str, settings: BrokerSettings) -> str:
-        """Connect to one broker; return a sentence about it. Raises ConnectFailedError."""
-        began = time.perf_counter()
-        with Connector([settings], command_client_id(self.config.mqtt, "doctor")).connect() as connection:
-            protocol = connection.protocol.value
-            connection.close()
-        return f"{url} accepts the connection with {protocol} in {1000 * (time.perf_counter() - began):.0f} ms"
+        """Do on one broker what `run` does; return a sentence about it. Raises ConnectFailedError and BrokerError."""
+        device = board.device_id(self.config.device.id)
+        result = BrokerProbe(self.config, device, settings, self.warn).run()
+        also = ", and takes what the sensor publishes" if result.takes_events else ""
+        return f"{url} accepts the connection with {result.protocol} in {result.connect_ms:.0f} ms{also}"
 
     def _outbox(self) -> str:
         device = board.device_id(self.config.device.id)
