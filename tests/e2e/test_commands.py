@@ -128,7 +128,7 @@ def test_doctor_continues_after_a_failed_check(make_broker):
 def test_classify_goes_on_after_bad_images_and_names_each(photo, tmp_path):
     """Of three bad files each has one line; what libpng writes about the damaged colour profile is not shown."""
     profile = tmp_path / "profile.png"
-    profile.write_bytes(odd_pictures.READABLE_WITH_WARNINGS)
+    profile.write_bytes(odd_pictures.with_damaged_colours(odd_pictures.png(odd_pictures.RAMP, 8, 0)))
     cut = tmp_path / "cut.png"
     cut.write_bytes(photo.read_bytes()[:20_000])
     heic = tmp_path / "phone.heic"
@@ -159,10 +159,10 @@ def test_classify_of_one_bad_image_draws_nothing(tmp_path):
 def test_run_shows_the_good_images_of_a_folder_and_fails_at_its_end(photo, tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
-    for number in range(6):
+    for number in range(9):
         (folder / f"{number}.png").write_bytes(photo.read_bytes())
+    (folder / "0.png").write_bytes(odd_pictures.with_damaged_colours(photo.read_bytes()))
     (folder / "2.png").write_bytes(photo.read_bytes()[:20_000])
-    (folder / "3.png").write_bytes(odd_pictures.READABLE_WITH_WARNINGS)
     settings = {"EMOTION_EDGE_SOURCE_FPS": "10"}
     result = run("run", "--source", folder, "--fast", **settings)
     assert result.returncode == 1
@@ -174,7 +174,7 @@ def test_run_shows_the_good_images_of_a_folder_and_fails_at_its_end(photo, tmp_p
     warnings = [line for line in result.stderr.splitlines() if not line.startswith("I ")]
     assert len(warnings) == 2, result.stderr
     assert "2.png" in warnings[0]
-    assert "1 of 6 images could not be read" in warnings[1]
+    assert "1 of 9 images could not be read" in warnings[1]
     doctor = run("doctor", "--source", folder)
     assert doctor.returncode == 0
     assert doctor.stderr == ""

@@ -146,5 +146,6 @@ def twelve_bit_jpeg():
     return bytes(data)
 
 
-READABLE_WITH_WARNINGS = png(RAMP, 8, 0, chunk(b"gAMA", bytes(4)), chunk(b"iCCP", b"x\0\0no profile"))
-"""A PNG about whose colours libpng writes warnings to standard error."""
+def with_damaged_colours(data):
+    """Return a PNG about whose colours libpng writes warnings to standard error."""
+    return data[:33] + chunk(b"gAMA", bytes(4)) + chunk(b"iCCP", b"x\0\0no profile") + data[33:]

@@ -53,7 +53,7 @@ READ = {
         cv2.imencode(".bmp", np.dstack([RAMP, RAMP, RAMP, np.zeros_like(RAMP)]))[1].tobytes(),
         RAMP,
     ),
-    "damaged colour profile": (odd.READABLE_WITH_WARNINGS, RAMP),
+    "damaged colour profile": (odd.with_damaged_colours(png(RAMP, 8, 0)), RAMP),
 }
 
 
