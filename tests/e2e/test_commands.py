@@ -177,4 +177,4 @@ def test_run_shows_the_good_images_of_a_folder_and_fails_at_its_end(photo, tmp_p
     assert "1 of 9 images could not be read" in warnings[1]
     doctor = run("doctor", "--source", folder)
     assert doctor.returncode == 0
-    assert doctor.stderr == ""
+    assert all(line.startswith("W edge.capture.backends.images: ") for line in doctor.stderr.splitlines())
