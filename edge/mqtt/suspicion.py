@@ -69,6 +69,8 @@ class UndeliverableMessages:
 
     def refusal(self, message: Unacknowledged) -> str | None:
         """Return why `message` is not to be sent, as a part of a sentence; None where it may be."""
+        if message.key in self._refused_keys and message.key != message.topic:
+            return f"the broker ends the connection over this message to {message.topic}"
         if message.topic in self._refused_topics or message.key in self._refused_keys:
             return f"the broker ends the connection over messages to {message.topic}"
         limit = self._shortest_refused.get(message.topic)
@@ -136,8 +138,10 @@ class UndeliverableMessages:
     def _refuse(self, message: Unacknowledged, *, too_long: bool) -> None:
         self._suspects.discard(message.key)
         self._strikes.pop(message.key, None)
-        if not too_long:
+        if not too_long or message.key != message.topic:
+            # Also where it is too long: its length is another one with each time of sending.
             self._refused_keys.add(message.key)
+        if not too_long:
             return
         if message.topic in self._shortest_refused and message.topic not in self._longest_taken:
             # A second one, and none was ever taken: the length is not the reason.
