@@ -59,7 +59,14 @@ HELD_BY = {
         MQTT + "test_broker_away.py::test_full_outbox_drops_the_oldest",
     ],
     "Connection that comes and goes": [MQTT + "test_broker_away.py::test_unstable_connection_is_logged_in_few_lines"],
-    "Connection hangs without breaking": [],
+    "Connection hangs without breaking": [
+        MQTT + "test_hanging_broker.py::test_few_events_grow_old_unmarked_behind_a_suspended_broker",
+        MQTT + "test_hanging_broker.py::test_few_events_grow_old_unmarked_in_a_network_that_stops",
+        MQTT + "test_hanging_broker.py::test_broker_that_answers_nothing_is_given_up",
+    ],
+    "Two sensors with one id, on different machines": [
+        MQTT + "test_limits.py::test_two_sensors_with_one_id_are_suspected"
+    ],
     "Broker refuses user name or password": [
         MQTT + "test_sink_failures.py::test_refused_credentials_fail_the_start",
         "e2e/test_bad_input.py::test_refused_credentials_are_one_sentence",
@@ -68,12 +75,13 @@ HELD_BY = {
         MQTT + "test_waiting_at_the_start.py::test_certificate_of_the_broker_outside_its_time_is_waited_for"
     ],
     "Broker takes small packets only": [
-        MQTT + "test_broker_limits.py::test_packet_of_exactly_the_limit_is_sent_and_a_longer_one_is_not"
+        MQTT + "test_limits.py::test_health_that_is_too_long_is_not_sent_and_events_flow",
+        MQTT + "test_limits.py::test_event_that_is_too_long_is_dropped_counted_and_nothing_waits_behind_it",
     ],
     "Broker without retained messages": [
-        MQTT + "test_broker_limits.py::test_each_limit_that_costs_something_is_a_sentence"
+        MQTT + "test_limits.py::test_broker_without_retain_works_and_status_is_repeated_with_health"
     ],
-    "Broker refuses a topic": [MQTT + "test_sink_failures.py::test_refused_status_topic_fails_the_start"],
+    "Broker refuses a topic": [MQTT + "test_limits.py::test_topic_that_may_not_be_written_holds_up_no_event"],
     "Broker answers with anything, or with what is not MQTT": [
         MQTT + "test_fuzz_broker.py::test_any_connack_opens_the_connection_or_is_one_sentence",
         MQTT + "test_connection.py::test_server_that_is_no_broker_is_named",
