@@ -178,3 +178,7 @@ def test_run_shows_the_good_images_of_a_folder_and_fails_at_its_end(photo, tmp_p
     doctor = run("doctor", "--source", folder)
     assert doctor.returncode == 0
     assert all(line.startswith("W edge.capture.backends.images: ") for line in doctor.stderr.splitlines())
+    for number in range(3, 9):
+        (folder / f"{number}.png").unlink()
+    warnings = [line for line in run("doctor", "--source", folder).stdout.splitlines() if line.startswith("warn")]
+    assert any("1 of 3 images could not be read" in warning for warning in warnings)

@@ -95,7 +95,7 @@ class VisionChecks(Checks):
         return f"{source.uri} opens and gives frames of {width}x{height}{rate}{found}"
 
     def _warn_of_slow_source(self, live: bool, probe: SourceProbe) -> None:  # noqa: FBT001 - as Source.live
-        if probe.problem is not None and probe.fps is not None:
+        if probe.problem is not None and (probe.fps is not None or not live):
             self.warn(f"after {probe.frames} frame(s): {probe.problem}")
         fps, requested = probe.max_fps, self.config.source.fps
         measured = probe.fps is not None

@@ -15,6 +15,8 @@ from convert.quantization.quantize import quantize
 from convert.release.export import ModelDescription, write_model
 from convert.runtimes.inputs import describe_input
 from convert.runtimes.keras_model import load_float_model
+from edge.commands.doctor.vision_checks import VisionChecks
+from edge.config.schema import Config, ModelConfig
 from edge.errors import ModelError
 from edge.vision.classification.classifier import Classifier
 
@@ -73,7 +75,7 @@ def test_sigmoids_are_divided_by_their_sum(tmp_path, capfd):
     # A manifest that does not say so, as another tool would write it, is refused.
     edit(path, outputs=None)
     with pytest.raises(ModelError, match=r"made\.tflite .* so they are sigmoids, not probabilities") as error:
-        Classifier(path)
+        VisionChecks(Config(model=ModelConfig(name=str(path)))).by_name()["model"]()  # what `doctor` runs
     assert "\n" not in str(error.value)
 
 
