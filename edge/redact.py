@@ -58,6 +58,7 @@ _MIN_TOKEN_CHANGES: Final = 3
 """Changes between letters and digits from which a long run is a random token, as in UniFi's `/9fKx0RbT4mZq7LwA`:
 names that people give have one or two (`h264Preview01main`)."""
 
+_SENTENCE_ENDS: Final = ",.;:!?)]}"
 _URI: Final = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*):/{1,2}(?=[^/\s'"])((?:[^\s'"]|['"](?=[\w%&=@/?#;:+-]))+)""")
 """A URI in a text. A quotation mark ends it, unless a character follows that belongs to a URI."""
 
@@ -151,9 +152,10 @@ def redacted_text(text: str) -> str:
     """Return a text with each URI in it `redacted`, also where the URI lost one of its slashes."""
 
     def shown(found: re.Match[str]) -> str:
-        uri = f"{found[1]}://{found[2]}"
+        rest = found[2].rstrip(_SENTENCE_ENDS)
+        uri = f"{found[1]}://{rest}"
         safe = redacted(uri)
-        return found[0] if safe == uri else safe
+        return found[0] if safe == uri else safe + found[2][len(rest) :]
 
     return _URI.sub(shown, text)
 

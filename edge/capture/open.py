@@ -4,6 +4,7 @@ import glob
 import re
 from pathlib import Path
 
+from edge.capture.backends.http_camera import HttpSource
 from edge.capture.backends.images import IMAGE_SUFFIXES, ImagesSource, images_in, natural_key
 from edge.capture.backends.network import NetworkSource
 from edge.capture.backends.picamera import PicameraSource
@@ -55,7 +56,7 @@ def _create_source(uri: str, options: SourceOptions) -> Source:
     if name == "v4l2":
         return V4l2Source(uri, _device_path(uri, rest), options)
     if name in _NETWORK_SCHEMES and rest.startswith("//") and len(rest) > len("//"):
-        return NetworkSource(uri, options)
+        return HttpSource(uri, options) if name in {"http", "https"} else NetworkSource(uri, options)
     message = f'The source "{redacted(uri)}" is of no known kind: it must be one of {_KINDS}'
     raise SourceError(message)
 

@@ -5,6 +5,7 @@ import cv2
 from edge.capture.backends.ffmpeg import decode_next, stream_geometry
 from edge.capture.geometry import Geometry, upright
 from edge.capture.source import LiveClock, SourceOptions, frame_from_bgr
+from edge.capture.web.rtsp import rtsp_refusal
 from edge.errors import SourceError, SourceLostError
 from edge.logs.native import silence_opencv
 from edge.redact import redacted
@@ -40,6 +41,8 @@ class NetworkSource:
                 f"No video stream at {self.uri} within {timeout_ms / 1000:g} s:"
                 " host, port, path and credentials must be those of the camera"
             )
+            if self._uri_with_credentials.lower().startswith("rtsp"):
+                message = rtsp_refusal(self._uri_with_credentials, self._options.read_timeout_seconds) or message
             raise SourceError(message)
         self._geometry = stream_geometry(capture)
         self._capture = capture

@@ -1,0 +1,1 @@
+"""What network cameras speak besides video: HTTP, its authentication, JPEG pictures in a row, and RTSP's answers."""
