@@ -31,7 +31,7 @@ class SourceConfig(Section, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             description="Source of the frames: picamera:0, v4l2:/dev/video0, 0, rtsp://HOST/PATH, http://HOST/PATH, "
-            "a file, a folder, or scripted:.",
+            "a file, a folder, or scripted:. http:// may be a stream or a snapshot.",
         ),
     ] = "scripted:"
     width: Annotated[int, Meta(ge=64, le=4096, description="Frame width requested from a camera, in pixels.")] = 640
@@ -41,8 +41,8 @@ class SourceConfig(Section, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=120,
-            description="Frames per second requested from a camera, or at which images are played. "
-            "0: the source's own rate.",
+            description="Frames per second requested from a camera, or at which images are played or snapshots are "
+            "asked for. 0: the source's own rate.",
         ),
     ] = 0.0
     rotate: Annotated[Literal[0, 90, 180, 270], Meta(description="Clockwise rotation of every frame, in degrees.")] = 0

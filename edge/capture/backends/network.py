@@ -1,8 +1,10 @@
 """Network streams, decoded by OpenCV with FFmpeg."""
 
+import time
+
 import cv2
 
-from edge.capture.backends.ffmpeg import decode_next, stream_geometry
+from edge.capture.backends.ffmpeg import SizeWatch, decode_next, open_stream, stream_geometry, stream_size
 from edge.capture.geometry import Geometry, upright
 from edge.capture.source import LiveClock, SourceOptions, frame_from_bgr
 from edge.capture.web.rtsp import rtsp_refusal
@@ -13,11 +15,11 @@ from edge.types import Frame
 
 
 class NetworkSource:
-    """A stream from `rtsp://` or `http://`; live: its end, or a read without a frame in time, is a loss."""
+    """A stream from `rtsp://` or `http://`; live: its end, a read without a frame, or another size is a loss."""
 
     live = True
 
-    def __init__(self, uri: str, options: SourceOptions) -> None:
+    def __init__(self, uri: str, options: SourceOptions, size_watch: SizeWatch | None = None) -> None:
         self.uri = redacted(uri)
         self._uri_with_credentials = uri
         self._options = options
@@ -25,16 +27,13 @@ class NetworkSource:
         self._number = 0
         self._geometry = Geometry()
         self._clock = LiveClock()
+        self._size_watch = size_watch
 
     def open(self) -> None:
         """Connect, within `SourceOptions.read_timeout_seconds`."""
         silence_opencv()
         timeout_ms = int(self._options.read_timeout_seconds * 1000)
-        capture = cv2.VideoCapture(
-            self._uri_with_credentials,
-            cv2.CAP_FFMPEG,
-            [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms],
-        )
+        capture = open_stream(self._uri_with_credentials, timeout_ms)
         if not capture.isOpened():
             capture.release()
             message = (
@@ -45,6 +44,7 @@ class NetworkSource:
                 message = rtsp_refusal(self._uri_with_credentials, self._options.read_timeout_seconds) or message
             raise SourceError(message)
         self._geometry = stream_geometry(capture)
+        self._size_watch = self._size_watch or SizeWatch(lambda: stream_size(self._uri_with_credentials, timeout_ms))
         self._capture = capture
 
     def read(self) -> Frame | None:
@@ -56,6 +56,14 @@ class NetworkSource:
         if decoded is None:
             message = f"The stream {self.uri} ended or gave no frame in time"
             raise SourceLostError(message)
+        if (
+            self._size_watch is not None
+            and (size := self._size_watch.changed(decoded[0], time.monotonic())) is not None
+        ):
+            height, width = decoded[0].shape[:2]
+            raise SourceLostError(
+                f"The stream {self.uri} has changed its picture from {width}x{height} to {size[0]}x{size[1]}"
+            )
         frame = frame_from_bgr(self._number, self._clock.seconds(), upright(decoded[0], self._geometry), self._options)
         self._number += 1
         return frame
