@@ -23,7 +23,8 @@ class Entry:
     the machine started. `added_monotonic`: when it was added, on this process's monotonic clock (for an event of an
     earlier run the moment that gives it the right age). `replayed` becomes true as soon as the event cannot be sent
     when it happens. `mid`: the message id while it is in flight. `row`: its row on disk, None where it has none.
-    `removed`: acknowledged or dropped. `sent_number`: counts the hand-overs to the connection, None before the first.
+    `removed`: acknowledged or dropped. `sent_number`: its place in the order in which events are first handed over,
+    None before that.
     `refusals`: how often the broker has refused it for the moment.
     """
 
@@ -155,8 +156,9 @@ class EventQueue:
             raise ValueError(msg)
         entry = self._waiting.popleft()
         entry.mid = mid
-        self._sent_count += 1
-        entry.sent_number = self._sent_count
+        if entry.sent_number is None:
+            self._sent_count += 1
+            entry.sent_number = self._sent_count
         self._in_flight[mid] = entry
 
     def drop_next(self) -> None:
@@ -208,9 +210,12 @@ class EventQueue:
         """
         entries = list(self._in_flight.values())
         self._in_flight.clear()
+        # Those that the broker had refused for the moment belong among them.
+        while self._waiting and self._waiting[0].sent_number is not None:
+            entries.append(self._waiting.popleft())
+        entries.sort(key=lambda entry: entry.sent_number or 0)
         for entry in entries:
             entry.mid = None
-            entry.sent_number = None
         self._waiting.extendleft(reversed(entries))
         for entry in self._waiting:
             entry.replayed = True

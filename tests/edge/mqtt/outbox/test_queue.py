@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -124,6 +124,24 @@ class EventQueueMachine(RuleBasedStateMachine):
         self.kept.remove(known)
         self.dropped += not accepted
 
+    @precondition(lambda self: any(known.mid for known in self.kept))
+    @rule(data=st.data())
+    def refuse_for_the_moment(self, data: st.DataObject) -> None:
+        """It waits again, in its place, however many others were refused before or after it."""
+        known = data.draw(st.sampled_from([known for known in self.kept if known.mid]))
+        assert known.mid is not None
+        assert self.queue.refused(known.mid, float("inf")) is False
+        assert self.queue.refused(known.mid, float("inf")) is None
+        known.mid, known.late = None, True
+
+    @precondition(lambda self: any(not known.mid for known in self.kept))
+    @rule()
+    def drop_next(self) -> None:
+        """The broker can never take the oldest event that waits."""
+        self.queue.drop_next()
+        self.kept.remove(self.waiting()[0])
+        self.dropped += 1
+
     @rule()
     def lose_connection(self) -> None:
         self.queue.connection_lost()
@@ -202,9 +220,11 @@ class EventQueueMachine(RuleBasedStateMachine):
     def verify(self) -> None:
         if not hasattr(self, "queue"):
             return
-        assert [entry.key for entry in self.queue.entries()] == [known.key for known in self.kept]
+        in_flight = sorted((known for known in self.kept if known.mid), key=lambda known: known.mid or 0)
+        expected = [*in_flight, *self.waiting()]
+        assert [entry.key for entry in self.queue.entries()] == [known.key for known in expected]
         assert self.queue.depth == len(self.kept) <= BOUND
-        assert [entry.mid for entry in self.queue.entries()] == [known.mid for known in self.kept]
+        assert [entry.mid for entry in self.queue.entries()] == [known.mid for known in expected]
         assert self.queue.dropped == self.dropped
         unsaved = [known.key for known in self.kept if not known.saved]
         assert [entry.key for entry in self.queue.unsaved_until(self.now)] == unsaved
@@ -238,3 +258,22 @@ def test_seq_that_does_not_grow_is_rejected() -> None:
     queue.add(event(2), 0.0, 0.0, connected=True)
     with pytest.raises(ValueError, match="event 2 after event 2"):
         queue.add(event(2), 0.0, 0.0, connected=True)
+
+
+@given(order=st.permutations([1, 2, 3, 4]), refused=st.integers(0, 4), lost=st.booleans())
+def test_events_that_are_refused_for_the_moment_keep_their_order(order: list[int], refused: int, *, lost: bool) -> None:
+    """In whatever order the broker refuses them, and also where the connection is lost in between."""
+    queue = EventQueue(BOUND, AGE_SECONDS)
+    for seq in (1, 2, 3, 4, 5):
+        queue.add(event(seq), 0.0, 0.0, connected=True)
+    for seq in (1, 2, 3, 4):
+        queue.sent(seq)
+    for seq in order[:refused]:
+        assert queue.refused(seq, attempts=2) is False
+    if lost:
+        queue.connection_lost()
+    in_flight = [] if lost else sorted(order[refused:])
+    assert [entry.key[1] for entry in queue.entries()] == [
+        *in_flight,
+        *(seq for seq in (1, 2, 3, 4, 5) if seq not in in_flight),
+    ]
