@@ -20,12 +20,11 @@ def write_frames(path, pictures, codec, fps=10.0):
     return path
 
 
-def write_shaped_mp4(path, pictures, *, clockwise_degrees=0, pixel_aspect=None):
-    """Write an MP4 with a display matrix and, as (numerator, denominator), the shape of its pixels."""
+def write_shaped_mp4(path, pictures, *, clockwise_degrees=0, matrix=None, pixel_aspect=None):
+    """Write an MP4 with a display matrix (a, b, c, d) and, as (numerator, denominator), the shape of its pixels."""
     data = bytearray(write_frames(path, pictures, "mp4v").read_bytes())
-    matrix = data.index(b"tkhd") + 4 + 40
-    a, b, c, d = (value * 0x10000 for value in MATRICES[clockwise_degrees])
-    struct.pack_into(">9i", data, matrix, a, b, 0, c, d, 0, 0, 0, 0x40000000)
+    a, b, c, d = (value * 0x10000 for value in matrix or MATRICES[clockwise_degrees])
+    struct.pack_into(">9i", data, data.index(b"tkhd") + 4 + 40, a, b, 0, c, d, 0, 0, 0, 0x40000000)
     if pixel_aspect is not None:
         box = struct.pack(">I4sII", 16, b"pasp", *pixel_aspect)
         entry = data.index(b"mp4v", data.index(b"stsd")) - 4

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.capture.backends.display_matrix import display_matrix
 from edge.capture.backends.ffmpeg import decode_next, stream_geometry
 from edge.capture.backends.packets import PacketReader, PacketStream
 from edge.capture.backends.sound import COVER_FPS, holds_one_picture, is_sound
@@ -139,6 +140,8 @@ class FileDecoder:
         self.opened = self._capture.isOpened()
         self.fps = self._capture.get(cv2.CAP_PROP_FPS)
         self._geometry = stream_geometry(self._capture)
+        if (matrix := display_matrix(path)) is not None:
+            self._geometry = Geometry(*matrix, self._geometry.pixel_aspect)
         self._packets = PacketReader(path)
         self._stream: PacketStream | None = None
         self._stretch = FirstStretch(self._packets)

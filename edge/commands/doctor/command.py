@@ -12,6 +12,7 @@ from edge.commands.doctor.system_checks import SystemChecks
 from edge.commands.doctor.vision_checks import VisionChecks
 from edge.config.schema import Config
 from edge.errors import ConfigError, EdgeError
+from edge.redact import redacted_text
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -44,7 +45,7 @@ def doctor(groups: Sequence[Checks], stream: TextIO, skipped: Collection[str] = 
             except EdgeError as error:
                 failed += 1
                 line = f"FAIL  {name:<12} {error}"
-            write_line(stream, line)
+            write_line(stream, redacted_text(line))
             for warning in group.take_warnings():
-                write_line(stream, f"warn  {name:<12} {warning}")
+                write_line(stream, redacted_text(f"warn  {name:<12} {warning}"))
     return 1 if failed else 0
