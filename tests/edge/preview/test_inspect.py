@@ -9,6 +9,7 @@ import pytest
 from edge.config.schema import ModelConfig
 from edge.vision.classification.classifier import Classifier
 from support.mqtt import wait_until
+from support.odd_pictures import png
 from support.preview import LABELS, Site, actor, encoded, result
 
 EXIF_BLOCK = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01"
@@ -96,6 +97,16 @@ def test_current_frame_is_inspected(site):
     content, _ = site.request("POST", "/picture/current").record
     assert [face["emotion"] for face in content["faces"]] == ["angry"]
     site.preview.blank()
+
+
+def test_deep_picture_keeps_its_brightness_and_a_transparent_one_is_laid_on_white(site):
+    deep = png(actor("happy").astype(int) * 16, 16, 0)  # 12 bits in words of 16
+    content, _ = site.upload(deep, "image/png").record
+    assert [face["emotion"] for face in content["faces"]] == ["happy"]
+    hidden = png(np.dstack([actor("happy"), np.zeros_like(actor("happy"))]), 8, 4)
+    content, pictures = site.upload(hidden, "image/png").record
+    assert content["faces"] == []
+    assert decoded(pictures[0]).min() == 255
 
 
 def damaged_png():
