@@ -1,31 +1,39 @@
 """Publishes events, state, info and health: to the sink, to the preview and to Home Assistant."""
 
-import time
 from collections.abc import Sequence
 
 from edge.homeassistant.announcer import DiscoveryAnnouncer
 from edge.levels import Level
+from edge.messages.event_time import STEP_SECONDS
 from edge.messages.payload_builder import STATE_SECONDS, PayloadBuilder
 from edge.messages.payloads import HealthPayload, InfoPayload
 from edge.preview.interface import NullPreview
 from edge.sinks.base import Sink, SinkStatus
+from edge.system.clock import SystemClock
 from edge.types import Event, Frame, StepResult, TrackedFace
 
 
 class Outputs:
     """Composes payloads and hands them to every output. Used by the pipeline's thread alone; never blocks.
 
-    `announcer`: None where there is no broker, or nothing to announce to Home Assistant.
+    `announcer`: None where there is no broker, or nothing to announce to Home Assistant. `clock`: the machine's clocks.
     """
 
     def __init__(
-        self, sink: Sink, preview: NullPreview, announcer: DiscoveryAnnouncer | None, payloads: PayloadBuilder
+        self,
+        sink: Sink,
+        preview: NullPreview,
+        announcer: DiscoveryAnnouncer | None,
+        payloads: PayloadBuilder,
+        clock: SystemClock | None = None,
     ) -> None:
         self._sink = sink
         self._preview = preview
         self._announcer = announcer
         self._payloads = payloads
         self._state_due_seconds = 0.0
+        self._clock = clock or SystemClock()
+        self._empty_state: tuple[bool, float] | None = None  # paused, and the clock's offset, of the state if empty
 
     def status(self) -> SinkStatus:
         """Return the state of the sink now."""
@@ -69,8 +77,13 @@ class Outputs:
         self._preview.blank()
 
     def publish_health(self, health: HealthPayload) -> None:
-        """Publish the health of the sensor."""
+        """Publish the health of the sensor, and the state again where its time is that of a clock before it was set."""
         self._sink.health(health)
+        if self._empty_state is not None:
+            paused, offset = self._empty_state
+            # A state with faces is published each second anyway.
+            if abs(self._clock.read().offset - offset) >= STEP_SECONDS:
+                self._publish_state((), None, paused=paused)
 
     def drained(self) -> bool:
         """Return whether every event is acknowledged or dropped."""
@@ -89,4 +102,6 @@ class Outputs:
         return self._sink.abort()
 
     def _publish_state(self, faces: Sequence[TrackedFace], frame: Frame | None, *, paused: bool) -> None:
-        self._sink.state(self._payloads.state(faces, frame if faces else None, time.time(), paused=paused))
+        now = self._clock.read()
+        self._empty_state = None if faces else (paused, now.offset)
+        self._sink.state(self._payloads.state(faces, frame if faces else None, now.unix, paused=paused))
