@@ -23,6 +23,7 @@ class DisconnectReview:
     def __init__(self, client_id: str, settle_seconds: float = SETTLE_SECONDS) -> None:
         self.undeliverable = UndeliverableMessages(settle_seconds)
         self._client_id = client_id
+        self._first_messages = 0  # connections in a row that ended over their first message
         self._takeovers = TakeoverSuspicion()
         self._logged = LogDeduplicator()
 
@@ -52,11 +53,26 @@ class DisconnectReview:
         if learned.refused(code):
             return True
         dropped = self.undeliverable.connection_ended(
-            unacknowledged, by_broker=by_broker, code=code, subscription_pending=subscription_pending
+            unacknowledged,
+            by_broker=by_broker,
+            code=code,
+            subscription_pending=subscription_pending,
+            others_taken=window.taken > 0,
+            silent=window.broker_lives,
         )
+        self._count_first_messages(unacknowledged, by_broker=by_broker, taken=window.taken)
         if dropped is not None:
             self._log(_explanation(dropped, code))
         return dropped is not None or self.undeliverable.nearly_sure
+
+    def _count_first_messages(self, unacknowledged: list[Unacknowledged], *, by_broker: bool, taken: int) -> None:
+        """Log that several connections in a row ended over their first message, which may be for lack of rights."""
+        self._first_messages = self._first_messages + 1 if by_broker and unacknowledged and not taken else 0
+        if self._first_messages >= STRIKES:
+            self._log(
+                f"the broker ended several connections in a row when the first message was sent, to "
+                f"{unacknowledged[0].topic}: it is not ready, or this sensor has no right to that topic"
+            )
 
     def _log(self, sentence: str) -> None:
         if self._logged.new(sentence, time.monotonic()):

@@ -60,6 +60,8 @@ class SendWindow:
         self._count = 0
         self._in_flight: dict[int, _InFlight] = {}  # messages of QoS 1 by message id
         self._unconfirmed: list[_InFlight] = []  # messages of QoS 0
+        self.taken = 0
+        """Messages that the broker has acknowledged."""
         self.broker_lives = False
         """Whether the connection was given up although the broker answers pings."""
 
@@ -140,6 +142,7 @@ class SendWindow:
             entry = self._in_flight.pop(ack.mid, None)
             if entry is None:
                 continue
+            self.taken += 1
             if ack.refusal is None:
                 self._undeliverable.acknowledged(entry.message)
             elif attempts(ack.code) == 1:

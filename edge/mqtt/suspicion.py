@@ -100,18 +100,23 @@ class UndeliverableMessages:
             self._suspects.clear()
             self._strikes.clear()
 
-    def connection_ended(
+    def connection_ended(  # noqa: PLR0913 - each is a circumstance of one end
         self,
         unacknowledged: Sequence[Unacknowledged],
         *,
         by_broker: bool,
         code: int | None = None,
         subscription_pending: bool = False,
+        others_taken: bool = True,
+        silent: bool = False,
     ) -> Unacknowledged | None:
         """Handle the end of a connection; returns the message that is sent no more from here on, None where none is.
 
         `by_broker`: the broker ended it, or lived and did not acknowledge; an end by the network proves nothing.
-        `code`: reason code of the broker's DISCONNECT. `subscription_pending`: a subscription was, too.
+        `code`: reason code of the broker's DISCONNECT. `subscription_pending`: a subscription was unacknowledged,
+        too. `others_taken`: the broker had acknowledged another message on this connection; without, it may be one
+        that takes nothing at present. `silent`: it lived and did not acknowledge. Some brokers hold acknowledgements
+        back while their storage is down, so that counts only against a message longer than any that was taken.
         """
         refused, self._refused_now = self._refused_now, set()
         if by_broker:
@@ -120,19 +125,22 @@ class UndeliverableMessages:
         if not by_broker or not unacknowledged:
             return None
         if code == PACKET_TOO_LARGE:
-            longest = max(unacknowledged, key=lambda message: message.packet_bytes)
-            self._refuse(longest, too_long=True)
-            return longest
+            culprit = max(unacknowledged, key=lambda message: message.packet_bytes)
+            self._refuse(culprit, too_long=True)
+            return culprit
         self._suspects.update(message.key for message in unacknowledged)
         if len(unacknowledged) > 1 or subscription_pending:
             self._strikes.clear()
             return None
         (only,) = unacknowledged
+        longest = self._longest_taken.get(only.topic, 0)
+        if not others_taken or (silent and not 0 < longest < only.packet_bytes):
+            return None
         strikes = self._strikes.get(only.key, 0) + 1
         self._strikes = {only.key: strikes}
         if strikes < STRIKES:
             return None
-        self._refuse(only, too_long=only.packet_bytes > self._longest_taken.get(only.topic, 0))
+        self._refuse(only, too_long=only.packet_bytes > longest)
         return only
 
     def _refuse(self, message: Unacknowledged, *, too_long: bool) -> None:

@@ -133,6 +133,23 @@ def test_refusal_that_names_the_length_holds_for_longer_messages_of_the_topic() 
     assert refused(rules, message(2, 299), message(3, 300), message(4, 400), message(5, 400, "state")) == [3, 4]
 
 
+def test_a_broker_that_takes_nothing_at_present_condemns_no_message() -> None:
+    rules = UndeliverableMessages()
+    for _ in range(20):
+        assert rules.connection_ended([message(1)], by_broker=True, others_taken=False) is None
+    assert refused(rules, message(1)) == []
+
+
+def test_silence_counts_only_against_a_message_longer_than_any_before() -> None:
+    rules = UndeliverableMessages()
+    rules.acknowledged(message(0, 200))
+    for _ in range(20):
+        assert rules.connection_ended([message(1, 200)], by_broker=True, silent=True) is None
+    for _ in range(STRIKES):
+        rules.connection_ended([message(2, 201)], by_broker=True, silent=True)
+    assert refused(rules, message(1, 200), message(2, 201)) == [2]
+
+
 def test_a_connection_that_lasts_ends_the_suspicion() -> None:
     rules = UndeliverableMessages()
     rules.connection_ended([message(1)], by_broker=True)
