@@ -66,10 +66,11 @@ def stream_size(uri: str, timeout_ms: int) -> tuple[int, int] | None:
 class SizeWatch:
     """Finds out that a live stream has changed its size, which OpenCV does not tell.
 
-    OpenCV keeps the first size. A picture that becomes lower leaves the lowest rows as they were, and one that becomes
-    higher is not drawn at all, so that in both cases the lowest rows never change again. Where they have not for
-    `frozen_seconds`, `ask_size` is called in a thread of its own; what it returns is compared with the size of the
-    images. A picture that only becomes narrower or wider is not noticed.
+    From 4.13 on OpenCV scales every picture to the first size, and nothing is to be found. Before, it keeps that size:
+    a picture that becomes lower leaves the lowest rows as they were, and one that becomes higher is not drawn at all,
+    so that in both cases the lowest rows never change again. Where they have not for `frozen_seconds`, `ask_size` is
+    called in a thread of its own; what it returns is compared with the size of the images. A picture that only becomes
+    narrower or wider is not noticed.
     """
 
     def __init__(self, ask_size: Callable[[], tuple[int, int] | None], frozen_seconds: float = _FROZEN_SECONDS) -> None:

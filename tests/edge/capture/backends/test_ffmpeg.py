@@ -2,6 +2,7 @@ import itertools
 import threading
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -63,6 +64,10 @@ def test_only_another_size_is_a_change(answered):
     assert watch.changed(still, 6) == (answered if answered == (32, 24) else None)
 
 
+SCALES = tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 13)
+
+
+@pytest.mark.skipif(SCALES, reason="from 4.13 on OpenCV scales each picture to the first size: nothing is wrong then")
 @pytest.mark.parametrize("sizes", [[(128, 96), (64, 48)], [(64, 48), (128, 96)]])
 def test_stream_for_ffmpeg_that_changes_its_size_is_lost_with_both_sizes(tmp_path, sizes):
     before, after = (
