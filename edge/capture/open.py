@@ -17,6 +17,7 @@ from edge.capture.scripted.source import ScriptedSource
 from edge.capture.source import Source, SourceOptions
 from edge.errors import SourceError, SourceLostError
 from edge.redact import redacted
+from edge.system.files import expanded
 from edge.types import Frame
 
 _KINDS = "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, scripted:"
@@ -78,7 +79,7 @@ def _device_path(uri: str, rest: str) -> str:
 
 
 def _file_source(uri: str, options: SourceOptions) -> Source:
-    path = Path(uri).expanduser()
+    path = expanded(uri)
     if uri and path.is_dir():
         return ImagesSource(uri, images_in(path), options)
     if uri and path.exists():
@@ -118,7 +119,7 @@ def _expand_list(uri: str) -> list[Path]:
     """
     paths: list[Path] = []
     for item in filter(None, (part.strip() for part in uri.split(","))):
-        path = Path(item).expanduser()
+        path = expanded(item)
         if path.is_file():
             paths.append(path)
             continue

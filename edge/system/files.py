@@ -53,3 +53,15 @@ def discard_stream(stream: TextIO) -> None:
             os.dup2(null, stream.fileno())
         finally:
             os.close(null)
+
+
+def expanded(path: str) -> Path:
+    """Return a path in which a leading `~` or `~USER` is replaced by the home folder.
+
+    A user that this machine does not have is left as it stands, where pathlib raises: such a file does not exist, and
+    is reported as that.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)

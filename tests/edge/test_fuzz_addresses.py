@@ -135,6 +135,7 @@ ANY_ADDRESS = st.one_of(
 @example("wss://h:443/" + "x" * 5000)
 @example("http://[")
 @example("rtsp://\ud800")
+@example("~nobody-of-this-name/clip.mp4")
 def test_any_address_is_used_or_refused_in_one_sentence(address: str) -> None:
     try:
         broker = parse_broker_url(address)

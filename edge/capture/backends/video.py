@@ -19,6 +19,7 @@ from edge.capture.timeline import Timeline
 from edge.errors import SourceError
 from edge.logs.native import silence_opencv
 from edge.logs.outage import format_duration
+from edge.system.files import expanded
 from edge.types import Frame
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class VideoFileSource:
 
     def __init__(self, uri: str, options: SourceOptions) -> None:
         self.uri = uri
-        self._path = Path(uri).expanduser()
+        self._path = expanded(uri)
         self._options = options
         self._decoder: FileDecoder | None = None
         self._first: tuple[NDArray[np.uint8], float] | None = None

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from edge.errors import ModelError
+from edge.system.files import expanded
 from edge.vision.classification.outputs import OutputKind
 
 SCHEMA: Final = 1
@@ -183,7 +184,7 @@ def find_model(name_or_path: str, folders: Sequence[Path] = _FOLDERS) -> Path:
     is not a model.
     """
     if name_or_path.endswith(MODEL_SUFFIX) or "/" in name_or_path or "\\" in name_or_path:
-        path = Path(name_or_path).expanduser()
+        path = expanded(name_or_path)
         check_model_file(path)
         return path
     for folder in folders:

@@ -7,6 +7,7 @@ import cv2
 
 from edge.config.schema import DetectorConfig
 from edge.errors import CascadeError
+from edge.system.files import expanded
 from edge.types import Box, Luma
 from edge.vision.pyramid import reduced_to_width
 
@@ -23,7 +24,7 @@ def cascade_path(configured: str, default: str) -> Path:
     system's. Raises CascadeError where neither folder has it.
     """
     if configured:
-        return Path(configured).expanduser()
+        return expanded(configured)
     opencv_folder = getattr(getattr(cv2, "data", None), "haarcascades", None)
     folders = ([Path(opencv_folder)] if opencv_folder else []) + list(_SYSTEM_FOLDERS)
     for folder in folders:

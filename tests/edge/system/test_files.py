@@ -2,10 +2,11 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from edge.system.files import sync_folder, write_atomically
+from edge.system.files import expanded, sync_folder, write_atomically
 
 BROKEN_PIPE = """
 import sys
@@ -54,3 +55,10 @@ def test_discarded_stream_does_not_fail_at_exit():
     finally:
         os.close(writer)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_home_folder_is_expanded_and_an_unknown_user_left_as_it_stands(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/of/mine")
+    assert expanded("~/clip.mp4") == Path("/home/of/mine/clip.mp4")
+    assert expanded("~nobody-of-this-name/clip.mp4") == Path("~nobody-of-this-name/clip.mp4")
+    assert expanded("clip~.mp4") == Path("clip~.mp4")

@@ -182,3 +182,8 @@ def test_shipped_model_fits_its_manifest():
     assert isinstance(manifest, Manifest)
     assert manifest.name == "normal"
     assert manifest.labels == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+
+def test_model_below_the_home_of_an_unknown_user_is_named():
+    with pytest.raises(ModelError, match="~nobody-of-this-name"):
+        find_model("~nobody-of-this-name/model.tflite")

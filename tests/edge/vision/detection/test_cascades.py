@@ -29,3 +29,9 @@ def test_missing_cascade_is_named(tmp_path):
 def test_default_cascades_are_found():
     for name in (SEARCH_CASCADE, VERIFICATION_CASCADE):
         assert cascade_path("", name).name == name
+
+
+def test_cascade_below_the_home_of_an_unknown_user_is_named():
+    path = cascade_path("~nobody-of-this-name/faces.xml", "unused.xml")
+    with pytest.raises(CascadeError, match=r"~nobody-of-this-name/faces\.xml"):
+        load_cascade(path, "detector.cascade")
