@@ -1,5 +1,6 @@
 """The promises of systemd/install: what it checks first, as whom, and what it leaves where it fails."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -111,6 +112,17 @@ def test_open_camera_is_left_to_the_service_until_the_rest_is_in_order(machine):
     assert machine.main_pid()
     assert machine.calls()[-1] != "stop emotion-edge"
     assert len(versions(machine)) == 1
+
+
+def test_second_installer_does_not_start_beside_the_first(machine):
+    lock = machine.path("/run/emotion-edge-install.lock")
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = machine.install()
+    assert done.returncode == 1
+    assert "another systemd/install runs" in done.stderr
+    assert list(machine.path("/opt").iterdir()) == []
 
 
 def test_version_that_does_not_start_gives_way_to_the_old_one_and_its_unit(installed):

@@ -23,7 +23,7 @@ mount -t tmpfs none "$VIEW/layers"
 mkdir "$VIEW/layers/work"
 cp -a "$VIEW/etc" "$VIEW/layers/upper"
 mount -t overlay -o "lowerdir=/etc,upperdir=$VIEW/layers/upper,workdir=$VIEW/layers/work" none /etc
-for folder in /opt /usr/local/bin /run/systemd /var/lib; do
+for folder in /opt /usr/local/bin /run /var/lib; do
     mkdir -p "$VIEW$folder"
     mount --bind "$VIEW$folder" "$folder"
 done
