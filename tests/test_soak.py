@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edge.commands.demo_broker import find_mosquitto
 from soak.faults import LANES
 from soak.ledger import Ledger, PacketReader
-from soak.verdict import Accounts, judge
+from soak.verdict import Accounts, judge, watch_breaches
 from support.program import environment
 from support.scripted_broker import packet
 
@@ -65,6 +65,17 @@ def test_loss_with_a_destroyed_outbox_is_counted_and_what_was_acknowledged_is_st
 
 def test_refused_event_is_no_gap():
     assert judge(Accounts(arrived("a1 a3"), {"a": 3}, refused=frozenset(arrived("a2")))).breaches == []
+
+
+def test_loss_at_an_end_is_the_only_finding_of_watch_that_is_no_breach():
+    end, sum_up = "cam boot a: lost at the end, 4 of 4 missing", "cam boot a: 1 to 4, 3 events, 1 missing"
+    assert watch_breaches(0, ["cam boot a: 1 to 3, 3 events, none missing"]) == []
+    assert watch_breaches(1, [end, sum_up]) == []
+    assert watch_breaches(1, [end, "cam boot a: gap, 2 missing", sum_up])
+    assert watch_breaches(1, [end, "cam boot a: 2 comes after 3, out of order"])
+    assert watch_breaches(1, ["cam boot a: 2 comes again without a mark"])
+    assert watch_breaches(0, ["cam boot a: 2 not received, this subscriber was disconnected"])
+    assert watch_breaches(2, [])
 
 
 @given(st.lists(st.binary(max_size=300), max_size=5), st.data())

@@ -29,6 +29,7 @@ from .proxy import Proxy
 from .report import Observations, write_report
 from .sensor import Ended, Sensor
 from .stage import SkippedError, Stage
+from .verdict import watch_breaches
 
 STATE_MEGABYTES: Final = 2
 _SAMPLE_SECONDS: Final = 1.0
@@ -274,8 +275,7 @@ class Soak:
             self._stage.breaches.append(f"after SIGTERM the sensor ended with {last.code}: {last.last_lines}")
         code = self._watch.end()
         self.timeline.note("watch --verify ended", code=code, findings=self._watch.findings[-20:])
-        if code != 0:
-            self._stage.breaches.append(f"watch --verify ended with {code}: {' / '.join(self._bad_findings())}")
+        self._stage.breaches += watch_breaches(code, self._watch.findings)
 
     def _why_not_well(self) -> str:
         health = self._watch.health or {}
@@ -286,11 +286,6 @@ class Soak:
         if not self._watch.live_events:
             wrong.append("no event has arrived since")
         return ", ".join(wrong)
-
-    def _bad_findings(self) -> list[str]:
-        words = ("missing", "out of order", "without a mark", "disconnected")
-        lines = [one for one in self._watch.findings if "none missing" not in one or "without a mark" in one]
-        return [one for one in lines if any(word in one for word in words)][:5]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

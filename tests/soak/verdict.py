@@ -70,6 +70,18 @@ def judge(accounts: Accounts) -> Verdict:
     return verdict
 
 
+def watch_breaches(code: int, findings: Sequence[str]) -> list[str]:
+    """Return a sentence where `watch --verify` found more than what the end of a boot may lose.
+
+    It counts a loss at the end as a fault, and exits with 1. Whether the end permitted it, `judge` decides.
+    """
+    signs = (": gap, ", ", out of order", "comes again without a mark", "this subscriber was disconnected")
+    found = [one for one in findings if any(sign in one for sign in signs) and " events" not in one]
+    if not found and (code == 0 or any(": lost at the end, " in one for one in findings)):
+        return []
+    return [f"watch --verify ended with {code}: {' / '.join(found[:5])}"]
+
+
 def _first_arrivals(arrived: Sequence[Key]) -> dict[str, list[int]]:
     first: dict[str, dict[int, None]] = {}
     for boot, seq in arrived:
