@@ -167,6 +167,17 @@ def test_purge_goes_on_past_a_mount_point_and_says_so(installed):
     assert not installed.main_pid()
 
 
+def test_purge_names_a_state_folder_that_is_a_mount_point_once(installed):
+    installed.path("/var/lib/emotion-edge").symlink_to("private/emotion-edge")
+    (installed.view / "mounted").mkdir()
+    (installed.view / "mounted" / "outbox").touch()
+    done = installed.install("--purge", MOUNTED="/var/lib/private/emotion-edge")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("/var/lib/private/emotion-edge is a mount point, and empty now") == 1
+    assert "pointed" not in done.stdout
+    assert not os.path.lexists(installed.path("/var/lib/emotion-edge"))
+
+
 def test_content_of_another_file_system_is_kept_and_named(installed):
     (installed.view / "mounted").mkdir()
     (installed.view / "mounted" / "mine").touch()
