@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.capture.web.jpeg_stream import JpegSplitter
@@ -41,13 +41,15 @@ def test_pictures_byte_by_byte(picture):
     assert split(picture + picture, [1] * (2 * len(picture))) == [picture, picture]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PLAIN[:2]), st.integers(3, 600), st.sampled_from(PICTURES))
 def test_picture_that_is_broken_off_costs_at_most_what_a_segment_can_hold(first, length, second):
     following = second * (66_000 // len(second) + 3)
     data = first[: min(length, len(first) - 2)] + following
     found = split(data, [])
     assert found[-1] == second
-    assert set(found) == {second}
+    # Broken off within its first segment, it may take the beginning of the next one for the rest of that segment.
+    assert sum(one != second for one in found) <= 1
 
 
 def test_picture_that_is_broken_off_in_its_data_costs_only_itself():
