@@ -73,7 +73,7 @@ def run(tmp_path, broker, program, source, *, frames_of=None):
     Returns the evidence, the subscriber, the exit code, and pieces to recognise the frames by.
     """
     folder = tmp_path / "run"
-    places = {name: folder / name for name in ("cwd", "state", "home", "tmp")}
+    places = {name: folder / name for name in ("cwd", "state", "runtime", "home", "tmp")}
     for place in places.values():
         place.mkdir(parents=True)
     evidence = Evidence()
@@ -91,6 +91,7 @@ def run(tmp_path, broker, program, source, *, frames_of=None):
             HOME=str(places["home"]),
             TMPDIR=str(places["tmp"]),
             XDG_STATE_HOME=str(places["state"]),
+            XDG_RUNTIME_DIR=str(places["runtime"]),
             EMOTION_EDGE_DEVICE_ID="cam",
             EMOTION_EDGE_HEALTH_INTERVAL_SECONDS="0.5",
             EMOTION_EDGE_MQTT_RECONNECT_MAX_SECONDS="1",

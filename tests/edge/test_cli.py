@@ -11,16 +11,26 @@ from support.program import COMMAND, environment, run
 HEAVY = {"cv2", "ai_edge_litert", "tflite_runtime", "paho", "uvicorn"}
 
 
+LIST_MODULES = """
+import atexit, sys
+atexit.register(lambda: sys.__stdout__.write("\\nloaded " + " ".join(sys.modules)))
+from edge.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def loaded_by(*arguments):
     """Return the heavy packages that the command line loads for these arguments."""
-    listing = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "edge.cli", *arguments],
-        capture_output=True,
+    output = subprocess.run(
+        [sys.executable, "-c", LIST_MODULES, *arguments],
+        stdout=subprocess.PIPE,
         text=True,
         env=environment(),
         check=False,
-    ).stderr
-    return {line.rpartition("|")[2].strip().partition(".")[0] for line in listing.splitlines()} & HEAVY
+    ).stdout
+    loaded = set(output.rpartition("\nloaded ")[2].split())
+    assert "edge.cli" in loaded, output
+    return loaded & HEAVY
 
 
 COMMANDS = ("run", "watch", "classify", "config", "homeassistant", "bench", "doctor")

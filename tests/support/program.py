@@ -52,7 +52,7 @@ def events_of(*arguments: object, **environment: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-_DIFFERENT_PER_RUN = ("id", "boot_id", "time", "latency_ms")
+_DIFFERENT_PER_RUN = ("id", "boot_id", "time", "latency_ms", "time_corrected", "clock_synchronised")
 
 
 def comparable(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
