@@ -8,6 +8,7 @@ from typing import Final
 
 from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
+from edge.system.files import expanded
 
 MEMORY: Final = "none"
 """Value of `mqtt.outbox_directory` that keeps events in memory only."""
@@ -57,8 +58,10 @@ def _folder(mqtt: MqttConfig, environ: Mapping[str, str]) -> Path | None:
 
 
 def _configured_folder(text: str) -> Path:
-    folder = Path(text).expanduser()
-    if not folder.is_absolute() or (folder.exists() and not folder.is_dir()):
+    folder = expanded(text)
+    # Not Path.exists, which raises where a folder may not be searched: the outbox reports that, as a full disk.
+    is_file = os.path.exists(folder) and not os.path.isdir(folder)  # noqa: PTH110, PTH112
+    if not folder.is_absolute() or is_file:
         msg = f'mqtt.outbox_directory is {text!r}, but must be the full path of a folder, or "{MEMORY}"'
         raise ConfigError(msg)
     return folder

@@ -26,7 +26,11 @@ class PauseFile:
     @property
     def is_set(self) -> bool:
         """Whether the file exists: capture was paused when the sensor last stopped."""
-        return self._file is not None and self._file.exists()
+        try:
+            return self._file is not None and self._file.exists()
+        except OSError as error:  # pathlib's, for a folder that this user may not search
+            _LOG.warning("%s cannot be read (%s): the sensor is not paused", self._file, error.strerror)
+            return False
 
     def set(self, paused: bool) -> None:  # noqa: FBT001 - the name states the meaning
         """Create or remove the file; the change is on disk when this returns. A failing disk is logged, not raised."""

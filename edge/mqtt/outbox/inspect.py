@@ -32,6 +32,7 @@ def describe_outbox(mqtt: MqttConfig, device: str) -> str:
         raise ConfigError(msg)
     try:
         tempfile.TemporaryDirectory(prefix="emotion-edge-doctor-", dir=folder).cleanup()
+        is_there = file.exists()
     except OSError as error:
         msg = (
             f"{file} cannot be written to ({folder}: {error.strerror}), so events that wait would be lost when the "
@@ -47,7 +48,7 @@ def describe_outbox(mqtt: MqttConfig, device: str) -> str:
         )
         raise ConfigError(msg)
     free_text = "free room unknown" if free is None else f"{room.megabytes(free)} free"
-    if not file.exists():
+    if not is_there:
         return f"events that wait are stored in {file}, which is created at the first start ({free_text})"
     return f"{_describe_content(file)} ({free_text})"
 

@@ -281,7 +281,8 @@ class Store:
         return self._connection
 
     def _load(self) -> list[StoredRow]:
-        if self.file.is_dir():
+        # Not Path.is_dir, which raises where the folder may not be searched; opening then gives the reason.
+        if os.path.isdir(self.file):  # noqa: PTH112
             msg = "the path is a folder"
             raise _NotAnOutboxError(msg)
         try:

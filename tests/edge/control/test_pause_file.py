@@ -43,3 +43,12 @@ def test_failing_disk_is_logged_on_a_resume(tmp_path: Path, caplog: pytest.LogCa
     (record,) = caplog.records
     assert record.message.startswith(f"{path} cannot be changed (")
     assert record.message.endswith("): after a restart the sensor is paused")
+
+
+def test_file_that_cannot_be_looked_for_is_logged_and_no_pause(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / ("a" * 300)  # raises as a folder without permission does, for root too
+    assert not PauseFile(path).is_set
+    (record,) = caplog.records
+    assert record.message == f"{path} cannot be read (File name too long): the sensor is not paused"

@@ -243,7 +243,7 @@ def write_until_full(store: Store) -> int:
     pytest.fail("the disk was never full")
 
 
-@pytest.mark.parametrize("name", ["/proc/self/state/outbox", "/proc/version"])
+@pytest.mark.parametrize("name", ["/proc/self/state/outbox", "/proc/version", f"/{'a' * 300}"])
 def test_folder_that_cannot_be_written_to_is_an_error(make_store: MakeStore, name: str) -> None:
     with pytest.raises(StoreError, match=r"cannot be (created|written to|opened)"):
         make_store(Path(name)).open()
