@@ -32,10 +32,20 @@ a sensor that was switched off never leave."""
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Watch until interrupted; returns the exit code."""
-    # `timeout 60 emotion-edge watch --verify` sends SIGTERM, and must print its summary too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt_once)
     options = Options(device=arguments.device, json=arguments.json, verify=arguments.verify)
     return watch(config.mqtt, options, sys.stdout)
+
+
+def _interrupt_once(*_: object) -> None:
+    """End the watch as Ctrl+C does; later signals must not cut the summary and its exit code off.
+
+    `timeout 60 emotion-edge watch --verify` sends SIGTERM twice: to the process and to its group.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,11 @@
 """`emotion-edge watch`: the lines it prints, reconnection, and the report of `--verify`."""
 
+import argparse
 import contextlib
 import io
+import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.commands.watch import MessageFormatter, Options, watch
+from edge.commands.watch import MessageFormatter, Options, run, watch
 from edge.config.mqtt_schema import MqttConfig
+from edge.config.schema import Config
 from edge.errors import BrokerError, ConfigError
 from edge.messages.payloads import FacePayload, encode
 from edge.messages.text import clock
@@ -205,6 +210,35 @@ def test_verify_of_a_complete_run_reports_none_missing(
     wait_until(lambda: any("stopped" in line for line in watched.lines))
     watched.finish()
     assert watched.lines[-1] == '{"verify":"cam boot boot: 1 to 5, 5 events, none missing"}'
+
+
+class InterruptingStream(io.StringIO):
+    """Gets this process a SIGTERM with each line."""
+
+    def write(self, text: str) -> int:
+        count = super().write(text)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return count
+
+
+@pytest.fixture
+def signal_handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signal_handlers")
+def test_second_signal_does_not_cut_the_summary_off(
+    broker: PrivateBroker, subscribe: Callable[..., Subscriber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = InterruptingStream()
+    monkeypatch.setattr(sys, "stdout", stream)
+    subscribe(broker).publish("emotion-edge/cam/status", b"online", retain=True)
+    arguments = argparse.Namespace(device=None, json=False, verify=True)
+    assert run(arguments, Config(mqtt=MqttConfig(url=broker.url))) == 0
+    assert stream.getvalue().splitlines()[1:] == ["verify: no events received"]
 
 
 def test_verify_does_not_count_events_published_while_it_was_disconnected_as_missing(
