@@ -55,7 +55,7 @@ _FORMS: Final = (
     "mqtt://HOST:PORT, mqtts://HOST:PORT, ws://HOST:PORT/PATH or wss://HOST:PORT/PATH (the port is optional)"
 )
 _MAX_PASSWORD_BYTES: Final = 65_535  # the length field of the protocol has 16 bits
-_AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?", re.DOTALL)
+_AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?")
 _PATH_AND_QUERY: Final = re.compile(r"(/[!-\"$-~]*)?(\?[!-\"$-~]*)?")
 """Printable ASCII without space and `#`, which a request line of HTTP can hold."""
 

@@ -147,7 +147,7 @@ class BrokerProbe:
                         return ack
                 connection.poll(left)
         except PacketTooLargeError as error:
-            raise BrokerError(f"the broker does not take {what}: {error}; raise its limit") from error
+            raise BrokerError(f"the broker does not take {what.removesuffix(',')}: {error}; raise its limit") from error
         except ConnectionLostError as error:
             if not connection.ended_by_broker:
                 raise

@@ -106,6 +106,12 @@ def test_key_of_a_bad_address_is_named() -> None:
         parse_broker_url("http://h", "mqtt.fallback_urls")
 
 
+@pytest.mark.parametrize("url", ["mqtt://::1", "mqtt://fd00::5", "mqtts://fd00::5:8883", "ws://::1/mqtt"])
+def test_ipv6_address_without_brackets_is_refused_as_that(url: str) -> None:
+    with pytest.raises(ConfigError, match="an IPv6 address in brackets"):
+        parse_broker_url(url)
+
+
 @given(st.ip_addresses(v=6), st.integers(1, 65535))
 def test_ipv6_address_is_taken_in_brackets(address: object, port: int) -> None:
     assert parse_broker_url(f"mqtts://[{address}]:{port}") == BrokerAddress(str(address), port, tls=True)
