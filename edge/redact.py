@@ -15,16 +15,16 @@ _SHORTEST_PASSWORD: Final = 6  # shorter text in the place of a port is a mistyp
 _MAX_DECODINGS: Final = 8  # each needs three more characters for one; an address that needs more is shown as ***
 
 _LONG_WORDS: Final = (
-    r"passw(?:or)?d|passphrase|passcode|passwort|kennwort|contrasena|senha|motdepasse|pwd|token|secret|signature|"
-    r"credentials?|session(?:[_-]?id)?|api[_-]?key|access[_-]?key|bearer|jwt|authori[sz]ation|loginpas|loginuse|user(?:name|id)?|"
-    r"login|account|nonce"
+    r"passw(?:or)?d|passphrase|passcode|passwort|kennwort|contrasena|senha|mot[_-]?de[_-]?passe|pwd|token|secret|"
+    r"signature|credentials?|session(?:[_-]?id)?|api[_-]?key|access[_-]?key|bearer|jwt|authori[sz]ation|loginpas|"
+    r"loginuse|user(?:name|id)?|login|account|nonce"
 )
 """Words for a secret, or for a user's name, that are one wherever they end a key: `mqttPassword`, `x-api-key`."""
 _SHORT_WORDS: Final = r"usr|usn|pass|pas|psw|psk|pw|pin|auth|key|code|sig|sign|hash|sid|otp|u|p"
 """Words that are one only as a whole key or behind a letter's end: `codec`, `design` and `spin` are none."""
 _SECRET: Final = re.compile(
     rf"(?:(?i:{_LONG_WORDS})|(?<![A-Za-z])(?i:{_SHORT_WORDS})|(?<=[a-z])(?:Pass|Pwd|Key|Pin|Auth|Code|Sig))"
-    r"""[\d\])"'_-]*\s*[=:]"""
+    r"""[\d\[\])"'_-]*\s*[=:]"""
 )
 """A word for a secret with the sign that a value follows."""
 _SECRET_SEGMENT: Final = re.compile(
@@ -53,6 +53,8 @@ _HARMLESS_REST: Final = re.compile(
 """What may stand behind a value until the end of a path. Everything else belongs to the value: passwords may hold `&`,
 `_`, `/` and `=`."""
 _KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]-]{0,23}")
+_OTHER_KEY: Final = re.compile(rf"(?<=[/&;,])(?!{_HARMLESS_KEY}=)[^/&;,=:*]+[=:](?!\*\*\*)", re.IGNORECASE)
+"""Any other key in a path, as in a query: words for a secret exist in every language."""
 _TOKEN_RUN: Final = re.compile(r"[A-Za-z0-9]{16,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|eyJ[\w.-]{12,}")
 _MIN_TOKEN_CHANGES: Final = 3
 """Changes between letters and digits from which a long run is a random token, as in UniFi's `/9fKx0RbT4mZq7LwA`:
@@ -107,13 +109,14 @@ def _redacted_uri(uri: str) -> str:
         head = (
             _PLACEHOLDER + after[harmless.start() :] if in_path and harmless is not None else f"{_PLACEHOLDER}@{after}"
         )
-    else:
-        # Text in the place of the port may be a password whose @ and host were forgotten.
-        head = re.sub(rf"^([^/:\[\]]*):(?![+-]?\d+(?:/|$))[^/]{{{_SHORTEST_PASSWORD},}}", rf"\1:{_PLACEHOLDER}", head)
+    # Text in the place of the port may be a password whose @ and host were forgotten, or that was written twice.
+    head = re.sub(rf"^([^/:\[\]]*):(?![+-]?\d+(?:/|$))[^/]{{{_SHORTEST_PASSWORD},}}", rf"\1:{_PLACEHOLDER}", head)
     host, slash, path = head.partition("/")
     if "=" in host:
         host, slash, path = _without_values(head, _SECRET).partition("/")
-    path = _without_values(_without_values(slash + path, _SECRET), _SECRET_SEGMENT)
+    path = slash + path
+    for word in (_SECRET, _SECRET_SEGMENT, _OTHER_KEY):
+        path = _without_values(path, word)
     head = host + _TOKEN_RUN.sub(_without_token, path)
     return f"{scheme}://{head}{separator}{re.sub(r'[^&;?#]+', _without_value, tail)}"
 

@@ -1,6 +1,7 @@
 """Loads any Keras model that classifies images, and runs it."""
 
 import re
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -93,7 +94,10 @@ def _load_error(path: Path, error: Exception) -> str:
             f"model {path} needs {unknown[1]!r}, a class or function of the program that made it, which the file does "
             "not contain: save it there as a SavedModel (model.export(FOLDER)), which needs no Python code"
         )
-    return f"model {path} cannot be loaded as a Keras model (.keras, .h5) or SavedModel folder: {reason_of(error)}"
+    reason = reason_of(error)
+    if path.suffix == ".keras" and path.is_file() and not zipfile.is_zipfile(path):
+        reason = "the file is cut off, or of another format"  # Keras says that it does not exist
+    return f"model {path} cannot be loaded as a Keras model (.keras, .h5) or SavedModel folder: {reason}"
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from edge.capture.backends.images import read_picture
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.errors import ConfigError, SourceError
-from edge.logs.setup import print_error
+from edge.logs.setup import print_error, printable
 from edge.messages.payload_builder import PayloadBuilder
 from edge.types import Frame, TrackedFace
 from edge.vision.classification.classifier import Classifier
@@ -58,9 +58,10 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
         faces = classify_faces(frame, detector.detect(frame.luma), classifier, config)
         if as_json:
             state: dict[str, Any] = msgspec.to_builtins(payloads.state(faces, frame, frame.captured_unix))
-            stream.write(msgspec.json.encode({"image": str(path), "faces": state["faces"]}).decode() + "\n")
+            image = str(path).encode(errors="backslashreplace").decode()  # a name need not be UTF-8, but JSON is
+            stream.write(msgspec.json.encode({"image": image, "faces": state["faces"]}).decode() + "\n")
         else:
-            stream.write(_table(path, faces, classifier.labels))
+            stream.write(_table(printable(str(path)), faces, classifier.labels))
         if annotate is not None:
             _write(annotate, annotated(frame, faces))
     return unreadable
@@ -72,10 +73,10 @@ def _read(path: Path, config: Config) -> Frame:
     return read_picture(path.absolute(), SourceOptions(config.source, colour=True))
 
 
-def _table(path: Path, faces: Sequence[TrackedFace], labels: Sequence[str]) -> str:
+def _table(name: str, faces: Sequence[TrackedFace], labels: Sequence[str]) -> str:
     if not faces:
-        return f"{path}: no face\n"
-    lines = [f"{path}: {len(faces)} face{'s' * (len(faces) > 1)}"]
+        return f"{name}: no face\n"
+    lines = [f"{name}: {len(faces)} face{'s' * (len(faces) > 1)}"]
     widths = [max(len(label), 5) for label in labels]
     headings = "  ".join(f"{label:>{width}}" for label, width in zip(labels, widths, strict=True))
     lines.append(f"  {'face':>4}  {'x, y, width, height':>22}  {'label':<10}  {headings}")

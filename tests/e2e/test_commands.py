@@ -1,6 +1,7 @@
 """`classify`, `config` and `doctor` as a person types them, each as a process of its own."""
 
 import json
+import os
 
 import cv2
 import numpy as np
@@ -53,6 +54,18 @@ def test_classify_of_an_image_without_a_face(tmp_path):
     result = run("classify", path)
     assert result.returncode == 0
     assert "no face" in result.stdout
+
+
+def test_classify_of_a_name_that_cannot_be_printed(photo, tmp_path):
+    odd = tmp_path / os.fsdecode(b"odd\n\xe9.png")
+    odd.write_bytes(photo.read_bytes())
+    table = run("classify", odd, PYTHONIOENCODING="utf-8:strict")
+    assert table.stdout.startswith(f"{tmp_path}/odd\\n\\udce9.png: 1 face\n"), table.stderr
+    as_json = run("classify", odd, "--json", PYTHONIOENCODING="utf-8:strict")
+    assert json.loads(as_json.stdout)["image"] == f"{tmp_path}/odd\n\\udce9.png"
+    odd.write_bytes(b"")
+    refused = run("classify", odd)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
 
 
 def test_classify_annotates_one_image_of_a_known_format(photo, tmp_path):

@@ -122,6 +122,11 @@ def test_harmless_parts_are_shown(uri):
         ("http://cam/6f1c2a30-0b1c-4d2e-9f00-a1b2c3d4e5f6/live", "http://cam/***/live"),
         ("10.0.0.2/user=admin&password=S3cret", "10.0.0.2/user=***&password=***"),
         ("rtsp://cam/a%0Apassword%3DS3cret", "rtsp://cam/a%0Apassword=***"),
+        ("http://cam/heslo=S3cret&idc=1/live", "http://cam/heslo=***/live"),
+        ("http://cam/contraseña=S3cret", "http://cam/contraseña=***"),
+        ("http://cam/password[]=S3cret", "http://cam/password[]=***"),
+        ("rtsp://cam/live/admin:S3cret/ch1", "rtsp://cam/live/admin:***/ch1"),
+        ("rtsp://u:p@cam:S3cret99/ch1", "rtsp://***@cam:***/ch1"),
         ("rtsp://cam/%" + "25" * 20 + "41", "***"),
     ],
 )

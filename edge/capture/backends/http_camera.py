@@ -4,6 +4,7 @@ What a camera gives is recognised by its answer. Everything else (HLS, a video f
 """
 
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
@@ -34,6 +35,7 @@ _PIECE_BYTES: Final = 65_536
 _MAX_PICTURE_BYTES: Final = 32 * 2**20
 _WEB_PAGES: Final = frozenset({"text/html", "application/xhtml+xml", "application/json", "text/xml", "application/xml"})
 _JPEG_START: Final = b"\xff\xd8\xff"
+_GZIP_START: Final = b"\x1f\x8b\x08"
 
 
 class HttpSource:
@@ -168,6 +170,8 @@ class HttpSource:
 
     def _decode(self, data: bytes) -> NDArray[np.uint8] | None:
         colour = self._options.colour
+        if data.startswith(_GZIP_START):  # nobody asked for it, but some servers compress whatever they send
+            data = _decompressed(data)
         if not data.startswith(_JPEG_START):
             try:
                 return decode_file_content(data, colour=colour).image
@@ -181,6 +185,13 @@ class HttpSource:
         except cv2.error:
             image = None
         return None if image is None else upright(np.asarray(image, np.uint8), picture_geometry(data))
+
+
+def _decompressed(data: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(data, _MAX_PICTURE_BYTES)
+    except zlib.error:
+        return data
 
 
 class _PictureAnswer:

@@ -21,12 +21,16 @@ _HASHES: Final[dict[str, Callable[[bytes], str]]] = {
 def split_credentials(uri: str) -> tuple[str, tuple[str, str] | None]:
     """Return a URI without user name and password, and these two, decoded; None where there are none.
 
-    Raises ValueError where the URI has no valid host and port.
+    Raises ValueError where the URI has no valid host and port. What Python says of them is not passed on: it repeats
+    what stands in the place of the port, which may be a password whose host was forgotten.
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port, (parts.hostname or "").encode("idna")
+    except ValueError:
+        raise ValueError("its host or its port is not valid") from None
     if not parts.hostname:
         raise ValueError("it names no host")
-    _ = parts.port  # raises ValueError where it is no number of a port
     info, _, address = parts.netloc.rpartition("@")
     bare = urlunsplit((parts.scheme, address, parts.path, parts.query, ""))
     if not info:

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from edge.capture.web.auth import Authenticator, split_credentials
 from edge.errors import SourceError
@@ -21,8 +21,10 @@ _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _USER_AGENT: Final = "emotion-edge"
 _UNAUTHORIZED: Final = 401
-_OK: Final = range(200, 300)
+_OK: Final = frozenset(range(200, 300)) - {204, 205}  # these two promise that nothing follows
 _FINAL: Final = frozenset({401, 403, 404, 410})
+_PRINTABLE_ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))
+"""Characters of a path that are sent as they stand; others, which people write unescaped, are percent-encoded."""
 _MAX_SKIPPED_BYTES: Final = 65_536  # the page of an error is read to keep the connection, a longer one is not
 
 
@@ -88,9 +90,14 @@ class HttpClient:
             answer = self._authorized(uri)
             location = answer.headers.get("Location")
             if answer.status in _REDIRECTS and location:
-                target = urljoin(uri, location)
-                same_host = urlsplit(target).hostname == urlsplit(uri).hostname
                 self._finish(answer)
+                try:
+                    target = urljoin(uri, location)
+                    split_credentials(target)
+                except ValueError as error:
+                    message = f"The camera at {self.shown} redirects to an address that cannot be used: {error}"
+                    raise RefusedError(message) from error
+                same_host = urlsplit(target).hostname == urlsplit(uri).hostname
                 if urlsplit(target).scheme not in {"http", "https"} or not same_host:
                     raise RefusedError(
                         f"The camera at {self.shown} redirects to {redacted(target)}, another machine:"
@@ -149,11 +156,11 @@ class HttpClient:
             self._connection = _connect(uri, self._timeout_seconds)
             self._origin = _origin(uri)
         parts = urlsplit(uri)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = {"User-Agent": _USER_AGENT, "Accept": "*/*"}
+        path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_PRINTABLE_ASCII)
+        headers: dict[str, str | bytes] = {"User-Agent": _USER_AGENT, "Accept": "*/*"}
         authorization = self._authenticator.header("GET", path)
         if authorization is not None:
-            headers["Authorization"] = authorization
+            headers["Authorization"] = _encoded(authorization)
         self._connection.request("GET", path, headers=headers)
         self._socket = self._connection.sock
         self.limit_wait(self._timeout_seconds)
@@ -190,6 +197,14 @@ def refusal(shown: str, status: int, answer: str, *, has_credentials: bool) -> s
                 f"The camera at {shown} has nothing there ({answer}): the path must be that of a stream or a snapshot"
             )
     return f"The camera at {shown} answers {answer}"
+
+
+def _encoded(header: str) -> bytes:
+    """Return a header as bytes: what came from the camera's challenge as it came, names of other scripts as UTF-8."""
+    try:
+        return header.encode("latin-1")
+    except UnicodeEncodeError:
+        return header.encode()
 
 
 def _origin(uri: str) -> tuple[str, str]:

@@ -38,6 +38,7 @@ def test_unloadable_file_is_one_sentence(tmp_path, capfd, name, content):
         load_float_model(path)
     assert "\n" not in str(error.value)
     assert str(path) in str(error.value)
+    assert "not found: filepath" not in str(error.value), "it is there"
     assert capfd.readouterr().err == ""
 
 

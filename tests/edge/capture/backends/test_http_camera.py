@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import itertools
 import re
@@ -187,6 +188,7 @@ REFUSALS = {
     "401 Unauthorized": "wants a user name and a password (401 Unauthorized): write them into source.uri",
     "403 Forbidden": "refuses access (403 Forbidden)",
     "404 Not Found": "has nothing there (404 Not Found): the path must be that of a stream or a snapshot",
+    "204 No Content": "answers 204 No Content",
     "500 Internal Server Error": "answers 500 Internal Server Error",
     "503 Service Unavailable": "answers 503 Service Unavailable",
 }
@@ -234,6 +236,17 @@ def test_address_that_cannot_be_used_is_reported():
         create_source("http://cam:port/x", SourceOptions()).open()
 
 
+def test_address_is_sent_in_ascii(serve):
+    camera = serve(lambda _request, send: send(answer(JPEGS[0])))
+    check(frames_of(source_of(camera, path="/Küche 1/%20.jpg?a=ü", fps=50), 1))
+    assert camera.requests[0].startswith("GET /K%C3%BCche%201/%20.jpg?a=%C3%BC HTTP/1.1\r\n")
+
+
+def test_picture_that_a_server_compressed_is_read(serve):
+    camera = serve(lambda _request, send: send(answer(gzip.compress(JPEGS[0]), extra="Content-Encoding: gzip\r\n")))
+    check(frames_of(source_of(camera, fps=50), 1))
+
+
 def test_basic_authentication(serve):
     def reply(request, send):
         right = "Authorization: Basic bWU6cEBzcw==" in request
@@ -271,6 +284,8 @@ def test_redirect_is_followed_on_the_camera_and_not_to_another_machine(serve):
             send(answer(status="302 Found", extra="Location: /y\r\n"))
         elif request.startswith("GET /far "):
             send(answer(status="302 Found", extra="Location: http://elsewhere.example/y?token=S3cret\r\n"))
+        elif request.startswith("GET /odd "):
+            send(answer(status="302 Found", extra="Location: http://[::1/\r\n"))
         elif request.startswith("GET /circle "):
             send(answer(status="302 Found", extra="Location: /circle\r\n"))
         else:
@@ -280,6 +295,8 @@ def test_redirect_is_followed_on_the_camera_and_not_to_another_machine(serve):
     check(frames_of(source_of(camera), 1))
     with pytest.raises(SourceError, match=r"redirects to http://elsewhere\.example/y\?token=\*\*\*, another machine"):
         source_of(camera, path="/far").open()
+    with pytest.raises(SourceError, match="redirects to an address that cannot be used"):
+        source_of(camera, path="/odd").open()
     with pytest.raises(SourceError, match="in a circle"):
         source_of(camera, path="/circle").open()
 
