@@ -119,7 +119,7 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str
         if not variable.startswith(PREFIX) or variable in _NOT_KEYS:
             continue
         if variable not in known:
-            msg = f"unknown environment variable {quoted_name(variable)}{_nearest(variable, known)}"
+            msg = f"unknown environment variable {quoted_name(variable)}{_nearest(variable, known, PREFIX)}"
             raise ConfigError(msg)
         yield variable, known[variable], environ[variable]
 
@@ -184,10 +184,11 @@ def _check_combinations(config: Config) -> None:
             seen[label] = group
 
 
-def _nearest(word: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
+def _nearest(word: str, known: Collection[str], prefix: str = "") -> str:
+    # What all of them begin with would make any two of them alike.
+    close = difflib.get_close_matches(word.removeprefix(prefix), [name.removeprefix(prefix) for name in known], n=1)
     if close:
-        return f"; did you mean {close[0]}?"
+        return f"; did you mean {prefix}{close[0]}?"
     if len(known) > _MAX_LISTED_NAMES:
         return "; `emotion-edge config show` lists all keys"
     return f"; known are {', '.join(sorted(known))}"

@@ -122,6 +122,7 @@ class Daemon:
             if frame is not None:
                 self._process(frame)
             elif self._capture.ended:
+                self._log_too_few_frames()
                 break
             elif self._capture.state in {"stalled", "lost"} and self._health.faces_in_view:
                 # While the camera is away, no face is known to be in view.
@@ -166,6 +167,17 @@ class Daemon:
                 "the picture of the source is now %dx%d (was %dx%d): every face is taken as new%s",
                 *(*self._size, *before),
                 "; further changes within the hour are not logged" if left == 1 else "",
+            )
+
+    def _log_too_few_frames(self) -> None:
+        """Log that the source has ended before any face could be announced: one picture gives no event."""
+        frames, needed = self._stats.frames, self._config.tracker.confirm_hits
+        if frames < needed:
+            log.warning(
+                "the source ended after %d frame(s), and a face is announced once it was detected in %d "
+                "(tracker.confirm_hits): `emotion-edge classify` classifies single pictures",
+                frames,
+                needed,
             )
 
     def _end_tracks(self) -> None:

@@ -195,3 +195,10 @@ def test_run_shows_the_good_images_of_a_folder_and_fails_at_its_end(photo, tmp_p
         (folder / f"{number}.png").unlink()
     warnings = [line for line in run("doctor", "--source", folder).stdout.splitlines() if line.startswith("warn")]
     assert any("1 of 3 images could not be read" in warning for warning in warnings)
+
+
+def test_run_on_a_single_picture_says_why_no_face_can_appear(photo):
+    result = run("run", "--source", photo, "--fast")
+    assert result.returncode == 0
+    assert result.stdout == ""
+    assert "the source ended after 1 frame(s), and a face is announced once it was detected in 3" in result.stderr

@@ -87,6 +87,7 @@ def test_error_names_origin_key_value_and_range(write, text, parts):
     [
         ({"EMOTION_EDGE_SOURCE_WIDTH": "wide"}, ["EMOTION_EDGE_SOURCE_WIDTH", "'wide'", "64 to 4096"]),
         ({"EMOTION_EDGE_SOURCE_WITH": "640"}, ["EMOTION_EDGE_SOURCE_WITH", "EMOTION_EDGE_SOURCE_WIDTH"]),
+        ({"EMOTION_EDGE_OUTBOX": "1"}, ["EMOTION_EDGE_OUTBOX", "; `emotion-edge config show` lists all keys"]),
         ({"EMOTION_EDGE_MQTT_FALLBACK_URLS": "mqtt://a,"}, ["EMOTION_EDGE_MQTT_FALLBACK_URLS", "at most 8 addresses"]),
         ({"EMOTION_EDGE_MQTT_FALLBACK_URLS": "mqtt://a"}, ["mqtt.fallback_urls", "mqtt.url is empty"]),
         ({"EMOTION_EDGE_MQTT_ALPN": "a b"}, ["EMOTION_EDGE_MQTT_ALPN", "list of at most 8 protocol names"]),
