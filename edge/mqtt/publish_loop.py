@@ -162,7 +162,7 @@ class PublishLoop:
         return min(seconds, math.inf if self._window.full else self._dispatcher.seconds_to_next)
 
     def _publish_retained(self, kind: Kind, payload: bytes) -> None:
-        # Health is out of date by the time it could be sent again: QoS 0.
+        # Health is out of date by the time it could be sent again: QoS 0, unless its length is new (`SendWindow`).
         qos: Final = 0 if kind == "health" else 1
         message = OutgoingMessage(self._topics.of(kind), payload, qos, retain=True)
         try:
@@ -170,9 +170,9 @@ class PublishLoop:
         except UndeliverableError as error:
             self._report(kind, f"{kind} is not published: {error}")
             return
-        if kind != "health":
+        if self._window.awaits(mid):
             self._kinds[mid] = kind
-        elif not self._connection.limits.retain:
+        if kind == "health" and not self._connection.limits.retain:
             self._retained.repeat()
 
     def _publish_event(self, payload: bytes, key: tuple[str, int]) -> int | None:

@@ -60,6 +60,7 @@ class SendWindow:
         self._count = 0
         self._in_flight: dict[int, _InFlight] = {}  # messages of QoS 1 by message id
         self._unconfirmed: list[_InFlight] = []  # messages of QoS 0
+        self._longest_bytes: dict[str, int] = {}  # longest packet that was acknowledged, by topic
         self.taken = 0
         """Messages that the broker has acknowledged."""
         self.broker_lives = False
@@ -108,10 +109,15 @@ class SendWindow:
     def publish(self, message: OutgoingMessage, key: MessageKey = None, *, live: bool = False) -> int:
         """Hand `message` to the connection and return its message id; `key` identifies it, by default its topic.
 
-        Raises UndeliverableError where the broker can never take it.
+        A message of QoS 0 that is longer than any that the broker has acknowledged on its topic is sent with QoS 1: a
+        broker throws one that is too long for it away without a word otherwise. Raises UndeliverableError where the
+        broker can never take it.
         """
-        if self.cautious and not message.qos:
-            message = replace(message, qos=1)
+        if not message.qos:
+            acknowledged = replace(message, qos=1)
+            longest = self._longest_bytes.get(message.topic, 0)
+            if self.cautious or self._connection.packet_bytes(acknowledged) > longest:
+                message = acknowledged
         packet_bytes = self._connection.packet_bytes(message)
         sent = Unacknowledged(message.topic if key is None else key, message.topic, packet_bytes)
         reason = self._undeliverable.refusal(sent)
@@ -133,6 +139,10 @@ class SendWindow:
             self._unconfirmed.append(entry)
         return mid
 
+    def awaits(self, mid: int) -> bool:
+        """Return whether an acknowledgement of the message `mid` is to come."""
+        return mid in self._in_flight
+
     def take_acks(self) -> list[PublishAck]:
         """Return the acknowledgements since the last call."""
         acks = self._connection.take_publish_acks()
@@ -145,6 +155,8 @@ class SendWindow:
             self.taken += 1
             if ack.refusal is None:
                 self._undeliverable.acknowledged(entry.message)
+                topic, packet_bytes = entry.message.topic, entry.message.packet_bytes
+                self._longest_bytes[topic] = max(packet_bytes, self._longest_bytes.get(topic, 0))
             elif attempts(ack.code) == 1:
                 self._undeliverable.refused(entry.message, ack.code)
             # The broker handles the packets of a connection in order.

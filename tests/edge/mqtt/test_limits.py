@@ -105,6 +105,24 @@ def test_reason_code_that_paho_does_not_know_is_a_refusal(
     assert logged(caplog, "refuses messages to emotion-edge/cam/event: Packet too large") == 1
 
 
+def test_health_that_a_broker_throws_away_is_logged_and_counted(
+    make_broker: MakeBroker, make_sink: MakeSink, subscribe: Subscribe, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = running(make_broker, "message_size_limit 800")
+    subscriber = subscribe(broker)
+    sink = started(make_sink, broker)
+    sink.health(health(source_error="x" * 800))
+    wait_until(lambda: sink.status().messages_refused)
+    sink.health(health(source_error="x" * 801))
+    send(sink, 1)
+    wait_until(sink.drained)
+    assert sink.close(5.0)
+    subscriber.wait(lambda: "stopped" in subscriber.statuses)
+    assert subscriber.seqs == [1]
+    assert not subscriber.of("health")
+    assert logged(caplog, "emotion-edge/cam/health: Packet too large") == 1
+
+
 def test_broker_without_retain_works_and_status_is_repeated_with_health(
     make_broker: MakeBroker, make_sink: MakeSink, subscribe: Subscribe, caplog: pytest.LogCaptureFixture
 ) -> None:
