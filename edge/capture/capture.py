@@ -179,7 +179,7 @@ class Capture:
             reader = self._shared.session.thread if self._shared.session is not None else None
         deadline = time.monotonic() + _JOIN_SECONDS
         for thread in (self._supervisor_thread, reader):
-            if thread is not None:
+            if thread is not None and thread.ident is not None:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
     def _wait_is_over(self) -> bool:
@@ -207,8 +207,16 @@ class Capture:
             if self._shared.stopping:
                 return
             self._shared.session = session
-            session.thread = self._make_thread(lambda: self._read(session), session)
-            session.thread.start()
+            thread = self._make_thread(lambda: self._read(session), session)
+            try:
+                thread.start()
+            except RuntimeError as error:  # short of memory, or a limit on tasks
+                if session.source is not None:
+                    raise
+                session.lost_reason = f"no thread can be started to open the source ({error})"
+                self._changed.notify_all()
+            else:
+                session.thread = thread
 
     # From here on: code of the reader, one thread per session.
 

@@ -56,6 +56,30 @@ def test_lost_source_is_closed_and_reopened(start_capture):
     assert after.seconds > before.seconds
 
 
+def test_reader_for_which_there_is_no_thread_is_tried_again(start_capture, monkeypatch):
+    first, second = ManualCamera(), ManualCamera()
+    gate = threading.Event()
+    capture = start_capture(first, second, backoff=FixedBackoff(gate=gate))
+    first.give(0.0)
+    assert capture.next(LONG_SECONDS) is not None
+    refused = threading.Event()
+    start = threading.Thread.start
+
+    def start_at_second_try(thread):
+        if thread.name == "capture" and not refused.is_set():
+            refused.set()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_at_second_try)
+    first.lose()
+    gate.set()
+    assert second.opened.wait(LONG_SECONDS)
+    assert refused.is_set()
+    second.give(0.0)
+    assert capture.next(LONG_SECONDS) is not None
+
+
 def test_end_of_a_live_stream_is_a_loss(start_capture):
     first, second = ManualCamera(), ManualCamera()
     capture = start_capture(first, second)

@@ -16,6 +16,7 @@ from edge.mqtt.sink import MqttSink
 from support import resolver
 from support.broker import PrivateBroker, TlsFiles
 from support.mqtt import Subscriber, on_disk, send, wait_until
+from support.scripted_broker import CONNECT, PUBLISH, ScriptedBroker
 
 MakeBroker = Callable[..., PrivateBroker]
 NOW = datetime.datetime.now(datetime.UTC)
@@ -167,3 +168,19 @@ def test_expired_client_certificate_ends_the_start(
     broker, keys = make_tls_broker(NOW - 2 * DAY, NOW - DAY, client=True)
     with pytest.raises(BrokerError, match=r"mqtt\.cert_file \(TLS alert certificate expired\): this sensor needs"):
         MqttSink(MqttConfig(url=broker.url, **keys), "cam").start()  # type: ignore[arg-type]
+
+
+def test_broker_that_had_accepted_the_connection_may_refuse_the_next_one() -> None:
+    """A connection that ends before the first acknowledgement has shown all the same that the credentials are right."""
+    server = ScriptedBroker()
+    server.answers, server.last = {CONNECT: b"\x20\x03\x00\x00\x00"}, PUBLISH
+    sink = MqttSink(MqttConfig(url=f"mqtt://127.0.0.1:{server.port}", reconnect_max_seconds=1), "cam", timing=QUICK)
+    try:
+        sink.start()
+        wait_until(lambda: PUBLISH in server.received)
+        server.answers, server.last = {CONNECT: b"\x20\x03\x00\x87\x00"}, CONNECT
+        wait_until(lambda: server.received.count(CONNECT) >= 4)
+        assert sink.status().failure is None
+    finally:
+        sink.close(0.0)
+        server.close()
