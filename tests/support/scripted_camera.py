@@ -39,12 +39,9 @@ class ScriptedCamera:
         with contextlib.suppress(OSError):
             secured = self._wrap(peer, server_side=True) if self._wrap else peer
             with secured, secured.makefile("rb") as stream:
-                while True:
-                    lines = list(iter(lambda: stream.readline().decode("latin-1"), "\r\n"))
-                    if not lines or lines[-1] == "":
-                        return
-                    self.requests.append("".join(lines))
-                    if self._answer(self.requests[-1], secured.sendall) is False:
+                while request := _read_request(stream):
+                    self.requests.append(request)
+                    if self._answer(request, secured.sendall) is False:
                         return
 
     def close(self):
@@ -54,6 +51,14 @@ class ScriptedCamera:
             with contextlib.suppress(OSError):
                 peer.shutdown(socket.SHUT_RDWR)
         self._thread.join(_JOIN_SECONDS)
+
+
+def _read_request(stream):
+    """Return the next request up to its empty line; empty where the client has closed the connection."""
+    lines = []
+    while (line := stream.readline()) not in {b"", b"\r\n"}:
+        lines.append(line.decode("latin-1"))
+    return "".join(lines) if line else ""
 
 
 def answer(body=b"", kind="image/jpeg", status="200 OK", *, length=True, extra=""):
