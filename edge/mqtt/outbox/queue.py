@@ -4,6 +4,7 @@ In memory only: no I/O, no clock, no lock. The disk holds a copy (`edge.mqtt.out
 costs durability and nothing else.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -270,7 +271,12 @@ class EventQueue:
                     Entry(row.event, row.captured_boottime, row.added_monotonic, replayed=True, row=row.number)
                 )
         self._waiting.extendleft(reversed(earlier))
-        self._unsaved = {id(entry): entry for entry in self.entries() if entry.row is None}
+        # One that was refused for the moment waits behind those in flight, and was handed over before them.
+        unsaved = sorted(
+            (entry for entry in self.entries() if entry.row is None),
+            key=lambda entry: math.inf if entry.sent_number is None else entry.sent_number,
+        )
+        self._unsaved = {id(entry): entry for entry in unsaved}
         self._limit_count()
 
     def _limit_count(self) -> None:
