@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,6 @@ import edge.mqtt.connection
 import edge.vision.pipeline
 from edge.cli import main
 from edge.messages.payload_builder import PayloadBuilder
-from edge.mqtt.types import OutgoingMessage
 
 LEAKED = 20
 """Number of the frame that is leaked."""
@@ -55,7 +55,7 @@ def event(self, decided):
 def publish(self, message):
     """Leak a row of raw pixels behind a payload."""
     if message.topic.endswith("/health"):
-        message = OutgoingMessage(message.topic, message.payload + last[len(last) // 2].tobytes(), 0, retain=True)
+        message = replace(message, payload=message.payload + last[len(last) // 2].tobytes())
     return _publish(self, message)
 
 
