@@ -15,7 +15,7 @@ from edge.capture.backends.images import read_picture
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.errors import ConfigError, SourceError
-from edge.logs.setup import print_error, printable
+from edge.logs.setup import on_one_line, print_error
 from edge.messages.payload_builder import PayloadBuilder
 from edge.types import Frame, TrackedFace
 from edge.vision.classification.classifier import Classifier
@@ -61,7 +61,7 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
             image = str(path).encode(errors="backslashreplace").decode()  # a name need not be UTF-8, but JSON is
             stream.write(msgspec.json.encode({"image": image, "faces": state["faces"]}).decode() + "\n")
         else:
-            stream.write(_table(printable(str(path)), faces, classifier.labels))
+            stream.write(_table(on_one_line(str(path)), faces, classifier.labels))
         if annotate is not None:
             _write(annotate, annotated(frame, faces))
     return unreadable

@@ -84,9 +84,7 @@ class Daemon:
             log.warning("capture is paused, as before the restart (%s): a resume request starts it", pause_file.file)
         self._capture.start()
         live = self._capture.live
-        self._watchdog = WatchdogFeeder(
-            self._service_manager, stall_seconds=self._config.source.stall_seconds, live=live
-        )
+        self._watchdog = WatchdogFeeder(self._service_manager, live=live)
         try:
             self._publish_info()
             self._outputs.start(live=live)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from edge.config.credentials import BrokerAddress, parse_broker_url
-from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.errors import ConfigError
+from edge.mqtt.settings import broker_urls, sensor_client_id
 from edge.system import board
 from edge.system.machine_lock import LockedError, MachineLock
 
@@ -32,8 +32,8 @@ def claim_device(config: Config, lock: MachineLock | None = None) -> MachineLock
     if not mqtt.url:
         return lock
     device = board.device_id(config.device.id)
-    brokers = [parse_broker_url(url, key) for key, url in _addresses(mqtt)]
-    client_id = mqtt.client_id or f"emotion-edge-{device}"
+    brokers = [parse_broker_url(url, key) for key, url in broker_urls(mqtt)]
+    client_id = sensor_client_id(mqtt, device)
     # Two with different client ids would still write over each other's retained topics.
     clients = {f"client {client_id} of {_canonical(broker)}": broker for broker in brokers}
     topics = {f"topics {mqtt.base_topic}/{device} of {_canonical(broker)}": broker for broker in brokers}
@@ -50,11 +50,6 @@ def claim_device(config: Config, lock: MachineLock | None = None) -> MachineLock
         )
         raise ConfigError(msg) from error
     return lock
-
-
-def _addresses(mqtt: MqttConfig) -> list[tuple[str, str]]:
-    """Return each address of a broker with the key that holds it."""
-    return [("mqtt.url", mqtt.url), *(("mqtt.fallback_urls", url) for url in mqtt.fallback_urls)]
 
 
 def _canonical(broker: BrokerAddress) -> str:

@@ -27,12 +27,9 @@ class WatchdogFeeder:
     there is no progress. In each case the watchdog is no longer fed, and systemd restarts the service.
     """
 
-    def __init__(
-        self, notifier: Notifier, *, stall_seconds: float, live: bool, publisher_seconds: float = PUBLISHER_SECONDS
-    ) -> None:
-        """`stall_seconds`: time after which a live source without a frame is reported as stalled, as configured."""
+    def __init__(self, notifier: Notifier, *, live: bool, publisher_seconds: float = PUBLISHER_SECONDS) -> None:
+        """`live`: the source is a camera."""
         self._notifier = notifier
-        self._stall_seconds = stall_seconds
         self._live = live
         self._publisher_seconds = publisher_seconds
         self._frames = 0
@@ -47,17 +44,15 @@ class WatchdogFeeder:
         publisher_beat: float | None,
         now_monotonic: float,
         *,
-        stall_seconds: float | None = None,
+        stall_seconds: float,
     ) -> None:
         """Feed the watchdog if it is due and there was progress. Called in each turn of the main loop.
 
         `frames`: frames processed so far. `source`: state of the source. `publisher_beat`: when the publisher last
-        completed a turn of its loop (`time.monotonic()`), None where there is no publisher. `stall_seconds`: the time
-        in force, where it is longer than configured because the source is slow.
+        completed a turn of its loop (`time.monotonic()`), None where there is no publisher. `stall_seconds`: time
+        after which a live source without a frame is reported as stalled now.
         """
-        limit_seconds = math.inf
-        if self._live:
-            limit_seconds = (stall_seconds or self._stall_seconds) + STALL_MARGIN_SECONDS
+        limit_seconds = stall_seconds + STALL_MARGIN_SECONDS if self._live else math.inf
         if self._progress_at is None or frames != self._frames or source != "ok":
             self._frames, self._progress_at = frames, now_monotonic
         feed_seconds = self._notifier.feed_seconds

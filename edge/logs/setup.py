@@ -80,14 +80,14 @@ def set_up(level: str, stream: TextIO | None = None) -> None:
     logging.basicConfig(level=level, handlers=[handler])
 
 
-def printable(text: str) -> str:
+def on_one_line(text: str) -> str:
     """Return a text on one line: what cannot be printed, as the name of a file may hold, is escaped."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def print_error(sentence: str) -> None:
     """Write the error that ends the program to standard error, as one sentence on one line."""
-    text = f"emotion-edge: {printable(sentence)}"
+    text = f"emotion-edge: {on_one_line(sentence)}"
     if sys.stderr is not None:
         sys.stderr.write(f"{with_priority(logging.ERROR, text) if is_journal(sys.stderr) else text}\n")
 

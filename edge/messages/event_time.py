@@ -18,6 +18,11 @@ STEP_SECONDS: Final = 0.25
 clocks follow. A thread that is stopped between reading two clocks makes a smaller difference."""
 
 
+def clock_changed(before: ClockReading | None, now: ClockReading) -> bool:
+    """Return whether the clock was set or synchronised between two readings; True where there is none before."""
+    return before is None or abs(now.offset - before.offset) >= STEP_SECONDS or now.synchronised != before.synchronised
+
+
 def corrected_time(unix: float, captured_boottime: float, offset: float) -> str | None:
     """Return when a frame was captured by the clock as it is set now; None where `unix` is right by it.
 

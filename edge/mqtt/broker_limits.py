@@ -26,10 +26,10 @@ class BrokerLimits:
     `packet_bytes`: longest packet. `receive_maximum`: messages of QoS 1 that it takes before it has acknowledged the
     first. `qos`: highest quality of service. `retain`: it retains messages. `wildcards`: it takes subscriptions with
     wildcards. `keepalive_seconds`: interval that replaces the client's; None where it announced none, 0 for no limit.
-    `client_id`: the id that the broker gave to a client that named none.
 
     Topic aliases, subscription identifiers and shared subscriptions are not used, so their limits always hold. Session
-    Expiry Interval changes nothing: no session outlives a connection.
+    Expiry Interval changes nothing: no session outlives a connection. An Assigned Client Identifier is for clients that
+    name none.
     """
 
     packet_bytes: int = LONGEST_PACKET_BYTES
@@ -38,10 +38,9 @@ class BrokerLimits:
     retain: bool = True
     wildcards: bool = True
     keepalive_seconds: int | None = None
-    client_id: str | None = None
 
     def and_also(self, other: "BrokerLimits") -> "BrokerLimits":
-        """Return the limits that keep both; keepalive and client id are those of `self`."""
+        """Return the limits that keep both; keepalive is that of `self`."""
         return replace(
             self,
             packet_bytes=min(self.packet_bytes, other.packet_bytes),

@@ -78,7 +78,8 @@ class ConnectionLog:
         self._waiting = waiting
         self._outage = outage or OutageLog()
         self._reason = ""  # the last one that was given to the outage log
-        self._ever_connected = False
+        self.ever_connected = False
+        """Whether there was a connection since the start."""
 
     def disconnected(self, reason: str, *, cause: str | None = None) -> None:
         """Log that there is no connection because of `reason`.
@@ -96,7 +97,7 @@ class ConnectionLog:
     def connected(self, name: str) -> None:
         """Log that there is a connection, at first and after an outage; to be called as long as it lasts."""
         back = self._outage.available(time.monotonic()) is not None
-        if back or not self._ever_connected:
+        if back or not self.ever_connected:
             after = f" after {format_duration(self._outage.seconds)}" if back else ""
             _LOG.info("connected to %s%s", name, after)
-        self._ever_connected = True
+        self.ever_connected = True

@@ -253,7 +253,6 @@ def _announced(properties: Properties | None) -> BrokerLimits:
         retain=bool(getattr(properties, "RetainAvailable", 1)),
         wildcards=bool(getattr(properties, "WildcardSubscriptionAvailable", 1)),
         keepalive_seconds=getattr(properties, "ServerKeepAlive", None),
-        client_id=getattr(properties, "AssignedClientIdentifier", None),
     )
 
 

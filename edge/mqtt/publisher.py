@@ -62,7 +62,6 @@ class Publisher:
         self._ack_times = timing.ack
         self._review = DisconnectReview(connector.client_id, timing.settle_seconds)
         self._reconnect_soon = False
-        self._was_connected = False  # some broker has accepted the connection since the start
         self._subscription_policy = SubscriptionPolicy()
         self._beat_monotonic: float | None = None
         self._failure: Exception | None = None
@@ -139,7 +138,7 @@ class Publisher:
             try:
                 self._connect_and_publish()
             except ConnectFailedError as error:
-                if error.permanent and not self._was_connected:
+                if error.permanent and not self._connection_log.ever_connected:
                     raise BrokerError(str(error)) from error
                 self._connection_log.disconnected(str(error), cause=error.cause)
             except ConnectionLostError as error:
@@ -158,7 +157,6 @@ class Publisher:
     def _connect_and_publish(self) -> None:
         with self._connector.connect(self._wake_reader, self._abort_connecting) as connection:
             began = time.monotonic()
-            self._was_connected = True
             name = f"the broker at {self._connector.settings.broker} with {connection.protocol.value}"
             self._connection_log.connected(name)
             self._outbox.connection_made()

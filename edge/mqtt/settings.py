@@ -106,7 +106,7 @@ def broker_settings(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -
     Returns the settings of each address in the order in which they are tried: `mqtt.url`, then `mqtt.fallback_urls`.
     Raises ConfigError for a URL, password or certificate file that cannot be used.
     """
-    urls = [(URL_KEY, mqtt.url), *((FALLBACK_KEY, url) for url in mqtt.fallback_urls)]
+    urls = broker_urls(mqtt)
     # An @ is refused first, without the address: a comma in a password has cut it in two, and no half may be repeated.
     for key, url in urls:
         if "@" in url:
@@ -131,6 +131,16 @@ def broker_settings(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -
         )
         for key, broker in addresses
     )
+
+
+def broker_urls(mqtt: MqttConfig) -> list[tuple[str, str]]:
+    """Return the addresses of the brokers in the order in which they are tried, each behind the key that holds it."""
+    return [(URL_KEY, mqtt.url), *((FALLBACK_KEY, url) for url in mqtt.fallback_urls)]
+
+
+def sensor_client_id(mqtt: MqttConfig, device: str) -> str:
+    """Return the client id of the sensor `device` at the broker."""
+    return mqtt.client_id or f"emotion-edge-{device}"
 
 
 def command_client_id(mqtt: MqttConfig, command: str) -> str:

@@ -23,7 +23,7 @@ from edge.mqtt.outbox.store import Store
 from edge.mqtt.outbox.writer import OutboxWriter
 from edge.mqtt.publish_loop import SensorOutput
 from edge.mqtt.publisher import Publisher
-from edge.mqtt.settings import Timing, broker_settings, reconnect_backoff
+from edge.mqtt.settings import Timing, broker_settings, reconnect_backoff, sensor_client_id
 from edge.mqtt.types import OutgoingMessage
 from edge.sinks.base import PublishedCallback, SinkStatus
 
@@ -89,7 +89,7 @@ class MqttSink:
         )
         self._kept_reported = False
         self._publisher = Publisher(
-            Connector(brokers, mqtt.client_id or f"emotion-edge-{device}", will, largest_bytes=_LARGEST_BYTES),
+            Connector(brokers, sensor_client_id(mqtt, device), will, largest_bytes=_LARGEST_BYTES),
             SensorOutput(topics, self._outbox, self._retained),
             handlers,
             reconnect_backoff(mqtt.reconnect_max_seconds, first_seconds=timing.first_wait_seconds),

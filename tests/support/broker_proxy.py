@@ -6,15 +6,16 @@ import hashlib
 import select
 import socket
 import ssl
-import threading
 from typing import Self
+
+from support.tcp_server import TcpServer
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _BINARY, _CLOSE, _PING, _PONG = 2, 8, 9, 10
 _PACKET_BYTES = 65_536
 
 
-class BrokerProxy:
+class BrokerProxy(TcpServer):
     """Forwards connections to the broker on `broker_port`; a context manager.
 
     `websocket`: takes WebSockets, as strictly as RFC 6455 demands of a server, and forwards their binary frames.
@@ -37,28 +38,15 @@ class BrokerProxy:
         self.faults: list[str] = []
         self._broker_port, self._websocket, self._tls = broker_port, websocket, tls
         self._frame_bytes, self._status = frame_bytes, status
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Closing alone does not wake a thread that waits in accept().
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.close()
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._handle, args=(client,), daemon=True).start()
-
-    def _handle(self, client: socket.socket) -> None:
+    def handle(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError), client:
             if self._tls is not None:
                 client = self._tls.wrap_socket(client, server_side=True)

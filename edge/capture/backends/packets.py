@@ -18,6 +18,8 @@ from typing import Final
 import cv2
 import numpy as np
 
+from edge.capture.pictures.header import JPEG_FRAME_STARTS
+
 _CODECS: Final = {
     "H264": "H264",
     "AVC1": "H264",
@@ -47,7 +49,6 @@ _MPEG4_LAYERS: Final = range(0x20, 0x30)  # video_object_layer_start_code, ISO 1
 _MPEG2_SEQUENCE: Final = 0xB3  # ISO 13818-2, table 6-1
 _VP8_START: Final = b"\x9d\x01\x2a"
 _VP9_SYNC: Final = b"\x49\x83\x42"
-_JPEG_STARTS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 _TICKS_PER_SECOND: Final = 1_000_000
 _FALLBACK_STEP_SECONDS: Final = 0.04
@@ -87,7 +88,7 @@ def _jpeg_size(packet: bytes) -> bytes:
     at = 2
     while at + 9 <= len(packet) and packet[at] == 0xFF:  # noqa: PLR2004 - every marker begins with it
         marker = packet[at + 1]
-        if marker in _JPEG_STARTS:
+        if marker in JPEG_FRAME_STARTS:
             return packet[at + 5 : at + 9]
         at += 1 if marker == 0xFF else 2 + int.from_bytes(packet[at + 2 : at + 4], "big")  # noqa: PLR2004 - fill byte
     return b""

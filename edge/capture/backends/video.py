@@ -28,7 +28,6 @@ _FALLBACK_FPS = 25.0
 """Rate of a file that states none, or one above `_MAX_CREDIBLE_FPS` (a raw stream): FFmpeg's own assumption."""
 _MAX_CREDIBLE_FPS = 1000.0
 _SNIFF_BYTES = 4096
-_SOUND = "{} is a sound file, not a video; a cover in it does not count"
 _LOOK_AHEAD = 64
 """Packets that are read ahead of the decoder: more than any codec delays a frame for the order of its pictures (16), or
 for the threads that decode it."""

@@ -16,7 +16,7 @@ ImageFormat = Literal["JPEG", "PNG", "WebP", "BMP", "TIFF", "PNM"]
 
 _JPEG_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 """Markers without a length field: TEM and the restarts (ITU T.81, table B.1)."""
-_JPEG_FRAME_STARTS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+JPEG_FRAME_STARTS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Start of frame of every coding process; C4, C8 and CC are tables and an extension (ITU T.81, table B.1)."""
 _EOI, _SOS, _APP14 = 0xD9, 0xDA, 0xEE
 _CMYK_COMPONENTS: Final = 4
@@ -101,10 +101,10 @@ def _jpeg(data: bytes) -> ImageHeader:
             # In entropy-coded data 0xff is followed by 0x00 unless it begins a marker, so this is the end.
             complete = data.find(b"\xff\xd9", at + length) >= 0
             return ImageHeader("JPEG", *_checked_size("JPEG", frame.width, frame.height), complete)
-        repeated = marker in _JPEG_FRAME_STARTS and frame is not None
+        repeated = marker in JPEG_FRAME_STARTS and frame is not None
         if marker in (_EOI, _SOS) or repeated or length < 2:  # noqa: PLR2004 - the length field counts itself
             raise NotAnImage("the header of this JPEG is damaged")
-        if marker in _JPEG_FRAME_STARTS:
+        if marker in JPEG_FRAME_STARTS:
             frame = _jpeg_frame(data, at)
         adobe = adobe or (marker == _APP14 and data[at + 2 : at + 7] == b"Adobe")
         at += length

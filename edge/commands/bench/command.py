@@ -30,6 +30,7 @@ from edge.config.schema import Config
 from edge.config.state_dir import MEMORY
 from edge.errors import ConfigError
 from edge.messages.payload_builder import timestamp
+from edge.mqtt.settings import command_client_id
 from edge.redact import redacted
 from edge.sinks.base import Sink
 from edge.sinks.jsonlines import JsonLinesSink
@@ -181,7 +182,7 @@ def _measure_variants(
 def _bench_mqtt(mqtt: MqttConfig) -> MqttConfig:
     """Return settings with a base topic of their own, where no subscriber takes this for a sensor, and no file."""
     # Nor does it take the client id of a sensor that runs beside it: the broker would end that connection.
-    client_id = mqtt.client_id and f"{mqtt.client_id}-bench-{secrets.token_hex(4)}"
+    client_id = mqtt.client_id and command_client_id(mqtt, "bench")
     return structs.replace(mqtt, base_topic=f"{mqtt.base_topic}-bench", outbox_directory=MEMORY, client_id=client_id)
 
 

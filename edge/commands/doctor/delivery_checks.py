@@ -6,7 +6,7 @@ from edge.config.credentials import shown_broker_url
 from edge.errors import BrokerError
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.outbox.inspect import describe_outbox, warn_of_little_room
-from edge.mqtt.settings import BrokerSettings, broker_settings
+from edge.mqtt.settings import BrokerSettings, broker_settings, broker_urls
 from edge.preview.factory import try_preview
 from edge.system import board
 
@@ -27,7 +27,7 @@ class DeliveryChecks(Checks):
             return "none configured: events go to standard output as JSON Lines (set mqtt.url to use a broker)"
         accepting, failures = [], []
         brokers = broker_settings(mqtt)
-        for url, settings in zip([mqtt.url, *mqtt.fallback_urls], brokers, strict=True):
+        for (_, url), settings in zip(broker_urls(mqtt), brokers, strict=True):
             if settings.tls is None and settings.password and any(each.tls for each in brokers):
                 self.warn(f"{shown_broker_url(url)} gets the password without encryption, unlike the other brokers")
             try:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from edge.config.mqtt_schema import MqttConfig
-from edge.messages.event_time import STEP_SECONDS
+from edge.messages.event_time import clock_changed
 from edge.messages.payloads import EventPayload, PreviousBoot
 from edge.mqtt.outbox.account import BootAccount, RunRecord
 from edge.mqtt.outbox.queue import DiskWork, EventQueue, StoredRow
@@ -300,7 +300,7 @@ class Outbox:
             # Beside new rows, which have their `seq`, the accounts would change one more page.
             accounts = () if write else self._queue.ledger.accounts()
             return DiskWork(write, self._queue.to_delete()[:COMMIT_DELETES], accounts)
-        if self._queue.saved and self._clock_changed():
+        if self._queue.saved and clock_changed(self._saved_reading, self._clock.read()):
             return DiskWork()
         if self._queue.saved and now - self._age_saved_monotonic >= _AGE_SAVE_SECONDS:
             return DiskWork()
@@ -312,11 +312,6 @@ class Outbox:
         account = self._queue.ledger.current()
         if account is not None:
             self._record_file.write(RunRecord(account, self._queue.saved))
-
-    def _clock_changed(self) -> bool:
-        """Return whether the clock was set or synchronised since the disk was written to."""
-        now, saved = self._clock.read(), self._saved_reading
-        return saved is None or abs(now.offset - saved.offset) >= STEP_SECONDS or now.synchronised != saved.synchronised
 
     def _seconds_to_work(self, now: float) -> float | None:
         """Return the seconds until work is due, unless notified before; None: no work will be."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from edge.messages.event_time import STEP_SECONDS
+from edge.messages.event_time import clock_changed
 from edge.mqtt.outbox import room
 from edge.mqtt.outbox.account import BootAccount
 from edge.mqtt.outbox.queue import StoredRow
@@ -110,7 +110,8 @@ class Store:
         self._monotonic = monotonic
         self._connect = connect
         self._free_bytes = free_bytes
-        self._machine_boot = machine_boot_id() if machine_boot is None else machine_boot
+        self.machine_boot = machine_boot_id() if machine_boot is None else machine_boot
+        """Identity of this start of the machine."""
         self._missing_additions: list[str] = []
         self.accounts: list[BootAccount] = []
         """The accounts of the boots that the file holds, oldest first, as `open` found them."""
@@ -119,11 +120,6 @@ class Store:
         self._inode = 0
         self._run_seconds = 0.0
         self._opened_monotonic = 0.0
-
-    @property
-    def machine_boot(self) -> str:
-        """Identity of this start of the machine."""
-        return self._machine_boot
 
     @property
     def is_open(self) -> bool:
@@ -218,14 +214,9 @@ class Store:
 
     def _save_clock(self, connection: sqlite3.Connection, reading: ClockReading | None) -> int | None:
         """Keep what the time of day is by `reading` where that is news; return the number of this machine's start."""
-        if reading is None or not self._machine_boot:
+        if reading is None or not self.machine_boot:
             return None
-        saved = self._saved_reading
-        if (
-            saved is None
-            or abs(reading.offset - saved.offset) >= STEP_SECONDS
-            or saved.synchronised != reading.synchronised
-        ):
+        if clock_changed(self._saved_reading, reading):
             connection.execute(
                 "DELETE FROM machine_boots WHERE number NOT IN "
                 "(SELECT machine_boot FROM events WHERE machine_boot NOTNULL)"
@@ -233,11 +224,9 @@ class Store:
             connection.execute(
                 "INSERT INTO machine_boots (id, clock_offset, synchronised) VALUES (?, ?, ?) ON CONFLICT (id) "
                 "DO UPDATE SET clock_offset = excluded.clock_offset, synchronised = excluded.synchronised",
-                (self._machine_boot, reading.offset, reading.synchronised),
+                (self.machine_boot, reading.offset, reading.synchronised),
             )
-        (number,) = connection.execute(
-            "SELECT number FROM machine_boots WHERE id = ?", (self._machine_boot,)
-        ).fetchone()
+        (number,) = connection.execute("SELECT number FROM machine_boots WHERE id = ?", (self.machine_boot,)).fetchone()
         return int(number)
 
     def _save_accounts(self, connection: sqlite3.Connection, accounts: list[BootAccount]) -> None:
@@ -370,7 +359,7 @@ class Store:
         captured_boottime, machine_boot, offset, synchronised = capture or (None, None, None, None)
         if captured_boottime is None or offset is None:
             return StoredRow(number, added_monotonic, event)
-        if machine_boot == self._machine_boot:
+        if machine_boot == self.machine_boot:
             return StoredRow(number, added_monotonic, event, captured_boottime)
         # That start of the machine is over, and this is the last that is known of its clock.
         event = event.at_offset(captured_boottime, offset, synchronised=bool(synchronised))

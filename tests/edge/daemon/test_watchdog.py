@@ -18,9 +18,9 @@ class CountingNotifier(Notifier):
 def feeds(turns, *, live=True, beat=lambda _seconds: None):
     """Return how often turns of (seconds, frames so far, source state) feed it; `beat`: the publisher's, by second."""
     notifier = CountingNotifier()
-    watchdog = WatchdogFeeder(notifier, stall_seconds=5, live=live)
+    watchdog = WatchdogFeeder(notifier, live=live)
     for seconds, frames, source in turns:
-        watchdog.update(frames, source, beat(seconds), seconds)
+        watchdog.update(frames, source, beat(seconds), seconds, stall_seconds=5)
     return notifier.feeds
 
 
@@ -35,9 +35,9 @@ def test_camera_that_hangs_unnoticed_starves_the_watchdog(caplog):
 
 
 def test_slow_camera_feeds_the_watchdog_between_its_frames(caplog):
-    """A frame in ten seconds, so that it may be silent for 30: longer than `stall_seconds`."""
+    """A frame in ten seconds, so that it may be silent for 30: longer than others."""
     notifier = CountingNotifier()
-    watchdog = WatchdogFeeder(notifier, stall_seconds=5, live=True)
+    watchdog = WatchdogFeeder(notifier, live=True)
     for second in range(600):
         watchdog.update(second // 20, "ok", None, second, stall_seconds=30.0)
     assert notifier.feeds == 60

@@ -3,7 +3,6 @@
 import contextlib
 import select
 import socket
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,12 +16,13 @@ from edge.mqtt.sink import MqttSink
 from edge.mqtt.types import OutgoingMessage, ProtocolVersion
 from support.broker import PrivateBroker, TlsFiles
 from support.mqtt import Certificates, Subscriber, event, wait_until
+from support.tcp_server import TcpServer
 
 MakeBroker = Callable[..., PrivateBroker]
 Answer = Callable[[bytes], bytes | None]
 
 
-class Peer:
+class Peer(TcpServer):
     """A loopback server that reads one packet, sends `answer(packet)` and closes.
 
     Where `answer` returns None it is a proxy between the client and a real broker.
@@ -30,26 +30,11 @@ class Peer:
 
     def __init__(self, answer: Answer, broker_port: int = 0) -> None:
         self._answer, self._broker_port = answer, broker_port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
         self.levels: list[int] = []
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__()
+        self.url = f"mqtt://127.0.0.1:{self.port}"
 
-    def close(self) -> None:
-        # Closing alone does not wake a thread that waits in accept().
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._handle, args=(client,), daemon=True).start()
-
-    def _handle(self, client: socket.socket) -> None:
+    def handle(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
             packet = client.recv(4096)
             name = packet.find(b"\0\4MQTT")
