@@ -23,6 +23,8 @@ SCRIPT = "scripted:happy=1.5,sad=1.5,none=1?seed=5&loop=1"
 MAX_PAYLOAD_BYTES = 16_384
 """Twice the longest message, which is the announcement to Home Assistant."""
 _PERIOD_SECONDS = 2.0
+NATIVE_LINES = "/memfd:stderr"
+"""Memory in which `edge.logs.native` takes what a library writes while a model is loaded; searched like a file."""
 
 
 class Evidence:
@@ -50,6 +52,10 @@ class Evidence:
             except OSError:
                 continue
             writes = int(flags.split("flags:")[1].split()[0], 8) & (os.O_WRONLY | os.O_RDWR)
+            if target.startswith(NATIVE_LINES):
+                with contextlib.suppress(OSError):  # it is open for a moment only
+                    self.found["native lines"].add(number.read_bytes())
+                continue
             if writes and target.startswith("/") and not target.startswith(("/dev/null", str(folder))):
                 self.other_outlets.add(target)
             if target.startswith("socket:"):
