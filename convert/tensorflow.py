@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 from convert.errors import ConvertError
 from edge.logs.native import redirect_native_stderr
+from edge.system.installation import how_to_install
 
 
 @contextmanager
@@ -33,8 +34,9 @@ def require_tensorflow() -> None:
     """Import TensorFlow and Keras without their output. Raises ConvertError where one is not installed."""
     for package in ("tensorflow", "keras"):
         if find_spec(package) is None:
-            msg = f"{package} is not installed, and this command needs it: pip install emotion-edge[convert]"
-            raise ConvertError(msg)
+            raise ConvertError(
+                f"{package} is not installed, and this command needs it: install it with {how_to_install('convert')}"
+            )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with discard_stderr():

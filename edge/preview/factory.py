@@ -7,6 +7,7 @@ from edge.errors import ConfigError
 from edge.latency.stats import FrameStats
 from edge.messages.payloads import HealthPayload
 from edge.preview.interface import HealthProvider, NullPreview
+from edge.system.installation import how_to_install
 
 if TYPE_CHECKING:
     from edge.preview.server import PreviewServer
@@ -40,7 +41,7 @@ def _create_server(config: Config, health: HealthProvider) -> "PreviewServer":
         from edge.preview.server import PreviewServer  # noqa: PLC0415 - needs packages that not every device has
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"preview.enabled (--preview) is set, and the package {error.name} is not installed: install the extra, "
-            "pip install 'emotion-edge[preview]' or, in a checkout, pip install '.[preview]'"
+            f"preview.enabled (--preview) is set, and the package {error.name} is not installed: "
+            f"install what the page needs with {how_to_install('preview')}"
         ) from error
     return PreviewServer(config, health)

@@ -2,6 +2,8 @@
 
 import importlib
 import logging
+import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from edge.config.schema import ModelConfig
 from edge.errors import ModelError
 from edge.logs.native import log_native_stderr
+from edge.system.installation import how_to_install
 from edge.types import Box, Frame
 from edge.vision.classification.manifest import Manifest, Quantization, find_model, load_manifest
 from edge.vision.classification.outputs import OutputKind, UnusableOutputsError, recognise_outputs, to_probabilities
@@ -27,6 +30,9 @@ RUNTIMES: Final = {
     "tflite-runtime": "tflite_runtime.interpreter",
 }
 """Interpreter module by distribution, in order of preference: for int8 ai-edge-litert is many times faster."""
+_OLDER_RUNTIME: Final = "tflite-runtime"
+_FIRST_WITHOUT_OLDER_RUNTIME: Final = (3, 12)
+"""Version 2.14 is the last, and has no wheel from this Python on."""
 
 _INTERPRETER_DTYPES: Final = (np.dtype(np.int8), np.dtype(np.uint8))
 _POSSIBLE: Final[dict[OutputKind, tuple[OutputKind, ...]]] = {
@@ -68,8 +74,18 @@ def find_runtime(wanted: str = "auto") -> Runtime:
             return Runtime(name, version(name), module.Interpreter)
         except (ImportError, PackageNotFoundError, AttributeError) as error:
             reasons.append(f"{name}: {error}")
-    msg = f"model.runtime is {wanted!r}, but no such interpreter can be imported ({'; '.join(reasons)}): install "
-    raise ModelError(msg + ("ai-edge-litert or tflite-runtime with pip" if wanted == "auto" else f"{wanted} with pip"))
+    raise ModelError(
+        f"model.runtime is {wanted!r}, but no such interpreter can be imported ({'; '.join(reasons)}): "
+        + _how_to_install_runtime(wanted)
+    )
+
+
+def _how_to_install_runtime(wanted: str) -> str:
+    if wanted == _OLDER_RUNTIME and sys.version_info >= _FIRST_WITHOUT_OLDER_RUNTIME:
+        return 'it exists up to Python 3.11 only; set model.runtime = "auto"'
+    if wanted == _OLDER_RUNTIME:
+        return f"install it with {how_to_install('tflite')}"
+    return f"install ai-edge-litert with {shlex.quote(sys.executable)} -m pip install ai-edge-litert"
 
 
 class Classifier:
