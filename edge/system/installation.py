@@ -98,10 +98,8 @@ def how_to_install(extra: str, installation: Installation | None = None) -> str:
 
 def _wanted(extra: str, here: Installation) -> list[str]:
     """Return the arguments of `pip install`."""
-    # The service's environment is not touched, so that a source is used only to install beside it, or from a checkout.
     if here.source is not None:
-        editable = here.editable or (here.service and here.source.is_dir())
-        return [*(["-e"] if editable else []), f"{here.source}[{extra}]"]
+        return [*(["-e"] if here.editable else []), f"{here.source}[{extra}]"]
     return packages_of(extra, here.requirements)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.system.installation import how_to_install
 from support.hostile_images import EXPECTED_STATUSES, HostileRequests, send
 from support.mqtt import wait_until
 from support.preview import TOKEN, Watcher
@@ -88,7 +89,9 @@ def test_missing_package_is_named(tmp_path):
     (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError(name='uvicorn')\n", encoding="utf-8")
     code, message = refused(PYTHONPATH=str(tmp_path))
     assert code == 2
-    assert "the package uvicorn is not installed: install the extra, pip install 'emotion-edge[preview]'" in message
+    assert message.endswith(
+        f"the package uvicorn is not installed: install what the page needs with {how_to_install('preview')}"
+    )
 
 
 def test_packages_of_the_page_are_not_imported_while_it_is_off():
