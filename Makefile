@@ -8,7 +8,7 @@ export PYTHON
 help:   ## what can be done here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
-demo: .venv/.ready   ## run the sensor for some twenty seconds on the bundled scripted faces
+demo: .venv/.ready   ## run the sensor for some twenty seconds on a built-in actor
 	@.venv/bin/python -m edge.commands.demo
 
 test:   ## lint, types, and the tests with each interpreter

@@ -12,6 +12,30 @@ die() {
     exit 1
 }
 
+# Nobody should sit in front of a silent terminal for longer than fifteen seconds.
+REPORT_SECONDS=10
+
+# still_running WHAT COMMAND...: runs a command that prints nothing, and reports on standard error that it still runs.
+still_running() {
+    what=$1
+    shift
+    # In the background a shell ignores Ctrl-C, so it asks whether the script is still there. Descriptor 9 is a lock of
+    # systemd/install, which must end with that script.
+    (
+        seconds=0
+        while sleep "$REPORT_SECONDS" 3>&- && kill -0 $$; do
+            seconds=$((seconds + REPORT_SECONDS))
+            say "  $what ($seconds s so far)" >&3
+        done
+    ) 3>&2 >/dev/null 2>&1 9>&- &
+    reporter=$!
+    status=0
+    "$@" || status=$?
+    kill "$reporter" 2>/dev/null || true
+    wait "$reporter" 2>/dev/null || true
+    return $status
+}
+
 # Debian keeps daemons in sbin, which is not on everyone's PATH.
 has_command() { PATH="$PATH:/usr/local/sbin:/usr/sbin" command -v "$1" >/dev/null 2>&1; }
 
@@ -59,8 +83,8 @@ apt_install() {
     fi
     say "$why: installing $* with apt"
     # A fresh machine may have no package lists yet, or stale ones. $as_root is one or no command.
-    if ! { $as_root apt-get -qq update &&
-        $as_root env DEBIAN_FRONTEND=noninteractive \
+    if ! { still_running "apt updates its lists" $as_root apt-get -qq update &&
+        still_running "apt downloads and installs" $as_root env DEBIAN_FRONTEND=noninteractive \
             apt-get -qq -o Dpkg::Use-Pty=0 --no-install-recommends install "$@"; } </dev/null >/dev/null; then
         die "$why: 'apt-get install $*' failed, see above"
     fi

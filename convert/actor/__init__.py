@@ -1,1 +1,1 @@
-"""Makes the scripted actor: seven composite faces from FER2013, one per emotion."""
+"""Makes the built-in actor: seven composite faces from FER2013, one per emotion."""

@@ -1,4 +1,4 @@
-"""`emotion-convert actor`: the composite faces of the scripted actor.
+"""`emotion-convert actor`: the composite faces of the built-in actor.
 
 The image is an asset of the package (`edge`'s source `scripted:` draws it), so the default output is its place
 in the checkout.
@@ -17,7 +17,7 @@ _OUTPUT: Final = Path("edge/assets/actor.png")
 def add(commands: Subparsers) -> None:
     """Add the subcommand."""
     actor = commands.add_parser(
-        "actor", parents=[data_option()], help="build the scripted actor's seven composite faces from FER2013"
+        "actor", parents=[data_option()], help="build the built-in actor's seven composite faces from FER2013"
     )
     actor.add_argument(
         "--model",

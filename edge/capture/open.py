@@ -1,4 +1,4 @@
-"""Creates the source that a URI names: a camera, a stream, a file or the scripted actor."""
+"""Creates the source that a URI names: a camera, a stream, a file or the built-in actor."""
 
 import glob
 import re
@@ -20,7 +20,10 @@ from edge.redact import redacted
 from edge.system.files import expanded
 from edge.types import Frame
 
-_KINDS = "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, scripted:"
+_KINDS = (
+    "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, "
+    "or scripted: for the built-in actor"
+)
 _SNIFF_BYTES = 512  # the brands of HEIF are in the first 256
 _LONGEST_SHOWN = 200
 """Characters of a name that a message repeats, where it is too long to be that of a file."""

@@ -1,4 +1,4 @@
-"""`make demo`: runs the real daemon on the scripted source and prints its events as readable lines.
+"""`make demo`: runs the real daemon on the built-in actor and prints its events as readable lines.
 
 Where mosquitto is installed, the events travel through a private broker, as in a real installation. Otherwise the
 daemon writes JSON Lines, which are printed as the same readable lines.
@@ -60,7 +60,8 @@ class EventSummary:
         # The smallest latency that 99 % of the events stay within.
         ranked = sorted(self._latencies_ms)
         p99_ms = ranked[max(0, -(-len(ranked) * 99 // 100) - 1)]
-        return f"{self.events} events, emotions: {', '.join(self._emotions)}; 99 % within {p99_ms:.0f} ms"
+        emotions = ", ".join(self._emotions)
+        return f"{self.events} events, emotions: {emotions}; 99 % of them within {p99_ms:.0f} ms of their frame"
 
 
 def demo(stream: TextIO, source: str = _SCRIPT) -> int:
@@ -69,12 +70,13 @@ def demo(stream: TextIO, source: str = _SCRIPT) -> int:
     Raises EdgeError where the private broker does not start.
     """
     summary = EventSummary()
+    shown = "the built-in actor for some twenty seconds" if source == _SCRIPT else source
     if find_mosquitto() is None:
-        write_line(stream, "mosquitto is not installed: the daemon writes its events as JSON Lines, without a broker")
+        write_line(stream, f"the sensor watches {shown}; without a broker, because mosquitto is not installed here")
         code = _without_broker(source, summary, stream)
     else:
         with PrivateBroker() as broker:
-            write_line(stream, f"a private mosquitto listens at {broker.url}; the daemon reads {source}")
+            write_line(stream, f"the sensor watches {shown}; its events come through a private broker, {broker.url}")
             code = _with_broker(broker.url, source, summary, stream)
     write_line(stream, str(summary))
     return code or (0 if summary.events else 1)

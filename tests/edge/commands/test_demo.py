@@ -50,12 +50,15 @@ def test_events_travel_through_a_private_broker(broker: PrivateBroker, stand_in:
     stream = io.StringIO()
     assert demo(stream) == 0
     lines = stream.getvalue().splitlines()
-    assert lines[0].startswith("a private mosquitto listens at mqtt://127.0.0.1:")
+    assert lines[0].startswith(
+        "the sensor watches the built-in actor for some twenty seconds; its events come through "
+    )
+    assert "mqtt://127.0.0.1:" in lines[0]
     assert str(broker.port) not in lines[0]
     assert lines[1].endswith(" cam  online")
     assert [line.partition("  ")[2].startswith("face 1: neutral → happy") for line in lines[2:5]] == [True] * 3
     assert lines[5].endswith(" cam  stopped")
-    assert lines[6].startswith("3 events, emotions: happy; 99 % within ")
+    assert lines[6].startswith("3 events, emotions: happy; 99 % of them within ")
 
 
 def test_without_mosquitto_events_are_read_as_json_lines(
@@ -66,7 +69,7 @@ def test_without_mosquitto_events_are_read_as_json_lines(
     stream = io.StringIO()
     assert demo(stream) == 0
     lines = stream.getvalue().splitlines()
-    assert lines[0].startswith("mosquitto is not installed")
+    assert lines[0].endswith("; without a broker, because mosquitto is not installed here")
     assert len(lines) == 5
     assert lines[-1].startswith("3 events")
 
@@ -94,4 +97,4 @@ def test_summary_lists_emotions_and_the_99th_percentile() -> None:
     assert str(summary) == "no events received"
     for seq in range(1, 201):
         summary.add(event(seq, latency_ms=float(seq), emotion="sad" if seq % 2 else "happy"))
-    assert str(summary) == "200 events, emotions: sad, happy; 99 % within 198 ms"
+    assert str(summary) == "200 events, emotions: sad, happy; 99 % of them within 198 ms of their frame"
