@@ -4,6 +4,7 @@ The package is not on the index, and an index may hold another one of that name.
 the checkout, the wheel's file, or the packages that the extra consists of.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -52,11 +53,10 @@ class Installation:
 def find_installation(package: Path = Path(__file__).parents[1], folder: Path = SERVICE_FOLDER) -> Installation:
     """Inspect the running program. `package`: the folder of `edge`; `folder`: where the service is installed."""
     checkout = _checkout_of(package)
-    try:
+    source: Path | None = None
+    requirements: tuple[str, ...] = ()
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         distribution = importlib.metadata.distribution(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        source, requirements = None, ()
-    else:
         source = _origin(distribution.read_text("direct_url.json"))
         requirements = tuple(distribution.requires or ())
     in_environment = sys.prefix != sys.base_prefix
