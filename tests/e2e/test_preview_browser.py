@@ -18,7 +18,7 @@ if shutil.which("chromium") is None and shutil.which("chromium-browser") is None
     pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
 if find_mosquitto() is None:
     pytest.skip("mosquitto is not installed: apt-get install mosquitto", allow_module_level=True)
-pytest.importorskip("playwright", reason="playwright is not installed: pip install .[dev]")
+pytest.importorskip("playwright", reason="playwright is not installed: `make test` installs it")
 
 from support.browser import PARTS, Scene
 from support.preview import TOKEN, Site, actor, encoded, face, result
