@@ -13,19 +13,20 @@ from edge.logs.native import relay_native_stderr
 _COMMANDS: Final = (training, quantization, evaluation, event_tuning, actor)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    whole = argparse.ArgumentParser(
         prog="emotion-convert", description="Train, quantize, evaluate and export models for emotion-edge."
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in _COMMANDS:
         module.add(commands)
-    return parser
+    return whole
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code. Errors are one sentence on standard error."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         from convert.tensorflow import require_tensorflow  # noqa: PLC0415 - --help must not load its package
 

@@ -1,6 +1,8 @@
 """What the documentation offers for copying: links, configuration, payloads, flow; compared with the program."""
 
+import contextlib
 import datetime
+import io
 import json
 import re
 import shutil
@@ -16,6 +18,8 @@ import msgspec
 import pytest
 import yaml
 
+import convert.cli
+import edge.commands.arguments
 from edge.config.loader import load
 from edge.homeassistant.discovery import discovery
 from edge.messages.payloads import EventPayload, encode
@@ -77,6 +81,75 @@ def test_configuration_examples_can_be_loaded(page: Path, tmp_path: Path) -> Non
     for example in blocks(page.read_text(encoding="utf-8"), "toml"):
         file.write_text(example, encoding="utf-8")
         load(file, environ={})
+
+
+PARSERS = {"emotion-edge": edge.commands.arguments.parser, "emotion-convert": convert.cli.parser}
+TARGETS = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+INSTALLER = (ROOT / "systemd" / "install").read_text(encoding="utf-8")
+
+
+def code_of(page: Path) -> Iterator[tuple[str, bool]]:
+    """Yield the lines of the blocks for a shell (True), and the pieces of code in the text (False)."""
+    language = None
+    for line in page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+        if line.lstrip().startswith("```"):
+            language = line.strip("` ") if language is None else None
+        elif language == "" or (language is None and line.startswith("    ")):
+            yield line.partition(" # ")[0], True
+        elif language is None:
+            yield from ((code, False) for code in re.findall(r"`([^`]+)`", line))
+
+
+def commands_of(page: Path) -> Iterator[tuple[list[str], bool]]:
+    """Yield the words of each command of this project on a page, and whether it stands in a block, to be copied."""
+    for line, copied in code_of(page):
+        if re.search(r"(^|[\s/])(emotion-(edge|convert)|make|systemd/install)(\s|$)", line) is None:
+            continue
+        for simple in re.split(r"&&|\|\||[|;&>]", re.sub(r"'[^']*'", "QUOTED", line)):
+            words = simple.split()
+            names = [word.rpartition("/")[2] for word in words]
+            for name in ("emotion-edge", "emotion-convert", "make", "install"):
+                if name in names and all(before == "sudo" or "=" in before for before in words[: names.index(name)]):
+                    yield [name, *words[names.index(name) + 1 :]], copied
+
+
+def parse(program: str, arguments: list[str]) -> tuple[int, str, str]:
+    """Let the program's parser read arguments; returns exit code, standard output and standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            PARSERS[program]().parse_args(arguments)
+        except SystemExit as end:
+            return int(end.code or 0), out.getvalue(), err.getvalue()
+    return 0, "", ""
+
+
+def check_command(program: str, arguments: list[str], *, copied: bool) -> None:
+    """A command of this project has this subcommand and these options."""
+    code, _, said = parse(program, arguments)
+    if code and not copied and "the following arguments are required" in said:
+        # Named, not to be typed: what is there must exist.
+        code, known, said = parse(program, [*arguments[:1], "--help"])
+        assert [word for word in arguments if word.startswith("--") and word not in known] == [], arguments
+    assert code == 0, f"{program} {' '.join(arguments)}: {said}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_exists_with_its_options(page: Path) -> None:
+    for (program, *arguments), copied in commands_of(page):
+        if program == "make":
+            assert {word for word in arguments if re.fullmatch(r"[a-z-]+", word)} <= TARGETS, arguments
+        elif program == "install":
+            options = [word.rstrip(",") for word in arguments if word.startswith("--")]
+            assert all(f"    {option})" in INSTALLER for option in options), arguments
+        elif arguments and "COMMAND" not in arguments:
+            check_command(program, arguments, copied=copied)
+
+
+def test_commands_are_found_on_the_pages() -> None:
+    found = {tuple(words[:2]) for page in PAGES for words, copied in commands_of(page) if copied}
+    assert {("emotion-edge", "run"), ("emotion-edge", "watch"), ("emotion-convert", "train"), ("make", "demo")} <= found
+    assert {("emotion-convert", "quantize"), ("install", "--offline"), ("install", "--check")} <= found
 
 
 def test_examples_of_payloads_fit_their_schemas() -> None:
