@@ -91,7 +91,7 @@ def how_to_install(extra: str, installation: Installation | None = None) -> str:
     command, module = _PROGRAMS.get(extra, (DISTRIBUTION, "edge.cli"))
     program = f"python -m {module}" if here.source is None else command
     return (
-        f"python3 -m venv {site}{OWN_ENVIRONMENT} && {OWN_ENVIRONMENT}/bin/pip install {wanted} "
+        f"{shlex.quote(here.python)} -m venv {site}{OWN_ENVIRONMENT} && {OWN_ENVIRONMENT}/bin/pip install {wanted} "
         f"(the command is then {OWN_ENVIRONMENT}/bin/{program})"
     )
 

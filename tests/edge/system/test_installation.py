@@ -54,13 +54,14 @@ SERVICE = Installation(
         (  # a package for the system's Python, into which pip does not install
             Installation("/usr/bin/python3", None, REQUIREMENTS, managed=True),
             "preview",
-            "python3 -m venv --system-site-packages ~/emotion-edge-env && ~/emotion-edge-env/bin/pip install "
+            "/usr/bin/python3 -m venv --system-site-packages ~/emotion-edge-env && ~/emotion-edge-env/bin/pip install "
             "'uvicorn<1,>=0.34' (the command is then ~/emotion-edge-env/bin/python -m edge.cli)",
         ),
         (
             SERVICE,
             "convert",
-            "python3 -m venv ~/emotion-edge-env && ~/emotion-edge-env/bin/pip install '/home/ana/sensor[convert]' "
+            "/opt/emotion-edge/current/bin/python -m venv ~/emotion-edge-env && "
+            "~/emotion-edge-env/bin/pip install '/home/ana/sensor[convert]' "
             "(the command is then ~/emotion-edge-env/bin/emotion-convert)",
         ),
     ],
