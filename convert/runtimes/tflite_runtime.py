@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 
 from convert.errors import UnavailableError
 from convert.runtimes.tflite import Int8Model
+from edge.system.installation import how_to_install
 
 PACKAGE: Final = "tflite-runtime"
 _WORKER: Final = Path(__file__).with_name("worker.py")
+LAST_PYTHON: Final = (3, 11)
+"""The last one for which it has wheels."""
 CHECKOUT_PYTHON: Final = Path(__file__).parents[2] / ".venv-tflite" / "bin" / "python"
 
 
@@ -32,11 +35,11 @@ def find_python(checkout_python: Path = CHECKOUT_PYTHON) -> Path:
         return Path(sys.executable)
     if checkout_python.is_file():
         return checkout_python
-    running = ".".join(map(str, sys.version_info[:2]))
-    msg = (
-        f"{PACKAGE} is not installed for this Python ({running}; it exists up to 3.11), "
-        f"and {checkout_python} does not exist"
-    )
+    running = sys.version_info[:2]
+    if running > LAST_PYTHON:
+        msg = f"{PACKAGE} is not installed for this Python ({running[0]}.{running[1]}): it exists up to 3.11 only"
+    else:
+        msg = f"{PACKAGE} is not installed for this Python: install it with {how_to_install('tflite')}"
     raise UnavailableError(msg)
 
 
