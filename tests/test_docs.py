@@ -146,6 +146,15 @@ def test_every_command_exists_with_its_options(page: Path) -> None:
             check_command(program, arguments, copied=copied)
 
 
+def test_nothing_offers_the_package_from_the_index() -> None:
+    """It is not there, and another one may take the name: a checkout, a wheel's file or packages are named."""
+    folders = [ROOT / name for name in ("edge", "convert", "scripts", "systemd", "docs", "models")]
+    files = [file for folder in folders for file in folder.rglob("*") if file.suffix in {".py", ".md", "", ".toml"}]
+    for file in [*PAGES, *(file for file in files if file.is_file())]:
+        text = file.read_text(encoding="utf-8")
+        assert re.findall(r"pip3? install [^\n]*(?<![\w/.~-])emotion-edge(?![\w/.-])", text) == [], file
+
+
 def test_commands_are_found_on_the_pages() -> None:
     found = {tuple(words[:2]) for page in PAGES for words, copied in commands_of(page) if copied}
     assert {("emotion-edge", "run"), ("emotion-edge", "watch"), ("emotion-convert", "train"), ("make", "demo")} <= found
