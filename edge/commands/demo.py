@@ -14,6 +14,7 @@ from typing import Final, TextIO
 
 import msgspec
 
+from edge.capture.scripted.script import source_in_words
 from edge.commands.child_process import close_pipes, end_process
 from edge.commands.common import write_line
 from edge.commands.demo_broker import PrivateBroker, find_mosquitto
@@ -70,7 +71,7 @@ def demo(stream: TextIO, source: str = _SCRIPT) -> int:
     Raises EdgeError where the private broker does not start.
     """
     summary = EventSummary()
-    shown = "the built-in actor for some twenty seconds" if source == _SCRIPT else source
+    shown = f"{source_in_words(source)} for some twenty seconds" if source == _SCRIPT else source_in_words(source)
     if find_mosquitto() is None:
         write_line(stream, f"the sensor watches {shown}; without a broker, because mosquitto is not installed here")
         code = _without_broker(source, summary, stream)

@@ -25,6 +25,14 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", re.ASCII)
 _OPTIONS = ("seed", "fps", "loop")
 
 
+def source_in_words(uri: str) -> str:
+    """Return how a text calls a source: "the built-in actor", with the script if there is one, else the URI."""
+    scheme, _, script = uri.partition(":")
+    if scheme.lower() != "scripted":
+        return uri
+    return f"the built-in actor ({uri})" if script else "the built-in actor"
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One part of a script: `emotion` (or "none") is shown from `start_seconds` up to `end_seconds`."""

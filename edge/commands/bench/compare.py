@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from edge.capture.scripted.script import source_in_words
 from edge.commands.bench.report import Program, Report, Run, Spread
 
 Rows = dict[str, float]
@@ -25,7 +26,11 @@ def format_comparison(first: Report, second: Report) -> str:
 
 def _differences(first: Report, second: Report) -> Iterator[str]:
     one, other = (
-        {**msgspec.to_builtins(report.facts), "source": report.source, "size": f"{report.width}x{report.height}"}
+        {
+            **msgspec.to_builtins(report.facts),
+            "source": source_in_words(report.source),
+            "size": f"{report.width}x{report.height}",
+        }
         for report in (first, second)
     )
     for name, value in one.items():

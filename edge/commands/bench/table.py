@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterator
 
+from edge.capture.scripted.script import source_in_words
 from edge.commands.bench.report import Conditions, Program, Report, Run, Spread
 
 
@@ -21,7 +22,7 @@ def _header(report: Report) -> Iterator[str]:
         f"{facts.opencv}, {facts.interpreter}"
     )
     yield f"model     {facts.model}, {facts.model_input}, sha256 {facts.model_sha256[:12]}"
-    yield f"source    {report.source}, {report.width}x{report.height}"
+    yield f"source    {source_in_words(report.source)}, {report.width}x{report.height}"
     yield f"before    {_conditions(report.before)}"
     yield f"after     {_conditions(report.after)}"
 

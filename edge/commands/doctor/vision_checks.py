@@ -8,6 +8,7 @@ import numpy as np
 
 from edge.capture.open import create_source, read_first_frame
 from edge.capture.probe import SourceProbe, probe_source
+from edge.capture.scripted.script import source_in_words
 from edge.capture.source import SourceOptions
 from edge.capture.stall import StallLimit
 from edge.commands.doctor.checks import Check, Checks
@@ -92,7 +93,7 @@ class VisionChecks(Checks):
         found = ""
         if self.detector is not None:
             found = f", {len(self.detector.detect(probe.first.luma))} face(s) in its first frame"
-        return f"{source.uri} opens and gives frames of {width}x{height}{rate}{found}"
+        return f"{source_in_words(source.uri)} gives frames of {width}x{height}{rate}{found}"
 
     def _warn_of_slow_source(self, live: bool, probe: SourceProbe) -> None:  # noqa: FBT001 - as Source.live
         if probe.problem is not None and (probe.fps is not None or not live):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.capture.open import create_source
 from edge.capture.scripted.renderer import ACTOR_PNG, Pose, Renderer, pose_at
-from edge.capture.scripted.script import EMOTIONS, MORPH_SECONDS, NO_ACTOR, Segment, parse_script
+from edge.capture.scripted.script import EMOTIONS, MORPH_SECONDS, NO_ACTOR, Segment, parse_script, source_in_words
 from edge.capture.scripted.source import ScriptedSource
 from edge.capture.source import SourceOptions
 from edge.errors import SourceError
@@ -30,6 +30,19 @@ def read_frames(uri, strip, count=None):
         frames.append(frame)
     source.close()
     return frames
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("scripted:", "the built-in actor"),
+        ("Scripted:happy=1", "the built-in actor (Scripted:happy=1)"),
+        ("v4l2:/dev/video0", "v4l2:/dev/video0"),
+        ("clip.mp4", "clip.mp4"),
+    ],
+)
+def test_no_text_ends_in_the_bare_name_of_the_actors_address(uri, words):
+    assert source_in_words(uri) == words
 
 
 def test_script_is_parsed():

@@ -16,7 +16,7 @@ def test_comparison_names_what_differs(report):
         invalid=["the firmware held the clock down during the run"],
     )
     lines = format_comparison(report, other).splitlines()
-    assert f"source: {report.source} (A), scripted: (B)" in lines
+    assert f"source: the built-in actor ({report.source}) (A), the built-in actor (B)" in lines
     assert f"opencv: {report.facts.opencv} (A), 4.99.0 (B)" in lines
     assert "B is INVALID: the firmware held the clock down during the run" in lines
     (plain,) = [line for line in lines if line.startswith("threads 1, plain loop CPU")]
