@@ -24,6 +24,8 @@ _KINDS = (
     "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, "
     "or scripted: for the built-in actor"
 )
+_DEVICE_FILES = ("/dev/video", "/dev/v4l/")
+"""Beginnings of the names of USB cameras, which people also write without `v4l2:`."""
 _SNIFF_BYTES = 512  # the brands of HEIF are in the first 256
 _LONGEST_SHOWN = 200
 """Characters of a name that a message repeats, where it is too long to be that of a file."""
@@ -49,6 +51,8 @@ def create_source(uri: str, options: SourceOptions) -> Source:
 def _create_source(uri: str, options: SourceOptions) -> Source:
     if re.fullmatch(r"[0-9]+", uri, re.ASCII):
         return V4l2Source(uri, f"/dev/video{int(uri)}", options)
+    if uri.startswith(_DEVICE_FILES):
+        return V4l2Source(uri, uri, options)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", uri)
     if scheme is None or Path(uri).exists():
         return _file_source(uri, options)
@@ -89,8 +93,30 @@ def _file_source(uri: str, options: SourceOptions) -> Source:
         return ImagesSource(uri, [path], options) if _is_image(path) else VideoFileSource(uri, options)
     if "," in uri or glob.has_magic(uri):
         return ImagesSource(uri, _expand_list(uri), options)
+    # A name without a dot or slash may mean a camera.
+    if uri and ("/" in uri or path.suffix):
+        raise SourceError(f'The source "{redacted(uri)}" does not exist: {missing_path(path, "file or folder")}')
     message = f'The source "{redacted(uri)}" does not exist: it must be an existing file or folder, or one of {_KINDS}'
     raise SourceError(message)
+
+
+def missing_path(path: Path, what: str) -> str:
+    """Return the clause that there is no `what` at a path, with the folder that lacks it. May raise OSError."""
+    absent = next((folder for folder in reversed(path.parents) if not folder.exists()), None)
+    if absent is None:
+        return f"there is no such {what} in {path.absolute().parent}"
+    return f"there is no folder {absent}" + ("" if path.is_absolute() else f" in {Path.cwd()}")
+
+
+def describe_other_source(uri: str) -> str | None:
+    """Return what a URI names that is a source but no file: "a camera", say; None for the name of a file."""
+    if re.fullmatch(r"[0-9]+", uri, re.ASCII) or uri.startswith(_DEVICE_FILES):
+        return "a camera"
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", uri)
+    name = "" if scheme is None else scheme[1].lower()
+    if name in _NETWORK_SCHEMES:
+        return "a network camera"
+    return {"scripted": "the built-in actor", "picamera": "a camera", "v4l2": "a camera"}.get(name)
 
 
 def _is_image(path: Path) -> bool:
@@ -130,6 +156,8 @@ def _expand_list(uri: str) -> list[Path]:
         matches = sorted((match for match in found if match.is_file()), key=natural_key)
         if not matches:
             message = f'No image matches "{redacted(item)}": it must be an existing file or a pattern that matches one'
+            if not glob.has_magic(str(path.parent)) and not path.parent.exists():
+                message = f'No image matches "{redacted(item)}": {missing_path(path, "file")}'
             raise SourceError(message)
         paths += matches
     if not paths:

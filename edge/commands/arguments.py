@@ -5,13 +5,16 @@ and a wrong argument must not wait for a library, nor fail where one cannot be l
 """
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from edge import __version__
 from edge.commands.common import BENCH_FRAMES, names_list, positive_int, thread_numbers, zero_or_positive_int
 
+_EXIT_USAGE: Final = 2
+"""argparse's own exit code for a wrong command line."""
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -159,6 +162,19 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class _HelpfulParser(argparse.ArgumentParser):
+    """Parses as its base class; shows the whole help where a command or an action is missing."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the help or the usage, and the error; exit with 2."""
+        missing = {"required: COMMAND": "a command", "required: ACTION": "an action"}
+        what = next((what for end, what in missing.items() if message.endswith(end)), None)
+        if what is None:
+            super().error(message)
+        self.print_help(sys.stderr)
+        self.exit(_EXIT_USAGE, f"\n{self.prog}: error: {what} is missing: the list above has all\n")
+
+
 class _Command(NamedTuple):
     """A subcommand: its line in `--help`, and the function that adds description and arguments to its parser."""
 
@@ -179,7 +195,7 @@ _COMMANDS: Final = {
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; `command` is the chosen subcommand."""
-    whole = argparse.ArgumentParser(
+    whole = _HelpfulParser(
         prog="emotion-edge", description="Emotion sensor: reads a camera and publishes events over MQTT."
     )
     whole.add_argument("--version", action="version", version=f"emotion-edge {__version__}")

@@ -1,6 +1,10 @@
 """`emotion-edge classify`: prints the faces of image files as a table or JSON, and draws them."""
 
 import argparse
+import glob
+import os
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +15,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.capture.backends.images import read_picture
+from edge.capture.backends.images import images_in, natural_key, read_picture
+from edge.capture.open import describe_other_source, missing_path
+from edge.capture.pictures.foreign import is_video
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.errors import ConfigError, SourceError
 from edge.logs.setup import on_one_line, print_error
 from edge.messages.payload_builder import PayloadBuilder
+from edge.redact import redacted
 from edge.types import Frame, TrackedFace
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
@@ -25,13 +32,15 @@ from edge.vision.stills import classify_faces
 _GREEN: Final = (80, 220, 80)
 _DARK_GREY: Final = (20, 20, 20)
 """Colours of boxes and of the labels' background, BGR."""
+_ONE_SLASH: Final = re.compile(r"^([a-z]{2,}:)/(?!/)", re.IGNORECASE)
+"""Beginning of an address that was taken for a path, which has lost a slash."""
+_SNIFF_BYTES: Final = 512  # two packets of a transport stream
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Classify the faces of the images; returns the exit code: 1 where an image cannot be read, after all others."""
-    unreadable = classify(
-        config, arguments.images, as_json=arguments.json, annotate=arguments.annotate, stream=sys.stdout
-    )
+    images = [path for given in arguments.images for path in _matches(given)]
+    unreadable = classify(config, images, as_json=arguments.json, annotate=arguments.annotate, stream=sys.stdout)
     return 1 if unreadable else 0
 
 
@@ -67,10 +76,52 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
     return unreadable
 
 
+def _matches(given: Path) -> list[Path]:
+    """Return the files that a pattern matches, which the shell has not expanded; else what was given."""
+    if not glob.has_magic(str(given)) or os.path.lexists(given):
+        return [given]
+    found = sorted((Path(name) for name in glob.glob(str(given), recursive=True)), key=natural_key)  # noqa: PTH207 - takes absolute patterns
+    return found or [given]
+
+
 def _read(path: Path, config: Config) -> Frame:
-    if path.is_dir():
-        raise SourceError(f"{path} is a folder: name the images in it, as in {path}/*.jpg")
-    return read_picture(path.absolute(), SourceOptions(config.source, colour=True))
+    """Read an image. Raises SourceError, also for what is no image, with what would be right."""
+    try:
+        if path.is_dir():
+            example = images_in(path)[0]
+            raise SourceError(f"{path} is a folder: name the images in it, as in {path}/*{example.suffix}")
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise SourceError(_missing(path)) from None
+    except OSError as error:  # a name that is too long, a folder that may not be searched
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    if _is_video(path):
+        raise SourceError(f"{path} is a video, but classify takes pictures: {_run(str(path))} --fast` reads it")
+    return read_picture(path, SourceOptions(config.source, colour=True))
+
+
+def _missing(path: Path) -> str:
+    """Return the sentence on an argument that is no file."""
+    uri = _ONE_SLASH.sub(r"\1//", str(path))
+    shown = redacted(uri)
+    other = describe_other_source(uri)
+    if other is not None:
+        return f"{shown} is {other}, but classify takes picture files: {_run(shown)}` reads {other}"
+    if glob.has_magic(str(path)):
+        return f"no file matches {shown}: name an image, or a pattern that matches images"
+    return f"{shown} cannot be read: {missing_path(path, 'file')}"
+
+
+def _run(source: str) -> str:
+    return f"`emotion-edge run --source {shlex.quote(source)}"
+
+
+def _is_video(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return path.is_file() and is_video(file.read(_SNIFF_BYTES))
+    except OSError:
+        return False  # reported when it is read as a picture
 
 
 def _table(name: str, faces: Sequence[TrackedFace], labels: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Final, TextIO
 
-from edge.config.loader import load
+from edge.config.loader import is_given, load
 from edge.config.schema import Config
 
 BENCH_FRAMES: Final = 300
@@ -49,6 +49,15 @@ def write_line(stream: TextIO, line: str) -> None:
 
 def load_config(arguments: argparse.Namespace) -> Config:
     """Load the configuration, with the flags of a command line over file and environment. Raises ConfigError."""
+    return load(arguments.config, flags=_flags(arguments))
+
+
+def has_source(arguments: argparse.Namespace) -> bool:
+    """Return whether a source is named: in the file, in the environment or by `--source`. Raises ConfigError."""
+    return is_given("source.uri", arguments.config, flags=_flags(arguments))
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
     flags: dict[str, Any] = {}
     if getattr(arguments, "source", None) is not None:
         flags["source.uri"] = arguments.source
@@ -58,4 +67,4 @@ def load_config(arguments: argparse.Namespace) -> Config:
         flags["mqtt.url"] = arguments.mqtt
         # Who names a broker means this one: fallbacks from the file would connect to another.
         flags["mqtt.fallback_urls"] = []
-    return load(arguments.config, flags=flags)
+    return flags

@@ -11,11 +11,13 @@ Exit codes:
 import argparse
 import sys
 
-from edge.commands.common import load_config
+from edge.commands.common import has_source, load_config
 from edge.config.schema import Config
 from edge.daemon.daemon import Daemon
+from edge.daemon.run_log import RunLog
 from edge.daemon.single_instance import claim_device
 from edge.daemon.wiring import build_components
+from edge.logs.setup import is_terminal
 from edge.system.signals import install_handlers
 
 
@@ -36,9 +38,15 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
 
     # Before the camera is opened: the message about the id says more than one about a camera that is in use.
     with claim_device(config):
-        components = build_components(config, fast=arguments.fast, stdout=sys.stdout)
+        run_log = RunLog(terminal=is_terminal(sys.stderr), source_given=has_source(arguments))
+        run_log.starting(config)
+        components = build_components(config, fast=arguments.fast, stdout=sys.stdout, run_log=run_log)
         daemon = Daemon(
-            config, components, fast=arguments.fast, max_frames=arguments.max_frames, load_config=load_again
+            config,
+            components,
+            fast=arguments.fast,
+            max_frames=arguments.max_frames,
+            load_config=load_again,
         )
         # Before the start: a signal that arrives while a camera opens must end the program cleanly too.
         install_handlers(daemon.stop, daemon.reload)

@@ -43,9 +43,10 @@ def receive(connection: Connection, timeout_seconds: float) -> Iterator[Received
 
 def receive_reconnecting(
     connector: Connector, filters: list[str], backoff: Backoff, stop: Callable[[], bool]
-) -> Iterator[ReceivedMessage | str]:
+) -> Iterator[ReceivedMessage | str | None]:
     """Yield messages until `stop()`, and a text whenever the connection is lost or restored.
 
+    None is yielded each time that all messages so far were: once connected and subscribed, then some times a second.
     Raises BrokerError where the first connection fails or the broker refuses the subscription. A connection that
     is lost later is made again, after the waits of `backoff`.
     """
@@ -60,6 +61,7 @@ def receive_reconnecting(
                 connected_once, lost = True, ""
                 began = time.monotonic()
                 while not stop():
+                    yield None
                     yield from receive(connection, _STOP_CHECK_SECONDS)
                 connection.close()
         except ConnectFailedError as error:

@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import logging
+import math
 import signal
 import sys
 import time
@@ -14,15 +16,19 @@ import msgspec
 from edge.commands.common import write_line
 from edge.commands.subscriber import receive_reconnecting
 from edge.commands.verify import SequenceVerifier
+from edge.commands.watch_silence import QUIET_SECONDS, Silence
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.errors import ConfigError
+from edge.logs.setup import is_terminal
 from edge.messages.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, InfoPayload, Payload, StatePayload
-from edge.messages.text import clock, describe, describe_health, describe_state, printable
+from edge.messages.text import clock, describe, describe_health, describe_state, mark_retained, printable
 from edge.messages.topics import STATUS_WORDS, Kind, parse_topic, subscription
 from edge.mqtt.connector import Connector
 from edge.mqtt.settings import broker_settings, command_client_id, reconnect_backoff
 from edge.mqtt.types import ReceivedMessage
+
+_LOG: Final = logging.getLogger(__name__)
 
 _KINDS: Final[tuple[Kind, ...]] = ("status", "state", "event", "health")
 MOST_FACES: Final = 1_000
@@ -34,7 +40,13 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     """Watch until interrupted; returns the exit code."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt_once)
-    options = Options(device=arguments.device, json=arguments.json, verify=arguments.verify)
+    options = Options(
+        device=arguments.device,
+        json=arguments.json,
+        verify=arguments.verify,
+        # Signs of life are for a person who watches, not for a file.
+        quiet_seconds=QUIET_SECONDS if is_terminal(sys.stderr) else math.inf,
+    )
     return watch(config.mqtt, options, sys.stdout)
 
 
@@ -50,11 +62,15 @@ def _interrupt_once(*_: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to print. `device`: only this one. `json`: one object per line. `verify`: also what did not arrive."""
+    """What to print. `device`: only this one. `json`: one object per line. `verify`: also what did not arrive.
+
+    `quiet_seconds`: after this time without a new line, the log has one on what the devices do.
+    """
 
     device: str | None = None
     json: bool = False
     verify: bool = False
+    quiet_seconds: float = math.inf
 
 
 def watch(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callable[[], bool] = lambda: False) -> int:
@@ -78,7 +94,9 @@ def watch(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callable[[],
     printer = _Printer(mqtt.base_topic, options, stream)
     with contextlib.suppress(KeyboardInterrupt):
         for item in receive_reconnecting(connector, filters, reconnect_backoff(mqtt.reconnect_max_seconds), stop):
-            if isinstance(item, str):
+            if item is None:
+                printer.idle(connector.settings.broker)
+            elif isinstance(item, str):
                 printer.connection(item)
             else:
                 printer.message(item)
@@ -124,21 +142,22 @@ class MessageFormatter:
         try:
             payload = decode(address.kind, message.payload)
         except MalformedPayloadError as error:
-            return f"{now} {device}  {address.kind} cannot be read: {printable(str(error))}"
+            return f"{now} {device}  {address.kind} cannot be read: {printable(str(error))}{_mark(message, None)}"
         match payload:
             case EventPayload():
                 return f"{clock(payload.time)} {device}  {self.format_event(payload, address.device)}"
             case StatePayload() if message.retained:
                 # The first, retained state is where the events begin; later states repeat what the events report.
-                return f"{clock(payload.time)} {device}  {describe_state(payload)}"
+                return f"{clock(payload.time)} {device}  {describe_state(payload)}{_mark(message, payload.time)}"
             case HealthPayload():
                 text = describe_health(payload)
                 if self._health.get(address.device) == text:
                     return None
-                self._health[address.device] = text
-                return f"{clock(payload.time)} {device}  {text}"
+                if not message.retained:
+                    self._health[address.device] = text
+                return f"{clock(payload.time)} {device}  {text}{_mark(message, payload.time)}"
             case str():
-                return f"{now} {device}  {payload}"
+                return f"{now} {device}  {payload}{_mark(message, None)}"
         return None
 
     def format_event(self, event: EventPayload, device: str = "") -> str:
@@ -150,6 +169,11 @@ class MessageFormatter:
                 self._appeared_seconds.pop(next(iter(self._appeared_seconds)))
         began = self._appeared_seconds.pop(face, None) if event.type == "face_left" else None
         return describe(event, None if began is None else event.source_seconds - began)
+
+
+def _mark(message: ReceivedMessage, timestamp: str | None) -> str:
+    """Return the mark of a retained message; nothing for one that was published just now."""
+    return mark_retained(timestamp, time.time()) if message.retained else ""
 
 
 def json_line(base: str, message: ReceivedMessage) -> str | None:
@@ -174,9 +198,28 @@ class _Printer:
         self._json = options.json
         self._formatter = MessageFormatter(base)
         self._verifier = SequenceVerifier() if options.verify else None
+        self._options = options
+        self._silence: Silence | None = None
+
+    def idle(self, broker: object) -> None:
+        """Log that there is a connection to `broker`, once, and what silence may mean."""
+        now = time.monotonic()
+        if self._silence is None:
+            device = self._options.device
+            self._silence = Silence(self._base, device, now, quiet_seconds=self._options.quiet_seconds)
+            whom = "every sensor" if device is None else f"the sensor {printable(device)}"
+            _LOG.info("connected to the broker at %s; waiting for messages of %s; Ctrl-C ends", broker, whom)
+        line = self._silence.line(now)
+        if line is not None:
+            _LOG.info("%s", line)
 
     def message(self, message: ReceivedMessage) -> None:
         """Print a message, and what the verifier finds in it."""
+        address = parse_topic(self._base, message.topic)
+        if self._silence is not None and address is not None:
+            with contextlib.suppress(MalformedPayloadError):
+                payload = decode(address.kind, message.payload)
+                self._silence.received(address.device, payload, retained=message.retained)
         self._write(json_line(self._base, message) if self._json else self._formatter.format(message))
         for finding in self._findings(message):
             self._write_finding(finding)
@@ -216,3 +259,5 @@ class _Printer:
     def _write(self, line: str | None) -> None:
         if line is not None:
             write_line(self._stream, line)
+            if self._silence is not None:
+                self._silence.printed(time.monotonic())

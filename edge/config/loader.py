@@ -48,6 +48,30 @@ def load(
     `path`: TOML file, else `$EMOTION_EDGE_CONFIG`, else no file. `flags`: values by dotted key, such
     as `{"source.uri": "0"}`. Raises ConfigError, one sentence that names origin, key, value and range.
     """
+    tables = _given(path, environ, flags)
+    config = Config(**{name: section(**tables[name]) for name, section in SECTIONS.items()}, labels=tables[LABELS])
+    _check_combinations(config)
+    return config
+
+
+def is_given(
+    dotted: str,
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> bool:
+    """Return whether file, environment or flags name the key `dotted`, such as `source.uri`; arguments as for `load`.
+
+    A key that has its default is given where one of them sets it to that. Raises ConfigError.
+    """
+    section, key = dotted.split(".")
+    return key in _given(path, environ, flags)[section]
+
+
+def _given(
+    path: Path | None, environ: Mapping[str, str] | None, flags: Mapping[str, Any] | None
+) -> dict[str, dict[str, Any]]:
+    """Return the values that are given, by table and key."""
     environ = os.environ if environ is None else environ
     if path is None and environ.get(CONFIG_VARIABLE):
         path = Path(environ[CONFIG_VARIABLE])
@@ -60,9 +84,7 @@ def load(
     for dotted, value in (flags or {}).items():
         section, key = dotted.split(".")
         tables[section][key] = _value(section, key, value, "command line", strict=True)
-    config = Config(**{name: section(**tables[name]) for name, section in SECTIONS.items()}, labels=tables[LABELS])
-    _check_combinations(config)
-    return config
+    return tables
 
 
 def _parse(path: Path) -> dict[str, Any]:

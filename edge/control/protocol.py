@@ -20,6 +20,9 @@ MAX_PAYLOAD_BYTES: Final = 4096
 """Longest payload. A request needs about a hundred bytes; longer ones are refused before they are parsed."""
 MAX_TRANSACTION_LENGTH: Final = 128
 """Longest transaction, characters: a UUID has 36."""
+_EMPTY_OR_OBJECT: Final = 'empty or a JSON object, as in {"transaction": "7"}'
+_PAUSE_PAYLOAD: Final = 'empty or a JSON object, as in {"paused": true}'
+"""What a request takes as its payload."""
 _MAX_TOPIC_BYTES: Final = 256
 _MAX_CORRELATION_BYTES: Final = 256
 _MAX_SHOWN_LENGTH: Final = 40
@@ -55,17 +58,19 @@ def parse_request(topics: Topics, message: ReceivedMessage) -> Request:
     """Parse and check a request. Raises RefusedError."""
     if len(message.payload) > MAX_PAYLOAD_BYTES:
         raise RefusedError(f"the payload has {len(message.payload)} bytes, but may have at most {MAX_PAYLOAD_BYTES}")
-    fields = _fields(message.payload)
+    name = next((one for one in NAMES if one == _last_level(message.topic)), None)
+    if name is None:
+        # Before the payload is judged: who mistypes a name needs to know which there are.
+        sentence = f"unknown request {_shown(_last_level(message.topic))}; known: {', '.join(NAMES)}"
+        raise RefusedError(f"{sentence}; the payload is {_EMPTY_OR_OBJECT}", _transaction_if_any(message.payload))
+    fields = _fields(message.payload, _PAUSE_PAYLOAD if name == "pause" else _EMPTY_OR_OBJECT)
     transaction = _transaction(fields)
     _check_response_target(topics, message, transaction)
-    requested = _last_level(message.topic)
-    name = next((one for one in NAMES if one == requested), None)
-    if name is None:
-        raise RefusedError(f"unknown request {_shown(requested)}; known: {', '.join(NAMES)}", transaction)
     known = ("transaction", "paused") if name == "pause" else ("transaction",)
     for key in fields:
         if key not in known:
-            raise RefusedError(f"unknown key {_shown(key)} in this request; known: {', '.join(known)}", transaction)
+            sentence = f"unknown key {_shown(key)} in the request {name}; known: {', '.join(known)}"
+            raise RefusedError(sentence, transaction)
     paused = fields.get("paused", True)
     if not isinstance(paused, bool):
         raise RefusedError(f"paused is {_shown(paused)}, but must be true or false", transaction)
@@ -116,18 +121,28 @@ def _is_allowed(topics: Topics, topic: str) -> bool:
     return not f"{topic}/".startswith(f"{topics.base}/") or topic.startswith(topics.response(""))
 
 
-def _fields(payload: bytes) -> dict[str, Any]:
+def _fields(payload: bytes, accepted: str) -> dict[str, Any]:
+    """Return the fields of a payload; `accepted`: what is, for the error."""
     if not payload:
         return {}
     try:
         fields = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RefusedError(f"the payload is not JSON: {error}") from None
+        shown = _shown(payload.decode(errors="replace"))
+        raise RefusedError(f"the payload is {shown}, which is not JSON ({error}), but must be {accepted}") from None
     except RecursionError:
-        raise RefusedError("the payload is nested too deeply") from None
+        raise RefusedError(f"the payload is nested too deeply: it must be {accepted}") from None
     if not isinstance(fields, dict):
-        raise RefusedError(f"the payload is {_shown(fields)}, but must be empty or a JSON object")
+        raise RefusedError(f"the payload is {_shown(fields)}, but must be {accepted}")
     return fields
+
+
+def _transaction_if_any(payload: bytes) -> str | None:
+    """Return the transaction of a request with an unknown name, where it has a valid one."""
+    try:
+        return _transaction(_fields(payload, ""))
+    except RefusedError:
+        return None
 
 
 def _transaction(fields: dict[str, Any]) -> str | None:
@@ -148,5 +163,9 @@ def _last_level(topic: str) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    """Return a value as JSON, shortened: who sends `true` must not read of `True`."""
+    try:
+        text = msgspec.json.encode(value).decode()
+    except (ValueError, OverflowError, RecursionError):  # a lone surrogate, a number of any length
+        text = repr(value)
     return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[: _MAX_SHOWN_LENGTH - 3]}..."

@@ -9,12 +9,13 @@ from typing import Final
 from edge.config.schema import Config
 from edge.daemon.health import build_info, status_line
 from edge.daemon.reload import Reloader
+from edge.daemon.run_log import RunFigures
 from edge.daemon.slow_source import SlowSourceLog
 from edge.daemon.watchdog import WatchdogFeeder
 from edge.daemon.wiring import Components
 from edge.logs.outage import LogQuota
 from edge.messages.payloads import HealthPayload
-from edge.redact import redacted
+from edge.sinks.base import SinkStatus
 from edge.system.sd_notify import Notifier
 from edge.types import Frame
 
@@ -56,7 +57,9 @@ class Daemon:
         self._stats = components.stats
         self._health = components.health
         self._reloader = Reloader(load_config)
+        self._run_log = components.run_log
         self._stop = threading.Event()
+        self._stopped_by = ""
         self._service_manager = Notifier()
         self._health_due = time.monotonic() + config.health.interval_seconds
         self._reported_state = ("", "")
@@ -65,8 +68,9 @@ class Daemon:
         self._size_logs = LogQuota(_MOST_SIZE_LOGS)
         self._size: tuple[int, int] | None = None
 
-    def stop(self) -> None:
-        """Request the end, after the frame in hand; safe in a signal handler."""
+    def stop(self, cause: str = "a request") -> None:
+        """Request the end, after the frame in hand; safe in a signal handler. `cause`: for the log, as in "Ctrl-C"."""
+        self._stopped_by = self._stopped_by or cause
         self._stop.set()
 
     def reload(self) -> None:
@@ -93,10 +97,10 @@ class Daemon:
             self._outputs.publish_empty_state(paused=self.paused)
             self._publish_health()
             classifier = self._components.classifier
-            source, model = redacted(self._config.source.uri), classifier.manifest.name
-            log.info("sensor started: source %s, model %s on %s", source, model, classifier.runtime)
+            model = f"{classifier.manifest.name} on {classifier.runtime}"
+            self._run_log.started(self._config, self._components.device, model, time.monotonic())
             self._service_manager.ready()
-            self._loop()
+            cause = self._loop()
             self._end_tracks()
         except BaseException:
             # Events that were decided before are still delivered. The connection then ends without a clean
@@ -107,10 +111,10 @@ class Daemon:
         finally:
             self._outputs.stop_preview()
             self._capture.stop()
-        return self._finish()
+        return self._finish(cause)
 
-    def _loop(self) -> None:
-        """Process frames until the source ends, `stop` is called, or the sink has ended."""
+    def _loop(self) -> str:
+        """Process frames until the source ends, `stop` is called, or the sink has ended; returns the cause."""
         while not self._stop.is_set():
             if self._reloader.take_request():
                 self._reload()
@@ -121,20 +125,27 @@ class Daemon:
                 self._process(frame)
             elif self._capture.ended:
                 self._log_too_few_frames()
-                break
+                return "the source has ended"
             elif self._capture.state in {"stalled", "lost"} and self._health.faces_in_view:
                 # While the camera is away, no face is known to be in view.
                 self._end_tracks()
             if self._max_frames is not None and self._stats.frames >= self._max_frames:
-                break
+                return "stopped by --max-frames"
             status = self._outputs.status()
             if status.ended:
-                break
+                return "stopped because the reader of the events has closed the stream"
             if status.failure is not None:
                 raise status.failure
-            # A source or a broker that is lost or back is published at once, and shown by `systemctl status`.
-            if time.monotonic() >= self._health_due or (self._capture.state, status.broker) != self._reported_state:
-                self._publish_health()
+            self._report_if_due(status)
+        return f"stopped by {self._stopped_by}"
+
+    def _report_if_due(self, status: SinkStatus) -> None:
+        now = time.monotonic()
+        # A source or a broker that is lost or back is published at once, and shown by `systemctl status`.
+        if now >= self._health_due or (self._capture.state, status.broker) != self._reported_state:
+            self._publish_health()
+        if self._run_log.due(now):
+            self._run_log.running(self._figures(), now)
 
     def _process(self, frame: Frame) -> None:
         # Every frame of a file is processed; of a camera, only those that can still be in time.
@@ -185,8 +196,18 @@ class Daemon:
         self._outputs.clear_preview()
         self._outputs.publish_empty_state(paused=self.paused)
 
-    def _finish(self) -> int:
-        """Deliver what waits, and disconnect; returns the exit code."""
+    def _figures(self) -> RunFigures:
+        return RunFigures(
+            frames=self._stats.frames,
+            faces=self._health.faces_in_view,
+            events=self._outputs.events,
+            source=self._capture.state,
+            source_error=self._capture.error,
+            sink=self._outputs.status(),
+        )
+
+    def _finish(self, cause: str) -> int:
+        """Deliver what waits, and disconnect; returns the exit code. `cause`: what ended the run."""
         self._publish_health()
         self._wait_for_delivery(None)
         self._service_manager.stopping()
@@ -195,7 +216,9 @@ class Daemon:
             self._outputs.abort()
             raise failure
         safe = self._outputs.close(self._config.mqtt.drain_seconds)
-        status = self._outputs.status()
+        figures = self._figures()
+        self._run_log.ended(cause, figures)
+        status = figures.sink
         if not safe and not status.ended:
             log.error("%d event(s) were not acknowledged by the broker and are lost", status.outbox_depth)
             return 1
@@ -222,6 +245,8 @@ class Daemon:
                     "the source has ended; waiting for the broker to acknowledge %d event(s)", status.outbox_depth
                 )
                 logged = True
+            if self._run_log.due(time.monotonic()):
+                self._run_log.waiting(status, time.monotonic())
             self._update_watchdog()
             self._requests.process_pending(self, self._config)
             self._stop.wait(0.02)

@@ -13,6 +13,7 @@ from edge.latency.governor import Governor
 from edge.latency.stats import RECENT_SECONDS, FrameStats
 from edge.messages.payload_builder import timestamp
 from edge.messages.payloads import HealthPayload, InfoPayload, ModelInfo
+from edge.messages.text import count
 from edge.redact import redacted
 from edge.sinks.base import Sink
 from edge.system import board
@@ -109,7 +110,10 @@ def status_line(health: HealthPayload) -> str:
     if health.paused:
         return f"capture paused until a resume request; broker {health.broker}"
     latency = health.latency_ms
-    within = "" if latency is None else f", {latency.p99:.0f} ms (p99) of {health.budget_latency_ms:.0f}"
+    within = (
+        "" if latency is None else f", latency {latency.p99:.0f} ms (p99; budget {health.budget_latency_ms:.0f} ms)"
+    )
     slow = health.source_fps is not None and health.source_fps < _SLOW_FPS
     rate = f"{health.source_fps:.2g}" if slow else f"{health.fps:.1f}"
-    return f"{rate} frames per second, {health.faces} face(s){within}, source {health.source}, broker {health.broker}"
+    faces = count(health.faces, "face")
+    return f"{rate} frames per second, {faces}{within}, source {health.source}, broker {health.broker}"

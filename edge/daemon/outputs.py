@@ -34,6 +34,8 @@ class Outputs:
         self._state_due_seconds = 0.0
         self._clock = clock or SystemClock()
         self._empty_state: tuple[bool, float] | None = None  # paused, and the clock's offset, of the state if empty
+        self.events = 0
+        """Events that were handed to the sink."""
 
     def status(self) -> SinkStatus:
         """Return the state of the sink now."""
@@ -53,6 +55,7 @@ class Outputs:
 
     def publish_events(self, events: Sequence[Event]) -> None:
         """Publish events in their order."""
+        self.events += len(events)
         for event in events:
             payload = self._payloads.event(event)
             self._preview.event_decided(payload)

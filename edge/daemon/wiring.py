@@ -23,6 +23,7 @@ from edge.config.schema import Config
 from edge.control.handler import RequestHandler, create_request_handler
 from edge.daemon.health import HealthReporter
 from edge.daemon.outputs import Outputs
+from edge.daemon.run_log import RunLog
 from edge.homeassistant.announcer import create_announcer
 from edge.latency.governor import Governor
 from edge.latency.stats import FrameStats
@@ -53,6 +54,7 @@ class Components:
     requests: RequestHandler
     stats: FrameStats
     health: HealthReporter
+    run_log: RunLog
 
 
 def build_components(
@@ -61,10 +63,12 @@ def build_components(
     fast: bool,
     stdout: TextIO,
     source_factory: Callable[[str, SourceOptions], Source] = create_source,
+    run_log: RunLog | None = None,
 ) -> Components:
     """Build every part of the sensor. Raises EdgeError where one cannot be built.
 
-    `fast`: a file is processed as fast as possible. `stdout`: takes events where no broker is configured.
+    `fast`: a file is processed as fast as possible. `stdout`: takes events where no broker is configured. `run_log`:
+    by default one that is not for a terminal.
     """
     # The interpreter has threads of its own; two pools on four cores cost more than they give.
     cv2.setNumThreads(1)
@@ -109,6 +113,7 @@ def build_components(
         requests=requests,
         stats=stats,
         health=health,
+        run_log=run_log or RunLog(terminal=False, source_given=True),
     )
 
 

@@ -1,7 +1,9 @@
-"""Sets up logging to standard error, in the format of a terminal or of systemd's journal.
+"""Sets up logging to standard error, in the format of a terminal, of a file or of systemd's journal.
 
 The journal takes a line's priority from `<N>` at its beginning (sd-daemon(3)), and adds time and process itself. With
-the priorities `journalctl -p warning` shows the lines that need attention, and nothing else.
+the priorities `journalctl -p warning` shows the lines that need attention, and nothing else. Elsewhere a line begins
+with its time, and with its level unless that is INFO. Names of loggers mean something to a developer alone: only the
+level DEBUG shows them.
 """
 
 import logging
@@ -14,8 +16,8 @@ from typing import Final, TextIO
 
 from edge.redact import redacted_text
 
-_TERMINAL_FORMAT: Final = "%(levelname).1s %(name)s: %(message)s"
-_JOURNAL_FORMAT: Final = "%(name)s: %(message)s"  # the priority stands for the level
+_TERMINAL_TIME: Final = "%H:%M:%S"
+_FILE_TIME: Final = "%Y-%m-%d %H:%M:%S"  # a file is read days later
 
 _PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """Lowest level of each syslog priority. Levels below all of them get the priority of debugging."""
@@ -38,6 +40,14 @@ def is_journal(stream: TextIO | None, environ: Mapping[str, str] = os.environ) -
     return environ.get("JOURNAL_STREAM", "") == f"{status.st_dev}:{status.st_ino}"
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a person reads `stream` as it is written."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
 def with_priority(level: int, text: str) -> str:
     """Put the priority of a level before each line of `text`: the journal takes each line as a message of its own."""
     priority = next((priority for least, priority in _PRIORITIES if level >= least), _DEBUG_PRIORITY)
@@ -55,8 +65,26 @@ class RedactingFormatter(logging.Formatter):
         return redacted_text(super().format(record))
 
 
+class LineFormatter(RedactingFormatter):
+    """Formats records for a terminal or a file: `14:05:09 warning: the source is lost`.
+
+    `terminal`: without the date. `names`: with the name of the logger.
+    """
+
+    def __init__(self, *, terminal: bool, names: bool = False) -> None:
+        super().__init__(f"%(asctime)s %(level)s{_name(names)}%(message)s", _TERMINAL_TIME if terminal else _FILE_TIME)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        record.level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        return super().format(record)
+
+
 class JournalFormatter(RedactingFormatter):
-    """Formats records for the journal, including tracebacks."""
+    """Formats records for the journal, including tracebacks. `names`: with the name of the logger."""
+
+    def __init__(self, *, names: bool = False) -> None:
+        super().__init__(f"{_name(names)}%(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines of a record, each with its priority."""
@@ -64,19 +92,20 @@ class JournalFormatter(RedactingFormatter):
 
 
 def set_up(level: str, stream: TextIO | None = None) -> None:
-    """Send the log to `stream`, by default standard error, in the format of the journal or of a terminal.
+    """Send the log to `stream`, by default standard error, in the format of the journal, a terminal or a file.
 
     `level`: name of the lowest level that is logged, such as "INFO".
     """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
+    names = level == "DEBUG"
     if is_journal(stream):
-        handler.setFormatter(JournalFormatter(_JOURNAL_FORMAT))
+        handler.setFormatter(JournalFormatter(names=names))
         # Python itself would write a traceback without priorities, as lines of no importance.
         sys.excepthook = _log_uncaught
         threading.excepthook = lambda died: _log_uncaught(died.exc_type, died.exc_value, died.exc_traceback)
     else:
-        handler.setFormatter(RedactingFormatter(_TERMINAL_FORMAT))
+        handler.setFormatter(LineFormatter(terminal=is_terminal(stream), names=names))
     logging.basicConfig(level=level, handlers=[handler])
 
 
@@ -90,6 +119,10 @@ def print_error(sentence: str) -> None:
     text = f"emotion-edge: {on_one_line(sentence)}"
     if sys.stderr is not None:
         sys.stderr.write(f"{with_priority(logging.ERROR, text) if is_journal(sys.stderr) else text}\n")
+
+
+def _name(names: bool) -> str:  # noqa: FBT001 - the name states the meaning
+    return "%(name)s: " if names else ""
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:

@@ -20,6 +20,31 @@ def clock(timestamp: str) -> str:
         return "--:--:--"
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, as in "1 frame" and "2 frames"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def format_age(seconds: float) -> str:
+    """Return an age in the unit that suits it: 40 s, 12 min, 7 h, 3 days."""
+    for unit, unit_seconds, most in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):
+        if seconds < most * unit_seconds:
+            return f"{seconds / unit_seconds:.0f} {unit}"
+    return f"{seconds / 86400:.0f} days"
+
+
+def mark_retained(timestamp: str | None, now_unix: float) -> str:
+    """Return the mark of a message that the broker had kept: ` (retained, from 3 min ago)`.
+
+    `timestamp`: when it was published, RFC 3339; None where it does not say so. Without the age where that cannot be.
+    """
+    try:
+        age = now_unix - datetime.datetime.fromisoformat(timestamp or "").timestamp()
+    except (ValueError, OverflowError, OSError):
+        return " (retained)"
+    return f" (retained, from {format_age(age)} ago)" if age >= 0 else " (retained)"
+
+
 def describe(event: EventPayload, in_view_seconds: float | None = None) -> str:
     """Return one line about an event. `in_view_seconds`: time for which a face that left was in view, if known."""
     face = f"face {event.face.track}"
@@ -61,8 +86,9 @@ def describe_health(health: HealthPayload) -> str:
     if health.paused:
         return "health: paused, no frames are captured"
     source = f"source {health.source}" + (f" ({health.source_error})" if health.source_error else "")
-    budget = f"budget of {health.budget_latency_ms:.0f} ms"
-    latency = {True: f"within its {budget}", False: f"over its {budget}", None: f"no frames yet, {budget}"}
+    budget = f"the budget of {health.budget_latency_ms:.0f} ms"
+    no_frames = "no new frames" if health.frames else "no frames yet"
+    latency = {True: f"latency within {budget}", False: f"latency over {budget}", None: no_frames}
     throttled = ", throttled by the firmware" if health.throttled else ""
     level = f", at level {health.budget.level}{_level_reason(health.budget)}" if health.budget.level_index else ""
     lost = f", {health.outbox_dropped} events lost" if health.outbox_dropped else ""

@@ -12,14 +12,21 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import Final
+
+_STOPPING: Final = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
+"""Signals that stop the sensor, as people name them."""
 
 
-def install_handlers(stop: Callable[[], None], reload: Callable[[], None]) -> None:
-    """Install all handlers. `stop` and `reload` run inside a signal handler, so they must only set a flag."""
+def install_handlers(stop: Callable[[str], None], reload: Callable[[], None]) -> None:
+    """Install all handlers. `stop` and `reload` run inside a signal handler, so they must only set a flag.
+
+    `stop` is given the cause in words, such as "Ctrl-C".
+    """
     if sys.stderr is not None:
         faulthandler.enable()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop())
+    for number in _STOPPING:
+        signal.signal(number, lambda received, _: stop(_STOPPING[signal.Signals(received)]))
     # nohup starts the program with SIGHUP ignored; it must stay ignored.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return
@@ -27,7 +34,7 @@ def install_handlers(stop: Callable[[], None], reload: Callable[[], None]) -> No
 
     def hang_up(*_: object) -> None:
         if had_terminal and not _has_terminal():
-            stop()
+            stop("the end of its terminal")
         else:
             reload()
 

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 import time
 
 import pytest
@@ -25,12 +26,19 @@ class Running:
 
     def __init__(self, broker, subscriber, source, **changes):
         self.subscriber = subscriber
-        self.log = ""
+        self._log_lines = []
         subscribed = broker.log().count("request/+ (QoS 1)")
         self.process = start(
             "run", "--source", source, "--mqtt", broker.url, "--log-level", "debug", **(SETTINGS | changes)
         )
+        # A flood of requests logs more at this level than a pipe holds.
+        self._reader = threading.Thread(target=lambda: self._log_lines.extend(self.process.stderr), daemon=True)
+        self._reader.start()
         wait_until(lambda: broker.log().count("request/+ (QoS 1)") > subscribed)
+
+    @property
+    def log(self):
+        return "".join(self._log_lines)
 
     def request(self, name, payload=b""):
         before = len(self.subscriber.of("response"))
@@ -47,8 +55,9 @@ class Running:
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        _, self.log = self.process.communicate(timeout=60)
-        return self.process.returncode
+        code = self.process.wait(60)
+        self._reader.join(60)
+        return code
 
 
 @pytest.fixture
@@ -73,11 +82,20 @@ def test_valid_and_invalid_requests_are_answered(running):
     _, response = program.request("config")
     assert response["config"]["source"]["uri"] == ENDLESS
     assert response["config"]["budget"]["latency_ms"] == 10000
-    for name, payload in (("reboot", b""), ("health", b"{"), ("pause", b"x" * 5000), ("pause", b'{"paused":"no"}')):
+    for name, payload, parts in (
+        ("reboot", b"", ('"reboot"', "known: pause, resume, health, config", "a JSON object")),
+        ("reboot", b"now", ('"reboot"', "known: pause, resume, health, config")),
+        ("health", b"{", ("not JSON", '{"transaction": "7"}')),
+        ("pause", b"OFF", ('"OFF"', "not JSON", '{"paused": true}')),
+        ("pause", b"[false]", ("[false]", "a JSON object", '{"paused": true}')),
+        ("pause", b"x" * 5000, ("5000", "4096")),
+        ("pause", b'{"paused":"no"}', ('"no"', "true or false")),
+        ("resume", b'{"now":true}', ('"now"', "known: transaction")),
+    ):
         answered, response = program.request(name, payload)
         assert answered == (name if name != "reboot" else "unknown")
         assert response["status"] == "error"
-        assert response["error"]
+        assert all(part in response["error"] for part in parts), response["error"]
     assert program.end() == 0
 
 
@@ -94,10 +112,15 @@ def test_mqtt_5_request_is_answered_on_its_response_topic(running, broker):
         ("emotion-edge/cam/response/health", payload),
         ("answers/response/mine", payload),
     ]
+    five.request("emotion-edge/cam/request/foo", b"now", "answers/response/mine", b"2")
+    wait_until(lambda: len(five.seen) == 2)
+    topic, payload, correlation = five.seen[1]
+    assert (topic, correlation) == ("answers/response/mine", b"2")
+    assert json.loads(payload)["error"].startswith('unknown request "foo"; known: pause, resume, health, config; ')
     # A retained topic of the sensor is refused: the response would replace its state.
     five.request("emotion-edge/cam/request/pause", b"", "emotion-edge/cam/state", b"1")
-    program.subscriber.wait(lambda: len(program.subscriber.of("response")) == 3)
-    assert "the response topic" in program.subscriber.of("response")[2].json["error"]
+    program.subscriber.wait(lambda: len(program.subscriber.of("response")) == 5)
+    assert "the response topic" in program.subscriber.of("response")[4].json["error"]
     assert program.request("health")[1]["health"]["paused"] is False
     five.close()
     assert program.end() == 0

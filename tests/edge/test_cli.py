@@ -61,7 +61,11 @@ def test_invalid_command_line_ends_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-    assert "Traceback" not in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    if arguments in {(), ("config",)}:
+        assert ("run the sensor" if not arguments else "print every key") in error, "all that can be chosen"
+        assert error.endswith("is missing: the list above has all\n")
 
 
 @pytest.mark.parametrize("command", ["run", "watch", "classify", "config", "homeassistant", "bench", "doctor"])

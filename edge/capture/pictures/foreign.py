@@ -31,8 +31,15 @@ _MAGIC: Final = (
     (b"FUJIFILMCCD-RAW", "a camera's raw file, which is not supported: develop it to JPEG"),
     (b"%PDF", "a PDF, not a picture"),
     (b"\x1aE\xdf\xa3", _VIDEO),
+    (b"FLV\x01", _VIDEO),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _VIDEO),  # ASF: .wmv
+    (b"\0\0\x01\xba", _VIDEO),  # MPEG program stream
+    (b"OggS", _VIDEO),
+    (b"YUV4MPEG2", _VIDEO),
 )
 """First bytes, and what such a file is."""
+_TS_PACKET_BYTES, _TS_SYNC = 188, 0x47
+"""Length and first byte of the packets of an MPEG transport stream (ISO/IEC 13818-1, 2.4.3)."""
 _STILLS: Final = frozenset({_HEIC, _AVIF})
 
 FOREIGN_SUFFIXES: Final = frozenset({".avif", ".gif", ".heic", ".heif", ".hif", ".jp2", ".jxl"})
@@ -51,7 +58,14 @@ def name_foreign(data: bytes) -> str | None:
         return _of_brands(data)
     if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
         return _VIDEO
+    if len(data) > _TS_PACKET_BYTES and data[0] == data[_TS_PACKET_BYTES] == _TS_SYNC:
+        return _VIDEO
     return None
+
+
+def is_video(data: bytes) -> bool:
+    """Return whether a file is a video, by its first bytes (some hundred or more)."""
+    return name_foreign(data) == _VIDEO
 
 
 def is_foreign_still(data: bytes) -> bool:

@@ -36,8 +36,11 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("uri", "names", "expected"),
     [
-        ("missing.mp4", "missing.mp4", "existing file"),
-        ("missing/folder/", "missing/folder/", "existing file"),
+        ("missing.mp4", "missing.mp4", "there is no such file or folder in /"),
+        ("missing/folder/", "missing/folder/", "there is no folder missing in /"),
+        ("missing/*.jpg", "missing/*.jpg", "there is no folder missing in /"),
+        ("/missing/clip.mp4", "/missing/clip.mp4", "there is no folder /missing"),
+        ("webcam", "webcam", "existing file or folder, or one of picamera:0"),
         ("empty.mp4", "empty.mp4", "empty (0 bytes)"),
         ("empty.png", "empty.png", "empty (0 bytes)"),
         ("text.mp4", "text.mp4", "text file, not a video"),
@@ -53,6 +56,7 @@ def folder(tmp_path, monkeypatch):
         (",", ",", "at least one file"),
         ("97", "/dev/video97", "this machine has"),
         ("v4l2:/dev/video97", "/dev/video97", "this machine has"),
+        ("/dev/video97", "/dev/video97", "this machine has"),
         ("v4l2:97", "/dev/video97", "this machine has"),
         ("v4l2:/dev/null/x", "/dev/null/x", "this machine has"),
         ("v4l2:text.png", "v4l2:text.png", "v4l2:/dev/video0"),

@@ -103,7 +103,7 @@ def test_refused_request_is_answered_and_not_executed() -> None:
     bench = Bench()
     (answer,) = bench.request("pause", b'{"transaction":"t","paused":"yes"}')
     assert answer["status"] == "error"
-    assert answer["error"] == "paused is 'yes', but must be true or false"
+    assert answer["error"] == 'paused is "yes", but must be true or false'
     assert answer["transaction"] == "t"
     assert answer["paused"] is None
     assert not bench.sensor.paused

@@ -1,10 +1,11 @@
+import datetime
 import re
 
 import msgspec
 import pytest
 
 from edge.messages.payloads import BudgetStep
-from edge.messages.text import clock, describe, describe_health, describe_state, printable
+from edge.messages.text import clock, describe, describe_health, describe_state, mark_retained, printable
 from support.mqtt import NOW, event, health, state
 
 
@@ -46,21 +47,34 @@ def test_event_is_one_line(payload: object, line: str) -> None:
 def test_state_and_health_are_one_line() -> None:
     assert describe_state(state(None)) == "no face in view"
     assert describe_state(state("happy")) == "in view: face 1 happy (90 %)"
-    assert describe_health(health()) == "health: source ok, no frames yet, budget of 100 ms"
+    assert describe_health(health(frames=0)) == "health: source ok, no frames yet"
+    assert describe_health(health(frames=9, source="lost")) == "health: source lost, no new frames"
     assert (
         describe_health(
             health(source="lost", source_error="gone\n", within_budget=False, throttled=True, outbox_problem="full")
         )
-        == "health: source lost (gone�), over its budget of 100 ms, throttled by the firmware, "
+        == "health: source lost (gone�), latency over the budget of 100 ms, throttled by the firmware, "
         "events that wait are in memory only"
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "age"), [(0.2, "0 s"), (99, "99 s"), (180, "3 min"), (7300, "2 h"), (500_000, "6 days")]
+)
+def test_retained_message_is_marked_with_its_age(seconds: float, age: str) -> None:
+    now = datetime.datetime.fromisoformat(NOW).timestamp() + seconds
+    assert mark_retained(NOW, now) == f" (retained, from {age} ago)"
+
+
+def test_retained_message_without_a_possible_age_is_marked() -> None:
+    assert mark_retained(NOW, 0.0) == mark_retained(None, 0.0) == mark_retained("soon", 0.0) == " (retained)"
 
 
 def test_health_names_the_level_unless_it_is_the_best() -> None:
     step = BudgetStep(time=NOW, from_level="full", to_level="seldom", reason="latency", detail="9 of 9 were slow")
     lower = msgspec.structs.replace(health().budget, level="seldom", level_index=1, steps=[step])
     assert describe_health(health(within_budget=True, budget=lower)) == (
-        "health: source ok, within its budget of 100 ms, at level seldom (9 of 9 were slow)"
+        "health: source ok, latency within the budget of 100 ms, at level seldom (9 of 9 were slow)"
     )
     beyond = msgspec.structs.replace(lower, reachable_ms=140.0)
     assert describe_health(health(within_budget=False, budget=beyond)).endswith("even that takes too long)")

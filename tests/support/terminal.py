@@ -1,0 +1,78 @@
+"""Runs the real program as a person does: on a terminal of its own, where Ctrl-C is a key."""
+
+import contextlib
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+
+from support.mqtt import wait_until
+from support.program import COMMAND, TIMEOUT_SECONDS, environment
+
+_CTRL_C = b"\x03"
+
+
+class Terminal:
+    """A program on a pseudo-terminal. `text`: what it has shown so far, standard output and standard error together."""
+
+    def __init__(self, *arguments: object, **changes: str) -> None:
+        self._master, slave = os.openpty()
+        # A session of its own whose terminal this is: without one, Ctrl-C reaches nobody.
+        become_foreground = "import fcntl,os,sys,termios; os.setsid(); fcntl.ioctl(0,termios.TIOCSCTTY,0); "
+        become_foreground += "os.execv(sys.argv[1], sys.argv[1:])"
+        self.process = subprocess.Popen(
+            [COMMAND[0], "-c", become_foreground, *COMMAND, *map(str, arguments)],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment(**changes),
+        )
+        os.close(slave)
+        self._shown = b""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def text(self) -> str:
+        return self._shown.decode(errors="replace").replace("\r\n", "\n")
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+    def wait(self, pattern: str) -> None:
+        """Wait until a line matches."""
+        wait_until(lambda: re.search(pattern, self.text) is not None or self.process.poll() is not None)
+        assert re.search(pattern, self.text), self.text
+
+    def press_ctrl_c(self) -> None:
+        os.write(self._master, _CTRL_C)
+
+    def end(self) -> int:
+        """Wait for the end of the program; returns its exit code."""
+        code = self.process.wait(TIMEOUT_SECONDS)
+        self._reader.join(TIMEOUT_SECONDS)
+        return code
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join(TIMEOUT_SECONDS)
+        os.close(self._master)
+
+    def _read(self) -> None:
+        # Linux reports the end as an error, once no process has the terminal open.
+        with contextlib.suppress(OSError):
+            while data := os.read(self._master, 65_536):
+                self._shown += data
+
+
+@contextlib.contextmanager
+def on_terminal(*arguments: object, **changes: str) -> Iterator[Terminal]:
+    terminal = Terminal(*arguments, **changes)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
