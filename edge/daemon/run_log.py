@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from edge.capture.scripted.script import source_in_words
 from edge.config.schema import Config
 from edge.messages.text import count
 from edge.messages.topics import Topics
@@ -52,13 +53,13 @@ class RunLog:
         """Log what is started, on a terminal: loading the model and opening a camera can take seconds."""
         if self._terminal:
             broker = redacted(config.mqtt.url) or "none"
-            source, model = redacted(config.source.uri), config.model.name
+            source, model = source_in_words(redacted(config.source.uri)), config.model.name
             log.info("starting: source %s, model %s, broker %s", source, model, broker)
 
     def started(self, config: Config, device: str, model: str, now: float) -> None:
         """Log that the sensor runs, where no source is named what plays instead, and on a terminal where events go."""
         self._logged_at = now
-        log.info("sensor started: source %s, model %s", redacted(config.source.uri), model)
+        log.info("sensor started: source %s, model %s", source_in_words(redacted(config.source.uri)), model)
         if not self._source_given:
             log.warning(
                 "no source set: playing the built-in actor, not a camera; set source.uri in the configuration or pass "

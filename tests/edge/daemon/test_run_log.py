@@ -63,7 +63,9 @@ def test_sign_of_life_says_what_keeps_the_frames_away(lines, changes, line):
 def test_outside_a_terminal_there_is_no_sign_of_life_and_one_line_at_the_start(lines):
     run_log = RunLog(terminal=False, source_given=True)
     assert lines(run_log.starting, Config()) == []
-    assert lines(run_log.started, Config(), "cam", "normal", 0.0) == ["sensor started: source scripted:, model normal"]
+    assert lines(run_log.started, Config(), "cam", "normal", 0.0) == [
+        "sensor started: source the built-in actor, model normal"
+    ]
     assert not run_log.due(1e6)
 
 

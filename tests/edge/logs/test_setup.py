@@ -34,7 +34,7 @@ def ran(*command, journal=True):
 def test_each_line_for_the_journal_has_a_priority():
     lines, code = ran(*COMMAND, "run", "--fast", "--max-frames", "2", "--source", "scripted:happy=1")
     assert code == 0
-    assert [line for line in lines if line.startswith("<6>sensor started: source scripted:happy=1")]
+    assert [line for line in lines if line.startswith("<6>sensor started: source the built-in actor (scripted:happy=1")]
     assert lines[-1] == "<6>stopped by --max-frames: 2 frames, 0 events"
     assert all(line[:3] in {"<3>", "<4>", "<6>"} for line in lines), lines
     lines, code = ran(*COMMAND, "run", "--source", "/no/such/file.mp4")
@@ -45,7 +45,7 @@ def test_each_line_for_the_journal_has_a_priority():
 def test_log_outside_the_journal_has_no_priorities():
     lines, code = ran(*COMMAND, "run", "--fast", "--max-frames", "2", "--source", "scripted:happy=1", journal=False)
     assert code == 0
-    started = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d sensor started: source scripted:happy=1, model normal on "
+    started = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d sensor started: source the built-in actor \(scripted:happy=1\), model normal on "
     assert [line for line in lines if re.match(started, line)]
     assert not [line for line in lines if line.startswith("<")]
 
