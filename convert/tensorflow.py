@@ -31,8 +31,11 @@ def discard_stderr() -> Iterator[None]:
 
 
 def require_tensorflow() -> None:
-    """Import TensorFlow and Keras without their output. Raises ConvertError where one is not installed."""
-    for package in ("tensorflow", "keras"):
+    """Import TensorFlow and Keras without their output.
+
+    Raises ConvertError where one of them, or Matplotlib, which draws the reports, is not installed.
+    """
+    for package in ("tensorflow", "keras", "matplotlib"):
         if find_spec(package) is None:
             raise ConvertError(
                 f"{package} is not installed, and this command needs it: install it with {how_to_install('convert')}"
