@@ -15,6 +15,12 @@ _Z_95: Final = 1.959964
 _TEMPERATURES: Final = np.exp(np.linspace(math.log(0.25), math.log(4.0), 561))
 """Candidates half a per cent apart: between neighbours the likelihood is the same to four digits."""
 _MIN_PROBABILITY: Final = 1e-12
+_RESAMPLES: Final = 1000
+"""Resamples behind an interval of the calibration error: the limits of repeated runs differ in the third digit."""
+_RESAMPLE_SEED: Final = 17
+
+Interval = tuple[float, float]
+"""Lower and upper limit of a 95 % interval of a share."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +30,27 @@ class Scores:
     `interval`: Wilson's 95 % interval of `accuracy`. One value per label, in the order of the labels:
     `recalls`, None for a label without images; `precisions`, None for a label that was never predicted;
     `f1`, None where both are None. `macro_recall`: mean of the recalls that are not None. `confusion`:
-    rows are the true labels, columns the predicted labels.
+    rows are the true labels, columns the predicted labels. `recall_intervals`, `precision_intervals`: Wilson's, None
+    where the share is None. `macro_recall_interval`: of `mean_interval`. `missed`: images of each label that got no
+    prediction. They count as wrong in `images`, `accuracy` and recalls, and are not in `confusion`.
     """
 
     images: int
     accuracy: float
-    interval: tuple[float, float]
+    interval: Interval
     macro_recall: float
     recalls: tuple[float | None, ...]
     precisions: tuple[float | None, ...]
     f1: tuple[float | None, ...]
     confusion: tuple[tuple[int, ...], ...]
+    macro_recall_interval: Interval
+    recall_intervals: tuple[Interval | None, ...]
+    precision_intervals: tuple[Interval | None, ...]
+    missed: tuple[int, ...]
+
+    def images_of(self, label: int) -> int:
+        """Return the number of images of a label, by its index: with those that got no prediction."""
+        return sum(self.confusion[label]) + self.missed[label]
 
 
 @dataclass(frozen=True)
@@ -51,7 +67,7 @@ class ReliabilityBin:
     accuracy: float | None
 
 
-def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+def wilson_interval(correct: int, total: int) -> Interval:
     """Return the 95 % score interval of a share (Wilson 1927), which holds near 0 and 1 too, unlike the normal one."""
     if total == 0:
         return 0.0, 1.0
@@ -62,28 +78,59 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 
 
+def mean_interval(shares: Sequence[float], intervals: Sequence[Interval]) -> Interval:
+    """Return the 95 % interval of the mean of independent shares from the interval of each; (0, 1) for none.
+
+    It recovers variances from the distances of the limits (Zou, Huang and Zhang 2009), so that it holds where a share
+    is 0 or 1.
+    """
+    if not shares:
+        return 0.0, 1.0
+    mean = float(np.mean(shares))
+    below = math.sqrt(sum((share - low) ** 2 for share, (low, _) in zip(shares, intervals, strict=True)))
+    above = math.sqrt(sum((high - share) ** 2 for share, (_, high) in zip(shares, intervals, strict=True)))
+    return max(0.0, mean - below / len(shares)), min(1.0, mean + above / len(shares))
+
+
 def _shares(hits: NDArray[np.int64], totals: NDArray[np.int64]) -> tuple[float | None, ...]:
     return tuple(float(hit / total) if total else None for hit, total in zip(hits, totals, strict=True))
 
 
-def score(labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]) -> Scores:
-    """Compare labels int64 (n,), all 0 or more, with probabilities or logits, any float type (n, classes)."""
+def _intervals(hits: NDArray[np.int64], totals: NDArray[np.int64]) -> tuple[Interval | None, ...]:
+    return tuple(
+        wilson_interval(int(hit), int(total)) if total else None for hit, total in zip(hits, totals, strict=True)
+    )
+
+
+def score(
+    labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], missed: NDArray[np.int64] | None = None
+) -> Scores:
+    """Compare labels int64 (n,), all 0 or more, with probabilities or logits, any float type (n, classes).
+
+    `missed`: int64 (classes,), the number of further images of each label that got no prediction, and so are wrong.
+    """
     classes = probabilities.shape[1]
+    missed = np.zeros(classes, dtype=np.int64) if missed is None else missed
     predicted = probabilities.argmax(axis=1)
     confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
-    correct, present, predictions = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    recalls = _shares(correct, present)
+    correct, present, predictions = np.diag(confusion), confusion.sum(axis=1) + missed, confusion.sum(axis=0)
+    recalls, recall_intervals = _shares(correct, present), _intervals(correct, present)
     known = [recall for recall in recalls if recall is not None]
+    images = len(labels) + int(missed.sum())
     return Scores(
-        images=len(labels),
-        accuracy=float(correct.sum() / max(1, len(labels))),
-        interval=wilson_interval(int(correct.sum()), len(labels)),
+        images=images,
+        accuracy=float(correct.sum() / max(1, images)),
+        interval=wilson_interval(int(correct.sum()), images),
         macro_recall=float(np.mean(known)) if known else 0.0,
         recalls=recalls,
         precisions=_shares(correct, predictions),
         # The harmonic mean of precision and recall (van Rijsbergen 1979), from the counts alone.
         f1=_shares(2 * correct, present + predictions),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        macro_recall_interval=mean_interval(known, [limits for limits in recall_intervals if limits is not None]),
+        recall_intervals=recall_intervals,
+        precision_intervals=_intervals(correct, predictions),
+        missed=tuple(int(count) for count in missed),
     )
 
 
@@ -136,6 +183,28 @@ def expected_calibration_error(labels: NDArray[np.int64], probabilities: NDArray
         if part.accuracy is not None and part.confidence is not None
     ]
     return float(sum(gaps) / max(1, len(labels)))
+
+
+def calibration_error_interval(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], bins: int = 15
+) -> Interval:
+    """Return the 95 % percentile interval of the calibration error over resampled rows (Efron 1979).
+
+    It always contains the measured error. With few rows that error itself is too high: accuracies in bins of a few
+    rows miss the confidence by chance.
+    """
+    measured = expected_calibration_error(labels, probabilities, bins)
+    if not len(labels):
+        return 0.0, 1.0
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    gaps, rng = correct - confidence.astype(np.float64), np.random.default_rng(_RESAMPLE_SEED)
+    errors = np.empty(_RESAMPLES)
+    for at in range(_RESAMPLES):
+        rows = rng.integers(len(gaps), size=len(gaps))
+        errors[at] = np.abs(np.bincount(bin_of[rows], weights=gaps[rows], minlength=bins)).sum() / len(gaps)
+    low, high = np.quantile(errors, (0.025, 0.975))
+    return min(float(low), measured), max(float(high), measured)
 
 
 def accuracy_above(

@@ -31,8 +31,7 @@ still_running() {
     reporter=$!
     status=0
     "$@" || status=$?
-    # Not TERM: in a shell that has just forked, the trap of the script would take it.
-    kill -KILL "$reporter" 2>/dev/null || true
+    kill "$reporter" 2>/dev/null || true
     wait "$reporter" 2>/dev/null || true
     return $status
 }

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convert.commands.common import (
     Subparsers,
@@ -12,34 +13,48 @@ from convert.commands.common import (
     print_line,
     whole_number,
 )
+from convert.commands.pictures import add_picture_options, check_picture_options, measure_pictures
+
+if TYPE_CHECKING:
+    from convert.evaluation.results import Measurement
+    from convert.progress import Heartbeat
 
 
 def add(commands: Subparsers) -> None:
     """Add the three subcommands."""
-    evaluate = commands.add_parser("evaluate", parents=[data_option()], help="measure a model on FER2013 and FER+")
-    add_model_argument(evaluate)
+    evaluate = commands.add_parser(
+        "evaluate", parents=[data_option()], help="measure a model on FER2013 and FER+, or on pictures of your own"
+    )
+    evaluate.add_argument(
+        "model",
+        nargs="?",
+        default="normal",
+        metavar="MODEL",
+        help="shipped name or .tflite path; with --pictures also a .keras file, .h5 file or SavedModel folder "
+        "(default: normal)",
+    )
     evaluate.add_argument(
         "--float", type=Path, metavar="FILE", help="float model (default: MODEL's .keras, if it exists)"
     )
     evaluate.add_argument(
-        "--split",
-        choices=("PublicTest", "PrivateTest"),
-        default="PrivateTest",
-        help="split to measure (default: PrivateTest)",
+        "--split", choices=("PublicTest", "PrivateTest"), help="split of FER2013 to measure (default: PrivateTest)"
     )
     evaluate.add_argument(
         "--quick",
         action="store_true",
-        help="measure only Keras and int8 on the clean split: no robustness, no detector",
+        help="measure only Keras and int8 on the shipped interpreter: no other interpreter, and on FER2013 no "
+        "robustness and no detector",
     )
-    evaluate.add_argument(
-        "--sample", type=whole_number(1), metavar="N", help="measure only N images of the split, drawn at random"
-    )
+    evaluate.add_argument("--sample", type=whole_number(1), metavar="N", help="measure only N images, drawn at random")
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="also write the results to FILE")
     evaluate.add_argument(
         "--report", type=Path, metavar="DIR", help="write index.html, figures.json and errors.html (shows photographs)"
     )
     evaluate.add_argument("--run", type=Path, metavar="DIR", help="run folder whose training curves the report shows")
+    evaluate.add_argument(
+        "--tflite-python", type=Path, metavar="FILE", help="bin/python of an environment that has tflite-runtime"
+    )
+    add_picture_options(evaluate)
     evaluate.set_defaults(handler=_evaluate)
 
     margin = commands.add_parser(
@@ -56,25 +71,46 @@ def add(commands: Subparsers) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
+    from convert.files import write_json  # noqa: PLC0415
+    from convert.progress import Heartbeat  # noqa: PLC0415
+    from convert.reports.text import evaluation_data, to_text  # noqa: PLC0415
+
+    check_picture_options(arguments)
+    _check_outputs(arguments)
+    with Heartbeat(print_line) as beat:
+        measurement = measure_pictures(arguments, beat) if arguments.pictures else _measure_split(arguments, beat)
+        beat.status("writing the results")
+        beat.line(to_text(measurement.evaluation).removesuffix("\n"))
+        if arguments.json:
+            write_json(arguments.json, evaluation_data(measurement.evaluation))
+        if arguments.report:
+            from convert.reports.report import write_report  # noqa: PLC0415 - importing matplotlib takes a second
+
+            write_report(measurement, arguments.report, arguments.run, beat.line)
+
+
+def _measure_split(arguments: argparse.Namespace, beat: "Heartbeat") -> "Measurement":
     from convert.evaluation.evaluate import evaluate  # noqa: PLC0415
     from convert.evaluation.results import EvaluationOptions  # noqa: PLC0415
-    from convert.files import write_json  # noqa: PLC0415
-    from convert.reports.text import evaluation_data, to_text  # noqa: PLC0415
     from edge.vision.classification.manifest import find_model  # noqa: PLC0415
 
-    _check_outputs(arguments)
     model = find_model(arguments.model)
     beside = model.with_suffix(".keras")
     float_model = arguments.float or (beside if beside.exists() else None)
-    options = EvaluationOptions(arguments.split, arguments.quick, arguments.sample)
-    measurement = evaluate(model, float_model, data_folder_of(arguments), options, print_line)
-    sys.stdout.write(to_text(measurement.evaluation))
-    if arguments.json:
-        write_json(arguments.json, evaluation_data(measurement.evaluation))
-    if arguments.report:
-        from convert.reports.report import write_report  # noqa: PLC0415 - importing matplotlib takes a second
+    split = arguments.split or "PrivateTest"
+    options = EvaluationOptions(split, arguments.quick, arguments.sample, arguments.tflite_python)
+    return evaluate(model, float_model, _data_folder(arguments), options, beat)
 
-        write_report(measurement, arguments.report, arguments.run, print_line)
+
+def _data_folder(arguments: argparse.Namespace) -> Path:
+    """Return the folder of FER2013. Raises ConvertError, which names --pictures too, where there is none."""
+    from convert.errors import ConvertError  # noqa: PLC0415
+
+    try:
+        return data_folder_of(arguments)
+    except ConvertError as error:
+        msg = f"{error}; or measure on pictures of your own with --pictures DIR, which has a folder for each label"
+        raise ConvertError(msg) from error
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:

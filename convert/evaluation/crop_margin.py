@@ -66,7 +66,7 @@ def embed_in_frame(face: NDArray[np.uint8], rng: np.random.Generator) -> tuple[N
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Restrict OpenCV to one thread while the block runs, as the daemon does.
 
     On a busy machine several threads wait for each other longer than one thread takes.
@@ -81,7 +81,7 @@ def _one_thread() -> Iterator[None]:
 
 def find_face(detector: Detector, frame: NDArray[np.uint8], place: Box) -> Detection | None:
     """Return the detection in a grey uint8 (h, w) frame that overlaps `place` most; None where none does enough."""
-    with _one_thread():
+    with one_thread():
         detections = [each for each in detector.detect(frame) if each.box.iou(place) > _MIN_OVERLAP]
     return max(detections, key=lambda each: place.iou(each.box), default=None)
 

@@ -77,7 +77,10 @@ def measure_models(folder: Path) -> list[ModelSummary]:
     """
     paths = [path for path in sorted(folder.glob(f"*{MODEL_SUFFIX}")) if path.with_suffix(".keras").is_file()]
     if not paths:
-        msg = f"{folder} contains no model with a manifest and a float model (NAME.tflite, NAME.json, NAME.keras)"
+        msg = (
+            f"{folder} contains no model with a manifest and a float model (NAME.tflite, NAME.json, NAME.keras): give "
+            "--models DIR; the installed package has no float models, the folder models of the source checkout has them"
+        )
         raise ConvertError(msg)
     manifests = [load_manifest(path) for path in paths]
     times = run_times_ms([Int8Model(path.read_bytes()) for path in paths])

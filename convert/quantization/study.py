@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convert.data.fer2013 import LABELS, clean_split
 from convert.errors import ConvertError, UnavailableError
-from convert.evaluation.evaluate import label_agreement
+from convert.evaluation.forms import label_agreement
 from convert.evaluation.results import Probabilities
 from convert.progress import PrintLine
 from convert.quantization.calibration import DEFAULT_SET, CalibrationSet, training_faces

@@ -10,7 +10,8 @@ from msgspec import UNSET
 
 from convert.data.fer2013 import LABELS, clean_split
 from convert.errors import ConvertError, os_error_text
-from convert.evaluation.evaluate import label_agreement, score_form
+from convert.evaluation.evaluate import score_form
+from convert.evaluation.forms import label_agreement
 from convert.evaluation.results import FER2013, FERPLUS, Probabilities
 from convert.files import write_atomically
 from convert.metrics import accuracy_above, expected_calibration_error, fit_temperature, threshold_for_coverage

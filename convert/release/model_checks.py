@@ -100,7 +100,7 @@ def _range_warnings(model: FloatModel, spec: ModelInput, images: Sequence[Image]
     others = {each: movement(each) for each in _RANGES if each != spec.value_range}
     best = max(others, key=lambda each: others[each])
     low, high = spec.value_range
-    sentence = f"with --range {low:g} {high:g} the model gives almost the same for every calibration image"
+    sentence = f"with --range {low:g} {high:g} the model gives almost the same for every image"
     if others[best] >= max(_UNMOVED, _CLEARER * given):
         sentence += f", and would not with --range {best[0]:g} {best[1]:g}: was it trained with that?"
     yield sentence

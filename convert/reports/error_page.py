@@ -11,14 +11,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.data.fer2013 import LABELS
 from convert.errors import ConvertError
-from convert.evaluation.results import Measurement
+from convert.evaluation.results import Evaluation, Measurement
 from convert.reports.html import page, paragraph
 
 WARNING: Final = (
     "This page shows photographs of people, from a data set that gives no right to pass them on. Do not publish it, "
     "and do not commit it."
+)
+PICTURES_WARNING: Final = (
+    "This page shows the photographs of people that were measured. Do not publish or commit it unless they agreed."
 )
 _MAX_ERRORS: Final = 120
 
@@ -52,25 +54,35 @@ def check_private(folder: Path) -> None:
 def most_confident_errors(measurement: Measurement, limit: int = _MAX_ERRORS) -> NDArray[np.int64]:
     """Return the indexes in the split, int64 (k,), of the wrong predictions, most confident first.
 
-    A prediction is wrong where it is not the FER+ majority. Equal confidences keep the order of the file.
+    A prediction is wrong where it is not the true label. Equal confidences keep the order of the file.
     """
-    labels, rows = measurement.split.leader, measurement.probabilities
+    labels, rows = measurement.faces.labels, measurement.probabilities
     wrong = np.flatnonzero((labels >= 0) & (rows.argmax(axis=1) != labels))
     order = np.argsort(-rows[wrong].max(axis=1), kind="stable")
     return np.asarray(wrong[order[:limit]], dtype=np.int64)
+
+
+def warning_of(evaluation: Evaluation) -> str:
+    """Return what the reader of the page must know about its photographs."""
+    return WARNING if evaluation.pictures is None else PICTURES_WARNING
 
 
 def error_page(measurement: Measurement) -> str:
     """Return the HTML page of the most confident errors."""
     evaluation, indexes = measurement.evaluation, most_confident_errors(measurement)
     figures = "\n".join(_face(measurement, int(index)) for index in indexes)
+    if evaluation.pictures is None:
+        truth = "the FER+ majority"
+        below = "the votes of people (shares among the seven emotions), and the row in fer2013.npz"
+    else:
+        truth = "the label of the picture's folder"
+        below = "the label of the folder, and the picture"
     body = [
-        paragraph(WARNING, "warning"),
+        paragraph(warning_of(evaluation), "warning"),
         paragraph(
             f"Model {evaluation.model} ({evaluation.sha256[:12]}), {evaluation.trust.runtime}, {evaluation.split}: the "
-            f"{len(indexes)} most confident predictions that are not the FER+ majority, most confident first. Below "
-            f"each face: the predicted label with its calibrated confidence, the votes of people (shares among the "
-            f"seven emotions), and the row in fer2013.npz."
+            f"{len(indexes)} most confident predictions that are not {truth}, most confident first. Below each face, "
+            f"the predicted label with its calibrated confidence, {below}."
         ),
         f'<div class="faces">\n{figures}\n</div>',
     ]
@@ -78,15 +90,14 @@ def error_page(measurement: Measurement) -> str:
 
 
 def _face(measurement: Measurement, index: int) -> str:
-    split, probabilities = measurement.split, measurement.probabilities[index]
-    _, png = cv2.imencode(".png", split.images[index])
+    faces, probabilities = measurement.faces, measurement.probabilities[index]
+    labels = measurement.evaluation.labels
+    _, png = cv2.imencode(".png", faces.images[index])
     data = base64.b64encode(png.tobytes()).decode()
-    predicted, true = LABELS[int(probabilities.argmax())], LABELS[int(split.leader[index])]
-    votes = sorted(zip(split.votes[index], LABELS, strict=True), reverse=True)
-    people = ", ".join(f"{label} {100 * share:.0f} %" for share, label in votes if share > 0)
-    row = int(split.rows[index])
+    predicted, true = labels[int(probabilities.argmax())], labels[int(faces.labels[index])]
+    place = faces.places[index]
     return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="face in row {row}, {escape(true)} to most people">'
+        f'<figure><img src="data:image/png;base64,{data}" alt="{escape(place)}, {escape(true)}">'
         f"<figcaption><strong>{escape(predicted)} {100 * float(probabilities.max()):.0f} %</strong><br>"
-        f"people: {escape(people)}<br>row {row}</figcaption></figure>"
+        f"{escape(faces.votes[index])}<br>{escape(place)}</figcaption></figure>"
     )

@@ -9,9 +9,11 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ground: #fcfcfb; --ink: #1c1b19; --muted: #6b6963; --line: #dcdad4;
-  --heat: 42 120 214; --first: #2a78d6; --second: #c4561c; --warn: #8f1d1d; --warn-ground: #fbe9e7; }
+  --heat: 42 120 214; --wrong: 196 86 28;
+  --first: #2a78d6; --second: #c4561c; --warn: #8f1d1d; --warn-ground: #fbe9e7; }
 @media (prefers-color-scheme: dark) { :root { --ground: #191918; --ink: #ecebe7; --muted: #a3a19a;
-  --line: #3b3a37; --heat: 84 152 232; --first: #6ea8ee; --second: #ee9157; --warn: #ffb4ab; --warn-ground: #4a1512; } }
+  --line: #3b3a37; --heat: 84 152 232; --wrong: 238 145 87;
+  --first: #6ea8ee; --second: #ee9157; --warn: #ffb4ab; --warn-ground: #4a1512; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 68rem; padding: 1.5rem; background: var(--ground); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
@@ -21,9 +23,19 @@ figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding-bottom: .35rem; }
+caption span { position: sticky; left: 0; display: inline-block; max-width: min(46rem, 85vw); }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th[scope=row], thead th:first-child, td.text { text-align: left; } th { font-weight: 600; }
-dt { float: left; clear: left; min-width: 11rem; color: var(--muted); } dd { margin: 0 0 .2rem 11rem;
+td.text { white-space: normal; min-width: 20rem; color: var(--muted); }
+tr.few, tr.few th, td.zero { color: var(--muted); } tr.few th { font-style: italic; }
+.confusion td { min-width: 3.4rem; } .confusion small { display: block; color: inherit; font-weight: 400; opacity: .8; }
+.confusion .few small { opacity: 1; }
+.confusion th[scope=row] { position: sticky; left: 0; background: var(--ground); }
+.confusion thead th { vertical-align: bottom; }
+.long th[scope=row] { min-width: clamp(6rem, 25vw, 13rem); white-space: normal; overflow-wrap: anywhere; }
+.long thead span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 13rem; white-space: normal;
+  overflow-wrap: anywhere; text-align: left; }
+dt { float: left; clear: left; min-width: 13rem; color: var(--muted); } dd { margin: 0 0 .2rem 13rem;
   overflow-wrap: anywhere; }
 .warning { border-left: .3rem solid var(--warn); background: var(--warn-ground); color: var(--warn);
   padding: .75rem 1rem; }
@@ -53,26 +65,27 @@ def paragraph(text: str, kind: str = "") -> str:
     return f"<p{attribute}>{escape(text)}</p>"
 
 
-def table(
-    caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], heat: Sequence[Sequence[float]] | None = None
-) -> str:
+def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], kinds: Sequence[str] = ()) -> str:
     """Return a table of plain text whose first column contains the row headers.
 
-    `heat`: for each row the strength, 0 to 1, of the tint of its cells after the first.
+    The last cell of a row that has fewer cells than the header spans the others. `kinds`: the CSS class of each row,
+    "" for none.
     """
-    lines = [f'<div class="wide"><table>\n<caption>{escape(caption)}</caption>\n<thead><tr>']
+    lines = [f'<div class="wide"><table>\n<caption><span>{escape(caption)}</span></caption>\n<thead><tr>']
     lines += [f'<th scope="col">{escape(cell)}</th>' for cell in header]
     lines.append("</tr></thead>\n<tbody>")
-    for at, row in enumerate(rows):
-        tints = [""] * len(row)
-        if heat is not None:
-            # At most two thirds, so that the text stays readable in both colour schemes.
-            tints[1 : 1 + len(heat[at])] = [
-                f' style="background: rgb(var(--heat) / {0.66 * tint:.3f})"' for tint in heat[at]
-            ]
-        cells = "".join(f"<td{tint}>{escape(cell)}</td>" for tint, cell in zip(tints[1:], row[1:], strict=True))
-        lines.append(f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>')
+    for row, kind in zip(rows, kinds or [""] * len(rows), strict=True):
+        cells = [f"<td>{escape(cell)}</td>" for cell in row[1:]]
+        if len(row) < len(header):
+            cells[-1] = f'<td class="text" colspan="{len(header) - len(row) + 1}">{escape(row[-1])}</td>'
+        attribute = f' class="{kind}"' if kind else ""
+        lines.append(f'<tr{attribute}><th scope="row">{escape(row[0])}</th>{"".join(cells)}</tr>')
     return "\n".join([*lines, "</tbody>\n</table></div>"])
+
+
+def bullets(texts: Sequence[str]) -> str:
+    """Return a list of plain texts."""
+    return "<ul>" + "\n".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>"
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:

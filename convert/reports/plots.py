@@ -13,8 +13,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from convert.evaluation.results import FEW_IMAGES
 from convert.evaluation.robustness import CLEAN, SCALE, ConditionResult
-from convert.metrics import ReliabilityBin
+from convert.metrics import ReliabilityBin, wilson_interval
 from convert.training.history import Epoch, stage_starts
 
 _INK, _MUTED, _GRID = "#010203", "#020304", "#030405"
@@ -48,6 +49,8 @@ _STYLE: Final[Any] = {
     "lines.markersize": 4,
 }
 _COLUMNS: Final = 5
+_FEW_ALPHA: Final = 0.35
+"""Opacity of a bar of few images."""
 
 
 def _svg(figure: Figure, name: str, description: str) -> str:
@@ -92,13 +95,21 @@ def training_svg(epochs: Sequence[Epoch]) -> str:
 
 
 def reliability_svg(bins: Sequence[ReliabilityBin]) -> str:
-    """Plot the accuracy in each bin of confidence against the diagonal, and the number of images in each bin."""
+    """Plot the accuracy in each bin of confidence against the diagonal, and the number of images in each bin.
+
+    A line on each bar is its 95 % interval; a bar of few images is pale.
+    """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5, 4.6), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         lows, width = [part.low for part in bins], bins[0].high - bins[0].low
         above.plot([0, 1], [0, 1], color=_MUTED, linewidth=1, linestyle="--", label="confidence = accuracy")
+        filled = [part for part in bins if part.accuracy is not None]
         above.bar(lows, [part.accuracy or 0.0 for part in bins], width * 0.92, align="edge", color=_FIRST)
+        for bar, part in zip(above.patches, bins, strict=True):
+            bar.set_alpha(_FEW_ALPHA if part.images < FEW_IMAGES else 1.0)
+        limits = [wilson_interval(round((part.accuracy or 0.0) * part.images), part.images) for part in filled]
+        above.vlines([part.low + width * 0.46 for part in filled], *zip(*limits, strict=True), color=_INK, linewidth=1)
         above.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
         above.legend(loc="upper left")
         _percent(above)
@@ -113,7 +124,9 @@ def coverage_svg(curve: Sequence[tuple[float, float]]) -> str:
         figure = Figure(figsize=(5, 3.4), layout="constrained")
         axes = figure.subplots()
         axes.plot(*zip(*curve, strict=True), color=_FIRST, marker="o")
+        lowest = min(accuracy for _, accuracy in curve)
         axes.set(xlabel="share of the faces, most confident first", ylabel="accuracy on them", xlim=(0, 1.02))
+        axes.set_ylim(max(0.0, lowest - 0.02), 1.005)
         _percent(axes)
         return _svg(figure, "coverage", "Accuracy on the most confident share of the images")
 

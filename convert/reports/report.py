@@ -4,16 +4,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from convert.data.fer2013 import LABELS
-from convert.evaluation.end_to_end import EndToEndResult
-from convert.evaluation.results import CalibrationResult, Evaluation, Measurement, RuntimeResult
-from convert.evaluation.robustness import SUREST_SHARE, ConditionResult, mean_accuracy
+from convert.evaluation.results import (
+    DETECTOR,
+    FEW_IMAGES,
+    ROBUSTNESS,
+    CalibrationResult,
+    Evaluation,
+    Measurement,
+    NotMeasured,
+)
+from convert.evaluation.robustness import SUREST_SHARE, mean_accuracy
 from convert.files import to_json, write_atomically
 from convert.progress import PrintLine
 from convert.reports import plots
-from convert.reports.error_page import WARNING, check_private, error_page
-from convert.reports.html import facts, figure, page, paragraph, table
-from convert.reports.text import evaluation_data, percent
+from convert.reports.confusion import confusion_table, interval_text, label_table
+from convert.reports.error_page import check_private, error_page, warning_of
+from convert.reports.html import bullets, facts, figure, page, paragraph, table
+from convert.reports.text import coverage_sentence, evaluation_data, missing_forms, percent, picture_sentences
 from convert.training.history import Epoch, read_history
 
 INDEX: Final = "index.html"
@@ -24,7 +31,7 @@ FIGURES: Final = "figures.json"
 def write_report(measurement: Measurement, folder: Path, run: Path | None, print_line: PrintLine) -> None:
     """Write index.html, errors.html and figures.json into a folder.
 
-    `run`: folder of the training run whose history is plotted, or Nresult. Raises ConvertError where the folder
+    `run`: folder of the training run whose history is plotted, or None. Raises ConvertError where the folder
     is in a git work tree and not ignored, or the run has no history; OSError where a file cannot be written.
     """
     check_private(folder)
@@ -33,7 +40,7 @@ def write_report(measurement: Measurement, folder: Path, run: Path | None, print
     write_atomically(folder / INDEX, index_page(measurement.evaluation, epochs).encode())
     write_atomically(folder / ERRORS, error_page(measurement).encode())
     print_line(f"wrote {folder / INDEX}, {folder / FIGURES}")
-    print_line(f"wrote {folder / ERRORS}. {WARNING}")
+    print_line(f"wrote {folder / ERRORS}. {warning_of(measurement.evaluation)}")
 
 
 def index_page(evaluation: Evaluation, epochs: Sequence[Epoch] = ()) -> str:
@@ -41,19 +48,15 @@ def index_page(evaluation: Evaluation, epochs: Sequence[Epoch] = ()) -> str:
     body = [
         *_summary(evaluation),
         *_runtimes(evaluation),
+        *_pictures(evaluation),
         *_labels(evaluation),
         *_calibration(evaluation.trust),
-        *_robustness(evaluation.robustness, evaluation.trust),
-        *_end_to_end(evaluation.detected, evaluation.trust),
+        *_robustness(evaluation),
+        *_end_to_end(evaluation),
         *_training(epochs),
         *_provenance(evaluation),
     ]
     return page(f"Evaluation of {evaluation.model} on {evaluation.split}", body)
-
-
-def _interval(interval: tuple[float, float]) -> str:
-    low, high = interval
-    return f"{100 * low:.2f} - {100 * high:.2f}"
 
 
 def _points(share: float) -> str:
@@ -61,23 +64,66 @@ def _points(share: float) -> str:
 
 
 def _summary(evaluation: Evaluation) -> list[str]:
+    trust = evaluation.trust
+    pieces = [paragraph(_result_sentence(evaluation))]
+    if evaluation.pictures is not None:
+        pieces += [paragraph(f"{sentence}.", "note") for sentence in picture_sentences(evaluation.pictures)]
+        if evaluation.pictures.pictures < evaluation.whole:
+            sample = (
+                f"This is a sample of {evaluation.pictures.pictures} of {evaluation.whole} pictures, drawn at random."
+            )
+            pieces.append(paragraph(sample, "note"))
+    else:
+        pieces.append(paragraph(_split_sentences(evaluation), "note"))
+    pieces.append(
+        paragraph(
+            "Intervals are of 95 %: Wilson's for shares, recovered variances for the macro recall, resampling for the "
+            f"calibration error ({trust.images} faces).",
+            "note",
+        )
+    )
+    return pieces + [paragraph(f"Warning: {sentence}.", "warning") for sentence in evaluation.warnings]
+
+
+def _result_sentence(evaluation: Evaluation) -> str:
     scores, trust = evaluation.shipped.scores, evaluation.trust
+    text = (
+        f"{trust.runtime}, {trust.dataset}: {percent(scores.accuracy)} of {scores.images} correct (95 % interval "
+        f"{interval_text(scores.interval)}), macro recall {percent(scores.macro_recall)} "
+        f"({interval_text(scores.macro_recall_interval)}), calibration error {percent(trust.calibration_error)} "
+        f"({interval_text(trust.calibration_error_interval)})."
+    )
+    every = evaluation.over_all_pictures
+    if every is not None:
+        text += (
+            f" Of all {every.scores.images} pictures {percent(every.scores.accuracy)} are correct "
+            f"({interval_text(every.scores.interval)})."
+        )
+    return text
+
+
+def _split_sentences(evaluation: Evaluation) -> str:
     left = evaluation.whole - evaluation.dropped
     part = "" if evaluation.images == left else f" This is a sample of {evaluation.images} of them, drawn at random."
-    return [
-        paragraph(
-            f"{trust.runtime}, {trust.dataset}: {percent(scores.accuracy)} of {scores.images} images correct (95 % "
-            f"interval {_interval(scores.interval)}), macro recall {percent(scores.macro_recall)}, calibration error "
-            f"{percent(trust.calibration_error)}."
-        ),
-        paragraph(
-            f"{evaluation.split} has {evaluation.whole} images; {evaluation.dropped} that Training contains too, pixel "
-            f"for pixel, are left out.{part} FER+ majority: the answer with the most votes of ten people, where it is "
-            f"one of the seven emotions; the vote table's column order decides ties. FER2013: that data set's own "
-            f"label. Intervals are Wilson's.",
-            "note",
-        ),
+    return (
+        f"{evaluation.split} has {evaluation.whole} images; {evaluation.dropped} that Training contains too, pixel "
+        f"for pixel, are left out.{part} FER+ majority: the answer with the most votes of ten people, where it is "
+        f"one of the seven emotions; the vote table's column order decides ties. FER2013: that data set's own label."
+    )
+
+
+def _pictures(evaluation: Evaluation) -> list[str]:
+    counts = evaluation.pictures
+    if counts is None:
+        return []
+    rows = [
+        [each.label, str(each.pictures), *([] if counts.crops else [str(each.no_face), str(each.several_faces)])]
+        for each in counts.labels
     ]
+    header = ["label", "pictures", *([] if counts.crops else ["no face", "several faces"])]
+    pieces = ["<h2>Pictures</h2>", table("Pictures that were read", header, rows)]
+    notes = [*evaluation.notes, *(f"{sentence}; it is left out" for sentence in counts.unreadable)]
+    return [*pieces, bullets(notes)] if notes else pieces
 
 
 def _runtimes(evaluation: Evaluation) -> list[str]:
@@ -87,12 +133,15 @@ def _runtimes(evaluation: Evaluation) -> list[str]:
             result.dataset,
             str(result.scores.images),
             percent(result.scores.accuracy),
-            _interval(result.scores.interval),
+            interval_text(result.scores.interval),
             percent(result.scores.macro_recall),
+            interval_text(result.scores.macro_recall_interval),
         ]
         for result in evaluation.results
     ]
-    header = ["runtime", "labels", "images", "accuracy", "95 % interval", "macro recall"]
+    rows += [[each.what, f"not measured: {_reason(each)}"] for each in missing_forms(evaluation)]
+    counted = "labels" if evaluation.pictures is None else "measured on"
+    header = ["runtime", counted, "images", "accuracy", "95 % interval", "macro recall", "95 % interval"]
     pairs = [
         [
             f"{pair.first} / {pair.second}",
@@ -111,37 +160,33 @@ def _runtimes(evaluation: Evaluation) -> list[str]:
         "<h2>Float and int8 on each runtime</h2>",
         table("Each form of the model", header, rows),
         table("Every two forms on the same images", comparison_header, pairs) if pairs else "",
-        *[paragraph(f"Not measured: {reason}", "note") for reason in evaluation.absent],
     ]
+
+
+def _reason(absent: NotMeasured) -> str:
+    return f"{absent.reason}{'; ' if absent.remedy else ''}{absent.remedy}"
+
+
+def _absent(evaluation: Evaluation, what: str, title: str) -> list[str]:
+    """Return a section that says why a part was not measured; nothing where no reason is known."""
+    reasons = [each for each in evaluation.not_measured if each.what == what]
+    return [f"<h2>{title}</h2>", *(paragraph(f"Not measured: {_reason(each)}.") for each in reasons)] if reasons else []
 
 
 def _labels(evaluation: Evaluation) -> list[str]:
-    pieces = ["<h2>By label</h2>"]
+    pieces = [
+        "<h2>By label</h2>",
+        paragraph(
+            "In the matrix each cell has a count and its share of the row. The tint is the share that is certain, the "
+            f"lower limit of its interval: blue where correct, orange where wrong. A row of fewer than {FEW_IMAGES} "
+            "stays pale and is written in italics.",
+            "note",
+        ),
+    ]
     for result in evaluation.results:
         if result.runtime == evaluation.trust.runtime:
-            pieces += [_per_label(result), _confusion(result)]
+            pieces += [label_table(result, evaluation.labels), confusion_table(result, evaluation.labels)]
     return pieces
-
-
-def _per_label(result: RuntimeResult) -> str:
-    scores = result.scores
-    rows = [
-        [
-            label,
-            str(sum(scores.confusion[at])),
-            *map(percent, (scores.precisions[at], scores.recalls[at], scores.f1[at])),
-        ]
-        for at, label in enumerate(LABELS)
-    ]
-    caption = f"{result.dataset}, {result.runtime}: precision, recall and F1"
-    return table(caption, ["label", "images", "precision", "recall", "F1"], rows)
-
-
-def _confusion(result: RuntimeResult) -> str:
-    rows = [[label, *map(str, row)] for label, row in zip(LABELS, result.scores.confusion, strict=True)]
-    heat = [[count / max(1, sum(row)) for count in row] for row in result.scores.confusion]
-    caption = f"{result.dataset}, {result.runtime}: rows are true labels, columns predicted labels"
-    return table(caption, ["", *LABELS], rows, heat)
 
 
 def _calibration(trust: CalibrationResult) -> list[str]:
@@ -155,12 +200,15 @@ def _calibration(trust: CalibrationResult) -> list[str]:
     return [
         "<h2>Calibration of the confidence</h2>",
         paragraph(
-            f"Expected calibration error over {len(trust.bins)} bins: {percent(trust.calibration_error)}. "
-            f"{percent(trust.coverage)} of the faces reach the threshold for a label ({trust.unknown_below:g}); of "
-            f"those {percent(trust.covered_accuracy)} are correct. On the most confident 90 % of the faces "
-            f"{percent(curve[SUREST_SHARE])} are correct, {_points(curve[SUREST_SHARE] - curve[1.0])} against all."
+            f"Expected calibration error over {len(trust.bins)} bins: {percent(trust.calibration_error)} (95 % "
+            f"interval {interval_text(trust.calibration_error_interval)}). Of the faces {coverage_sentence(trust)}. On "
+            f"the most confident 90 % of the faces {percent(curve[SUREST_SHARE])} are correct, "
+            f"{_points(curve[SUREST_SHARE] - curve[1.0])} against all."
         ),
-        figure(plots.reliability_svg(trust.bins), f"Reliability: {origin}."),
+        figure(
+            plots.reliability_svg(trust.bins),
+            f"Reliability: {origin}. Lines: 95 % intervals; pale: fewer than {FEW_IMAGES} images.",
+        ),
         figure(plots.coverage_svg(trust.curve), f"Coverage and accuracy: {origin}."),
         "<details><summary>The same as tables</summary>",
         table("Bins of confidence", ["confidence", "images", "mean confidence", "accuracy"], bins),
@@ -169,16 +217,17 @@ def _calibration(trust: CalibrationResult) -> list[str]:
     ]
 
 
-def _robustness(results: Sequence[ConditionResult], trust: CalibrationResult) -> list[str]:
+def _robustness(evaluation: Evaluation) -> list[str]:
+    results, trust, title = evaluation.robustness, evaluation.trust, "Robustness to corruptions and misplaced boxes"
     if not results:
-        return []
+        return _absent(evaluation, ROBUSTNESS, title)
     rows = [
         [
             f"{result.condition.kind} {result.condition.amount:.2g} {result.condition.unit}"
             if result.condition.unit
             else "none",
             percent(result.accuracy),
-            _interval(result.interval),
+            interval_text(result.interval),
             percent(result.macro_recall),
             percent(result.coverage),
             percent(result.covered_accuracy),
@@ -188,7 +237,7 @@ def _robustness(results: Sequence[ConditionResult], trust: CalibrationResult) ->
     ]
     header = ["condition", "accuracy", "95 % interval", "macro recall", "keep a label", "of those correct"]
     return [
-        "<h2>Robustness to corruptions and misplaced boxes</h2>",
+        f"<h2>{title}</h2>",
         paragraph(
             f"Mean accuracy over all corruptions and strengths: {percent(mean_accuracy(results))}. Strength 1 is the "
             f"most that training uses; convert/data/corruptions.py defines each corruption."
@@ -203,11 +252,18 @@ def _robustness(results: Sequence[ConditionResult], trust: CalibrationResult) ->
     ]
 
 
-def _end_to_end(detected: EndToEndResult | None, trust: CalibrationResult) -> list[str]:
+def _end_to_end(evaluation: Evaluation) -> list[str]:
+    detected, trust, title = evaluation.detected, evaluation.trust, "Through the real detector"
     if detected is None:
-        return []
+        return _absent(evaluation, DETECTOR, title)
     rows = [
-        [name, str(scores.images), percent(scores.accuracy), _interval(scores.interval), percent(scores.macro_recall)]
+        [
+            name,
+            str(scores.images),
+            percent(scores.accuracy),
+            interval_text(scores.interval),
+            percent(scores.macro_recall),
+        ]
         for name, scores in (
             ("found, cropped by the detector's box", detected.boxed),
             ("of those, confirmed by the second cascade", detected.announced),
@@ -215,7 +271,7 @@ def _end_to_end(detected: EndToEndResult | None, trust: CalibrationResult) -> li
         )
     ]
     return [
-        "<h2>Through the real detector</h2>",
+        f"<h2>{title}</h2>",
         paragraph(
             f"{detected.faces} faces, 120 pixels wide, were embedded in frames of 320x240 with a blurred surround; the "
             f"device's detector found {detected.found} ({percent(detected.found / detected.faces)}) and confirmed "

@@ -2,13 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
-from convert.data.fer2013 import LABELS
 from convert.evaluation.end_to_end import EndToEndResult
-from convert.evaluation.results import CalibrationResult, Evaluation, RuntimeComparison
+from convert.evaluation.results import (
+    DETECTOR,
+    ROBUSTNESS,
+    CalibrationResult,
+    Evaluation,
+    NotMeasured,
+    PictureCounts,
+    RuntimeComparison,
+)
 from convert.evaluation.robustness import SUREST_SHARE, ConditionResult, mean_accuracy
-from convert.metrics import Scores
+from convert.reports.confusion import confusion_lines, interval_text, label_lines
+
+_MAX_NAMED: Final = 10
+"""Maximum number of unreadable pictures that the terminal names; JSON and page have all."""
 
 
 def evaluation_data(evaluation: Evaluation) -> dict[str, Any]:
@@ -22,7 +32,8 @@ def evaluation_data(evaluation: Evaluation) -> dict[str, Any]:
     raw["robustness"] = [{**origin, **row} for row in raw["robustness"]]
     if raw["detected"] is not None:
         raw["detected"] = {**origin, **raw["detected"]}
-    return {"schema": 1, "labels": list(LABELS), **raw}
+    raw["absent"] = [str(each) for each in evaluation.not_measured]
+    return {"schema": 1, "labels": raw.pop("labels"), **raw}
 
 
 def percent(share: float | None) -> str:
@@ -30,25 +41,65 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f} %"
 
 
+def missing_forms(evaluation: Evaluation) -> list[NotMeasured]:
+    """Return the forms of the model that were not measured."""
+    return [each for each in evaluation.not_measured if each.what not in (ROBUSTNESS, DETECTOR)]
+
+
+def picture_sentences(counts: PictureCounts) -> list[str]:
+    """Return what was found in the pictures of a folder, as sentences."""
+    read = f"{counts.read} of {counts.pictures} pictures were read"
+    if counts.crops:
+        margin = f", with a margin of {counts.crop_margin:+g} of its side" if counts.crop_margin else ""
+        return [f"{read}; each is taken for a face, whole{margin}"]
+    found = counts.read - counts.no_face
+    return [
+        f"{read}; a face was found in {found} ({percent(found / max(1, counts.read))}), no face in {counts.no_face}, "
+        f"several faces in {counts.several_faces}, of which the largest counts",
+        '"found faces" leaves pictures without a face out; "all pictures" counts them as wrong',
+    ]
+
+
 def to_text(evaluation: Evaluation) -> str:
     """Return the evaluation as text for the terminal."""
+    pictures = evaluation.pictures
+    if pictures is None:
+        lines = [
+            f"model {evaluation.model}, {evaluation.split}: {evaluation.images} images "
+            f"({evaluation.dropped} left out, because Training contains them too)"
+        ]
+    else:
+        lines = [f"model {evaluation.model}, pictures in {evaluation.split}", *picture_sentences(pictures)]
+        if pictures.pictures < evaluation.whole:
+            lines.append(f"a sample of {pictures.pictures} of {evaluation.whole} pictures, drawn at random")
+        lines += [f"{sentence}; it is left out" for sentence in pictures.unreadable[:_MAX_NAMED]]
+        more = len(pictures.unreadable) - _MAX_NAMED
+        lines += [f"and {more} more that cannot be read (--json and --report name all)"] if more > 0 else []
+    lines += evaluation.notes
+    lines += [f"warning: {sentence}" for sentence in evaluation.warnings]
+    lines += _forms(evaluation) + _pairs(evaluation.pairs) + _calibration(evaluation.trust)
+    lines += _end_to_end(evaluation.detected) + _robustness(evaluation.robustness) + _per_label(evaluation)
+    return "\n".join(lines) + "\n"
+
+
+def _forms(evaluation: Evaluation) -> list[str]:
+    first = "labels" if evaluation.pictures is None else "measured on"
     lines = [
-        f"model {evaluation.model}, {evaluation.split}: {evaluation.images} images "
-        f"({evaluation.dropped} left out, because Training contains them too)",
         "",
-        f"{'labels':<14} {'run by':<28} {'images':>6} {'accuracy':>9} {'95 % interval':>15} {'macro recall':>13}",
+        f"{first:<14} {'run by':<28} {'images':>6} {'accuracy':>9} {'95 % interval':>15} {'macro recall':>13} "
+        f"{'95 % interval':>15}",
     ]
     for result in evaluation.results:
         scores = result.scores
-        low, high = (100 * bound for bound in scores.interval)
         lines.append(
             f"{result.dataset:<14} {result.runtime:<28} {scores.images:>6} {percent(scores.accuracy):>9} "
-            f"{low:>6.2f} - {high:>5.2f}  {percent(scores.macro_recall):>12}"
+            f"{interval_text(scores.interval):>15} {percent(scores.macro_recall):>13} "
+            f"{interval_text(scores.macro_recall_interval):>15}"
         )
-    lines += [f"not in the table: {reason}" for reason in evaluation.absent]
-    lines += _pairs(evaluation.pairs) + _calibration(evaluation.trust) + _end_to_end(evaluation.detected)
-    lines += _robustness(evaluation.robustness) + _per_label(evaluation)
-    return "\n".join(lines) + "\n"
+    forms = missing_forms(evaluation)
+    lines += [f"{'not measured':<14} {each}" for each in forms]
+    others = [each for each in evaluation.not_measured if each not in forms]
+    return [*lines, *([""] if others else []), *(f"not measured: {each}" for each in others)]
 
 
 def _pairs(pairs: Sequence[RuntimeComparison]) -> list[str]:
@@ -68,11 +119,20 @@ def _calibration(trust: CalibrationResult) -> list[str]:
     gain = curve[SUREST_SHARE] - curve[1.0]
     return [
         "",
-        f"calibrated, {trust.runtime}: calibration error {percent(trust.calibration_error)}",
-        f"{percent(trust.coverage)} reach the threshold for a label ({trust.unknown_below:g}), and of those "
-        f"{percent(trust.covered_accuracy)} are correct",
+        f"calibrated, {trust.runtime}, {trust.dataset} ({trust.images}): calibration error "
+        f"{percent(trust.calibration_error)} (95 % interval {interval_text(trust.calibration_error_interval)})",
+        coverage_sentence(trust),
         f"on the most confident 90 % {percent(curve[SUREST_SHARE])} are correct, {100 * gain:+.2f} points",
     ]
+
+
+def coverage_sentence(trust: CalibrationResult) -> str:
+    """Return how many faces reach the threshold for a label, and how many of those are correct."""
+    reach = f"{percent(trust.coverage)} ({interval_text(trust.coverage_interval)}) reach the threshold for a label"
+    if trust.covered_accuracy_interval is None:
+        return f"{reach} ({trust.unknown_below:g})"
+    correct = f"{percent(trust.covered_accuracy)} ({interval_text(trust.covered_accuracy_interval)})"
+    return f"{reach} ({trust.unknown_below:g}), and of those {correct} are correct"
 
 
 def _end_to_end(detected: EndToEndResult | None) -> list[str]:
@@ -103,17 +163,12 @@ def _robustness(results: Sequence[ConditionResult]) -> list[str]:
 
 
 def _per_label(evaluation: Evaluation) -> list[str]:
-    shipped = evaluation.shipped
-    head = f"{shipped.dataset}, {shipped.runtime}: rows are true labels, columns predicted labels"
-    return ["", head, *_confusion(shipped.scores)]
-
-
-def _confusion(scores: Scores) -> list[str]:
-    header = " " * 10 + "".join(f"{label:>9}" for label in LABELS) + f"{'recall':>9}{'precision':>11}{'F1':>7}"
-    rows = []
-    for at, label in enumerate(LABELS):
-        counts = "".join(f"{count:>9}" for count in scores.confusion[at])
-        shares = (scores.recalls[at], scores.precisions[at], scores.f1[at])
-        recall, precision, f1 = ("-" if share is None else f"{share:.3f}" for share in shares)
-        rows.append(f"{label:<10}{counts}{recall:>9}{precision:>11}{f1:>7}")
-    return [header, *rows]
+    shipped = evaluation.over_all_pictures or evaluation.shipped
+    return [
+        "",
+        f"{shipped.dataset}, {shipped.runtime}, by label",
+        *label_lines(shipped, evaluation.labels),
+        "",
+        "rows are true labels, columns predicted labels",
+        *confusion_lines(shipped.scores, evaluation.labels),
+    ]

@@ -53,15 +53,19 @@ def check_fits(model: FloatModel, spec: ModelInput) -> None:
         raise ConvertError(msg)
 
 
+def to_size(image: Image, spec: ModelInput) -> Image:
+    """Resize a grey (h, w) or BGR (h, w, 3) uint8 image to the size of `spec`, by area where it shrinks."""
+    method = cv2.INTER_AREA if image.shape[0] > spec.height else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (spec.width, spec.height), interpolation=method), dtype=np.uint8)
+
+
 def to_network(image: Image, spec: ModelInput) -> NDArray[np.float32]:
     """Convert a grey (h, w) or BGR (h, w, 3) uint8 image to float32 (height, width, channels).
 
     The image is resized (by area where it shrinks), its channels are put in the order of `spec`, and the
     values 0..255 are mapped to the range of `spec`.
     """
-    shrinks = image.shape[0] > spec.height
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized: NDArray[Any] = np.asarray(cv2.resize(image, (spec.width, spec.height), interpolation=method))
+    resized: NDArray[Any] = to_size(image, spec)
     if spec.colour == "gray":
         if resized.ndim == _COLOUR_DIMENSIONS:
             resized = np.asarray(cv2.cvtColor(resized, cv2.COLOR_BGR2GRAY))

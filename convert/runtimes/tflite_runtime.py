@@ -29,18 +29,28 @@ CHECKOUT_PYTHON: Final = Path(__file__).parents[2] / ".venv-tflite" / "bin" / "p
 def find_python(checkout_python: Path = CHECKOUT_PYTHON) -> Path:
     """Return a Python that has tflite-runtime: the running one, else the one that `make` keeps.
 
-    Raises UnavailableError where neither has it.
+    Raises UnavailableError where neither has it; `how_to_get` says what to do.
     """
     if find_spec("tflite_runtime") is not None:
         return Path(sys.executable)
     if checkout_python.is_file():
         return checkout_python
-    running = sys.version_info[:2]
-    if running > LAST_PYTHON:
-        msg = f"{PACKAGE} is not installed for this Python ({running[0]}.{running[1]}): it exists up to 3.11 only"
-    else:
-        msg = f"{PACKAGE} is not installed for this Python: install it with {how_to_install('tflite')}"
+    msg = f"{PACKAGE} is not installed for this Python ({'.'.join(map(str, sys.version_info[:2]))})"
     raise UnavailableError(msg)
+
+
+def how_to_get(version_info: tuple[int, ...] = sys.version_info[:2], checkout_python: Path = CHECKOUT_PYTHON) -> str:
+    """Return what makes tflite-runtime available to a Python of this version, as a request to the user."""
+    if version_info <= LAST_PYTHON:
+        return f"install it with {how_to_install('tflite')}"
+    # In a checkout the folder above the packages is the project's own; an installed package lies among others.
+    in_checkout = (checkout_python.parents[2] / "pyproject.toml").is_file()
+    made = "sh scripts/make-env tflite makes one here; else " if in_checkout else ""
+    last = ".".join(map(str, LAST_PYTHON))
+    return (
+        f"{made}it exists for Python up to {last}: install it in an environment of such a Python, and name that "
+        f"environment's bin/python with --tflite-python"
+    )
 
 
 def predict(content: bytes, inputs: NDArray[np.float32], python: Path | None = None) -> tuple[NDArray[np.float32], str]:

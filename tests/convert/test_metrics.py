@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 
 from convert.metrics import (
     accuracy_at_coverage,
+    calibration_error_interval,
     expected_calibration_error,
     fit_temperature,
+    mean_interval,
     reliability_bins,
     score,
     threshold_for_coverage,
@@ -41,6 +43,45 @@ def test_scores_match_a_count_by_hand():
     assert scores.recalls == (pytest.approx(2 / 3), 1.0, None)
     assert scores.macro_recall == pytest.approx(5 / 6)
     assert scores.confusion == ((2, 0, 1), (0, 1, 0), (0, 0, 0))
+
+
+def test_images_without_a_prediction_are_wrong_and_not_in_the_confusion():
+    scores = score(np.array([0, 1]), np.eye(3, dtype=np.float32)[[0, 1]], np.array([1, 0, 2]))
+    assert (scores.images, scores.accuracy) == (5, 2 / 5)
+    assert scores.interval == wilson_interval(2, 5)
+    assert scores.recalls == (0.5, 1.0, 0.0)
+    assert scores.recall_intervals == (wilson_interval(1, 2), wilson_interval(1, 1), wilson_interval(0, 2))
+    assert scores.precisions == (1.0, 1.0, None)
+    assert scores.precision_intervals[2] is None
+    assert np.sum(scores.confusion) == 2
+    assert [scores.images_of(label) for label in range(3)] == [2, 1, 2]
+
+
+def test_interval_of_a_mean_of_one_share_is_that_of_the_share():
+    assert mean_interval([0.25], [wilson_interval(5, 20)]) == pytest.approx(wilson_interval(5, 20))
+    assert mean_interval([], []) == (0.0, 1.0)
+
+
+def test_interval_of_a_mean_contains_the_mean_in_95_of_100_draws():
+    rng, shares, counts = np.random.default_rng(2), (0.95, 0.5, 0.75), (12, 40, 25)
+    inside = 0
+    for _ in range(400):
+        hits = rng.binomial(counts, shares)
+        limits = [wilson_interval(int(hit), count) for hit, count in zip(hits, counts, strict=True)]
+        low, high = mean_interval([hit / count for hit, count in zip(hits, counts, strict=True)], limits)
+        inside += low <= np.mean(shares) <= high
+    assert 0.92 < inside / 400 < 0.98
+
+
+def test_interval_of_the_calibration_error_narrows_with_the_number_of_images():
+    widths = []
+    for count in (100, 10_000):
+        labels, probabilities = drawn(1.8, count)
+        low, high = calibration_error_interval(labels, probabilities)
+        assert low <= expected_calibration_error(labels, probabilities) <= high
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 4
+    assert calibration_error_interval(labels[:0], probabilities[:0]) == (0.0, 1.0)
 
 
 def drawn(temperature, count=20_000):

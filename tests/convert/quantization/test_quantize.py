@@ -6,7 +6,7 @@ pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-e
 import keras
 
 from convert.errors import ConvertError
-from convert.evaluation.evaluate import label_agreement
+from convert.evaluation.forms import label_agreement
 from convert.quantization.calibration import CalibrationSet, training_faces
 from convert.quantization.quantize import quantize, verify_integer_only
 from convert.runtimes.inputs import network_inputs, to_network

@@ -49,7 +49,7 @@ def test_model_that_scales_its_input_is_named_where_range_scales_too(front, valu
 
 def test_range_with_which_outputs_do_not_change_is_named_with_a_better_one():
     (found,) = warnings_of(network(spread=0.002), (0, 1))
-    assert "with --range 0 1 the model gives almost the same for every calibration image" in found
+    assert "with --range 0 1 the model gives almost the same for every image" in found
     assert "would not with --range 0 255" in found
     assert warnings_of(network(spread=0.002), (0, 255)) == []
 

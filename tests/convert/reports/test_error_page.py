@@ -8,6 +8,7 @@ pytest.importorskip("tensorflow", reason="the training half needs the convert ex
 pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
 from convert.data.fer2013 import load_split
 from convert.errors import ConvertError
+from convert.evaluation.evaluate import faces_of
 from convert.evaluation.results import Measurement
 from convert.reports.error_page import check_private, most_confident_errors
 from support.footage import ROOT
@@ -19,7 +20,7 @@ def test_wrong_predictions_are_sorted_by_confidence(face_data):
     rows[np.arange(4), split.leader] = 0.9
     for row, confidence in ((1, 0.91), (3, 0.95)):
         rows[row, (split.leader[row] + 1) % 7] = confidence
-    measurement = Measurement(None, split, rows)
+    measurement = Measurement(None, faces_of(split), rows)
     assert most_confident_errors(measurement).tolist() == [3, 1]
     assert most_confident_errors(measurement, 1).tolist() == [3]
 

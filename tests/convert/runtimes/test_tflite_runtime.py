@@ -8,6 +8,7 @@ pytest.importorskip("ai_edge_litert", reason="what is compared with is run by ai
 from convert.errors import UnavailableError
 from convert.runtimes import tflite_runtime
 from convert.runtimes.tflite import Int8Model
+from edge.system.installation import how_to_install
 from edge.vision.classification.manifest import find_model, load_manifest
 
 
@@ -47,3 +48,15 @@ def test_python_of_the_checkout_is_used_where_the_package_is_missing(monkeypatch
     assert tflite_runtime.find_python(Path(sys.executable)) == Path(sys.executable)
     with pytest.raises(UnavailableError, match="not installed for this Python"):
         tflite_runtime.find_python(tmp_path / "python")
+
+
+def test_what_makes_the_package_available_depends_on_the_python(tmp_path):
+    inside = tmp_path / ".venv-tflite" / "bin" / "python"
+    assert tflite_runtime.how_to_get((3, 11), inside) == f"install it with {how_to_install('tflite')}"
+    assert tflite_runtime.how_to_get((3, 13), inside).startswith(
+        "it exists for Python up to 3.11: install it in an env"
+    )
+    (tmp_path / "pyproject.toml").touch()
+    assert tflite_runtime.how_to_get((3, 13), inside).startswith(
+        "sh scripts/make-env tflite makes one here; else it ex"
+    )
