@@ -31,7 +31,8 @@ still_running() {
     reporter=$!
     status=0
     "$@" || status=$?
-    kill "$reporter" 2>/dev/null || true
+    # Not TERM: in a shell that has just forked, the trap of the script would take it.
+    kill -KILL "$reporter" 2>/dev/null || true
     wait "$reporter" 2>/dev/null || true
     return $status
 }
