@@ -1,16 +1,29 @@
 """The command line `emotion-convert`."""
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
-from typing import Final
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final, NoReturn
 
 from convert.commands import actor, evaluation, event_tuning, quantization, training
+from convert.commands.common import load_tensorflow, print_line
 from convert.errors import ConvertError, os_error_text
+from convert.progress import Heartbeat
 from edge.errors import EXIT_INTERRUPTED, EdgeError
 from edge.logs.native import relay_native_stderr
 
 _COMMANDS: Final = (training, quantization, evaluation, event_tuning, actor)
+
+EXIT_TERMINATED: Final = 143
+"""Exit code after SIGTERM: 128 + SIGTERM, as shells report it."""
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM arrived. Like Ctrl-C it is no Exception, so that nothing on the way takes it for a failure."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,14 +38,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code. Errors are one sentence on standard error."""
+    """Run the command line and return the exit code. Errors are one sentence on standard error.
+
+    A command whose parser sets `loads_tensorflow` checks its input first, and loads TensorFlow by itself. One that
+    sets `last_words`, a function of the arguments, says with it what is left after Ctrl-C or SIGTERM.
+    """
     arguments = parser().parse_args(argv)
     try:
-        from convert.tensorflow import require_tensorflow  # noqa: PLC0415 - --help must not load its package
-
         # Whatever must be known arrives as an exception; TensorFlow writes pages of notes beside it.
-        with relay_native_stderr(lambda _: None):
-            require_tensorflow()
+        with _sigterm_raises(), relay_native_stderr(lambda _: None):
+            if not getattr(arguments, "loads_tensorflow", False):
+                with Heartbeat(print_line) as beat:
+                    load_tensorflow(beat)
             arguments.handler(arguments)
     except (ConvertError, EdgeError) as error:
         sys.stderr.write(f"emotion-convert: {error}\n")
@@ -40,11 +57,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"emotion-convert: {os_error_text(error, 'used')}\n")
         return 1
-    except KeyboardInterrupt:
-        resumes = "; the same command resumes after the last whole epoch" if arguments.command == "train" else ""
-        sys.stderr.write(f"emotion-convert: interrupted{resumes}\n")
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        terminated = isinstance(interrupt, _TerminatedError)
+        sys.stderr.write(f"emotion-convert: {'terminated' if terminated else 'interrupted'}{_last_words(arguments)}\n")
+        return EXIT_TERMINATED if terminated else EXIT_INTERRUPTED
     return 0
+
+
+def _last_words(arguments: argparse.Namespace) -> str:
+    if not hasattr(arguments, "last_words"):
+        return ""
+    try:
+        return f"; {arguments.last_words(arguments)}"
+    except ConvertError as error:
+        return f"; {error}"
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM end what runs in this context as Ctrl-C does. Only the main thread can install a handler."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise _TerminatedError
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from convert.progress import Heartbeat
+
 Subparsers = Any
 """argparse's `_SubParsersAction`, which has no public name."""
 
@@ -14,6 +16,14 @@ def print_line(text: str) -> None:
     """Print a line on standard output at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def load_tensorflow(beat: Heartbeat) -> None:
+    """Import TensorFlow and Keras, which takes from seconds to a minute. Raises ConvertError where one is missing."""
+    from convert.tensorflow import require_tensorflow  # noqa: PLC0415 - --help must not load its package
+
+    beat.status("loading TensorFlow")
+    require_tensorflow()
 
 
 def data_option() -> argparse.ArgumentParser:

@@ -117,7 +117,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     from convert.quantization.study import GRID, compare_sets  # noqa: PLC0415
     from convert.runtimes.inputs import describe_input  # noqa: PLC0415
     from convert.runtimes.keras_model import load_float_model  # noqa: PLC0415
-    from convert.training.train import BEST  # noqa: PLC0415
+    from convert.training.run_folder import BEST  # noqa: PLC0415
 
     sets = parse_sets(arguments.sets) if arguments.sets is not None else GRID
     folder = data_folder_of(arguments)

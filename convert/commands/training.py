@@ -2,11 +2,17 @@
 
 import argparse
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from convert.commands.common import Subparsers, data_folder_of, data_option, print_line
+from convert.commands.common import Subparsers, data_folder_of, data_option, load_tensorflow, print_line, whole_number
+from convert.progress import Heartbeat
+
+if TYPE_CHECKING:
+    from convert.training.recipe import Recipe
 
 _RUN: Final = Path("runs/normal")
+_RECIPES: Final = ("normal", "small", "fer2013", "transfer-head", "smoke", "example")
+"""The named recipes, without an import of what they are made of: --help must not wait for it."""
 
 
 def add(commands: Subparsers) -> None:
@@ -18,7 +24,7 @@ def add(commands: Subparsers) -> None:
         "--recipe",
         default="normal",
         metavar="NAME|FILE",
-        help="named recipe, or a recipe's JSON file (default: normal)",
+        help=f"{', '.join(_RECIPES)}, or a recipe's TOML or JSON file (default: normal)",
     )
     train.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/RECIPE)")
     train.add_argument(
@@ -27,7 +33,18 @@ def add(commands: Subparsers) -> None:
     train.add_argument(
         "--teacher", type=Path, metavar="FILE", help="float model from which a recipe such as small learns"
     )
-    train.set_defaults(handler=_train)
+    train.add_argument(
+        "--checkpoint-seconds",
+        type=whole_number(0),
+        metavar="S",
+        help="longest time between two checkpoints, which an interruption costs (default: 30)",
+    )
+    train.add_argument(
+        "--print-recipe",
+        action="store_true",
+        help="print the recipe's file and train nothing; `--recipe example` has a comment at each key",
+    )
+    train.set_defaults(handler=_train, last_words=_last_words, loads_tensorflow=True)
 
     export = commands.add_parser(
         "export", parents=[data_option()], help="quantize a run's best model, and write it with its manifest"
@@ -37,24 +54,56 @@ def add(commands: Subparsers) -> None:
         "--output", type=Path, default=Path("models"), metavar="DIR", help="folder to write to (default: models)"
     )
     export.add_argument("--name", default="normal", help="name of the model (default: normal)")
-    export.set_defaults(handler=_export)
+    export.set_defaults(handler=_export, loads_tensorflow=True)
 
 
-def _train(arguments: argparse.Namespace) -> None:
-    from convert.training.recipe import find_recipe  # noqa: PLC0415
-    from convert.training.train import train  # noqa: PLC0415
+def _recipe_of(arguments: argparse.Namespace) -> tuple["Recipe", Path]:
+    """Return the recipe and the folder of its run."""
+    from convert.training.named_recipes import find_recipe  # noqa: PLC0415
 
     recipe = find_recipe(arguments.recipe)
     if arguments.epochs_scale != 1:
         recipe = recipe.scaled(arguments.epochs_scale)
-    folder = arguments.run or Path("runs") / recipe.name
-    best = train(recipe, data_folder_of(arguments), folder, print_line, arguments.teacher)
-    print_line(f"best model: {best}")
+    return recipe, arguments.run or Path("runs") / recipe.name
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    recipe, folder = _recipe_of(arguments)
+    if arguments.print_recipe:
+        from convert.training.named_recipes import recipe_text  # noqa: PLC0415
+
+        print_line(recipe_text(arguments.recipe, recipe))
+        return
+    from convert.training.preparation import prepare  # noqa: PLC0415
+    from convert.training.run_folder import CHECKPOINT_SECONDS, RunFolder  # noqa: PLC0415
+
+    seconds = CHECKPOINT_SECONDS if arguments.checkpoint_seconds is None else arguments.checkpoint_seconds
+    with Heartbeat(print_line) as beat:
+        beat.line(f"recipe {recipe.name}: {recipe.summary()}; run folder {folder}")
+        beat.status("reading the data set")
+        prepared = prepare(recipe, data_folder_of(arguments), RunFolder(folder, seconds), arguments.teacher)
+        load_tensorflow(beat)
+        from convert.training.train import train_prepared  # noqa: PLC0415
+
+        beat.line(f"best model: {train_prepared(prepared, beat)}")
+
+
+def _last_words(arguments: argparse.Namespace) -> str:
+    from convert.training.run_folder import last_words  # noqa: PLC0415
+
+    return last_words(*_recipe_of(arguments))
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from convert.release.export import export  # noqa: PLC0415
+    from convert.training.run_folder import best_model  # noqa: PLC0415
 
+    best = best_model(arguments.run)
+    data = data_folder_of(arguments)
     target = arguments.output / f"{arguments.name}.tflite"
-    export(arguments.run, data_folder_of(arguments), target, print_line)
-    print_line(f"wrote {target}, {target.with_suffix('.json')}, {target.with_suffix('.keras')}")
+    with Heartbeat(print_line) as beat:
+        load_tensorflow(beat)
+        from convert.release.export import export  # noqa: PLC0415
+
+        beat.status(f"exporting {best}")
+        export(arguments.run, data, target, beat.line)
+        beat.line(f"wrote {target}, {target.with_suffix('.json')}, {target.with_suffix('.keras')}")

@@ -1,5 +1,6 @@
 """Augments 48x48 training faces at random, as cameras and the Haar detector's boxes distort them."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +14,9 @@ from convert.data.fer2013 import FACE_SIDE_PX
 Image = NDArray[np.uint8]
 
 _EVEN_CHANCE: Final = 0.5
+_MAX_ROTATION_DEG: Final = 180.0
+_MAX_SCALE: Final = 4.0
+"""A face four times as large as its box: no detector is that wrong."""
 _ON_THE_FACE: Final = ("glasses", "mask", "hand")
 """Corruptions applied before the face is framed, so that they turn and shift with it."""
 
@@ -33,11 +37,25 @@ class Augmentation:
     chances: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an unknown corruption or a probability outside 0 to 1."""
+        """Raise ValueError for an unknown corruption, and for a value outside its range."""
+        require_range("rotation_deg", self.rotation_deg, 0, _MAX_ROTATION_DEG)
+        if not 0 < self.scale[0] <= self.scale[1] <= _MAX_SCALE:
+            msg = f"scale = {list(self.scale)} must be [lowest, highest], above 0 and at most {_MAX_SCALE:g}"
+            raise ValueError(msg)
+        require_range("shift", self.shift, 0, 1)
         for name, chance in self.chances.items():
-            if name not in CORRUPTIONS or not 0 <= chance <= 1:
-                msg = f"chances.{name} = {chance!r}: corruptions are {', '.join(CORRUPTIONS)}, chances 0 to 1"
+            if name not in CORRUPTIONS:
+                msg = f"chances.{name} must be the chance of one of {', '.join(CORRUPTIONS)}"
                 raise ValueError(msg)
+            require_range(f"chances.{name}", chance, 0, 1)
+
+
+def require_range(name: str, value: float, lowest: float, highest: float = math.inf) -> None:
+    """Raise ValueError where the value of a setting is not from `lowest` to `highest`, or not a finite number."""
+    if not (lowest <= value <= highest and value != math.inf):
+        limits = f"at least {lowest:g}" if highest == math.inf else f"from {lowest:g} to {highest:.12g}"
+        msg = f"{name} = {value!r} must be {limits}"
+        raise ValueError(msg)
 
 
 CAMERA: Final = Augmentation(

@@ -20,7 +20,8 @@ from convert.quantization.study import quantize_for_release
 from convert.runtimes.inputs import describe_input, network_inputs
 from convert.runtimes.keras_model import FloatModel, keras_runtime_name, load_float_model
 from convert.runtimes.tflite import Int8Model, runtime_name
-from convert.training.train import best_model, save_without_optimizer
+from convert.training.run_folder import best_model, unfinished_warning
+from convert.training.train import save_without_optimizer
 from edge.vision.classification.manifest import (
     MODEL_SUFFIX,
     Manifest,
@@ -121,7 +122,11 @@ def export(run: Path, data: Path, target: Path, print_line: PrintLine) -> None:
     Method of quantization, temperature and threshold are chosen on PublicTest; PrivateTest is only measured.
     Raises ConvertError where the run has no model yet or the folder cannot be written.
     """
-    model = load_float_model(best_model(run))
+    best = best_model(run)
+    warning = unfinished_warning(run)
+    if warning is not None:
+        print_line(warning)
+    model = load_float_model(best)
     spec = describe_input(model, VALUE_RANGE)
     content = quantize_for_release(model, spec, data, print_line)
     print_line("measuring on PublicTest and PrivateTest")

@@ -1,6 +1,6 @@
 """Produces the batches of a training run: augmented faces with soft targets."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import keras
@@ -17,33 +17,47 @@ _MIN_FREQUENCY: Final = 1e-9
 """Replaces a frequency of 0. No target uses the weight that follows; it must only be finite."""
 
 _STAGE_EPOCHS: Final = 1000
-"""Epoch numbers of stage n start at n times this, so that no two stages draw the same views."""
+"""Epoch numbers of stage n start at n times this, so that no two stages draw the same views. No stage has more."""
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
-class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """The batches of one epoch; they depend on seed, epoch and batch number only."""
+class Place(NamedTuple):
+    """A place in a run: `batch` batches of epoch number `epoch` of stage number `stage` are done, all from 0."""
 
-    def __init__(self, split: Split, recipe: Recipe, stage: int, epoch: int, teacher: Teacher | None = None) -> None:
-        """Draw the order of the images for an epoch of stage number `stage`."""
+    stage: int
+    epoch: int
+    batch: int = 0
+
+
+class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """The batches of one epoch from number `first` on; they depend on seed, epoch and batch number only.
+
+    `total`: number of whole batches of the epoch. Other epochs use the remaining images.
+    """
+
+    def __init__(self, split: Split, recipe: Recipe, place: Place, teacher: Teacher | None = None) -> None:
+        """Draw the order of the images of the epoch at `place`."""
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=16)
-        self._split, self._recipe, self._stage, self._teacher = split, recipe, recipe.stages[stage], teacher
-        self.epoch_id = _STAGE_EPOCHS * stage + epoch
+        self._split, self._recipe, self._settings, self._teacher = split, recipe, recipe.stages[place.stage], teacher
+        self.stage, self.epoch, self.first = place
+        self.total = len(split) // recipe.batch_size
+        self.epoch_id = _STAGE_EPOCHS * place.stage + place.epoch
         self._order = np.random.default_rng((recipe.seed, self.epoch_id)).permutation(len(split))
-        self._targets = soft_targets(split, recipe, self._stage.leader_share)
-        self._weights = sample_weights(self._targets, self._stage.class_weight_power)
+        self._targets = soft_targets(split, recipe, self._settings.leader_share)
+        self._weights = sample_weights(self._targets, self._settings.class_weight_power)
 
     def __len__(self) -> int:
-        """Return the number of whole batches. Other epochs use the remaining images."""
-        return len(self._split) // self._recipe.batch_size
+        """Return the number of whole batches from `first` on."""
+        return self.total - self.first
 
     def __getitem__(self, index: int) -> Batch:
-        """Return inputs (b, side, side, 1), targets (b, 7) and weights (b,)."""
+        """Return inputs (b, side, side, 1), targets (b, 7) and weights (b,) of batch number `first` + `index`."""
+        index += self.first
         size, share = self._recipe.batch_size, self._recipe.teacher_share
         rows = self._order[index * size : (index + 1) * size]
         rng = np.random.default_rng((self._recipe.seed, self.epoch_id, index))
-        augmentation, side = self._stage.augmentation, self._stage.side_px
+        augmentation, side = self._settings.augmentation, self._settings.side_px
         view_px = side if self._teacher is None else max(side, self._teacher.side_px)
         views = np.stack([augment(self._split.images[row], view_px, augmentation, rng) for row in rows])
         targets = self._targets[rows]
@@ -51,8 +65,8 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
             # Teacher and student get the same view: a teacher with another crop would teach the difference.
             targets = (1 - share) * targets + share * self._teacher.predict(resized(views, self._teacher.side_px))
         inputs, targets = to_input(resized(views, side)), np.asarray(targets, dtype=np.float32)
-        if self._stage.mixup:
-            inputs, targets = mix_up(inputs, targets, self._stage.mixup, rng)
+        if self._settings.mixup:
+            inputs, targets = mix_up(inputs, targets, self._settings.mixup, rng)
         return inputs, targets, self._weights[rows]
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from convert.data.fer2013 import LABELS
 from convert.errors import ConvertError, reason_of
 from convert.training.network import to_input
-from convert.training.recipe import Recipe
 
 
 class Teacher:
@@ -32,16 +31,3 @@ class Teacher:
     def predict(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return probabilities (n, 7) for grey uint8 (n, side_px, side_px)."""
         return np.asarray(self._model(to_input(views), training=False), dtype=np.float32)
-
-
-def load_teacher(recipe: Recipe, path: Path | None) -> Teacher | None:
-    """Load the teacher of a recipe; None for a recipe without one.
-
-    Raises ConvertError where the recipe needs a teacher and `path` is None, where it uses none and `path`
-    is given, and where the file is not a teacher.
-    """
-    if (path is None) != (recipe.teacher_share == 0):
-        problem = "learns from a teacher: give --teacher FILE" if path is None else "has teacher_share 0"
-        msg = f"recipe {recipe.name} {problem}"
-        raise ConvertError(msg)
-    return None if path is None else Teacher(path)

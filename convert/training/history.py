@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from convert.errors import ConvertError
+from convert.files import write_atomically
 
 HISTORY: Final = "history.jsonl"
 
@@ -24,10 +25,15 @@ class Epoch:
     public_test: float
 
 
-def append_epoch(run: Path, epoch: Epoch) -> None:
-    """Append an epoch to the history in a run folder. Raises OSError."""
-    with (run / HISTORY).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(epoch)) + "\n")
+def add_epoch(run: Path, epoch: Epoch, before: int) -> None:
+    """Write an epoch behind the first `before` epochs of the history in a run folder. Raises OSError.
+
+    A run that was killed between this and its checkpoint trains the epoch again: its line is replaced then.
+    """
+    path = run / HISTORY
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = [line for line in lines if line.strip()][:before]
+    write_atomically(path, "".join(f"{line}\n" for line in [*lines, json.dumps(asdict(epoch))]).encode())
 
 
 def read_history(run: Path) -> tuple[Epoch, ...]:

@@ -8,21 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.data.fer2013 import LABELS
-from convert.errors import ConvertError
 from convert.training.recipe import Recipe
 
 _FIRST_CONVOLUTION: Final = "Conv1"
 _LAST_BLOCK: Final = 16
 _AFTER_BACKBONE: Final = "pool"
-
-
-def imagenet_weights(data: Path, alpha: float) -> Path:
-    """Return the file of ImageNet weights for a width. Raises ConvertError where it does not exist."""
-    path = data / f"mobilenet_v2_{alpha:g}_imagenet_notop.weights.h5".replace("_1_", "_1.0_")
-    if not path.is_file():
-        msg = f"no ImageNet weights for alpha {alpha:g}: {path} does not exist"
-        raise ConvertError(msg)
-    return path
 
 
 def _backbone(side_px: int, channels: int, alpha: float) -> Any:  # noqa: ANN401 - keras has no types

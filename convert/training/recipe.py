@@ -1,14 +1,11 @@
-"""Training recipes: all settings of a run as data, saved with the run, and the named recipes."""
+"""Training recipes: all settings of a run as data, with the limits within which they can be trained."""
 
-import json
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import msgspec
-
-from convert.data.augment import CAMERA, GENTLE, Augmentation
+from convert.data.augment import CAMERA, Augmentation, require_range
 from convert.errors import ConvertError
 from convert.files import write_json
 
@@ -18,6 +15,18 @@ _WARMUP_START: Final = 0.01
 """Share of an epoch at which the warm-up begins: a rate of 0 would waste the first batches."""
 _MIN_INPUT_PX: Final = 32
 """MobileNetV2 halves its input five times."""
+_MAX_INPUT_PX: Final = 1024
+"""Largest input of a model's manifest."""
+_ALPHAS: Final = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+"""Widths of MobileNetV2 for which Keras publishes ImageNet weights."""
+_MAX_EPOCHS: Final = 1000
+"""`TrainingBatches` numbers the epochs of each stage from a multiple of this: no two stages draw the same views."""
+_MAX_LEARNING_RATE: Final = 1.0
+"""A thousand times what AdamW is used with here."""
+_MAX_SEED: Final = 2**31 - 1
+"""numpy takes 32 bits, and the layers add their numbers to the seed."""
+_MAX_NAME_CHARS: Final = 100
+"""The name is that of the run's folder; file systems take 255 bytes."""
 HEAD_ONLY: Final = 17
 """`first_block` of a stage that trains only the dense layers and none of MobileNetV2's 17 blocks (0 to 16)."""
 
@@ -44,15 +53,15 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Raise ValueError for settings that cannot be trained."""
-        if self.side_px < _MIN_INPUT_PX or self.epochs < 1 or self.peak_learning_rate <= 0:
-            msg = f"a stage needs side_px >= {_MIN_INPUT_PX}, epochs >= 1, peak_learning_rate > 0, not {self}"
+        require_range("side_px", self.side_px, _MIN_INPUT_PX, _MAX_INPUT_PX)
+        require_range("epochs", self.epochs, 1, _MAX_EPOCHS)
+        if not 0 < self.peak_learning_rate <= _MAX_LEARNING_RATE:
+            msg = f"peak_learning_rate = {self.peak_learning_rate} must be above 0 and at most {_MAX_LEARNING_RATE:g}"
             raise ValueError(msg)
-        if not 0 <= self.first_block <= HEAD_ONLY:
-            msg = f"first_block = {self.first_block} must be a block's number, 0 to {HEAD_ONLY}"
-            raise ValueError(msg)
-        if not (0 <= self.leader_share <= 1 and self.mixup >= 0):
-            msg = f"leader_share = {self.leader_share} must be 0 to 1, and mixup = {self.mixup} at least 0"
-            raise ValueError(msg)
+        require_range("first_block", self.first_block, 0, HEAD_ONLY)
+        require_range("class_weight_power", self.class_weight_power, 0, 1)
+        require_range("leader_share", self.leader_share, 0, 1)
+        require_range("mixup", self.mixup, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -86,45 +95,54 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Raise ValueError for settings that cannot be trained."""
-        if not self.stages or self.batch_size < 1:
-            msg = "a recipe needs at least one stage and a batch_size of at least 1"
+        name = self.name
+        if not name.isprintable() or "/" in name or name in {"", ".", ".."} or len(name) > _MAX_NAME_CHARS:
+            msg = f"name = {name!r} must be the name of a folder: without '/', and of 1 to {_MAX_NAME_CHARS} characters"
             raise ValueError(msg)
-        if not (0 <= self.average_decay < 1 and 0 <= self.teacher_share <= 1):
-            msg = (
-                f"average_decay = {self.average_decay} must be at least 0 and below 1, "
-                f"and teacher_share = {self.teacher_share} 0 to 1"
-            )
+        if self.alpha not in _ALPHAS:
+            msg = f"alpha = {self.alpha:g} must be one of {', '.join(f'{alpha:g}' for alpha in _ALPHAS)}"
             raise ValueError(msg)
+        if not self.stages:
+            msg = "stages = [] must name at least one stage"
+            raise ValueError(msg)
+        if any(units < 1 for units in self.dense_units):
+            msg = f"dense_units = {list(self.dense_units)} must be numbers of units, each at least 1"
+            raise ValueError(msg)
+        for key in ("dropout", "batch_norm_momentum", "average_decay"):
+            value = getattr(self, key)
+            if not 0 <= value < 1:
+                msg = f"{key} = {value:g} must be at least 0 and below 1"
+                raise ValueError(msg)
+        require_range("batch_size", self.batch_size, 1)
+        require_range("teacher_share", self.teacher_share, 0, 1)
+        require_range("weight_decay", self.weight_decay, 0, 1)
+        require_range("warmup_epochs", self.warmup_epochs, 0, _MAX_EPOCHS)
+        require_range("seed", self.seed, 0, _MAX_SEED)
 
     def save(self, path: Path) -> None:
         """Write the recipe as JSON. Raises OSError."""
         write_json(path, asdict(self))
 
+    def summary(self) -> str:
+        """Return the stages in words, as in "3 epochs at 48 px, 2 epochs at 64 px"."""
+        return ", ".join(
+            f"{one.epochs} epoch{'s' if one.epochs > 1 else ''} at {one.side_px} px" for one in self.stages
+        )
+
     def scaled(self, factor: float) -> "Recipe":
         """Return the recipe with the epochs of each stage multiplied by `factor`, at least one each.
 
-        Raises ConvertError for a factor that is not above 0.
+        Raises ConvertError for a factor that is not above 0, or gives a stage more than 1000 epochs.
         """
-        if not factor > 0:
-            msg = f"--epochs-scale must be above 0, not {factor:g}"
+        longest = max(stage.epochs for stage in self.stages)
+        if not 0 < factor * longest <= _MAX_EPOCHS:
+            msg = (
+                f"--epochs-scale {factor:g} must be above 0 and, with the {longest} epochs of a stage of recipe "
+                f"{self.name}, at most {_MAX_EPOCHS / longest:g}"
+            )
             raise ConvertError(msg)
         stages = tuple(replace(stage, epochs=max(1, round(stage.epochs * factor))) for stage in self.stages)
         return replace(self, stages=stages)
-
-    @staticmethod
-    def load(path: Path) -> "Recipe":
-        """Read a recipe's JSON file. Raises ConvertError where it is missing or is not a recipe."""
-        try:
-            raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            known = {field.name for field in fields(Recipe)}
-            unknown = sorted(set(raw) - known)
-            if unknown:
-                msg = f"{path}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}"
-                raise ConvertError(msg)
-            return msgspec.convert(raw, Recipe)
-        except (OSError, ValueError, TypeError, msgspec.ValidationError) as error:
-            msg = f"{path} is not a recipe of emotion-convert: {error}"
-            raise ConvertError(msg) from error
 
 
 def learning_rate(recipe: Recipe, stage: int, epoch: float) -> float:
@@ -134,82 +152,3 @@ def learning_rate(recipe: Recipe, stage: int, epoch: float) -> float:
         return settings.peak_learning_rate * max(epoch, _WARMUP_START) / recipe.warmup_epochs
     share = _FINAL_LEARNING_RATE + (1 - _FINAL_LEARNING_RATE) * 0.5 * (1 + math.cos(math.pi * epoch / settings.epochs))
     return settings.peak_learning_rate * share
-
-
-_EARLY: Final = Augmentation(
-    chances={
-        "gamma": 0.6,
-        "contrast": 0.6,
-        "hand": 0.15,
-        "low_resolution": 0.12,
-        "motion_blur": 0.12,
-        "sensor_noise": 0.25,
-        "jpeg": 0.15,
-    }
-)
-"""Without glasses, masks, low light and backlight, which are rare: for stages that learn what a face is."""
-
-NORMAL: Final = Recipe(
-    stages=(
-        Stage(64, 12, 1e-3, augmentation=_EARLY),
-        Stage(96, 8, 3e-4, augmentation=_EARLY),
-        # At 112 pixels the last blocks see 4x4 positions instead of 3x3.
-        Stage(112, 18, 6e-4, first_block=3, class_weight_power=0.3, leader_share=0.3, mixup=0.2),
-        Stage(112, 6, 1.5e-4, first_block=3, class_weight_power=0.3, leader_share=0.3, augmentation=GENTLE),
-    )
-)
-
-_CLASSIC: Final = Augmentation(rotation_deg=15.0, scale=(0.9, 1.1), shift=0.1)
-"""Rotation, zoom, shift and mirroring: the usual augmentation of transfer learning."""
-
-_LIGHT: Final = Augmentation(rotation_deg=15.0, scale=(0.95, 1.08), shift=0.05)
-"""FER2013's own framing with small changes."""
-
-RECIPES: Final = {
-    "normal": NORMAL,
-    # At 88 pixels the last blocks see 3x3 positions, and one inference takes less than a quarter of that of normal.
-    "small": replace(
-        NORMAL,
-        name="small",
-        alpha=0.35,
-        dropout=0.1,
-        teacher_share=0.7,
-        stages=(
-            Stage(88, 10, 2e-3, leader_share=0.3, augmentation=_EARLY),
-            Stage(88, 8, 6e-4, class_weight_power=0.3, leader_share=0.3, augmentation=GENTLE),
-        ),
-    ),
-    # Trained on the labels of most published figures. Never shipped: people disagree with a third of these labels.
-    "fer2013": replace(
-        NORMAL,
-        name="fer2013",
-        labels="fer2013",
-        stages=(
-            Stage(64, 10, 1e-3, first_block=3, augmentation=_EARLY),
-            Stage(112, 8, 5e-4, first_block=3, mixup=0.2, augmentation=GENTLE),
-            # This model is evaluated on FER2013's own images only and never runs behind a camera.
-            Stage(112, 5, 4e-4, first_block=3, class_weight_power=0.0, augmentation=_LIGHT),
-        ),
-    ),
-    # The model card that this project started from: dense layers on frozen ImageNet features.
-    "transfer-head": Recipe(
-        name="transfer-head",
-        dense_units=(128, 64),
-        average_decay=0.0,
-        rebalance=False,
-        stages=(Stage(96, 10, 1e-3, first_block=HEAD_ONLY, class_weight_power=1.0, augmentation=_CLASSIC),),
-    ),
-    # Two minutes on two cores: tests the whole path, and gives no useful model.
-    "smoke": Recipe(name="smoke", alpha=0.35, stages=(Stage(32, 1, 1e-3), Stage(48, 1, 3e-4))),
-}
-
-
-def find_recipe(name_or_path: str) -> Recipe:
-    """Return a named recipe, or read one from a file. Raises ConvertError where there is neither."""
-    if name_or_path in RECIPES:
-        return RECIPES[name_or_path]
-    path = Path(name_or_path)
-    if not path.exists():
-        msg = f"there is no recipe {name_or_path!r}: use {', '.join(RECIPES)}, or a recipe's JSON file"
-        raise ConvertError(msg)
-    return Recipe.load(path)

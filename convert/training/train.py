@@ -1,9 +1,8 @@
 """Trains in stages of growing image size, from ImageNet weights to FER+ vote distributions; runs resume."""
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,65 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.data.augment import resize_face
-from convert.data.fer2013 import load_split, training_rows, with_majority, without_duplicates_of
-from convert.errors import ConvertError
 from convert.files import replace_file, write_atomically
-from convert.progress import PrintLine, minutes_left
-from convert.training.batches import TrainingBatches, soft_targets
-from convert.training.distillation import load_teacher
-from convert.training.history import Epoch, append_epoch
+from convert.progress import Heartbeat, PrintLine
+from convert.training.batches import Place, TrainingBatches, soft_targets
+from convert.training.callbacks import BatchCount, LearningRate, WeightAverage
+from convert.training.distillation import Teacher
+from convert.training.history import Epoch, add_epoch
 from convert.training.logit_adjustment import adjust_bias, choose_strength, label_shares
-from convert.training.network import build_network, freeze_before, imagenet_weights, to_input
-from convert.training.recipe import Recipe, Stage, learning_rate
+from convert.training.network import build_network, freeze_before, to_input
+from convert.training.preparation import PreparedRun, prepare
+from convert.training.recipe import Recipe
+from convert.training.remaining_time import RemainingTime
+from convert.training.run_folder import BEST, RECIPE, RunFolder, is_finished, place_of
 
-BEST: Final = "best.keras"
-STATE: Final = "state.json"
-RECIPE: Final = "recipe.json"
 _UNADJUSTED: Final = "unbalanced.keras"
 """Copy of best.keras from before the logit adjustment."""
 
 _GRADIENT_NORM: Final = 1.0
-_AVERAGE_INTERVAL: Final = 8
-"""Batches between two updates of the average: each update copies all weights."""
-
-
-@dataclass
-class _State:
-    """Progress of a run: `epoch` whole epochs of stage number `stage`; `best`: accuracy of best.keras.
-
-    `rebalanced`: strength of the logit adjustment in best.keras, None until it is chosen.
-    """
-
-    stage: int = 0
-    epoch: int = 0
-    best: float = 0.0
-    rebalanced: float | None = None
-
-
-class _LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets the learning rate before each batch."""
-
-    def __init__(self, recipe: Recipe, stage: int, epoch: int, batches: int) -> None:
-        super().__init__()
-        self._at: Callable[[int], float] = lambda batch: learning_rate(recipe, stage, epoch + batch / batches)
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        del logs
-        self.model.optimizer.learning_rate.assign(self._at(batch))
-
-
-class _WeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps an exponential moving average of all weights and statistics, which varies less than they do."""
-
-    def __init__(self, decay: float, values: list[NDArray[np.float32]]) -> None:
-        super().__init__()
-        self._decay, self.values = decay**_AVERAGE_INTERVAL, values
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        del logs
-        if batch % _AVERAGE_INTERVAL == 0:
-            for average, weight in zip(self.values, self.model.get_weights(), strict=True):
-                np.add(average, (1 - self._decay) * (weight - average), out=average)
 
 
 def _compiled(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
@@ -83,7 +40,7 @@ def _compiled(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
 
 
 def _seed_dropout(model: Any, seed: int, epoch: int) -> None:  # noqa: ANN401
-    """Make dropout depend on seed, layer, epoch and batch only: a checkpoint does not carry its state."""
+    """Make dropout depend on seed, layer, epoch and batch only: a model's file does not carry its state."""
     for number, layer in enumerate(model.layers):
         generator = getattr(layer, "seed_generator", None)
         if generator is not None:
@@ -109,83 +66,53 @@ def save_without_optimizer(model: Any, path: Path) -> None:  # noqa: ANN401
     replace_file(path, bare.save)
 
 
-def best_model(run: Path) -> Path:
-    """Return the best model's file of a run folder. Raises ConvertError where the run has none yet."""
-    path = run / BEST
-    if not path.is_file():
-        msg = f"{run} does not contain a finished run: {path} does not exist"
-        raise ConvertError(msg)
-    return path
-
-
 class _TrainingRun:
     """One training run in its folder."""
 
-    def __init__(self, recipe: Recipe, data: Path, folder: Path, print_line: PrintLine, teacher: Path | None) -> None:
-        self._recipe, self._data, self._folder, self._print_line = recipe, data, folder, print_line
-        self._teacher = load_teacher(recipe, teacher)
-        self._state = self._open()
-        everything = load_split(data, "Training")
-        validation = without_duplicates_of(load_split(data, "PublicTest"), everything)
-        if recipe.labels == "ferplus":
-            self._training, self._validation = training_rows(everything), with_majority(validation)
-            self._validation_labels = self._validation.majority
-        else:
-            self._training, self._validation = everything, validation
-            self._validation_labels = validation.original
-        self._work_done = 0.0
-        self._started = time.monotonic()
+    def __init__(self, prepared: PreparedRun, beat: Heartbeat, teacher: Teacher | None) -> None:
+        self._prepared, self._beat, self._teacher = prepared, beat, teacher
+        self._recipe, self._checkpoints = prepared.recipe, prepared.checkpoints
+        self._training, self._validation = prepared.training, prepared.validation
+        self._remaining = RemainingTime(prepared.recipe)
 
-    def _open(self) -> _State:
-        """Create the folder, or read the state of the run in it. Raises ConvertError for another recipe's run."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        recipe = self._folder / RECIPE
-        if recipe.exists() and Recipe.load(recipe) != self._recipe:
-            msg = f"run folder {self._folder} belongs to another recipe ({recipe}): give another --run"
-            raise ConvertError(msg)
-        self._recipe.save(recipe)
-        state = self._folder / STATE
-        return _State(**json.loads(state.read_text(encoding="utf-8"))) if state.exists() else _State()
-
-    def _checkpoint(self, stage: int, epoch: int) -> Path:
-        # One file per epoch, named by the state: whenever the run is killed, state and weights match.
-        return self._folder / f"stage{stage}_epoch{epoch}.keras"
-
-    def _average_file(self, stage: int, epoch: int) -> Path:
-        return self._folder / f"stage{stage}_epoch{epoch}.npz"
-
-    def _save_state(self, stage: int, epoch: int) -> None:
-        self._state.stage, self._state.epoch = stage, epoch
-        write_atomically(self._folder / STATE, json.dumps(asdict(self._state)).encode())
+    @property
+    def _best_file(self) -> Path:
+        return self._checkpoints.folder / BEST
 
     def train(self) -> Path:
         """Train all remaining stages and return the best model's file."""
-        self._print_line(
+        stages = self._recipe.stages
+        self._beat.line(
             f"training on {len(self._training)} faces, validating on {len(self._validation)} of PublicTest; "
             f"recipe {self._recipe.name}"
         )
-        for number in range(self._state.stage, len(self._recipe.stages)):
+        saved = place_of(self._checkpoints.state, self._recipe)
+        if is_finished(self._checkpoints.state, self._recipe):
+            self._beat.line("this run is finished: nothing is left to train")
+        elif saved is not None:
+            self._beat.line(f"resuming after {saved}")
+        for number in range(self._checkpoints.state.stage, len(stages)):
             self._train_stage(number)
-            self._save_state(number + 1, 0)
-        if self._recipe.rebalance and self._state.rebalanced is None:
+            self._checkpoints.save_state(replace(self._checkpoints.state, stage=number + 1, epoch=0, batch=0))
+        if not is_finished(self._checkpoints.state, self._recipe):
+            self._beat.status("adjusting the logits towards rare labels")
             self._adjust_logits()
-        return self._folder / BEST
+        return self._best_file
 
     def _adjust_logits(self) -> None:
         """Adjust the best model's logits towards rare labels, by the strength chosen on PublicTest."""
-        best, before = self._folder / BEST, self._folder / _UNADJUSTED
+        before = self._checkpoints.folder / _UNADJUSTED
         if not before.exists():
-            write_atomically(before, best.read_bytes())
+            write_atomically(before, self._best_file.read_bytes())
         # The copy is the start: a run that is killed before the state is written repeats this and adjusts once.
         model = keras.models.load_model(before, compile=False)
         shares = label_shares(soft_targets(self._training, self._recipe))
         probabilities = self._probabilities(model, self._recipe.stages[-1].side_px)
-        chosen = choose_strength(probabilities, self._validation_labels, shares)
+        chosen = choose_strength(probabilities, self._prepared.labels, shares)
         adjust_bias(model, chosen.strength, shares)
-        save_without_optimizer(model, best)
-        self._state.rebalanced = chosen.strength
-        self._save_state(len(self._recipe.stages), 0)
-        self._print_line(
+        save_without_optimizer(model, self._best_file)
+        self._checkpoints.save_state(replace(self._checkpoints.state, rebalanced=chosen.strength))
+        self._beat.line(
             f"logits adjusted towards rare labels, strength {chosen.strength:g}: "
             f"PublicTest {100 * chosen.accuracy_before:.1f} % -> {100 * chosen.accuracy:.1f} %, "
             f"macro recall {100 * chosen.macro_recall_before:.1f} % -> {100 * chosen.macro_recall:.1f} %"
@@ -198,80 +125,111 @@ class _TrainingRun:
 
     def _model(self, number: int) -> Any:  # noqa: ANN401
         """Load the stage's last checkpoint, or build the model from ImageNet or from the previous stage."""
-        if self._state.epoch:
-            return _resumed(keras.models.load_model(self._checkpoint(number, self._state.epoch)), self._recipe)
+        state = self._checkpoints.state
+        if state.epoch or state.batch:
+            return _resumed(self._checkpoints.load(keras.models.load_model), self._recipe)
         stage = self._recipe.stages[number]
         # Only the dense layers' first weights come from this seed; everything later has a seed of its own.
         keras.utils.set_random_seed(self._recipe.seed)
-        weights = imagenet_weights(self._data, self._recipe.alpha) if number == 0 else None
-        model = build_network(self._recipe, stage.side_px, weights)
+        model = build_network(self._recipe, stage.side_px, self._prepared.weights if number == 0 else None)
         if number:
-            model.set_weights(_read_average(self._average_file(number - 1, self._recipe.stages[number - 1].epochs)))
+            model.set_weights(self._checkpoints.average(number - 1, self._recipe.stages[number - 1].epochs))
         freeze_before(model, stage.first_block)
         return _compiled(model, self._recipe)
 
-    def _train_stage(self, number: int) -> None:
-        stage = self._recipe.stages[number]
-        model = self._model(number)
-        previous = self._average_file(number, self._state.epoch)
-        average = _WeightAverage(
-            self._recipe.average_decay, _read_average(previous) if self._state.epoch else model.get_weights()
-        )
-        for epoch in range(self._state.epoch, stage.epochs):
-            batches = TrainingBatches(self._training, self._recipe, number, epoch, self._teacher)
-            rate = _LearningRate(self._recipe, number, epoch, len(batches))
-            _seed_dropout(model, self._recipe.seed, batches.epoch_id)
-            # `TrainingBatches` has drawn the order already; Keras would shuffle with a generator of its own.
-            result = model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[rate, average])
-            model.save(self._checkpoint(number, epoch + 1))
-            accuracy = self._validate(model, average, number, epoch)
-            self._save_state(number, epoch + 1)
-            self._checkpoint(number, epoch).unlink(missing_ok=True)
-            self._average_file(number, epoch).unlink(missing_ok=True)
-            self._finish_epoch(stage, epoch, float(result.history["loss"][-1]), accuracy)
+    def _name(self, number: int) -> str:
+        return f"stage {number + 1} of {len(self._recipe.stages)}, {self._recipe.stages[number].side_px} px"
 
-    def _validate(self, model: Any, average: _WeightAverage, number: int, epoch: int) -> float:  # noqa: ANN401
-        """Save the average and return its accuracy. In the last stage, keep it where it is the best so far."""
-        with self._average_file(number, epoch + 1).open("wb") as file:
-            np.savez(file, *average.values)
+    def _train_stage(self, number: int) -> None:
+        self._beat.status(f"{self._name(number)}: building the network")
+        state, model = self._checkpoints.state, self._model(number)
+        begun = state.epoch or state.batch
+        values = self._checkpoints.average(number, state.epoch, state.batch) if begun else model.get_weights()
+        average = WeightAverage(self._recipe.average_decay, values)
+        for epoch in range(state.epoch, self._recipe.stages[number].epochs):
+            self._train_epoch(model, average, Place(number, epoch, self._checkpoints.state.batch))
+
+    def _train_epoch(self, model: Any, average: WeightAverage, place: Place) -> None:  # noqa: ANN401
+        number, epoch, average.first = place
+        stage, state = self._recipe.stages[number], self._checkpoints.state
+        name = f"{self._name(number)}, epoch {epoch + 1} of {stage.epochs}"
+        self._beat.status(f"{name}: preparing the first batch")
+        batches = TrainingBatches(self._training, self._recipe, place, self._teacher)
+        _seed_dropout(model, self._recipe.seed, batches.epoch_id)
+        if place.batch:
+            self._checkpoints.restore_dropout(model)
+        count = BatchCount(place.batch, state.loss, self._reporter(model, average, batches, name))
+        # `TrainingBatches` has drawn the order already; Keras would shuffle with a generator of its own.
+        # `count` comes last, and saves when rate and average have seen the batch.
+        callbacks = [LearningRate(self._recipe, batches), average, count]
+        model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=callbacks)
+        self._beat.status(f"{name}: measuring the accuracy on PublicTest")
+        accuracy = self._validate(model, average, number)
+        best = max(state.best, accuracy) if number == len(self._recipe.stages) - 1 else state.best
+        before = sum(stage.epochs for stage in self._recipe.stages[:number]) + epoch
+        add_epoch(self._checkpoints.folder, Epoch(stage.side_px, epoch + 1, count.loss, accuracy), before)
+        self._checkpoints.save(
+            model, average.values, replace(state, stage=number, epoch=epoch + 1, batch=0, loss=0.0, best=best)
+        )
+        left = self._remaining.text(number, epoch + 1)
+        self._beat.line(f"{name}: loss {count.loss:.3f}, PublicTest {100 * accuracy:.1f} %, {left}")
+
+    def _reporter(
+        self,
+        model: Any,  # noqa: ANN401
+        average: WeightAverage,
+        batches: TrainingBatches,
+        name: str,
+    ) -> Callable[[int, float], None]:
+        """Return a function that makes the batches of an epoch the status, and saves a checkpoint where one is due."""
+        saved = time.monotonic()
+
+        def report(done: int, loss: float) -> None:
+            nonlocal saved
+            left = self._remaining.text(batches.stage, batches.epoch + done / batches.total)
+            self._beat.status(lambda: f"{name}, batch {done} of {batches.total}: loss {loss:.3f}, {left}")
+            # After the last batch the whole epoch is saved.
+            if done < batches.total and time.monotonic() - saved >= self._prepared.checkpoint_seconds:
+                place = {"stage": batches.stage, "epoch": batches.epoch, "batch": done}
+                self._checkpoints.save(model, average.values, replace(self._checkpoints.state, **place, loss=loss))
+                saved = time.monotonic()
+
+        return report
+
+    def _validate(self, model: Any, average: WeightAverage, number: int) -> float:  # noqa: ANN401
+        """Return the accuracy of the average. In the last stage, keep it where it is the best so far."""
         weights = model.get_weights()
         model.set_weights(average.values)
         predicted = self._probabilities(model, self._recipe.stages[number].side_px).argmax(axis=1)
-        accuracy = float((predicted == self._validation_labels).mean())
-        if number == len(self._recipe.stages) - 1 and accuracy >= self._state.best:
-            self._state.best = accuracy
-            save_without_optimizer(model, self._folder / BEST)
+        accuracy = float((predicted == self._prepared.labels).mean())
+        if number == len(self._recipe.stages) - 1 and accuracy >= self._checkpoints.state.best:
+            save_without_optimizer(model, self._best_file)
         model.set_weights(weights)
         return accuracy
 
-    def _work_left(self) -> float:
-        """Remaining work, in pixels per training face."""
-        stages = self._recipe.stages
-        done = sum(stage.epochs * stage.side_px**2 for stage in stages[: self._state.stage])
-        done += self._state.epoch * stages[self._state.stage].side_px ** 2
-        return float(sum(stage.epochs * stage.side_px**2 for stage in stages) - done)
 
-    def _finish_epoch(self, stage: Stage, epoch: int, loss: float, accuracy: float) -> None:
-        """Append an epoch to the history and print it."""
-        self._work_done += stage.side_px**2
-        minutes = minutes_left(time.monotonic() - self._started, self._work_done, self._work_left())
-        append_epoch(self._folder, Epoch(stage.side_px, epoch + 1, loss, accuracy))
-        self._print_line(
-            f"{stage.side_px} px, epoch {epoch + 1} of {stage.epochs}: loss {loss:.3f}, "
-            f"PublicTest {100 * accuracy:.1f} %, about {minutes:.0f} minutes left"
-        )
+def train_prepared(prepared: PreparedRun, beat: Heartbeat) -> Path:
+    """Train a prepared run and return the file of the float model with the best accuracy on PublicTest.
 
-
-def _read_average(path: Path) -> list[NDArray[np.float32]]:
-    with np.load(path) as file:
-        return [file[name] for name in file.files]
-
-
-def train(recipe: Recipe, data: Path, run: Path, print_line: PrintLine, teacher: Path | None = None) -> Path:
-    """Train in the folder `run` and return the file of the float model with the best accuracy on PublicTest.
-
-    `teacher`: the float model from which a recipe with a `teacher_share` learns. An interrupted run resumes
-    after its last whole epoch. Raises ConvertError for unusable data, where `run` contains a run of another
-    recipe, and where recipe and `teacher` do not fit.
+    A line is printed whenever there was none for a while. Raises ConvertError where teacher or checkpoint cannot be
+    read.
     """
-    return _TrainingRun(recipe, data, run, print_line, teacher).train()
+    folder = prepared.checkpoints.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    prepared.recipe.save(folder / RECIPE)
+    teacher = None
+    if prepared.teacher is not None:
+        beat.status(f"loading the teacher {prepared.teacher}")
+        teacher = Teacher(prepared.teacher)
+    return _TrainingRun(prepared, beat, teacher).train()
+
+
+def train(recipe: Recipe, data: Path, run: RunFolder, print_line: PrintLine, teacher: Path | None = None) -> Path:
+    """Prepare and train a run in its folder; see `prepare` and `train_prepared`.
+
+    An interrupted run resumes from its last checkpoint: the end of an epoch, or a moment at most
+    `run.checkpoint_seconds` and a batch before the interruption.
+    """
+    with Heartbeat(print_line) as beat:
+        beat.status("reading the data set")
+        return train_prepared(prepare(recipe, data, run, teacher), beat)

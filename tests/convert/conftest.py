@@ -78,12 +78,16 @@ def small_data(face_data):
 
 @pytest.fixture(scope="session")
 def finished_run(small_data, tmp_path_factory):
-    """A finished run of the tiny recipe: (folder, best model, printed lines)."""
-    from convert.training.train import train  # noqa: PLC0415
+    """A finished run of the tiny recipe, with a heartbeat in each phase: (folder, best model, printed lines)."""
+    from convert.progress import Heartbeat  # noqa: PLC0415
+    from convert.training.preparation import prepare  # noqa: PLC0415
+    from convert.training.run_folder import RunFolder  # noqa: PLC0415
+    from convert.training.train import train_prepared  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("whole")
     printed = []
-    return folder, train(TINY, small_data, folder, printed.append), printed
+    with Heartbeat(printed.append, 0.01) as beat:
+        return folder, train_prepared(prepare(TINY, small_data, RunFolder(folder)), beat), printed
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def test_each_bad_input_is_one_sentence(evaluated_model, face_data, tmp_path, ca
     text.write_text("not a model", encoding="utf-8")
     assert "there is no recipe 'x'" in one_sentence(capfd, 1, ["train", "--recipe", "x", *data])
     assert "above 0" in one_sentence(capfd, 1, ["train", "--epochs-scale", "-1", *data])
-    assert "does not contain a finished run" in one_sentence(capfd, 1, ["export", "--run", str(tmp_path), *data])
+    assert "is not the folder of a training run" in one_sentence(capfd, 1, ["export", "--run", str(tmp_path), *data])
     assert "there is no model 'x'" in one_sentence(capfd, 1, ["evaluate", "x", *data])
     assert "not a TensorFlow Lite model" in one_sentence(capfd, 1, ["evaluate", str(text), *data])
     assert "does not exist" in one_sentence(

@@ -5,13 +5,13 @@ import pytest
 
 pytest.importorskip("keras", reason="the training half needs the convert extra")
 from convert.data.fer2013 import load_split
-from convert.training.batches import TrainingBatches, mix_up, sample_weights, soft_targets
+from convert.training.batches import Place, TrainingBatches, mix_up, sample_weights, soft_targets
 from support.tiny_run import TINY
 
 
 def test_batches_depend_on_seed_epoch_and_batch_only(small_data):
     split = load_split(small_data, "Training")
-    first, again, later = (TrainingBatches(split, TINY, 0, epoch) for epoch in (0, 0, 1))
+    first, again, later = (TrainingBatches(split, TINY, Place(0, epoch)) for epoch in (0, 0, 1))
     inputs, targets, weight = first[1]
     assert inputs.shape == (96, 32, 32, 1)
     assert inputs.dtype == targets.dtype == weight.dtype == np.float32

@@ -1,7 +1,7 @@
 import pytest
 
 from convert.errors import ConvertError
-from convert.training.history import Epoch, append_epoch, read_history, stage_starts
+from convert.training.history import Epoch, add_epoch, read_history, stage_starts
 from support.run_folder import EPOCHS, write_history
 
 
@@ -12,10 +12,11 @@ def test_stage_starts_where_epochs_restart(tmp_path):
     assert stage_starts(epochs) == [2]
 
 
-def test_appended_epoch_is_read_back(tmp_path):
-    epoch = Epoch(side_px=64, epoch=1, loss=1.5, public_test=0.4)
-    append_epoch(tmp_path, epoch)
-    assert read_history(tmp_path) == (epoch,)
+def test_epoch_that_is_trained_again_replaces_its_line(tmp_path):
+    first, lost, again = (Epoch(side_px=64, epoch=number, loss=1.5, public_test=0.4) for number in (1, 2, 2))
+    for before, epoch in ((0, first), (1, lost), (1, again)):
+        add_epoch(tmp_path, epoch, before)
+    assert read_history(tmp_path) == (first, again)
 
 
 @pytest.mark.parametrize("content", ["{}", "no json", "[1]"])

@@ -1,7 +1,12 @@
 """Training on a few synthetic patterns: seconds, and the same code as the real run."""
 
+import itertools
 import json
+import re
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,29 +15,38 @@ import pytest
 pytest.importorskip("keras", reason="the training half needs the convert extra")
 import keras
 
-from convert.errors import ConvertError
-from convert.training.network import build_network, imagenet_weights
-from convert.training.recipe import Recipe
+from convert.cli import EXIT_TERMINATED, main
+from convert.training import callbacks, preparation
+from convert.training.history import read_history
+from convert.training.network import build_network
+from convert.training.preparation import imagenet_weights
+from convert.training.recipe_file import load_recipe
+from convert.training.run_folder import RunFolder
 from convert.training.train import train
+from edge.errors import EXIT_INTERRUPTED
 from support.tiny_run import TINY
-
-
-class KilledError(BaseException):
-    """Not an Exception: like a signal, nothing on the way may catch it."""
 
 
 def weights(path):
     return keras.models.load_model(path).get_weights()
 
 
+def is_milestone(line):
+    """Whether a line is no heartbeat."""
+    return "%" in line or line.startswith(("training", "resuming"))
+
+
 def test_run_prints_its_progress_and_saves_a_model_without_optimizer(finished_run):
     folder, best, printed = finished_run
+    printed = [line for line in printed if is_milestone(line)]
     assert printed[0] == "training on 192 faces, validating on 64 of PublicTest; recipe tiny"
-    assert [line.split(":")[0] for line in printed[1:3]] == ["32 px, epoch 1 of 2", "32 px, epoch 2 of 2"]
-    assert printed[2].endswith("about 0 minutes left")
+    assert [line.split(":")[0] for line in printed[1:3]] == [
+        f"stage 1 of 1, 32 px, epoch {number} of 2" for number in (1, 2)
+    ]
+    assert printed[2].endswith(" %, all epochs done")
     assert printed[3].startswith("logits adjusted towards rare labels, strength 0")
     assert len(printed) == 4
-    assert Recipe.load(folder / "recipe.json") == TINY
+    assert load_recipe(folder / "recipe.json") == TINY
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["epoch"] for line in history] == [1, 2]
     checkpoint = folder / "stage0_epoch2.keras"
@@ -41,43 +55,107 @@ def test_run_prints_its_progress_and_saves_a_model_without_optimizer(finished_ru
     assert not keras.models.load_model(best).compiled
 
 
-def test_killed_run_resumes_to_the_same_weights(finished_run, small_data, tmp_path):
+def test_heartbeat_says_stage_epoch_batch_and_time_left_in_every_phase(finished_run):
+    _, _, printed = finished_run
+    beats = "\n".join(line for line in printed if not is_milestone(line))
+    for phase in (
+        r"stage 1 of 1, 32 px: building the network, \d+ s so far",
+        r"stage 1 of 1, 32 px, epoch 1 of 2: preparing the first batch, \d+ s so far",
+        r"stage 1 of 1, 32 px, epoch 1 of 2, batch 1 of 2: loss \d\.\d{3}, time left not known yet",
+        r"stage 1 of 1, 32 px, epoch 2 of 2, batch 1 of 2: loss \d\.\d{3}, (less than|about) .* left",
+        r"stage 1 of 1, 32 px, epoch 2 of 2: measuring the accuracy on PublicTest, \d+ s so far",
+        r"adjusting the logits towards rare labels, \d+ s so far",
+    ):
+        assert re.search(f"^{phase}$", beats, re.MULTILINE), phase
+
+
+RESUMES = "the same command resumes from there"
+
+
+def raise_at(monkeypatch, number, batch):
+    """Have a signal arrive before batch number `batch` that this process trains, counted from 0."""
+    numbers, learning_rate = itertools.count(), callbacks.learning_rate
+
+    def raising(*arguments):
+        if next(numbers) == batch:
+            signal.raise_signal(number)
+        return learning_rate(*arguments)
+
+    monkeypatch.setattr(callbacks, "learning_rate", raising)
+
+
+def train_command(small_data, folder):
+    TINY.save(folder / "tiny.json")
+    paths = ["--recipe", str(folder / "tiny.json"), "--run", str(folder / "run"), "--data", str(small_data)]
+    return ["train", *paths, "--checkpoint-seconds", "0"]
+
+
+def test_interrupted_run_says_what_is_saved_and_resumes_to_the_same_weights(
+    finished_run, small_data, tmp_path, monkeypatch, capfd
+):
     _, best, _ = finished_run
+    command = train_command(small_data, tmp_path)
+    # Ctrl-C in a process of its own, after the first epoch and before a batch of the second.
+    with subprocess.Popen(
+        [sys.executable, "-m", "support.train_process", "2", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert "at batch 2\n" in iter(process.stdout.readline, "")
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=300)
+    assert process.returncode == EXIT_INTERRUPTED
+    place = "the end of epoch 1 of 2, stage 1 of 1"
+    assert error == f"emotion-convert: interrupted; saved in {tmp_path / 'run'} up to {place}; {RESUMES}\n"
 
-    def kill_after_one_epoch(line):
-        if "epoch 1" in line:
-            raise KilledError
+    # SIGTERM within the second epoch.
+    with monkeypatch.context() as context:
+        raise_at(context, signal.SIGTERM, 1)
+        assert main(command) == EXIT_TERMINATED
+    out, error = capfd.readouterr()
+    assert f"resuming after {place}\n" in out
+    place = "batch 1 of epoch 2 of 2, stage 1 of 1"
+    assert error == f"emotion-convert: terminated; saved in {tmp_path / 'run'} up to {place}; {RESUMES}\n"
 
-    with pytest.raises(KilledError):
-        train(TINY, small_data, tmp_path, kill_after_one_epoch)
-    assert json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))["epoch"] == 1
-    printed = []
-    again = train(TINY, small_data, tmp_path, printed.append)
-    assert [line.split(":")[0] for line in printed[1:-1]] == ["32 px, epoch 2 of 2"]
+    assert main(command) == 0
+    assert f"resuming after {place}\n" in capfd.readouterr().out
     # Views, rates, dropout, optimizer state and the variables it decays are all restored. Here the weights are
     # equal to the last bit; a machine whose threads add up in another order may lose some digits.
-    for one, other in zip(weights(best), weights(again), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    for resumed, whole in zip(weights(tmp_path / "run" / "best.keras"), weights(best), strict=True):
+        np.testing.assert_allclose(resumed, whole, rtol=1e-4, atol=1e-5)
+    for resumed, whole in zip(read_history(tmp_path / "run"), read_history(best.parent), strict=True):
+        assert resumed == replace(whole, loss=pytest.approx(whole.loss, rel=1e-4))
+
+
+def test_sigterm_before_the_first_checkpoint_says_that_nothing_is_saved(small_data, tmp_path, monkeypatch, capfd):
+    def terminated(*_):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(preparation, "load_split", terminated)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(train_command(small_data, tmp_path)) == EXIT_TERMINATED
+    assert signal.getsignal(signal.SIGTERM) is before
+    out, error = capfd.readouterr()
+    assert out == f"recipe tiny: 2 epochs at 32 px; run folder {tmp_path / 'run'}\n"
+    assert error == (
+        "emotion-convert: terminated; nothing is saved yet, so the same command starts from the beginning\n"
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_finished_run_is_not_trained_again(finished_run, small_data):
     folder, best, _ = finished_run
     before = best.read_bytes()
     printed = []
-    train(TINY, small_data, folder, printed.append)
-    assert len(printed) == 1
+    train(TINY, small_data, RunFolder(folder), printed.append)
+    assert printed[-1] == "this run is finished: nothing is left to train"
     assert best.read_bytes() == before
-
-
-def test_run_folder_of_another_recipe_is_refused(finished_run, small_data):
-    folder, _, _ = finished_run
-    with pytest.raises(ConvertError, match="belongs to another recipe"):
-        train(Recipe(name="other"), small_data, folder, print)
 
 
 def test_frozen_blocks_keep_weights_and_statistics(small_data, tmp_path):
     recipe = replace(TINY, name="rested", average_decay=0.0, stages=(replace(TINY.stages[0], epochs=1, first_block=3),))
-    trained = keras.models.load_model(train(recipe, small_data, tmp_path, print))
+    trained = keras.models.load_model(train(recipe, small_data, RunFolder(tmp_path), print))
     keras.utils.set_random_seed(recipe.seed)
     start = build_network(recipe, 32, imagenet_weights(small_data, 0.35))
     trainable = False
@@ -93,7 +171,7 @@ def test_average_of_the_weights_differs_from_them_and_is_kept(finished_run):
     folder, best, _ = finished_run
     last = keras.models.load_model(folder / "stage0_epoch2.keras").get_weights()
     with np.load(folder / "stage0_epoch2.npz") as file:
-        average = [file[name] for name in file.files]
+        average = [file[name] for name in file.files if name.startswith("arr_")]
     assert not all(np.array_equal(*pair) for pair in zip(last, average, strict=True))
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     assert history[1]["public_test"] >= history[0]["public_test"], "the second epoch's average is then the best"
@@ -109,5 +187,5 @@ def test_run_killed_before_saving_the_adjustment_adjusts_once(finished_run, smal
     state = json.loads((again / "state.json").read_text(encoding="utf-8"))
     assert state["rebalanced"] is not None
     (again / "state.json").write_text(json.dumps(state | {"rebalanced": None}), encoding="utf-8")
-    for one, other in zip(weights(train(TINY, small_data, again, print)), weights(best), strict=True):
+    for one, other in zip(weights(train(TINY, small_data, RunFolder(again), print)), weights(best), strict=True):
         np.testing.assert_array_equal(one, other)

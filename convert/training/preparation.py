@@ -1,0 +1,84 @@
+"""Checks and reads what a training run needs, before TensorFlow is loaded, so that what is missing is named at once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.data.fer2013 import FER2013_FILE, Split, load_split, training_rows, with_majority, without_duplicates_of
+from convert.errors import ConvertError
+from convert.training.checkpoint import Checkpoints
+from convert.training.recipe import Recipe
+from convert.training.run_folder import RunFolder, open_run
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """What a run needs.
+
+    `labels`: int64 (n,), of the n validation faces. `weights`: file of ImageNet weights; None for a run that resumes.
+    `teacher`: file of the float model that the recipe learns from, if it learns from one.
+    """
+
+    recipe: Recipe
+    checkpoints: Checkpoints
+    checkpoint_seconds: float
+    training: Split
+    validation: Split
+    labels: NDArray[np.int64]
+    weights: Path | None
+    teacher: Path | None
+
+
+def prepare(recipe: Recipe, data: Path, run: RunFolder, teacher: Path | None = None) -> PreparedRun:
+    """Read the state of the run and the data set. Nothing is written.
+
+    Raises ConvertError where recipe and teacher do not fit, the run folder belongs to another recipe, a file is
+    missing or cannot be used, or there are fewer faces than a batch needs.
+    """
+    _check_teacher(recipe, teacher)
+    checkpoints = open_run(recipe, run.path)
+    begun = checkpoints.state.place != (0, 0, 0)
+    weights = None if begun else imagenet_weights(data, recipe.alpha)
+    everything = load_split(data, "Training")
+    validation = without_duplicates_of(load_split(data, "PublicTest"), everything)
+    if recipe.labels == "ferplus":
+        training, validation = training_rows(everything), with_majority(validation)
+        labels = validation.majority
+    else:
+        training, labels = everything, validation.original
+    if recipe.batch_size > len(training):
+        msg = (
+            f"batch_size = {recipe.batch_size} of recipe {recipe.name} must be at most {len(training)}, the number of "
+        )
+        raise ConvertError(msg + f"faces to train on in {data / FER2013_FILE}")
+    if not len(validation):
+        msg = f"{data / FER2013_FILE} has no face in PublicTest to validate on"
+        raise ConvertError(msg)
+    return PreparedRun(recipe, checkpoints, run.checkpoint_seconds, training, validation, labels, weights, teacher)
+
+
+def imagenet_weights(data: Path, alpha: float) -> Path:
+    """Return the file of ImageNet weights for a width. Raises ConvertError where it does not exist."""
+    path = data / f"mobilenet_v2_{alpha:g}_imagenet_notop.weights.h5".replace("_1_", "_1.0_")
+    if not path.is_file():
+        msg = (
+            f"no ImageNet weights for alpha {alpha:g}: {path} does not exist; Keras downloads and writes them with "
+            f'python -c "import keras; keras.applications.MobileNetV2((224, 224, 3), alpha={alpha:g}, '
+            f"include_top=False).save_weights('{path}')\""
+        )
+        raise ConvertError(msg)
+    return path
+
+
+def _check_teacher(recipe: Recipe, path: Path | None) -> None:
+    if (path is None) != (recipe.teacher_share == 0):
+        problem = (
+            "learns from a teacher: give --teacher FILE" if path is None else "has teacher_share 0: leave --teacher out"
+        )
+        msg = f"recipe {recipe.name} {problem}"
+        raise ConvertError(msg)
+    if path is not None and not path.exists():
+        msg = f"teacher {path} does not exist: --teacher is a Keras model, such as models/normal.keras"
+        raise ConvertError(msg)

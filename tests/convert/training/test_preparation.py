@@ -1,0 +1,55 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from convert.errors import ConvertError
+from convert.training.preparation import imagenet_weights, prepare
+from convert.training.run_folder import RunFolder
+from support.tiny_run import TINY
+
+
+def test_missing_weights_file_is_named_with_the_command_that_makes_it(tmp_path):
+    with pytest.raises(
+        ConvertError, match=r"no ImageNet weights for alpha 0\.5: .*mobilenet_v2_0\.5_imagenet"
+    ) as error:
+        imagenet_weights(tmp_path, 0.5)
+    code = str(error.value).split('"')[1]
+    assert "alpha=0.5" in code
+    assert str(tmp_path) in code
+    compile(code, "command", "exec")
+
+
+@pytest.mark.parametrize(
+    ("share", "teacher", "sentence"),
+    [
+        (0.5, None, "recipe tiny learns from a teacher: give --teacher FILE"),
+        (0.0, "best.keras", "recipe tiny has teacher_share 0: leave --teacher out"),
+        (0.5, "nosuch.keras", r"teacher .*nosuch\.keras does not exist"),
+    ],
+)
+def test_teacher_and_recipe_that_do_not_fit_are_named(share, teacher, sentence, tmp_path):
+    with pytest.raises(ConvertError, match=sentence):
+        prepare(
+            replace(TINY, teacher_share=share), tmp_path, RunFolder(tmp_path / "run"), teacher and tmp_path / teacher
+        )
+
+
+def test_missing_data_is_named_and_no_run_folder_is_made(tmp_path):
+    (tmp_path / "mobilenet_v2_0.35_imagenet_notop.weights.h5").touch()
+    with pytest.raises(ConvertError, match=r"fer2013\.npz"):
+        prepare(TINY, tmp_path, RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_batch_larger_than_the_data_is_refused(face_data, tmp_path):
+    (tmp_path / "state.json").write_text(json.dumps({"stage": 1}), encoding="utf-8")
+    (tmp_path / "best.keras").touch()
+    with pytest.raises(ConvertError, match=r"batch_size = 193 of recipe tiny must be at most 192, the number of faces"):
+        prepare(replace(TINY, batch_size=193), face_data, RunFolder(tmp_path))
+
+
+def test_weights_are_not_needed_by_a_run_that_resumes(face_data, tmp_path):
+    (tmp_path / "state.json").write_text(json.dumps({"stage": 1}), encoding="utf-8")
+    (tmp_path / "best.keras").touch()
+    assert prepare(TINY, face_data, RunFolder(tmp_path)).weights is None
