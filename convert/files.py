@@ -4,10 +4,12 @@ A training run resumes from files that an interrupted run left behind, so a part
 """
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from convert.errors import ConvertError
 from edge.system import files
 
 
@@ -19,6 +21,20 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     files.replace_file(path, write)
+
+
+def require_writable_folder(folder: Path, option: str) -> None:
+    """Raise ConvertError where files cannot be written into a folder, or the folder cannot be created.
+
+    `option`: the option that names it. For the start of what takes minutes before it writes.
+    """
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        msg = f"{option} {folder} must be a folder, but {existing} is a file"
+        raise ConvertError(msg)
+    if not os.access(existing, os.W_OK | os.X_OK):
+        msg = f"{option} {folder} must be a folder that can be written to, and {existing} cannot"
+        raise ConvertError(msg)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -95,9 +95,11 @@ def _last_words(arguments: argparse.Namespace) -> str:
 
 
 def _export(arguments: argparse.Namespace) -> None:
+    from convert.files import require_writable_folder  # noqa: PLC0415
     from convert.training.run_folder import best_model  # noqa: PLC0415
 
     best = best_model(arguments.run)
+    require_writable_folder(arguments.output, "--output")
     data = data_folder_of(arguments)
     target = arguments.output / f"{arguments.name}.tflite"
     with Heartbeat(print_line) as beat:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from convert.data.fer2013 import FER2013_FILE, Split, load_split, training_rows, with_majority, without_duplicates_of
 from convert.errors import ConvertError
+from convert.files import require_writable_folder
 from convert.training.checkpoint import Checkpoints
 from convert.training.recipe import Recipe
 from convert.training.run_folder import RunFolder, open_run
@@ -34,10 +35,11 @@ class PreparedRun:
 def prepare(recipe: Recipe, data: Path, run: RunFolder, teacher: Path | None = None) -> PreparedRun:
     """Read the state of the run and the data set. Nothing is written.
 
-    Raises ConvertError where recipe and teacher do not fit, the run folder belongs to another recipe, a file is
+    Raises ConvertError where recipe and teacher do not fit, the run folder is none or another recipe's, a file is
     missing or cannot be used, or there are fewer faces than a batch needs.
     """
     _check_teacher(recipe, teacher)
+    require_writable_folder(run.path, "--run")
     checkpoints = open_run(recipe, run.path)
     begun = checkpoints.state.place != (0, 0, 0)
     weights = None if begun else imagenet_weights(data, recipe.alpha)

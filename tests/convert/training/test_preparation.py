@@ -35,6 +35,12 @@ def test_teacher_and_recipe_that_do_not_fit_are_named(share, teacher, sentence, 
         )
 
 
+def test_run_folder_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(ConvertError, match=r"--run .*/run/deeper must be a folder, but .*/run is a file"):
+        prepare(TINY, tmp_path, RunFolder(tmp_path / "run" / "deeper"))
+
+
 def test_missing_data_is_named_and_no_run_folder_is_made(tmp_path):
     (tmp_path / "mobilenet_v2_0.35_imagenet_notop.weights.h5").touch()
     with pytest.raises(ConvertError, match=r"fer2013\.npz"):
