@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Final
 
 from edge.commands.arguments import parser
-from edge.commands.common import load_config
+from edge.commands.common import find_origins, load_config
 from edge.errors import EXIT_INTERRUPTED, EdgeError
 from edge.logs import setup as log_setup
 from edge.logs.native import relay_native_stderr
@@ -40,7 +40,7 @@ def _run(arguments: argparse.Namespace) -> int:
         code: int = import_module(_MODULES[arguments.command]).run(arguments, config)
         sys.stdout.flush()
     except EdgeError as error:
-        log_setup.print_error(str(error))
+        log_setup.print_error(find_origins(arguments).named(str(error)))
         return error.exit_code
     except BrokenPipeError:
         # The reader of standard output has gone, as in `... | head`. That is no error, and cannot be reported there.

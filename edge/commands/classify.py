@@ -20,6 +20,8 @@ from edge.capture.open import describe_other_source, missing_path
 from edge.capture.pictures.foreign import is_video
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
+from edge.daemon.cascade_trial import warn_of_unfit_cascades
+from edge.daemon.model_trial import warn_of_useless_model
 from edge.errors import ConfigError, SourceError
 from edge.logs.setup import on_one_line, print_error
 from edge.messages.payload_builder import PayloadBuilder
@@ -53,6 +55,8 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
     if annotate is not None and len(images) > 1:
         raise ConfigError(f"--annotate {annotate} takes one image, but {len(images)} were given")
     classifier = Classifier.from_config(config.model)
+    warn_of_useless_model(classifier, config.events)
+    warn_of_unfit_cascades(config.detector)
     payloads = PayloadBuilder("", classifier.labels, config.labels)
     detector = Detector(config.detector)
     unreadable = 0

@@ -3,8 +3,10 @@
 import argparse
 from typing import Any, Final, TextIO
 
-from edge.config.loader import is_given, load
+from edge.config.loader import is_given, load_with_origins
+from edge.config.origins import Origins
 from edge.config.schema import Config
+from edge.errors import ConfigError
 
 BENCH_FRAMES: Final = 300
 """Frames that `bench` counts where neither frames nor seconds are given."""
@@ -49,7 +51,7 @@ def write_line(stream: TextIO, line: str) -> None:
 
 def load_config(arguments: argparse.Namespace) -> Config:
     """Load the configuration, with the flags of a command line over file and environment. Raises ConfigError."""
-    return load(arguments.config, flags=_flags(arguments))
+    return load_with_origins(arguments.config, flags=_flags(arguments))[0]
 
 
 def has_source(arguments: argparse.Namespace) -> bool:
@@ -57,7 +59,16 @@ def has_source(arguments: argparse.Namespace) -> bool:
     return is_given("source.uri", arguments.config, flags=_flags(arguments))
 
 
+def find_origins(arguments: argparse.Namespace) -> Origins:
+    """Return where the values of the configuration come from; none where it cannot be loaded."""
+    try:
+        return load_with_origins(getattr(arguments, "config", None), flags=_flags(arguments))[1]
+    except ConfigError:
+        return Origins()
+
+
 def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the values that options of a command line set, by dotted key."""
     flags: dict[str, Any] = {}
     if getattr(arguments, "source", None) is not None:
         flags["source.uri"] = arguments.source

@@ -5,8 +5,9 @@ import sys
 
 import msgspec
 
+from edge.commands.common import find_origins
 from edge.config.credentials import read_password
-from edge.config.keys import KEYS, LABELS, describe
+from edge.config.keys import EXAMPLE_GROUPS, KEYS, LABELS, LABELS_MEANING, SECTIONS, describe, example
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.redact import redacted
@@ -16,6 +17,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     """Check or print the configuration; returns the exit code. Raises EdgeError where the check fails."""
     if arguments.action == "show":
         # One after the other: a password that cannot be read hides no key.
+        sys.stdout.write(f"# Values: {find_origins(arguments).summary()}.\n\n")
         sys.stdout.write(to_toml(config))
         sys.stdout.write(secret_note(config.mqtt))
         return 0
@@ -23,7 +25,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     from edge.daemon.check import check  # noqa: PLC0415
 
     check(config)
-    sys.stdout.write("the configuration can be used\n")
+    sys.stdout.write(f"the configuration can be used: {find_origins(arguments).summary()}\n")
     return 0
 
 
@@ -42,13 +44,33 @@ def to_toml(config: Config) -> str:
     """
     lines: list[str] = []
     for section, table in msgspec.to_builtins(config).items():
-        lines.append(f"[{section}]")
+        lines += [*_meaning(section), f"[{section}]"]
+        if section == LABELS and not table:
+            lines += (f"# Example: {name} = {msgspec.json.encode(labels).decode()}" for name, labels in EXAMPLE_GROUPS)
         for key, value in table.items():
             if section != LABELS:
                 lines.append(f"# {describe(KEYS[section][key])}")
+                lines += _example(section, key, value)
             if isinstance(value, str) and "://" in value and redacted(value) != value:
                 lines.append("# The next line may hold credentials: remove them before you show this to others.")
             # A JSON string, number, boolean or list of strings is also a TOML one; TOML has no null.
             lines.append(f"# {key} =" if value is None else f"{key} = {msgspec.json.encode(value).decode()}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _meaning(section: str) -> list[str]:
+    """Return the comment above a table."""
+    if section == LABELS:
+        return [f"# {LABELS_MEANING}"]
+    return [f"# {(SECTIONS[section].__doc__ or '').partition(chr(10))[0]}"]
+
+
+def _example(section: str, key: str, value: object) -> list[str]:
+    """Return a comment with an example of a key that has no value."""
+    found = example(KEYS[section][key])
+    return (
+        []
+        if value or value is False or found is None
+        else [f"# Example: {key} = {msgspec.json.encode(found).decode()}"]
+    )

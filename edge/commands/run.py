@@ -11,7 +11,7 @@ Exit codes:
 import argparse
 import sys
 
-from edge.commands.common import has_source, load_config
+from edge.commands.common import find_origins, has_source, load_config
 from edge.config.schema import Config
 from edge.daemon.daemon import Daemon
 from edge.daemon.run_log import RunLog
@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             fast=arguments.fast,
             max_frames=arguments.max_frames,
             load_config=load_again,
+            with_origin=lambda sentence: find_origins(arguments).named(sentence),
         )
         # Before the start: a signal that arrives while a camera opens must end the program cleanly too.
         install_handlers(daemon.stop, daemon.reload)

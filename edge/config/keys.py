@@ -13,6 +13,13 @@ from edge.redact import redacted
 LABELS: Final = "labels"
 """The only table without fixed keys: each key names a group of labels."""
 
+LABELS_MEANING: Final = (
+    "Groups of labels: events and states also name the group of a face, and give each group's probability. "
+    "Each key names a group, and lists labels of the model; a label belongs to one group at most."
+)
+EXAMPLE_GROUPS: Final = (("positive", ["happy", "surprise"]), ("negative", ["angry", "disgust", "fear", "sad"]))
+"""Groups of labels as an example."""
+
 _ANNOTATIONS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
 SECTIONS: Final[Mapping[str, Any]] = {
     name: get_args(kind)[0] if get_origin(kind) is Annotated else kind
@@ -49,6 +56,11 @@ def describe(annotation: Any) -> str:  # noqa: ANN401 - any annotation
     text = next((meta.description for meta in _metas(annotation)), None) or ""
     taken = expected(annotation).removeprefix("a whole number ").removeprefix("a number ")
     return f"{text} [{taken}]" if taken.startswith(("from ", "one of ")) else text
+
+
+def example(annotation: Any) -> object:  # noqa: ANN401 - any annotation
+    """Return an example of what a key takes; None where the schema has none."""
+    return next((one for meta in _metas(annotation) for one in meta.examples or ()), None)
 
 
 def expected(annotation: Any) -> str:  # noqa: ANN401 - any annotation

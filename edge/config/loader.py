@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 import msgspec
 
 from edge.config.keys import KEYS, LABELS, SECTIONS, expected
+from edge.config.origins import COMMAND_LINE, Origins
 from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.redact import quoted, quoted_name
@@ -48,10 +49,7 @@ def load(
     `path`: TOML file, else `$EMOTION_EDGE_CONFIG`, else no file. `flags`: values by dotted key, such
     as `{"source.uri": "0"}`. Raises ConfigError, one sentence that names origin, key, value and range.
     """
-    tables = _given(path, environ, flags)
-    config = Config(**{name: section(**tables[name]) for name, section in SECTIONS.items()}, labels=tables[LABELS])
-    _check_combinations(config)
-    return config
+    return load_with_origins(path, environ, flags)[0]
 
 
 def is_given(
@@ -65,26 +63,37 @@ def is_given(
     A key that has its default is given where one of them sets it to that. Raises ConfigError.
     """
     section, key = dotted.split(".")
-    return key in _given(path, environ, flags)[section]
+    return load_with_origins(path, environ, flags)[1].of(section, key) is not None
 
 
-def _given(
-    path: Path | None, environ: Mapping[str, str] | None, flags: Mapping[str, Any] | None
-) -> dict[str, dict[str, Any]]:
-    """Return the values that are given, by table and key."""
+def load_with_origins(
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> tuple[Config, Origins]:
+    """Load as `load` does; returns also where each value that is no default comes from."""
     environ = os.environ if environ is None else environ
     if path is None and environ.get(CONFIG_VARIABLE):
         path = Path(environ[CONFIG_VARIABLE])
     tables: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
+    origins = Origins(path)
     if path is not None:
         for section, key, value in _flat(_parse(path), str(path)):
             tables[section][key] = _value(section, key, value, str(path), strict=True)
+            origins.note(section, key, str(path))
     for variable, (section, key), text in _variables(environ):
         tables[section][key] = _value(section, key, text, variable, strict=False)
+        origins.note(section, key, variable)
     for dotted, value in (flags or {}).items():
         section, key = dotted.split(".")
-        tables[section][key] = _value(section, key, value, "command line", strict=True)
-    return tables
+        tables[section][key] = _value(section, key, value, COMMAND_LINE, strict=True)
+        origins.note(section, key, COMMAND_LINE)
+    config = Config(**{name: section(**tables[name]) for name, section in SECTIONS.items()}, labels=tables[LABELS])
+    try:
+        _check_combinations(config)
+    except ConfigError as error:
+        raise ConfigError(origins.named(str(error))) from None
+    return config, origins
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class MqttConfig(Section, frozen=True, kw_only=True):
             description="Address of the broker: mqtt://HOST:PORT, mqtts://HOST:PORT (TLS), ws://HOST:PORT/PATH or "
             "wss://HOST:PORT/PATH (WebSocket); the port is optional. Empty: no broker; events are written to standard "
             "output.",
+            examples=["mqtt://broker.local"],
             extra={"broker_url": True},
         ),
     ] = ""
@@ -25,6 +26,7 @@ class MqttConfig(Section, frozen=True, kw_only=True):
             max_length=8,
             description="Addresses of brokers to try in turn where mqtt.url cannot be used, each written like "
             "mqtt.url. In an environment variable they are separated by commas.",
+            examples=[["mqtt://broker2.local"]],
             extra={"broker_url": True},
         ),
     ] = field(default_factory=list)
@@ -34,28 +36,43 @@ class MqttConfig(Section, frozen=True, kw_only=True):
             max_length=128,
             description="Client id of this sensor at the broker, which no other client may have. Empty: "
             '"emotion-edge-" and the device id.',
+            examples=["sensor-hall"],
         ),
     ] = ""
     username: Annotated[
-        str, Meta(description="User name at the broker. Empty: no user name.", extra={"secret": True})
+        str,
+        Meta(description="User name at the broker. Empty: no user name.", examples=["sensor"], extra={"secret": True}),
     ] = ""
     password_file: Annotated[
         str,
         Meta(
             description="File that holds the password. Empty: the password is taken from $EMOTION_EDGE_MQTT_PASSWORD, "
             "else from the systemd credential mqtt-password.",
+            examples=["/etc/emotion-edge/mqtt-password"],
             extra={"secret": True},
         ),
     ] = ""
     ca_file: Annotated[
         str,
-        Meta(description="PEM file of the certificate authorities to trust. Empty: those of the operating system."),
+        Meta(
+            description="PEM file of the certificate authorities to trust. Empty: those of the operating system.",
+            examples=["/etc/emotion-edge/ca.pem"],
+        ),
     ] = ""
     cert_file: Annotated[
-        str, Meta(description="PEM file of this sensor's client certificate. Empty: no client certificate.")
+        str,
+        Meta(
+            description="PEM file of this sensor's client certificate. Empty: no client certificate.",
+            examples=["/etc/emotion-edge/client.pem"],
+        ),
     ] = ""
     key_file: Annotated[
-        str, Meta(description="PEM file of the private key that belongs to mqtt.cert_file.", extra={"secret": True})
+        str,
+        Meta(
+            description="PEM file of the private key that belongs to mqtt.cert_file.",
+            examples=["/etc/emotion-edge/client.key"],
+            extra={"secret": True},
+        ),
     ] = ""
     alpn: Annotated[
         list[Annotated[str, Meta(pattern=r"^[!-~]{1,255}$", title="protocol names")]],
@@ -63,6 +80,7 @@ class MqttConfig(Section, frozen=True, kw_only=True):
             max_length=8,
             description="Protocol names for TLS ALPN with mqtts://, where a broker requires one, as AWS IoT on port "
             '443 requires "x-amzn-mqtt-ca". In an environment variable they are separated by commas.',
+            examples=[["x-amzn-mqtt-ca"]],
         ),
     ] = field(default_factory=list)
     base_topic: Annotated[
@@ -79,7 +97,8 @@ class MqttConfig(Section, frozen=True, kw_only=True):
         str,
         Meta(
             description="Folder of the outbox, the events that wait for the broker. Empty: $STATE_DIRECTORY, else "
-            '$XDG_STATE_HOME/emotion-edge; "none": events wait in memory only.'
+            '$XDG_STATE_HOME/emotion-edge; "none": events wait in memory only.',
+            examples=["/var/lib/emotion-edge"],
         ),
     ] = ""
     outbox_max_events: Annotated[

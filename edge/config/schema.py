@@ -16,6 +16,7 @@ class DeviceConfig(Section, frozen=True, kw_only=True):
         Meta(
             pattern="^[A-Za-z0-9_-]{0,64}$",
             description="Identifier of this sensor in MQTT topics. Empty: derived from the machine id.",
+            examples=["hall"],
         ),
     ] = ""
     name: Annotated[str, Meta(max_length=64, description="Display name of this sensor.", extra={"reload": True})] = (
@@ -61,13 +62,18 @@ class DetectorConfig(Section, frozen=True, kw_only=True):
     """How faces are detected."""
 
     cascade: Annotated[
-        str, Meta(description="Path of the Haar cascade that detects faces. Empty: OpenCV's frontal face cascade.")
+        str,
+        Meta(
+            description="Path of the Haar cascade that detects faces. Empty: OpenCV's frontal face cascade.",
+            examples=["/usr/share/opencv4/haarcascades/haarcascade_frontalface_alt2.xml"],
+        ),
     ] = ""
     confirm_cascade: Annotated[
         str,
         Meta(
             description="Path of a second Haar cascade that verifies each face. Empty: OpenCV's frontal face cascade "
-            '"alt"; "none": faces are not verified.'
+            '"alt"; "none": faces are not verified.',
+            examples=["none"],
         ),
     ] = ""
     search_width_px: Annotated[
@@ -167,7 +173,10 @@ class EventsConfig(Section, frozen=True, kw_only=True):
     ] = 0.4
     unknown_below: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
-        Meta(description='Probability below which the label is "unknown". Unset: the threshold of the model.'),
+        Meta(
+            description='Probability below which the label is "unknown". Unset: the threshold of the model.',
+            examples=[0.5],
+        ),
     ] = None
 
 
@@ -223,13 +232,17 @@ class PreviewConfig(Section, frozen=True, kw_only=True):
     ] = 8377
     names: Annotated[
         str,
-        Meta(description="Host names of the page besides this machine's own, separated by commas."),
+        Meta(
+            description="Host names of the page besides this machine's own, separated by commas.",
+            examples=["sensor.example.org,hall.local"],
+        ),
     ] = ""
     token_file: Annotated[
         str,
         Meta(
             description="File that holds the page's token. Empty: the token is taken from $EMOTION_EDGE_PREVIEW_TOKEN, "
             "else from the systemd credential preview-token.",
+            examples=["/etc/emotion-edge/preview-token"],
             extra={"secret": True},
         ),
     ] = ""

@@ -6,19 +6,23 @@ from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.config.state_dir import outbox_file
+from edge.daemon.cascade_trial import cascade_findings
+from edge.daemon.model_trial import warn_of_useless_model
+from edge.errors import CascadeError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.mqtt.settings import broker_settings
 from edge.preview.auth import preview_access
 from edge.vision.classification.classifier import Classifier
-from edge.vision.classification.manifest import find_model, load_manifest
-from edge.vision.detection.detector import Detector
+from edge.vision.classification.manifest import configured_model, load_manifest
 
 
 def check(config: Config) -> None:
     """Build every part that needs neither an open camera nor a connection. Raises EdgeError."""
     classifier = Classifier.from_config(config.model)
     PayloadBuilder("", classifier.labels, config.labels)
-    Detector(config.detector)
+    for sentence in cascade_findings(config.detector):
+        raise CascadeError(sentence)
+    warn_of_useless_model(classifier, config.events)
     check_next_start(config, ("source", "mqtt", "preview"))
 
 
@@ -30,7 +34,7 @@ def check_next_start(config: Config, keys: Iterable[str]) -> None:
     """
     tables = {key.partition(".")[0] for key in keys}
     if "model" in tables:
-        PayloadBuilder("", load_manifest(find_model(config.model.name)).labels, config.labels)
+        PayloadBuilder("", load_manifest(configured_model(config.model)).labels, config.labels)
     if "source" in tables:
         create_source(config.source.uri, SourceOptions(config.source))
     if tables & {"mqtt", "device"} and config.mqtt.url:

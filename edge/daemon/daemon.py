@@ -33,10 +33,11 @@ class Daemon:
     """One running sensor. Implements `control.handler.Sensor`, for requests from the broker.
 
     `components`: the parts, not started. `fast`: a file is processed as fast as possible. `max_frames`: ends after
-    that many frames. `load_config` loads the configuration again, for `reload`.
+    that many frames. `load_config` loads the configuration again, for `reload`; `with_origin` puts the file in front of
+    an error that begins with one of its keys.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last has a default
         self,
         config: Config,
         components: Components,
@@ -44,6 +45,7 @@ class Daemon:
         fast: bool,
         max_frames: int | None,
         load_config: Callable[[], Config],
+        with_origin: Callable[[str], str] = str,
     ) -> None:
         self._config = config
         self._fast = fast
@@ -56,7 +58,7 @@ class Daemon:
         self._requests = components.requests
         self._stats = components.stats
         self._health = components.health
-        self._reloader = Reloader(load_config)
+        self._reloader = Reloader(load_config, with_origin)
         self._run_log = components.run_log
         self._stop = threading.Event()
         self._stopped_by = ""

@@ -10,6 +10,7 @@ import msgspec
 
 from edge.config.keys import is_reloadable
 from edge.config.schema import Config
+from edge.daemon.cascade_trial import warn_of_unfit_cascades
 from edge.daemon.check import check_next_start
 from edge.errors import EdgeError
 from edge.messages.payload_builder import PayloadBuilder
@@ -63,8 +64,10 @@ def diff_configs(in_force: Config, loaded: Config) -> ConfigDiff:
 class Reloader:
     """Loads the configuration again when a signal requests it. `load_config` returns what the file holds by then."""
 
-    def __init__(self, load_config: Callable[[], Config]) -> None:
+    def __init__(self, load_config: Callable[[], Config], with_origin: Callable[[str], str] = str) -> None:
+        """`with_origin` puts the file in front of an error that begins with a key."""
         self._load_config = load_config
+        self._with_origin = with_origin
         self._requested = threading.Event()
 
     def request(self) -> None:
@@ -88,9 +91,12 @@ class Reloader:
             diff = diff_configs(in_force, loaded)
             check_next_start(loaded, diff.restart)
             detector = Detector(diff.config.detector) if diff.touches("detector") else None
+            if diff.touches("detector"):
+                warn_of_unfit_cascades(diff.config.detector)
             builder.regroup(diff.config.labels)
         except EdgeError as error:
-            log.error("the new configuration is refused, and the one in force stays: %s", error)  # noqa: TRY400
+            reason = self._with_origin(str(error))
+            log.error("the new configuration is refused, and the one in force stays: %s", reason)  # noqa: TRY400
             return None
         log.log(logging.WARNING if diff.restart else logging.INFO, "%s", diff)
         return diff, detector

@@ -21,7 +21,9 @@ from edge.capture.stall import StallLimit
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.control.handler import RequestHandler, create_request_handler
+from edge.daemon.cascade_trial import warn_of_unfit_cascades
 from edge.daemon.health import HealthReporter
+from edge.daemon.model_trial import warn_of_useless_model
 from edge.daemon.outputs import Outputs
 from edge.daemon.run_log import RunLog
 from edge.homeassistant.announcer import create_announcer
@@ -76,6 +78,8 @@ def build_components(
     boot_id = secrets.token_hex(8)
 
     classifier = Classifier.from_config(config.model)
+    warn_of_useless_model(classifier, config.events)
+    warn_of_unfit_cascades(config.detector)
     payloads = PayloadBuilder(boot_id, classifier.labels, config.labels)
     pipeline = Pipeline(config, Detector(config.detector), classifier)
 

@@ -147,7 +147,8 @@ def test_doctor_checks_every_part(broker):
     assert [line.split()[1] for line in lines] == parts
     assert all(line.startswith("ok ") for line in lines)
     by_part = dict(zip(parts, lines, strict=True))
-    assert "happy" in by_part["cascade"]
+    assert "reads 7 of 7 test faces as what they show" in by_part["model"]
+    assert "finds the face in the test picture, and the second cascade verifies it" in by_part["cascade"]
     assert "which is created at the first start" in by_part["outbox"]
     assert "priority" in by_part["priority"].partition("priority")[2]
 

@@ -115,13 +115,13 @@ def test_reload_applies_what_can_change_and_refuses_what_cannot_be_used(sensor, 
     bad = {
         "[events]\ndwell_seconds = -1\n": "events.dwell_seconds is -1, but must be a number from 0 to 30",
         "[events\n": "is not valid TOML",
-        '[labels]\nodd = ["glee"]\n': "labels.odd holds 'glee', which is no label of the model",
-        '[detector]\ncascade = "/dev/null"\n': "detector.cascade",
+        '[labels]\nodd = ["glee"]\n': f"{sensor.file}: labels.odd holds 'glee', which is no label of the model",
+        '[detector]\ncascade = "/dev/null"\n': f"{sensor.file}: detector.cascade",
         '[mqtt]\nca_file = "/no/such.pem"\n': "mqtt.ca_file",
     }
     for text, reason in bad.items():
         line = sensor.reload('[device]\nid = "cam"\nname = "Attic"\n' + text)
-        assert line.startswith("E ")
+        assert " error: " in line
         assert "the new configuration is refused, and the one in force stays: " in line
         assert reason in line
     sensor.file.unlink()

@@ -5,11 +5,12 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import TextIO
 
-from edge.commands.common import write_line
+from edge.commands.common import find_origins, write_line
 from edge.commands.doctor.checks import Checks
 from edge.commands.doctor.delivery_checks import DeliveryChecks
 from edge.commands.doctor.system_checks import SystemChecks
 from edge.commands.doctor.vision_checks import VisionChecks
+from edge.config.origins import Origins
 from edge.config.schema import Config
 from edge.errors import ConfigError, EdgeError
 from edge.redact import redacted_text
@@ -27,14 +28,17 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         if name not in names:
             raise ConfigError(f"{option} {name}: the checks of doctor are {', '.join(dict.fromkeys(names))}")
     skipped = set(names) - set(chosen) if arguments.only else set(chosen)
-    return doctor(groups, sys.stdout, skipped)
+    return doctor(groups, sys.stdout, skipped, find_origins(arguments))
 
 
-def doctor(groups: Sequence[Checks], stream: TextIO, skipped: Collection[str] = ()) -> int:
+def doctor(
+    groups: Sequence[Checks], stream: TextIO, skipped: Collection[str] = (), origins: Origins | None = None
+) -> int:
     """Print a line per check and per warning; returns 0 where all checks succeed, else 1.
 
-    The checks whose names are `skipped` are neither run nor printed.
+    The checks whose names are `skipped` are neither run nor printed. `origins`: of the keys that lines begin with.
     """
+    origins = origins or Origins()
     failed = 0
     for group in groups:
         for name, check in group.by_name().items():
@@ -44,8 +48,8 @@ def doctor(groups: Sequence[Checks], stream: TextIO, skipped: Collection[str] = 
                 line = f"ok    {name:<12} {check()}"
             except EdgeError as error:
                 failed += 1
-                line = f"FAIL  {name:<12} {error}"
+                line = f"FAIL  {name:<12} {origins.named(str(error))}"
             write_line(stream, redacted_text(line))
             for warning in group.take_warnings():
-                write_line(stream, redacted_text(f"warn  {name:<12} {warning}"))
+                write_line(stream, redacted_text(f"warn  {name:<12} {origins.named(warning)}"))
     return 1 if failed else 0

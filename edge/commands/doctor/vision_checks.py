@@ -6,22 +6,23 @@ from typing import Final
 
 import numpy as np
 
-from edge.capture.open import create_source, read_first_frame
+from edge.capture.open import create_source
 from edge.capture.probe import SourceProbe, probe_source
 from edge.capture.scripted.script import source_in_words
 from edge.capture.source import SourceOptions
 from edge.capture.stall import StallLimit
 from edge.commands.doctor.checks import Check, Checks
 from edge.config.schema import Config
+from edge.daemon.cascade_trial import cascade_findings
+from edge.daemon.model_trial import ModelTrial
 from edge.daemon.slow_source import slow_source_effects, slow_source_sentence
 from edge.errors import CascadeError
 from edge.messages.payload_builder import PayloadBuilder
-from edge.types import Detection, Frame
 from edge.vision.classification.classifier import Classifier, find_runtime
 from edge.vision.detection.detector import Detector
+from edge.vision.detection.verification import NO_VERIFICATION
 
 _TIMED_RUNS: Final = 20
-_TEST_SOURCE: Final = "scripted:happy=1?seed=1"
 
 
 class VisionChecks(Checks):
@@ -59,29 +60,27 @@ class VisionChecks(Checks):
             times_ms.append(1000 * (time.perf_counter() - began))
         PayloadBuilder("", classifier.labels, self.config.labels)
         self.classifier = classifier
+        trial = ModelTrial(classifier, self.config.events)
+        for sentence in trial.warnings():
+            self.warn(sentence)
         return (
-            f"{classifier.path} fits its manifest and runs in {statistics.median(times_ms):.1f} ms on "
-            f"{classifier.runtime} (median of {_TIMED_RUNS}, {self.config.model.threads} thread(s))"
+            f"{classifier.path} fits its manifest, runs in {statistics.median(times_ms):.1f} ms on "
+            f"{classifier.runtime} (median of {_TIMED_RUNS}, {self.config.model.threads} thread(s)), and "
+            f"{trial.reading.summary()}"
         )
 
     def _cascade(self) -> str:
         detector = Detector(self.config.detector)
-        frame = read_first_frame(_TEST_SOURCE, SourceOptions(colour=True))
-        faces = [face for face in detector.detect(frame.luma) if face.verified]
-        if len(faces) != 1:
-            raise CascadeError(
-                f"{detector.path} finds {len(faces)} faces in a test image that shows one: use a cascade trained on "
-                f"frontal faces, or leave detector.cascade empty"
-            )
+        first, *others = [*cascade_findings(self.config.detector), ""]
+        if first:
+            for sentence in filter(None, others):
+                self.warn(sentence)
+            raise CascadeError(first)
         self.detector = detector
-        return f"{detector.path} finds the face in the test image{self._label(frame, faces[0])}"
-
-    def _label(self, frame: Frame, face: Detection) -> str:
-        if self.classifier is None:
-            return ""
-        probabilities = self.classifier.classify(frame, [face.box])[0]
-        best = int(probabilities.argmax())
-        return f", and the model classifies it as {self.classifier.labels[best]} ({100 * probabilities[best]:.0f} %)"
+        verified = self.config.detector.confirm_cascade != NO_VERIFICATION
+        return f"{detector.path} finds the face in the test picture" + (
+            ", and the second cascade verifies it" * verified
+        )
 
     def _source(self) -> str:
         config = self.config.source

@@ -19,7 +19,14 @@ from edge.errors import ModelError
 from edge.logs.native import log_native_stderr
 from edge.system.installation import how_to_install
 from edge.types import Box, Frame
-from edge.vision.classification.manifest import Manifest, Quantization, find_model, load_manifest
+from edge.vision.classification.manifest import (
+    Colour,
+    Manifest,
+    ModelInput,
+    Quantization,
+    configured_model,
+    load_manifest,
+)
 from edge.vision.classification.outputs import OutputKind, UnusableOutputsError, recognise_outputs, to_probabilities
 from edge.vision.classification.preprocess import crop, dequantize, input_table
 
@@ -104,8 +111,7 @@ class Classifier:
         self._input = self._checked_input()
         self._output = self._checked_output()
         spec = self.manifest.input
-        scale, zero_point = self._input["quantization"]
-        self._table = input_table(spec, scale, zero_point, self._input["dtype"])
+        self._table = self._table_of(spec)
         self._channels = int(self._input["shape"][3])
         self._shape = (1, spec.height, spec.width, self._channels)
         self._warned = False
@@ -114,7 +120,7 @@ class Classifier:
     @classmethod
     def from_config(cls, config: ModelConfig) -> "Classifier":
         """Load the configured model. Raises ModelError as the constructor does, and for an unknown name."""
-        return cls(find_model(config.name), threads=config.threads, runtime=config.runtime)
+        return cls(configured_model(config), threads=config.threads, runtime=config.runtime)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -125,6 +131,22 @@ class Classifier:
     def wants_colour(self) -> bool:
         """Whether the model needs frames with `bgr`."""
         return self.manifest.input.colour != "gray"
+
+    @property
+    def takes_colour(self) -> bool:
+        """Whether the model's input has three channels, whatever colour the manifest states."""
+        return self._channels > 1
+
+    @property
+    def input_limits(self) -> tuple[float, float]:
+        """Real values of the lowest and the highest integer of the input tensor."""
+        scale, zero_point = self._input["quantization"]
+        limits = np.iinfo(self._input["dtype"])
+        return float(scale * (int(limits.min) - zero_point)), float(scale * (int(limits.max) - zero_point))
+
+    def _table_of(self, spec: ModelInput) -> NDArray[np.integer[Any]]:
+        scale, zero_point = self._input["quantization"]
+        return input_table(spec, scale, zero_point, self._input["dtype"])
 
     def _create_interpreter(self, model: Path, threads: int) -> Any:  # noqa: ANN401 - the interpreters have no types
         try:
@@ -236,13 +258,27 @@ class Classifier:
             )
         return to_probabilities(values, kind, self.manifest.temperature, scale)
 
+    def classify_as(self, face: NDArray[np.uint8], spec: ModelInput) -> NDArray[np.float32]:
+        """Classify a crop as if the manifest stated `spec`, of the same size; returns as `classify_crop` does.
+
+        `face`: BGR (height, width, 3) for a model with three channels, else grey (height, width).
+        """
+        if spec.colour == "gray" and self.takes_colour:
+            face = np.asarray(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+        values = self._run(face, spec.colour, self._table_of(spec))
+        manifest = self.manifest
+        return to_probabilities(values, manifest.output_kind, manifest.temperature, self._output["quantization"][0])
+
     def _outputs_of(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the model on a crop; returns its outputs as they are, float32 (labels,)."""
-        if self.manifest.input.colour == "rgb":
+        return self._run(face, self.manifest.input.colour, self._table)
+
+    def _run(self, face: NDArray[np.uint8], colour: Colour, table: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        if colour == "rgb":
             face = np.asarray(cv2.cvtColor(face, cv2.COLOR_BGR2RGB), dtype=np.uint8)
         # Ten times as fast as NumPy's indexing, on a picture of a hundred pixels a side.
-        tensor = cv2.LUT(face, self._table)
-        if not self.wants_colour and self._channels > 1:
+        tensor = cv2.LUT(face, table)
+        if colour == "gray" and self._channels > 1:
             tensor = cv2.merge([tensor] * self._channels)
         self._interpreter.set_tensor(self._input["index"], tensor.reshape(self._shape))
         self._interpreter.invoke()

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from edge.config.schema import ModelConfig
 from edge.errors import ModelError
 from edge.system.files import expanded
 from edge.vision.classification.outputs import OutputKind
@@ -26,6 +27,7 @@ _FOLDERS: Final = (_PACKAGE / "models", _PACKAGE.parent / "models")
 """Folders of the shipped models: in an installed package, else in the checkout."""
 
 Text = Annotated[str, Meta(min_length=1)]
+Colour = Literal["gray", "rgb", "bgr"]
 
 
 class Quantization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +53,7 @@ class ModelInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     width: Annotated[int, Meta(ge=8, le=1024)]
     height: Annotated[int, Meta(ge=8, le=1024)]
-    colour: Literal["gray", "rgb", "bgr"]
+    colour: Colour
     value_range: tuple[float, float] = field(name="range")
 
     def __post_init__(self) -> None:
@@ -174,6 +176,19 @@ def check_model_file(path: Path) -> None:
 def shipped_models(folders: Sequence[Path] = _FOLDERS) -> list[str]:
     """Return the names of the models that are shipped with the package."""
     return sorted({path.stem for folder in folders for path in folder.glob(f"*{MODEL_SUFFIX}")})
+
+
+def is_shipped(model: Path, folders: Sequence[Path] = _FOLDERS) -> bool:
+    """Return whether a model lies in one of the folders of the shipped models."""
+    return model.resolve().parent in [folder.resolve() for folder in folders]
+
+
+def configured_model(config: ModelConfig) -> Path:
+    """Return the .tflite file that the configuration names. Raises ModelError, which names the key."""
+    try:
+        return find_model(config.name)
+    except ModelError as error:
+        raise ModelError(f"model.name: {error}") from error
 
 
 def find_model(name_or_path: str, folders: Sequence[Path] = _FOLDERS) -> Path:

@@ -1,4 +1,5 @@
 import json
+import re
 import tomllib
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.commands.config import to_toml
+from edge.config.keys import KEYS
 from edge.config.loader import load
 from edge.config.schema import Config
 from edge.errors import ConfigError
@@ -64,9 +66,10 @@ def test_commas_separate_the_items_of_a_list_in_the_environment():
         ("[mqtt]\nfallback_urls = [1]\n", ["mqtt.fallback_urls", "[1]", "list of at most 8 addresses"]),
         ("[budget]\nlatency_ms = inf\n", ["budget.latency_ms", "inf"]),
         ("source = 3\n", ["source", "table"]),
-        ("[detector]\nmin_face = 0.5\nmax_face = 0.2\n", ["detector.min_face", "0.5", "0.2"]),
-        ('[mqtt]\ncert_file = "a.pem"\n', ["mqtt.cert_file", "mqtt.key_file"]),
-        ('[labels]\na = ["happy"]\nb = ["happy"]\n', ["labels.b", "happy", "labels.a"]),
+        ("[detector]\nmin_face = 0.5\nmax_face = 0.2\n", ["config.toml: detector.min_face", "0.5", "0.2"]),
+        ('[mqtt]\ncert_file = "a.pem"\n', ["config.toml: mqtt.cert_file", "mqtt.key_file"]),
+        ('[labels]\na = ["happy"]\nb = ["happy"]\n', ["config.toml: labels.b", "happy", "labels.a"]),
+        ('[labels]\na = ["happy"]\n"b c" = ["happy"]\n', ["config.toml: labels.'b c'", "labels.a"]),
         ('[labels]\na = "happy"\n', ["labels.a", "list"]),
         ("[preview]\nenabled = true\n[privacy]\npictures = false\n", ["preview.enabled", "privacy.pictures is false"]),
         ("[homeassistant]\nenabled = 1\n", ["homeassistant.enabled", "1", "true or false"]),
@@ -89,7 +92,10 @@ def test_error_names_origin_key_value_and_range(write, text, parts):
         ({"EMOTION_EDGE_SOURCE_WITH": "640"}, ["EMOTION_EDGE_SOURCE_WITH", "EMOTION_EDGE_SOURCE_WIDTH"]),
         ({"EMOTION_EDGE_OUTBOX": "1"}, ["EMOTION_EDGE_OUTBOX", "; `emotion-edge config show` lists all keys"]),
         ({"EMOTION_EDGE_MQTT_FALLBACK_URLS": "mqtt://a,"}, ["EMOTION_EDGE_MQTT_FALLBACK_URLS", "at most 8 addresses"]),
-        ({"EMOTION_EDGE_MQTT_FALLBACK_URLS": "mqtt://a"}, ["mqtt.fallback_urls", "mqtt.url is empty"]),
+        (
+            {"EMOTION_EDGE_MQTT_FALLBACK_URLS": "mqtt://a"},
+            ["EMOTION_EDGE_MQTT_FALLBACK_URLS: mqtt.fallback_urls", "mqtt.url is empty"],
+        ),
         ({"EMOTION_EDGE_MQTT_ALPN": "a b"}, ["EMOTION_EDGE_MQTT_ALPN", "list of at most 8 protocol names"]),
         ({"EMOTION_EDGE_CONFIG": "/nonexistent/c.toml"}, ["/nonexistent/c.toml", "does not exist"]),
     ],
@@ -110,6 +116,32 @@ def test_binary_file_is_refused_in_one_sentence(tmp_path):
 def test_config_show_output_loads_the_same_configuration(write):
     config = load(write('[labels]\ngood = ["happy"]\n[device]\nname = "Küche \\"1\\""\n'), environ={})
     assert load(write(to_toml(config)), environ={}) == config
+
+
+@pytest.mark.parametrize(("table", "key"), [(table, key) for table, keys in KEYS.items() for key in keys])
+def test_config_show_gives_an_example_of_each_key_without_a_value_that_the_key_takes(write, table, key):
+    lines = to_toml(Config()).splitlines()
+    at = lines.index(f"[{table}]")
+    end = next((n for n in range(at, len(lines)) if not lines[n]), len(lines))
+    examples = [line for line in lines[at:end] if line.startswith(f"# Example: {key} = ")]
+    assert bool(examples) == (getattr(getattr(Config(), table), key) in ("", [], None))
+    for line in examples:
+        partner = '\ncert_file = "a.pem"' if key == "key_file" else '\nkey_file = "a.key"' if key == "cert_file" else ""
+        partner += '\nurl = "mqtt://a"' if key == "fallback_urls" else ""
+        load(write(f"[{table}]\n{line.removeprefix('# Example: ')}{partner}\n"), environ={})
+
+
+def test_config_show_explains_each_table_and_gives_groups_as_an_example(write):
+    lines = to_toml(Config()).splitlines()
+    headings = [at for at, line in enumerate(lines) if line.startswith("[")]
+    assert all(re.fullmatch(r"# [A-Z].{10,}\.", lines[at - 1]) for at in headings)
+    labels = lines[lines.index("[labels]") - 1 : lines.index("[tracker]") - 2]
+    assert labels[0].startswith("# Groups of labels: ")
+    text = "\n".join(line.replace("# Example: ", "") for line in labels[1:])
+    config = load(write(text), environ={})
+    assert config.labels["positive"] == ["happy", "surprise"]
+    assert load(write(to_toml(Config())), environ={}) == Config()
+    assert "# Example: " not in to_toml(config).partition("[labels]")[2].partition("[tracker]")[0]
 
 
 def test_config_show_marks_an_address_that_may_hold_credentials(write):

@@ -1,0 +1,88 @@
+"""Errors of parts that know only their key name its origin, and `config check` says what it has checked."""
+
+import re
+
+import pytest
+
+from edge.cli import main
+from edge.config.loader import load_with_origins
+from edge.config.origins import Origins
+
+
+@pytest.fixture
+def write(tmp_path):
+    def _write(text):
+        path = tmp_path / "c.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return _write
+
+
+def test_error_that_begins_with_a_key_gets_its_origin(write):
+    path = write('[labels]\ngood = ["joy"]\n"not good" = ["sad"]\n[detector]\ncascade = "x.xml"\n')
+    _, origins = load_with_origins(path, {"EMOTION_EDGE_MODEL_NAME": "m"}, {"source.uri": "0"})
+    assert origins.named("labels.good holds 'joy'") == f"{path}: labels.good holds 'joy'"
+    assert origins.named("labels.'not good' holds 'sad'") == f"{path}: labels.'not good' holds 'sad'"
+    assert origins.named("detector.cascade is 'x.xml'") == f"{path}: detector.cascade is 'x.xml'"
+    assert origins.named("model.name: there is no model") == "EMOTION_EDGE_MODEL_NAME: model.name: there is no model"
+    assert origins.named("source.uri is 0") == "command line: source.uri is 0"
+
+
+@pytest.mark.parametrize("sentence", ["mqtt.url is empty", "model m.tflite is empty", "x: detector.cascade is y", ""])
+def test_other_errors_stay(write, sentence):
+    _, origins = load_with_origins(write('[detector]\ncascade = "x.xml"\n'), {})
+    assert origins.named(sentence) == sentence
+
+
+def test_summary_names_file_variables_and_flags(write, tmp_path):
+    path, service = write("[model]\nthreads = 2\n"), tmp_path / "service.toml"
+    _, origins = load_with_origins(path, {"EMOTION_EDGE_MODEL_NAME": "small"}, {"source.uri": "0"})
+    assert origins.summary(service) == (
+        f"the file {path} and EMOTION_EDGE_MODEL_NAME from the environment and source.uri from the command line"
+    )
+    nothing = "the defaults, because no file was named (--config FILE or $EMOTION_EDGE_CONFIG)"
+    assert Origins().summary(service) == nothing
+    service.touch()
+    assert Origins().summary(service) == f"{nothing}; the service reads another file (--config {service})"
+
+
+def test_check_and_show_name_the_file(write, capsys, monkeypatch):
+    path = write('[model]\nname = "small"\n')
+    monkeypatch.setenv("EMOTION_EDGE_CONFIG", str(path))
+    assert main(["config", "check", "--source", "scripted:"]) == 0
+    expected = f"the file {path} and source.uri from the command line"
+    assert capsys.readouterr().out == f"the configuration can be used: {expected}\n"
+    assert main(["config", "show", "--source", "scripted:"]) == 0
+    assert capsys.readouterr().out.startswith(f"# Values: {expected}.\n\n# Identity of this sensor.\n[device]\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            '[labels]\ngood = ["hapy"]\n',
+            r"labels\.good holds 'hapy', which is no label of the model: these are angry, ",
+        ),
+        ('[model]\nname = "norml"\n', r"model\.name: there is no model 'norml': shipped are normal, small; or "),
+        ('[detector]\ncascade = "/no.xml"\n', r"detector\.cascade is '/no\.xml', but this file does not exist"),
+        ('[preview]\nenabled = true\nhost = "0.0.0.0"\n', r"preview\.host"),
+        ('[mqtt]\nurl = "http://broker"\n', r"mqtt\.url"),
+    ],
+)
+def test_check_names_the_file_of_each_error(write, capsys, text, reason):
+    path = write(text)
+    assert main(["config", "check", "--config", str(path)]) > 0
+    assert re.match(rf"emotion-edge: {re.escape(str(path))}: {reason}", capsys.readouterr().err)
+
+
+def test_check_refuses_a_cascade_of_eyes(write, capsys):
+    from cv2 import data  # noqa: PLC0415 - no other test here loads OpenCV by itself
+
+    path = write(f'[detector]\ncascade = "{data.haarcascades}haarcascade_eye.xml"\n')
+    assert main(["config", "check", "--config", str(path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"emotion-edge: {path}: detector.cascade is ")
+    assert "finds 2 faces in a test picture that shows one" in error
+    assert main(["doctor", "--only", "cascade", "--config", str(path)]) == 1
+    assert capsys.readouterr().out.startswith(f"FAIL  cascade      {path}: detector.cascade is ")
