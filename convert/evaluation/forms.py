@@ -29,7 +29,7 @@ from convert.metrics import (
 )
 from convert.progress import Heartbeat
 from convert.runtimes import tflite_runtime
-from convert.runtimes.inputs import check_fits
+from convert.runtimes.inputs import NetworkInputs, check_fits
 from convert.runtimes.keras_model import FloatModel, keras_runtime_name, load_float_model
 from convert.runtimes.outputs import with_probabilities
 from convert.runtimes.tflite import FloatTfliteModel, runtime_name
@@ -39,9 +39,14 @@ from edge.vision.classification.manifest import ModelInput, find_model, shipped_
 COVERAGES: Final = tuple(round(0.05 * step, 2) for step in range(20, 0, -1))
 """Shares of the most confident faces for which the curve gives the accuracy: 1.00, 0.95, to 0.05."""
 _BATCH: Final = 64
+_DECIDING: Final = 4096
+"""Most images by which the kind of a float model's outputs is decided where its graph does not say it: more than a
+split of FER2013 has, and 2.5 GB at 224 pixels in colour."""
 _BOTH_FLOAT: Final = "float32 (Keras, TFLite)"
 _QUICK: Final = ("left out by --quick", "run it without --quick")
 
+Inputs = NDArray[np.float32] | NetworkInputs
+"""float32 (n, height, width, channels), or what gives it."""
 Form = tuple[str, Probabilities]
 """One form of a model on one runtime: its name, and its probabilities for the measured images."""
 
@@ -93,15 +98,15 @@ def missing_float_model(tflite: Path) -> NotMeasured:
 
 
 def float_forms(
-    model: FloatModel, inputs: NDArray[np.float32], beat: Heartbeat, *, quick: bool
+    model: FloatModel, inputs: Inputs, beat: Heartbeat, *, quick: bool
 ) -> tuple[list[Form], list[NotMeasured]]:
     """Run a float model with Keras and, converted, with the interpreter; also return why a form is absent.
 
-    `inputs`: float32 (n, height, width, channels). `quick`: leave the interpreter out. Raises ConvertError where the
+    `quick`: leave the interpreter out. Raises ConvertError where the
     outputs cannot be used.
     """
     beat.status("tracing the float model")
-    usable = with_probabilities(model, inputs)
+    usable = with_probabilities(model, inputs[:_DECIDING])
     tick = beat.counted(f"running images on {keras_runtime_name()}")
     rows = []
     for start in range(0, len(inputs), _BATCH):
@@ -128,7 +133,7 @@ def load_fitting_float_model(path: Path, spec: ModelInput) -> FloatModel:
 
 
 def tflite_runtime_form(
-    tflite: Path, dtype: str, inputs: NDArray[np.float32], options: EvaluationOptions, beat: Heartbeat
+    tflite: Path, dtype: str, inputs: Inputs, options: EvaluationOptions, beat: Heartbeat
 ) -> tuple[list[Form], list[NotMeasured]]:
     """Run an integer model on tflite-runtime; return its form, or why there is none.
 

@@ -38,7 +38,7 @@ from convert.evaluation.results import (
 )
 from convert.metrics import score
 from convert.progress import Heartbeat, Tick
-from convert.runtimes.inputs import to_network
+from convert.runtimes.inputs import NetworkInputs
 from convert.runtimes.keras_model import keras_runtime_name
 from edge.vision.classification.outputs import to_probabilities
 
@@ -112,7 +112,7 @@ def _forms(
     model: EvaluatedModel, faces: NDArray[np.uint8], options: EvaluationOptions, beat: Heartbeat
 ) -> tuple[list[Form], list[NotMeasured], str]:
     """Run every form of a model; return the forms, why others are absent, and the name of the main form."""
-    inputs = np.stack([to_network(face, model.input) for face in faces])
+    inputs = NetworkInputs(faces, model.input)
     forms: list[Form] = []
     absent: list[NotMeasured] = []
     if model.float_model is not None:

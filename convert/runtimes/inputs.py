@@ -1,5 +1,6 @@
 """Describes a network's input, and converts images to it."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import cv2
@@ -76,6 +77,26 @@ def to_network(image: Image, spec: ModelInput) -> NDArray[np.float32]:
         resized = resized[..., ::-1]
     low, high = spec.value_range
     return np.asarray(resized.astype(np.float32) * ((high - low) / _MAX_LEVEL) + low, dtype=np.float32)
+
+
+class NetworkInputs:
+    """Converts images to a network's input when they are asked for: thousands of them as float32 take gigabytes."""
+
+    def __init__(self, images: Sequence[Image] | Image, spec: ModelInput) -> None:
+        """Convert `images`, each as for `to_network`."""
+        self._images, self._spec = images, spec
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        """Yield each input, float32 (height, width, channels)."""
+        return (to_network(image, self._spec) for image in self._images)
+
+    def __getitem__(self, part: slice) -> NDArray[np.float32]:
+        """Return the inputs of a slice, float32 (n, height, width, channels)."""
+        return np.stack([to_network(image, self._spec) for image in self._images[part]])
 
 
 def network_inputs(images: NDArray[np.uint8], spec: ModelInput) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Runs .tflite models with ai-edge-litert, the interpreter of the device."""
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -62,8 +63,8 @@ class FloatTfliteModel:
         """Allocate the tensors, for one thread."""
         self._interpreter = _interpreter(content, 1)
 
-    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the model on float32 (n, height, width, channels); return float32 (n, outputs)."""
+    def predict(self, inputs: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Run the model on each of `inputs`, float32 (height, width, channels); return float32 (n, outputs)."""
         return np.asarray(run_each(self._interpreter, inputs), dtype=np.float32)
 
 

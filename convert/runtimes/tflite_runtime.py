@@ -8,6 +8,7 @@ numpy 1, which need not be the Python that trains: `make` keeps such a Python in
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -53,8 +54,10 @@ def how_to_get(version_info: tuple[int, ...] = sys.version_info[:2], checkout_py
     )
 
 
-def predict(content: bytes, inputs: NDArray[np.float32], python: Path | None = None) -> tuple[NDArray[np.float32], str]:
-    """Run a full-integer model on float32 (n, height, width, channels).
+def predict(
+    content: bytes, inputs: Iterable[NDArray[np.float32]], python: Path | None = None
+) -> tuple[NDArray[np.float32], str]:
+    """Run a full-integer model on each of `inputs`, float32 (height, width, channels).
 
     Returns probabilities float32 (n, outputs), and the name and version of the interpreter. `python`: the
     Python to use instead of that of `find_python`. Raises UnavailableError where the model cannot be run.

@@ -12,6 +12,11 @@ pytest.importorskip("tensorflow", reason="the training half needs the convert ex
 pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
 from convert.cli import main
 from convert.data.fer2013 import LABELS, load_split
+from convert.data.labelled_folder import find_pictures
+from convert.evaluation.evaluated_model import ModelOptions, open_model
+from convert.evaluation.picture_evaluation import evaluate_pictures
+from convert.evaluation.results import EvaluationOptions
+from convert.progress import Heartbeat
 from convert.runtimes.inputs import to_network
 from convert.runtimes.tflite import Int8Model
 from edge.vision.classification.manifest import load_manifest
@@ -217,3 +222,23 @@ def test_options_that_contradict_each_other_are_one_sentence(lone_model, capfd, 
 
 def test_keras_model_without_pictures_names_the_option(capfd):
     assert "mine.keras is a Keras model, which is measured with --pictures DIR only" in refused(capfd, "mine.keras")
+
+
+class Announced(Heartbeat):
+    """Records what a heartbeat would print."""
+
+    def __init__(self):
+        super().__init__(print)
+        self.said = []
+
+    def status(self, what):
+        self.said.append(what if isinstance(what, str) else what())
+
+
+def test_every_step_that_can_take_long_is_announced(lone_model, photos):
+    beat = Announced()
+    model = open_model(str(lone_model), ModelOptions(), beat.line)
+    options = EvaluationOptions(quick=True, sample=2)
+    evaluate_pictures(model, find_pictures(photos, LABELS, "tiny", {}), options, beat, crops=False)
+    steps = ("finding faces: 0 s so far", "running faces on ai-edge-litert", "computing the figures")
+    assert [said.startswith(step) for said, step in zip(beat.said, steps, strict=True)] == [True] * 3

@@ -5,7 +5,7 @@ pytest.importorskip("tensorflow", reason="the training half needs the convert ex
 pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
 from convert.errors import ConvertError
 from convert.quantization.quantize import quantize
-from convert.runtimes.inputs import describe_input, to_network
+from convert.runtimes.inputs import NetworkInputs, describe_input, to_network
 from convert.runtimes.keras_model import load_float_model
 from edge.vision.classification.manifest import ModelInput
 from support.small_models import GREY, noise_images, small_model
@@ -48,3 +48,11 @@ def test_input_of_a_model_is_described_with_the_default_colour(tmp_path):
     assert describe_input(colour, (-1.0, 1.0), "bgr").colour == "bgr"
     with pytest.raises(ConvertError, match=r"cannot be described: .*must rise"):
         describe_input(grey, (1.0, -1.0))
+
+
+def test_inputs_that_are_converted_when_asked_for_are_the_same():
+    images = noise_images(5)
+    inputs, expected = NetworkInputs(images, GREY), np.stack([to_network(image, GREY) for image in images])
+    assert len(inputs) == 5
+    np.testing.assert_array_equal(np.stack(list(inputs)), expected)
+    np.testing.assert_array_equal(inputs[3:9], expected[3:])
