@@ -149,10 +149,13 @@ class TrackedFace:
     """A confirmed face in the current frame, smoothed over time.
 
     `track_id`: number under which the face is published, from 1.
-    `label`: the announced label. `confidence`: smoothed probability of `label`, or of the best label
-    where it is `unknown`. `probabilities`: float32 (labels,), calibrated and smoothed.
+    `label`: the announced label, which is held while another one leads for less than the dwell or the
+    margin. `confidence`: probability of `label` when it last led; for `unknown` the highest probability
+    when that was last below the threshold. `probabilities`: float32 (labels,), of the last reading,
+    calibrated and smoothed.
     `prediction`: float32 (labels,), the last output of the network for this face, calibrated but not
     smoothed; None where there is none.
+    `leader`: the label with the highest of `probabilities`; None before the first reading.
     """
 
     track_id: int
@@ -161,6 +164,12 @@ class TrackedFace:
     confidence: float
     probabilities: NDArray[np.float32]
     prediction: NDArray[np.float32] | None = None
+    leader: str | None = None
+
+    @property
+    def leader_confidence(self) -> float | None:
+        """Probability of the leader, the highest of `probabilities`; None without a leader."""
+        return None if self.leader is None else float(self.probabilities.max())
 
 
 class EventKind(enum.StrEnum):

@@ -163,19 +163,33 @@ def test_commands_are_found_on_the_pages() -> None:
 
 def test_examples_of_payloads_fit_their_schemas() -> None:
     examples = [example for page in PAGES for example in blocks(page.read_text(encoding="utf-8"), "json")]
-    assert len(examples) == 4
+    assert len(examples) == 5
     for example in map(json.loads, examples):
         if "previous_boots" in example:
             schema = load_schema("info")
             schema["$defs"]["InfoPayload"]["required"] = []  # an excerpt
             jsonschema.validate(example, schema)
             continue
-        schema = load_schema("event" if "seq" in example else "response")
+        schema = load_schema("event" if "seq" in example else "state" if "faces" in example else "response")
         if (
             "seq" in example and "boot_id" not in example
         ):  # the README's event is an excerpt: its fields must fit, others are left out
             schema["$defs"]["EventPayload"]["required"] = []
         jsonschema.validate(example, schema)
+
+
+def test_the_example_of_a_held_label_is_one() -> None:
+    """Its label, leader and groups belong to its probabilities, as in every payload."""
+    page = (DOCS / "mqtt.md").read_text(encoding="utf-8")
+    (state,) = [one for one in map(json.loads, blocks(page, "json")) if "faces" in one]
+    (face,) = state["faces"]
+    shares = face["probabilities"]
+    leader = max(shares, key=shares.__getitem__)
+    assert (face["leader"], face["leader_confidence"]) == (leader, shares[leader])
+    assert leader != face["emotion"]
+    assert face["groups"] == {"upset": pytest.approx(shares["angry"] + shares["fear"])}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert all(state[key] == face[key] for key in ("emotion", "confidence", "leader", "leader_confidence"))
 
 
 @pytest.fixture(scope="module")

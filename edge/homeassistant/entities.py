@@ -21,6 +21,14 @@ _EMOTION: Final = (
 _CONFIDENCE: Final = (
     "{{ None if value_json.paused or value_json.confidence is none else (100 * value_json.confidence) | round | int }}"
 )
+# In the unit of the entity. Not with the entity `emotion`: an automation that is triggered by any change of an entity
+# runs when an attribute changes, and these change each second. A state that an earlier version left on the broker has
+# no leader.
+_LEADER: Final = (
+    "{% set share = value_json.leader_confidence | default(none) %}"
+    "{{ {'leader': value_json.leader | default(none),"
+    " 'leader_percent': None if share is none else (100 * share) | round | int} | to_json }}"
+)
 _FACES: Final = "{{ None if value_json.paused else value_json.faces | length }}"
 _PRESENT: Final = "{{ None if value_json.paused else 'ON' if value_json.present else 'OFF' }}"
 _PAUSED: Final = "{{ 'ON' if value_json.paused else 'OFF' }}"
@@ -46,7 +54,8 @@ _EVENT: Final = (
     "{% set age = (now() - as_datetime(value_json.time)).total_seconds() if value_json.clock_synchronised else 0 %}"
     f"{{% if not value_json.replayed and age < {EVENT_MAX_AGE_SECONDS} %}}"
     "{{ {'event_type': value_json.type, 'emotion': value_json.emotion, 'previous': value_json.previous,"
-    " 'group': value_json.group, 'confidence': value_json.confidence, 'track': value_json.face.track,"
+    " 'group': value_json.group, 'confidence': value_json.confidence, 'leader': value_json.leader,"
+    " 'leader_confidence': value_json.leader_confidence, 'track': value_json.face.track,"
     " 'time': value_json.time, 'clock_synchronised': value_json.clock_synchronised} | to_json }}"
     "{% endif %}"
 )
@@ -94,6 +103,8 @@ def _faces(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
             "state_class": "measurement",
             "unit_of_measurement": "%",
             "value_template": _CONFIDENCE,
+            "json_attributes_topic": topics.state,
+            "json_attributes_template": _LEADER,
         },
         "faces": common
         | {

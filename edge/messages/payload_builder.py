@@ -64,8 +64,11 @@ class PayloadBuilder:
             face=FacePayload(track=face.track_id, box=box_share(face.box, event.frame)),
             emotion=face.label,
             previous=event.previous,
-            group=self._group_of.get(face.label),
+            group=self._group(face.label),
             confidence=_rounded(face.confidence),
+            leader=face.leader,
+            leader_group=self._group(face.leader),
+            leader_confidence=_leader_confidence(face),
             probabilities=self._named(face.probabilities),
             groups=self._grouped(face.probabilities),
             latency_ms=0.0,
@@ -84,6 +87,8 @@ class PayloadBuilder:
             present=bool(faces),
             emotion=None if largest is None else largest.label,
             confidence=None if largest is None else _rounded(largest.confidence),
+            leader=None if largest is None else largest.leader,
+            leader_confidence=None if largest is None else _leader_confidence(largest),
             faces=[] if frame is None else [self._state_face(face, frame) for face in faces],
         )
 
@@ -92,11 +97,17 @@ class PayloadBuilder:
             track=face.track_id,
             box=box_share(face.box, frame),
             emotion=face.label,
-            group=self._group_of.get(face.label),
+            group=self._group(face.label),
             confidence=_rounded(face.confidence),
+            leader=face.leader,
+            leader_group=self._group(face.leader),
+            leader_confidence=_leader_confidence(face),
             probabilities=self._named(face.probabilities),
             groups=self._grouped(face.probabilities),
         )
+
+    def _group(self, label: str | None) -> str | None:
+        return None if label is None else self._group_of.get(label)
 
     def _named(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
         return {label: _rounded(float(value)) for label, value in zip(self._labels, probabilities, strict=True)}
@@ -107,6 +118,10 @@ class PayloadBuilder:
 
 def _rounded(value: float) -> float:
     return round(min(1.0, max(0.0, value)), _DECIMALS)
+
+
+def _leader_confidence(face: TrackedFace) -> float | None:
+    return None if face.leader_confidence is None else _rounded(face.leader_confidence)
 
 
 def box_share(box: Box, frame: Frame) -> BoxShare:

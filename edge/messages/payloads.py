@@ -8,6 +8,37 @@ from msgspec import Meta, Struct
 SCHEMA_VERSION: Final = 1
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+Emotion = Annotated[
+    str,
+    Meta(
+        description='Label of the face: one of the model, or "unknown". It is held until another label has led by '
+        "events.margin for events.dwell_seconds."
+    ),
+]
+EmotionGroup = Annotated[str | None, Meta(description="Configured group of `emotion`; null where there is none.")]
+Confidence = Annotated[
+    Share,
+    Meta(
+        description="Probability of `emotion` when it last led. Where `emotion` is unknown: the highest probability "
+        "when that was last below the threshold."
+    ),
+]
+Leader = Annotated[
+    str | None,
+    Meta(
+        description="Label with the highest of `probabilities`, whatever the threshold; null as long as the face was "
+        "not read, and in events of an earlier version."
+    ),
+]
+LeaderGroup = Annotated[str | None, Meta(description="Configured group of `leader`; null where there is none.")]
+LeaderConfidence = Annotated[
+    Share | None, Meta(description="Probability of `leader`: the highest of `probabilities`; null without a leader.")
+]
+Probabilities = Annotated[
+    dict[str, Share],
+    Meta(description="Probability of each label of the model, as of the last reading of the face; all equal before."),
+]
+Groups = Annotated[dict[str, Share], Meta(description="Sum of `probabilities` in each configured group.")]
 Timestamp = Annotated[
     str, Meta(description="RFC 3339, UTC, milliseconds", pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 ]
@@ -46,18 +77,21 @@ class EventPayload(Payload, frozen=True, kw_only=True):
     ]
     type: Literal["face_appeared", "emotion_changed", "face_left"]
     face: FacePayload
-    emotion: Annotated[str, Meta(description='A label of the model, or "unknown".')]
-    previous: Annotated[str | None, Meta(description="Emotion announced before; null where there was none.")]
-    group: Annotated[str | None, Meta(description="Configured group of the emotion; null where there is none.")]
-    confidence: Share
-    probabilities: dict[str, Share]
-    groups: Annotated[dict[str, Share], Meta(description="Sum of the probabilities in each configured group.")]
+    emotion: Emotion
+    previous: Annotated[str | None, Meta(description="`emotion` before an emotion_changed; null in other events.")]
+    group: EmotionGroup
+    confidence: Confidence
+    leader: Leader = None
+    leader_group: LeaderGroup = None
+    leader_confidence: LeaderConfidence = None
+    probabilities: Probabilities
+    groups: Groups
     latency_ms: Annotated[
         float,
         Meta(ge=0, description="Time from the frame's capture to the event's hand-over to the connection."),
     ]
     replayed: Annotated[bool, Meta(description="Whether the event could not be sent when it happened.")]
-    # The defaults are for events of older versions.
+    # These and `leader` have defaults for events of older versions.
     time_corrected: Annotated[
         bool,
         Meta(description="Whether `time` was corrected because the clock was set after the frame was captured."),
@@ -76,15 +110,18 @@ class StateFace(Payload, frozen=True, kw_only=True):
 
     track: Annotated[int, Meta(ge=1)]
     box: BoxShare
-    emotion: str
-    group: str | None
-    confidence: Share
-    probabilities: dict[str, Share]
-    groups: dict[str, Share]
+    emotion: Emotion
+    group: EmotionGroup
+    confidence: Confidence
+    leader: Leader = None
+    leader_group: LeaderGroup = None
+    leader_confidence: LeaderConfidence = None
+    probabilities: Probabilities
+    groups: Groups
 
 
 class StatePayload(Payload, frozen=True, kw_only=True):
-    """Faces in view; topic `.../state`. Without any: `faces` empty, `present` false, `emotion`, `confidence` null."""
+    """Faces in view; topic `.../state`. Without any: `faces` empty, `present` false, all about an emotion null."""
 
     schema: Literal[1] = SCHEMA_VERSION
     time: Timestamp
@@ -92,6 +129,12 @@ class StatePayload(Payload, frozen=True, kw_only=True):
     present: bool
     emotion: Annotated[str | None, Meta(description="Emotion of the largest face; null without a face in view.")]
     confidence: Annotated[Share | None, Meta(description="Confidence of that emotion; null without a face in view.")]
+    leader: Annotated[
+        str | None, Meta(description="Leader of the largest face; null without a face in view, or without a leader.")
+    ] = None
+    leader_confidence: Annotated[
+        Share | None, Meta(description="Probability of that leader; null without a leader.")
+    ] = None
     faces: list[StateFace]
 
 

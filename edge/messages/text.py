@@ -2,7 +2,7 @@
 
 import datetime
 
-from edge.messages.payloads import BudgetPayload, EventPayload, HealthPayload, StatePayload
+from edge.messages.payloads import BudgetPayload, EventPayload, HealthPayload, StateFace, StatePayload
 from edge.types import UNKNOWN
 
 
@@ -51,18 +51,31 @@ def describe(event: EventPayload, in_view_seconds: float | None = None) -> str:
     if event.type == "face_left":
         lasted = "" if in_view_seconds is None else f" after {in_view_seconds:.1f} s"
         return printable(f"{face} left{lasted}, last {_emotion(event)}") + _delay(event)
-    percent = f"{event.confidence * 100:.0f} %"
-    confidence = f"({percent})" if event.emotion != UNKNOWN else f"(best guess {percent})"
-    what = _emotion(event)
     if event.type == "face_appeared":
-        line = f"{face} appeared: {what} {confidence}"
+        line = f"{face} appeared: {_emotion(event)}"
     else:
-        line = f"{face}: {event.previous or UNKNOWN} → {what} {confidence}"
+        line = f"{face}: {event.previous or UNKNOWN} → {_emotion(event)}"
     return printable(line) + _delay(event)
 
 
-def _emotion(event: EventPayload) -> str:
-    return event.emotion if event.group is None else f"{event.emotion} [{event.group}]"
+def _emotion(face: EventPayload | StateFace) -> str:
+    """Return label, group and confidence of a face, and the label that leads instead where there is one."""
+    label = face.emotion if face.group is None else f"{face.emotion} [{face.group}]"
+    if face.emotion == UNKNOWN:
+        return f"{label} ({_best_guess(face)})"
+    held = f"{face.confidence * 100:.0f} %"
+    if face.leader in {None, face.emotion} or face.leader_confidence is None:
+        return f"{label} ({held})"
+    leads = "led" if isinstance(face, EventPayload) and face.type == "face_left" else "leads"
+    return f"{label} ({held}; {face.leader} {leads} with {face.leader_confidence * 100:.0f} %)"
+
+
+def _best_guess(face: EventPayload | StateFace) -> str:
+    if face.leader is not None and face.leader_confidence is not None:
+        return f"best guess {face.leader} {face.leader_confidence * 100:.0f} %"
+    if len(set(face.probabilities.values())) == 1:
+        return "not read yet"
+    return f"best guess {face.confidence * 100:.0f} %"  # of an earlier version, which does not name it
 
 
 def _delay(event: EventPayload) -> str:
@@ -77,7 +90,7 @@ def describe_state(state: StatePayload) -> str:
         return "paused: no frames are captured"
     if not state.faces:
         return "no face in view"
-    faces = ", ".join(f"face {face.track} {face.emotion} ({face.confidence * 100:.0f} %)" for face in state.faces)
+    faces = ", ".join(f"face {face.track} {_emotion(face)}" for face in state.faces)
     return printable(f"in view: {faces}")
 
 

@@ -210,6 +210,8 @@ def _face_content(face: TrackedFace, width: int, height: int) -> dict[str, Any]:
         "box": [round(share, 4) for share in (box.x / width, box.y / height, box.width / width, box.height / height)],
         "label": face.label,
         "confidence": round(face.confidence, 4),
+        "leader": face.leader,
+        "leader_confidence": None if face.leader_confidence is None else round(face.leader_confidence, 4),
         "smoothed": _rounded(face.probabilities),
         "raw": None if face.prediction is None else _rounded(face.prediction),
     }

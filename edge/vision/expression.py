@@ -30,7 +30,10 @@ class ExpressionFilter:
     The label changes after another label has led it by `margin` for `dwell_seconds` without a break. So two
     changes, or the first label and a change, are at least `dwell_seconds` apart. Only predictions count: while
     a face is not found, the time since the last prediction proves nothing. Where the best smoothed
-    probability is below `unknown_below`, the leading label is `unknown`.
+    probability is below `unknown_below`, and before the first prediction, the leading label is `unknown`.
+
+    The label and its confidence belong together: both are of the last reading in which the label led. What the
+    last reading itself says is `leader` and `probabilities`.
     """
 
     def __init__(self, labels: Sequence[str], config: EventsConfig, unknown_below: float) -> None:
@@ -48,6 +51,8 @@ class ExpressionFilter:
         self._candidate_since = 0.0
         self.label = UNKNOWN
         """The current label."""
+        self.confidence = 1 / len(self._labels)
+        """Highest smoothed probability when the label last led: that of the label, or for `unknown` of the best one."""
         self.prediction: NDArray[np.float32] | None = None
         """The last prediction, float32 (labels,), not smoothed."""
 
@@ -63,11 +68,9 @@ class ExpressionFilter:
         return self._probabilities
 
     @property
-    def confidence(self) -> float:
-        """Smoothed probability of the label, or of the best label where it is unknown."""
-        if self.label == UNKNOWN:
-            return float(self.probabilities.max())
-        return float(self.probabilities[self._labels.index(self.label)])
+    def leader(self) -> str | None:
+        """The label with the highest smoothed probability, whatever the threshold; None before the first prediction."""
+        return None if self._probabilities is None else self._labels[int(self._probabilities.argmax())]
 
     @property
     def change_pending(self) -> bool:
@@ -90,29 +93,40 @@ class ExpressionFilter:
 
     def initialise(self) -> None:
         """Set the label to the leading one at once, for a face that is about to be announced."""
-        self.label = self._leading_label()
-        self._candidate = None
+        self._hold(self._leading_label())
 
     def update(self) -> str | None:
         """Apply the last prediction to the label; returns the previous label where it changed, else None."""
-        leader = self._leading_label()
-        if leader == self.label or not self._leads(leader):
+        leading = self._leading_label()
+        if leading == self.label:
+            self._hold(leading)
+            return None
+        if not self._is_ahead(leading):
             self._candidate = None
             return None
-        if leader != self._candidate:
-            self._candidate, self._candidate_since = leader, self._seconds
+        if leading != self._candidate:
+            self._candidate, self._candidate_since = leading, self._seconds
         if self._seconds - self._candidate_since < self._config.dwell_seconds:
             return None
-        previous, self.label, self._candidate = self.label, leader, None
+        previous = self.label
+        self._hold(leading)
         return previous
 
+    def _hold(self, leading: str) -> None:
+        """Set the label to the leading one, with the confidence that it leads with."""
+        self.label = leading
+        self.confidence = float(self.probabilities.max())
+        self._candidate = None
+
     def _leading_label(self) -> str:
+        if self._probabilities is None:
+            return UNKNOWN  # equal probabilities are no reading, however low the threshold
         threshold = unknown_threshold(self._config, self._manifest_threshold)
         return best_label(self.probabilities, self._labels, threshold)
 
-    def _leads(self, leader: str) -> bool:
-        """Return whether the leader is ahead of the label by the margin; `unknown` needs no margin."""
-        if UNKNOWN in (leader, self.label):
+    def _is_ahead(self, leading: str) -> bool:
+        """Return whether the leading label is ahead of the label by the margin; `unknown` needs no margin."""
+        if UNKNOWN in (leading, self.label):
             return True
-        ahead = self.probabilities[self._labels.index(leader)] - self.probabilities[self._labels.index(self.label)]
+        ahead = self.probabilities[self._labels.index(leading)] - self.probabilities[self._labels.index(self.label)]
         return bool(ahead >= self._config.margin)

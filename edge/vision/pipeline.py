@@ -140,6 +140,7 @@ class Pipeline:
             expression.confidence,
             expression.probabilities,
             expression.prediction,
+            expression.leader,
         )
         self._announced[track.track_id] = face
         if appeared:

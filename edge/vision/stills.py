@@ -36,6 +36,7 @@ def classify_faces(
             label=best_label(probabilities, classifier.labels, threshold),
             confidence=float(probabilities.max()),
             probabilities=probabilities,
+            leader=classifier.labels[int(probabilities.argmax())],
         )
         for track_id, (box, probabilities) in enumerate(zip(boxes, predictions, strict=True), start=1)
     ]

@@ -59,7 +59,7 @@ def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS
 def event(seq: int, *, boot_id: str = "boot", type: str = "emotion_changed", **changes: Any) -> EventPayload:  # noqa: A002
     """Return a payload as the builder makes it, of one face in a frame of 100x100 pixels."""
     frame = Frame(0, float(seq), np.zeros((100, 100), np.uint8), 0.0, 0.0)
-    face = TrackedFace(1, Box(10, 20, 30, 40), "happy", 0.9, np.array([0.9, 0.1], np.float32))
+    face = TrackedFace(1, Box(10, 20, 30, 40), "happy", 0.9, np.array([0.9, 0.1], np.float32), leader="happy")
     payload = PayloadBuilder(boot_id, tuple(PROBABILITIES), {}).event(Event(EventKind(type), face, "neutral", frame))
     identity = {"id": f"{boot_id}:{seq}", "seq": seq, "time": NOW}
     return msgspec.structs.replace(payload, **(identity | changes))
@@ -83,15 +83,25 @@ def info() -> InfoPayload:
 
 def state(emotion: str | None = "happy", *, paused: bool = False) -> StatePayload:
     face = StateFace(
-        track=1, box=BOX, emotion=emotion or "", group=None, confidence=0.9, probabilities=PROBABILITIES, groups={}
+        track=1,
+        box=BOX,
+        emotion=emotion or "",
+        group=None,
+        confidence=0.9,
+        leader="happy",
+        leader_group=None,
+        leader_confidence=0.9,
+        probabilities=PROBABILITIES,
+        groups={},
     )
-    confidence = face.confidence if emotion else None
     return StatePayload(
         time=NOW,
         paused=paused,
         present=emotion is not None,
         emotion=emotion,
-        confidence=confidence,
+        confidence=face.confidence if emotion else None,
+        leader=face.leader if emotion else None,
+        leader_confidence=face.leader_confidence if emotion else None,
         faces=[face] if emotion else [],
     )
 

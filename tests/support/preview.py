@@ -47,7 +47,7 @@ def result(number=0, luma=None, faces=()):
 def face(track=1, label="happy", confidence=0.9):
     smoothed = np.full(7, (1 - confidence) / 6, np.float32)
     smoothed[LABELS.index(label)] = confidence
-    return TrackedFace(track, Box(16, 12, 32, 24), label, confidence, smoothed, np.roll(smoothed, 1))
+    return TrackedFace(track, Box(16, 12, 32, 24), label, confidence, smoothed, np.roll(smoothed, 1), label)
 
 
 @dataclass(frozen=True)

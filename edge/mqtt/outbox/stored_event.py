@@ -1,13 +1,22 @@
 """Represents an event of an earlier run, as the outbox file holds it: the payload, ready to be sent late."""
 
 import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
 from edge.messages.event_time import corrected_time
 from edge.system.clock import ClockReading
+
+_ADDED_SINCE: Final[dict[str, object]] = {
+    "leader": None,
+    "leader_group": None,
+    "leader_confidence": None,
+    "time_corrected": False,
+    "clock_synchronised": False,
+}
+"""Fields that an event of an earlier version may lack, with the values that say so: each event sent has all fields."""
 
 
 class NotAnEventError(Exception):
@@ -71,9 +80,9 @@ class StoredEvent:
         record["replayed"] = True
         if captured_boottime is not None:
             self._set_time(record, captured_boottime, now.offset, synchronised=now.synchronised)
-        # An event of an older version has neither.
-        record.setdefault("time_corrected", False)
-        record.setdefault("clock_synchronised", False)
+        # An event of an older version has none of these. Its confidence was the present share of its emotion.
+        for field, value in _ADDED_SINCE.items():
+            record.setdefault(field, value)
         return msgspec.json.encode(record)
 
     def _set_time(self, record: dict[str, Any], captured_boottime: float, offset: float, *, synchronised: bool) -> None:

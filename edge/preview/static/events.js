@@ -1,6 +1,7 @@
 // List of the last events, newest first, each with its payload as published.
 
 import { byId, make, percent, setText, setTone } from "./dom.js";
+import { faceOf, faceText } from "./faces.js";
 
 const MAX_EVENTS = 50;
 const ANNOUNCE_MS = 3000; // at most one event in this time, the last one, is announced to screen readers
@@ -58,9 +59,10 @@ export class Events {
   }
 }
 
-function sentence({ type, face, emotion, previous, confidence }) {
+function sentence(payload) {
+  const { type, face, emotion, previous, confidence } = payload;
   const who = `Face ${face.track}`;
-  if (type === "face_appeared") return `${who} appeared: ${emotion} ${percent(confidence)}`;
-  if (type === "face_left") return `${who} left`;
-  return `${who}: ${previous} → ${emotion} ${percent(confidence)}`;
+  if (type === "face_appeared") return `${who} appeared: ${faceText(faceOf(payload))}`;
+  if (type === "face_left") return `${who} left, last ${emotion}${emotion === "unknown" ? "" : ` ${percent(confidence)}`}`;
+  return `${who}: ${previous} → ${faceText(faceOf(payload))}`;
 }

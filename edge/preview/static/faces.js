@@ -22,12 +22,15 @@ export function layBoxes(parent, boxes, labels) {
   }
 }
 
-/** Return the text of a face: its published label, and the currently most probable label if that is another. */
-export function faceText({ label, confidence, smoothed }, labels) {
-  const best = Math.max(...smoothed);
-  const leader = labels[smoothed.indexOf(best)];
-  if (leader === label) return `${label} ${percent(confidence)}`;
-  return label === "unknown" ? `unknown (${leader} ${percent(best)})` : `${label} → ${leader}?`;
+/** Return the text of a face: its published label, and the label that leads now if that is another. */
+export function faceText({ label, confidence, leader, leader_confidence: share }) {
+  if (label === "unknown") return leader ? `unknown (${leader} ${percent(share)})` : "unknown";
+  return leader && leader !== label ? `${label} → ${leader}?` : `${label} ${percent(confidence)}`;
+}
+
+/** Return the face of a payload (of an event, or of an answer) as the stream has it. */
+export function faceOf({ emotion: label, confidence, leader, leader_confidence }) {
+  return { label, confidence, leader, leader_confidence };
 }
 
 /** Return a new card: heading, text of the face, one bar per label. `crop`: element to show above the bars. */
@@ -48,12 +51,12 @@ export function faceCard(heading, labels, crop = null) {
 
 /** Set the values of a card. `raw` null: no ticks. */
 export function fillCard(card, labels, face) {
-  const { label, smoothed, raw } = face;
+  const { label, leader, smoothed, raw } = face;
   const text = card.querySelector("b");
-  setText(text, faceText(face, labels));
+  setText(text, faceText(face));
   setTone(text, label, labels);
   const bars = card.querySelector(".bars");
-  const best = smoothed.indexOf(Math.max(...smoothed));
+  const best = labels.indexOf(leader);
   labels.forEach((_, index) => {
     const [name, bar, value, unsmoothed] = [0, 1, 2, 3].map((part) => bars.children[4 * index + part]);
     name.classList.toggle("best", index === best);

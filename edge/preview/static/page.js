@@ -45,7 +45,7 @@ function applyHello({ info, history, max_upload_mb: limit }) {
 async function showFrame(frame, jpeg) {
   await draw(byId("live-picture"), jpeg, "image/jpeg");
   layBoxes(byId("live-boxes"), frame.faces.map((face) => ({
-    key: face.track, box: face.box, label: face.label, text: faceText(face, labels),
+    key: face.track, box: face.box, label: face.label, text: faceText(face),
   })), labels);
   showFaces(byId("faces"), frame.faces, labels);
   byId("no-faces").hidden = frame.faces.length > 0;

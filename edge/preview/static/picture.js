@@ -1,7 +1,7 @@
 // Pictures on demand: sends a picture to the sensor, and shows the faces with the crops that the network received.
 
-import { byId, draw, make, percent, setText } from "./dom.js";
-import { faceCard, fillCard, layBoxes } from "./faces.js";
+import { byId, draw, make, setText } from "./dom.js";
+import { faceCard, faceOf, faceText, fillCard, layBoxes } from "./faces.js";
 import { unpack } from "./records.js";
 
 const REDUCED_PX = 2400; // longer side of a picture that the browser makes smaller
@@ -80,7 +80,7 @@ export class Picture {
     layBoxes(byId("answer-boxes"), [
       ...doubted.map((box, number) => ({ key: `d${number}`, box: place(box), text: "not verified", rejected: true })),
       ...faces.map((face) => ({
-        key: face.track, box: place(face.box), label: face.emotion, text: `${face.track}: ${face.emotion} ${percent(face.confidence)}`,
+        key: face.track, box: place(face.box), label: face.emotion, text: `${face.track}: ${faceText(faceOf(face))}`,
       })),
     ], this.labels);
     const cards = await Promise.all(faces.map(async (face, number) => {
@@ -91,7 +91,7 @@ export class Picture {
       const note = make("p", "muted", `as the network received it, ${crop.width} × ${crop.height} pixels`);
       const card = faceCard(`Face ${face.track}`, this.labels, make("div", "crop", cropCanvas, note));
       const smoothed = this.labels.map((label) => face.probabilities[label]);
-      fillCard(card, this.labels, { label: face.emotion, confidence: face.confidence, smoothed, raw: null });
+      fillCard(card, this.labels, { ...faceOf(face), smoothed, raw: null });
       return card;
     }));
     byId("answer-faces").replaceChildren(...cards);

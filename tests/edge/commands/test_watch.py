@@ -40,10 +40,10 @@ def test_face_that_leaves_is_printed_with_its_time_in_view() -> None:
     formatter = MessageFormatter("emotion-edge")
     for seq, kind in ((3, "face_appeared"), (7, "emotion_changed"), (15, "face_left")):
         line = formatter.format(message("event", encode(event(seq, type=kind))))
-    assert line == f"{TIME} cam  face 1 left after 12.0 s, last happy, 0 ms"
+    assert line == f"{TIME} cam  face 1 left after 12.0 s, last happy (90 %), 0 ms"
     # Another boot numbers its faces from 1 again, so this is another face 1.
     line = formatter.format(message("event", encode(event(20, type="face_left", boot_id="later"))))
-    assert line == f"{TIME} cam  face 1 left, last happy, 0 ms"
+    assert line == f"{TIME} cam  face 1 left, last happy (90 %), 0 ms"
 
 
 def test_state_and_health_are_printed_only_when_new() -> None:

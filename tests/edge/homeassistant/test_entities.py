@@ -46,6 +46,16 @@ def test_face_below_the_threshold_is_unknown_but_present() -> None:
     assert in_view("unknown", confidence=0.31) == [None, 31, 1, True, False]
 
 
+def test_confidence_is_that_of_the_held_emotion_and_its_attributes_have_the_leader() -> None:
+    held = encode(msgspec.structs.replace(state("neutral"), confidence=0.62, leader="happy", leader_confidence=0.549))
+    assert view.take(ENTITIES["emotion"], held) == "neutral"
+    assert view.take(ENTITIES["confidence"], held) == 62
+    assert view.attributes(ENTITIES["confidence"], held) == {"leader": "happy", "leader_percent": 55}
+    nobody, earlier = encode(state(None)), b'{"emotion":"sad","confidence":0.62,"paused":false}'
+    for payload in (nobody, earlier):
+        assert view.attributes(ENTITIES["confidence"], payload) == {"leader": None, "leader_percent": None}
+
+
 def test_faces_are_unknown_while_paused() -> None:
     assert in_view(None, paused=True) == [None, None, None, None, True]
 
@@ -63,6 +73,8 @@ def test_event_entity_receives_the_event() -> None:
         "previous": "neutral",
         "group": "positive",
         "confidence": 0.9,
+        "leader": "happy",
+        "leader_confidence": 0.9,
         "track": 1,
         "time": "2026-01-31T08:15:00.250Z",
         "clock_synchronised": False,

@@ -22,7 +22,7 @@ def frame(number=7, width=200, height=100):
 
 def view(box=None, label="happy", track=3, confidence=0.7):
     probabilities = np.array([0.7, 0.2, 0.1], dtype=np.float32)
-    return TrackedFace(track, box or Box(50, 20, 40, 40), label, confidence, probabilities)
+    return TrackedFace(track, box or Box(50, 20, 40, 40), label, confidence, probabilities, leader="happy")
 
 
 def conforms(payload, name):
@@ -52,13 +52,27 @@ def test_unknown_emotion_is_in_no_group():
     event = PayloadBuilder("b", LABELS, GROUPS).event(
         Event(EventKind.FACE_APPEARED, view(label="unknown"), None, frame())
     )
-    assert event.group is None
+    assert (event.group, event.leader, event.leader_group) == (None, "happy", "positive")
     conforms(event, "event")
+
+
+def test_held_label_and_leader_stand_under_their_own_names():
+    builder, held = PayloadBuilder("b", LABELS, GROUPS), view(label="sad", confidence=0.62)
+    state = builder.state([held], frame(), 0)
+    event = builder.event(Event(EventKind.FACE_LEFT, held, None, frame()))
+    for one in (event, state.faces[0]):
+        assert (one.emotion, one.group, one.confidence) == ("sad", "negative", 0.62)
+        assert (one.leader, one.leader_group, one.leader_confidence) == ("happy", "positive", 0.7)
+        assert one.groups == {"positive": 0.7, "negative": 0.1}
+    assert (state.emotion, state.confidence, state.leader, state.leader_confidence) == ("sad", 0.62, "happy", 0.7)
+    conforms(event, "event")
+    conforms(state, "state")
 
 
 def test_state_without_faces_is_explicit():
     state = PayloadBuilder("b", LABELS, {}).state((), None, 1_750_000_000.0)
     assert (state.present, state.emotion, state.confidence, state.faces) == (False, None, None, [])
+    assert (state.leader, state.leader_confidence) == (None, None)
     conforms(state, "state")
 
 

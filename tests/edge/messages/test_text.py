@@ -33,11 +33,34 @@ def test_paused_sensor_is_described_as_paused() -> None:
     [
         (event(1, type="face_appeared", confidence=0.974), "face 1 appeared: happy (97 %), 0 ms"),
         (event(1, latency_ms=12.4, confidence=0.91), "face 1: neutral → happy (91 %), 12 ms"),
-        (event(1, emotion="unknown", confidence=0.41), "face 1: neutral → unknown (best guess 41 %), 0 ms"),
+        (
+            event(1, emotion="unknown", confidence=0.41, leader="sad", leader_confidence=0.41),
+            "face 1: neutral → unknown (best guess sad 41 %), 0 ms",
+        ),
+        (  # of an earlier version
+            event(1, emotion="unknown", confidence=0.41, leader=None, leader_confidence=None),
+            "face 1: neutral → unknown (best guess 41 %), 0 ms",
+        ),
+        (
+            event(
+                1,
+                type="face_appeared",
+                emotion="unknown",
+                confidence=0.5,
+                leader=None,
+                leader_confidence=None,
+                probabilities={"happy": 0.5, "neutral": 0.5},
+            ),
+            "face 1 appeared: unknown (not read yet), 0 ms",
+        ),
         (event(1, group="positive"), "face 1: neutral → happy [positive] (90 %), 0 ms"),
         (event(1, replayed=True, latency_ms=61_234.0), "face 1: neutral → happy (90 %), sent 61.2 s late"),
-        (event(1, type="face_left"), "face 1 left, last happy, 0 ms"),
-        (event(1, emotion="\x1b[2Jhappy"), "face 1: neutral → �[2Jhappy (90 %), 0 ms"),
+        (event(1, type="face_left"), "face 1 left, last happy (90 %), 0 ms"),
+        (
+            event(1, type="face_left", emotion="sad", confidence=0.62, leader_confidence=0.55),
+            "face 1 left, last sad (62 %; happy led with 55 %), 0 ms",
+        ),
+        (event(1, emotion="\x1b[2Jhappy", leader=None), "face 1: neutral → �[2Jhappy (90 %), 0 ms"),
     ],
 )
 def test_event_is_one_line(payload: object, line: str) -> None:
@@ -47,6 +70,13 @@ def test_event_is_one_line(payload: object, line: str) -> None:
 def test_state_and_health_are_one_line() -> None:
     assert describe_state(state(None)) == "no face in view"
     assert describe_state(state("happy")) == "in view: face 1 happy (90 %)"
+    (face,) = state("happy").faces
+    held = msgspec.structs.replace(
+        face, track=2, emotion="sad", group="negative", confidence=0.6, leader_confidence=0.5
+    )
+    assert describe_state(msgspec.structs.replace(state("happy"), faces=[face, held])) == (
+        "in view: face 1 happy (90 %), face 2 sad [negative] (60 %; happy leads with 50 %)"
+    )
     assert describe_health(health(frames=0)) == "health: source ok, no frames yet"
     assert describe_health(health(frames=9, source="lost")) == "health: source lost, no new frames"
     assert (

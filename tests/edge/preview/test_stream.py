@@ -58,6 +58,7 @@ def test_watcher_receives_picture_faces_events_and_health(make_site):
     (one,) = shown["faces"]
     assert (shown["number"], shown["width"], shown["height"]) == (7, 64, 48)
     assert (one["track"], one["label"], one["box"]) == (3, "happy", [0.25, 0.25, 0.5, 0.5])
+    assert (one["confidence"], one["leader"], one["leader_confidence"]) == (0.9, "happy", 0.9)
     assert (one["smoothed"][3], one["raw"][4]) == (0.9, 0.9)
     assert one["smoothed"][4] == one["raw"][3] == 0.0167
     picture = cv2.imdecode(np.frombuffer(pictures[0], np.uint8), cv2.IMREAD_UNCHANGED)

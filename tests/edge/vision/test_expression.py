@@ -50,6 +50,18 @@ def test_lead_shorter_than_the_dwell_does_not_change_the_label():
     assert play(([HAPPY] * 3 + [NEUTRAL] * 4) * 10)[0] == []
 
 
+def test_confidence_is_of_the_last_reading_in_which_the_label_led():
+    _, expression = play([HAPPY, np.array([0.62, 0.2, 0.18], np.float32), SAD, NEUTRAL])
+    assert (expression.label, expression.confidence) == ("happy", pytest.approx(0.62))
+    assert (expression.leader, expression.probabilities[1]) == ("neutral", pytest.approx(0.8))
+
+
+def test_confidence_of_unknown_stays_below_the_threshold_while_a_label_leads_for_less_than_the_dwell():
+    _, expression = play([UNCERTAIN, SAD])
+    assert (expression.label, expression.confidence) == (UNKNOWN, pytest.approx(0.36))
+    assert expression.leader == "sad"
+
+
 def test_alternating_leaders_each_start_a_new_dwell():
     assert play([HAPPY] * 3 + [NEUTRAL, SAD] * 20)[0] == []
 
@@ -81,8 +93,11 @@ def test_smoothing_has_the_configured_time_constant():
 
 def test_filter_without_predictions_is_unknown_and_uniform():
     expression = ExpressionFilter(LABELS, CONFIG, 0.4)
-    assert expression.label == UNKNOWN
+    assert (expression.label, expression.leader) == (UNKNOWN, None)
     assert expression.probabilities.sum() == pytest.approx(1)
+    certain_of_all = ExpressionFilter(LABELS, EventsConfig(unknown_below=0.0), 0.4)
+    certain_of_all.initialise()
+    assert (certain_of_all.label, certain_of_all.confidence) == (UNKNOWN, pytest.approx(1 / 3))
 
 
 predictions = st.lists(st.floats(0.01, 1), min_size=3, max_size=3).map(

@@ -1,6 +1,8 @@
 """Covers the sink with its outbox on disk: when events are written, and what the next start sends."""
 
+import contextlib
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +87,7 @@ def test_next_start_sends_the_events_of_earlier_runs_in_order(
 ) -> None:
     """Also where the wall clock jumps between and during the runs: the order is that in which events happened.
 
-    Their times are those of the clock as it was set last.
+    Their times are those of the clock as it was set last. The first run is one of a version without leaders.
     """
     caplog.set_level(logging.INFO, logger="edge.mqtt")
     broker = make_broker(persistence=True)
@@ -104,10 +106,21 @@ def test_next_start_sends_the_events_of_earlier_runs_in_order(
             wait_until(sink.drained)
             send(sink, 4, boot_id=boot_id)
         assert sink.close(0.0 if boot_id != "four" else 10.0)
+        if boot_id == "one":
+            with contextlib.closing(sqlite3.connect(tmp_path / OUTBOX)) as file, file:
+                file.execute(
+                    "UPDATE events SET json = CAST(json_remove(CAST(json AS TEXT), '$.leader', '$.leader_group', "
+                    "'$.leader_confidence') AS BLOB)"
+                )
     subscriber.wait(lambda: ("four", 4) in received(subscriber))
     assert received(subscriber) == [(boot, seq) for boot in clocks for seq in (1, 2, 3)] + [("four", 4)]
     events = [seen.json for seen in subscriber.of("event")]
     assert [one["replayed"] for one in events] == [True] * 12 + [False]
+    assert [(one["leader"], one["leader_group"], one["leader_confidence"]) for one in events] == [
+        *[(None, None, None)] * 3,
+        *[("happy", None, 0.9)] * 10,
+    ]
+    assert [one["confidence"] for one in events] == [0.9] * 13
     assert all(timestamp(now - 86_460) < one["time"] < timestamp(now - 86_340) for one in events)
     assert all(one["time_corrected"] for one in events)
     assert all(one["latency_ms"] >= 0 for one in events)

@@ -12,7 +12,7 @@ def test_stored_event_is_replayed_unchanged_but_for_latency_and_mark() -> None:
     stored = StoredEvent(b'{"boot_id":"b","seq":7,"later":[1.50],"time":"2026-01-31T08:15:00.250Z","latency_ms":1}')
     assert stored.replay_payload(ClockReading(1_769_847_301.5, 7.0, synchronised=True)) == (
         b'{"boot_id":"b","seq":7,"later":[1.5],"time":"2026-01-31T08:15:00.250Z","latency_ms":1250.0,"replayed":true,'
-        b'"time_corrected":false,"clock_synchronised":false}'
+        b'"leader":null,"leader_group":null,"leader_confidence":null,"time_corrected":false,"clock_synchronised":false}'
     )
     # By a clock that was set back the event is not late.
     assert b'"latency_ms":0.0' in stored.replay_payload(ClockReading(0.0, 7.0, synchronised=True))
