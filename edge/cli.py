@@ -6,13 +6,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
-from edge.commands.arguments import parser
-from edge.commands.common import find_origins, load_config
-from edge.errors import EXIT_INTERRUPTED, EdgeError
-from edge.logs import setup as log_setup
-from edge.logs.native import relay_native_stderr
-from edge.system.files import discard_stream
-
+_EXIT_INTERRUPTED: Final = 130
+"""As `edge.errors.EXIT_INTERRUPTED`, which is not loaded yet when a Ctrl-C may come."""
 _MODULES: Final = {
     "run": "edge.commands.run",
     "watch": "edge.commands.watch",
@@ -28,12 +23,24 @@ interpreter are slow to load on a small device."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code. Errors are one sentence on standard error."""
-    arguments = parser().parse_args(argv)
-    with relay_native_stderr():
-        return _run(arguments)
+    try:
+        # Here, because they take a second on a small device, in which Ctrl-C must give no traceback.
+        from edge.commands.arguments import parser  # noqa: PLC0415
+        from edge.logs.native import relay_native_stderr  # noqa: PLC0415
+
+        arguments = parser().parse_args(argv)
+        with relay_native_stderr():
+            return _run(arguments)
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from edge.commands.common import find_origins, load_config  # noqa: PLC0415
+    from edge.errors import EdgeError  # noqa: PLC0415
+    from edge.logs import setup as log_setup  # noqa: PLC0415
+    from edge.system.files import discard_stream  # noqa: PLC0415
+
     log_setup.set_up(arguments.log_level.upper())
     try:
         config = load_config(arguments)
@@ -46,8 +53,6 @@ def _run(arguments: argparse.Namespace) -> int:
         # The reader of standard output has gone, as in `... | head`. That is no error, and cannot be reported there.
         discard_stream(sys.stdout)
         return 0
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
     return code
 
 

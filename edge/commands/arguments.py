@@ -6,15 +6,17 @@ and a wrong argument must not wait for a library, nor fail where one cannot be l
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from edge import __version__
 from edge.commands.common import BENCH_FRAMES, names_list, positive_int, thread_numbers, zero_or_positive_int
 
 _EXIT_USAGE: Final = 2
 """argparse's own exit code for a wrong command line."""
+_OPTIONS_OF_COMMANDS: Final = {"--config", "--log-level", "--source", "--mqtt"}
+"""Options that people write before the command."""
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -166,13 +168,24 @@ class _HelpfulParser(argparse.ArgumentParser):
     """Parses as its base class; shows the whole help where a command or an action is missing."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the help or the usage, and the error; exit with 2."""
+        """Print the help or the usage, and the error; exit with 2. `message` is that of argparse."""
         missing = {"required: COMMAND": "a command", "required: ACTION": "an action"}
         what = next((what for end, what in missing.items() if message.endswith(end)), None)
         if what is None:
             super().error(message)
         self.print_help(sys.stderr)
         self.exit(_EXIT_USAGE, f"\n{self.prog}: error: {what} is missing: the list above has all\n")
+
+
+class _WholeParser(_HelpfulParser):
+    """Parses the whole command line; says where options belong that stand before the command."""
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Parse as the base class does. Exit with 2 for an option before the command that only commands have."""
+        given = list(sys.argv[1:] if args is None else args)
+        if given and given[0].partition("=")[0] in _OPTIONS_OF_COMMANDS:
+            self.error(f"{given[0]} belongs behind the command, as in `{self.prog} run {given[0]} ...`")
+        return super().parse_args(given, namespace)
 
 
 class _Command(NamedTuple):
@@ -195,11 +208,11 @@ _COMMANDS: Final = {
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; `command` is the chosen subcommand."""
-    whole = _HelpfulParser(
+    whole = _WholeParser(
         prog="emotion-edge", description="Emotion sensor: reads a camera and publishes events over MQTT."
     )
     whole.add_argument("--version", action="version", version=f"emotion-edge {__version__}")
-    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_HelpfulParser)
     for name, command in _COMMANDS.items():
         command.add(commands.add_parser(name, help=command.summary))
     return whole

@@ -92,6 +92,8 @@ def watch(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callable[[],
     kinds = (*_KINDS, "info") if options.verify else _KINDS
     filters = [subscription(mqtt.base_topic, kind, device) for kind in kinds]
     printer = _Printer(mqtt.base_topic, options, stream)
+    if options.quiet_seconds < math.inf:
+        _LOG.info("connecting to the broker at %s", connector.settings.broker)
     with contextlib.suppress(KeyboardInterrupt):
         for item in receive_reconnecting(connector, filters, reconnect_backoff(mqtt.reconnect_max_seconds), stop):
             if item is None:

@@ -76,6 +76,13 @@ def test_each_command_has_help(command, capsys):
     assert f"usage: emotion-edge {command}" in capsys.readouterr().out
 
 
+def test_option_before_the_command_is_told_its_place(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--config", "c.toml", "run"])
+    assert ended.value.code == 2
+    assert "--config belongs behind the command, as in `emotion-edge run --config ...`" in capsys.readouterr().err
+
+
 def test_configuration_error_is_one_sentence_and_2():
     result = run("config", "check", EMOTION_EDGE_BUDGET_LATENCY_MS="0")
     assert result.returncode == 2
