@@ -21,7 +21,7 @@ def test_run_says_what_plays_what_has_ended_and_that_all_is_written():
     assert all(re.match(TIME, line) for line in lines), terminal.text
     assert "edge." not in "".join(lines), "no logger's name"
     text = re.sub(TIME, "", "\n".join(lines))
-    assert text.startswith("starting: source scripted:, model normal, broker none\n")
+    assert text.startswith("starting: source the built-in actor, model normal, broker none\n")
     assert "\nwarning: no source set: playing the built-in actor, not a camera; set source.uri in the " in text
     assert "--source picamera:0\n" in text
     assert "\nno broker set: events are written to standard output as JSON Lines; --mqtt sets one\n" in text
