@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Final, TextIO
 
-from edge.config.loader import is_given, load_with_origins
+from edge.config.loader import load_with_origins
 from edge.config.origins import Origins
 from edge.config.schema import Config
 from edge.errors import ConfigError
@@ -52,11 +52,6 @@ def write_line(stream: TextIO, line: str) -> None:
 def load_config(arguments: argparse.Namespace) -> Config:
     """Load the configuration, with the flags of a command line over file and environment. Raises ConfigError."""
     return load_with_origins(arguments.config, flags=_flags(arguments))[0]
-
-
-def has_source(arguments: argparse.Namespace) -> bool:
-    """Return whether a source is named: in the file, in the environment or by `--source`. Raises ConfigError."""
-    return is_given("source.uri", arguments.config, flags=_flags(arguments))
 
 
 def find_origins(arguments: argparse.Namespace) -> Origins:

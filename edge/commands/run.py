@@ -11,7 +11,7 @@ Exit codes:
 import argparse
 import sys
 
-from edge.commands.common import find_origins, has_source, load_config
+from edge.commands.common import find_origins, load_config
 from edge.config.schema import Config
 from edge.daemon.daemon import Daemon
 from edge.daemon.run_log import RunLog
@@ -38,7 +38,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
 
     # Before the camera is opened: the message about the id says more than one about a camera that is in use.
     with claim_device(config):
-        run_log = RunLog(terminal=is_terminal(sys.stderr), source_given=has_source(arguments))
+        source_given = find_origins(arguments).of("source", "uri") is not None
+        run_log = RunLog(terminal=is_terminal(sys.stderr), source_given=source_given)
         run_log.starting(config)
         components = build_components(config, fast=arguments.fast, stdout=sys.stdout, run_log=run_log)
         daemon = Daemon(

@@ -52,20 +52,6 @@ def load(
     return load_with_origins(path, environ, flags)[0]
 
 
-def is_given(
-    dotted: str,
-    path: Path | None = None,
-    environ: Mapping[str, str] | None = None,
-    flags: Mapping[str, Any] | None = None,
-) -> bool:
-    """Return whether file, environment or flags name the key `dotted`, such as `source.uri`; arguments as for `load`.
-
-    A key that has its default is given where one of them sets it to that. Raises ConfigError.
-    """
-    section, key = dotted.split(".")
-    return load_with_origins(path, environ, flags)[1].of(section, key) is not None
-
-
 def load_with_origins(
     path: Path | None = None,
     environ: Mapping[str, str] | None = None,
