@@ -17,7 +17,8 @@ REPORT_SECONDS=10
 
 # still_running WHAT COMMAND...: runs a command that prints nothing, and reports on standard error that it still runs.
 still_running() {
-    what=$1
+    # sh has no local variables: names that no script has.
+    running_what=$1
     shift
     # In the background a shell ignores Ctrl-C, so it asks whether the script is still there. Descriptor 9 is a lock of
     # systemd/install, which must end with that script.
@@ -25,16 +26,16 @@ still_running() {
         seconds=0
         while sleep "$REPORT_SECONDS" 3>&- && kill -0 $$; do
             seconds=$((seconds + REPORT_SECONDS))
-            say "  $what ($seconds s so far)" >&3
+            say "  $running_what ($seconds s so far)" >&3
         done
     ) 3>&2 >/dev/null 2>&1 9>&- &
-    reporter=$!
-    status=0
-    "$@" || status=$?
+    running_reporter=$!
+    running_status=0
+    "$@" || running_status=$?
     # Not TERM: in a shell that has just forked, the trap of the script would take it.
-    kill -KILL "$reporter" 2>/dev/null || true
-    wait "$reporter" 2>/dev/null || true
-    return $status
+    kill -KILL "$running_reporter" 2>/dev/null || true
+    wait "$running_reporter" 2>/dev/null || true
+    return $running_status
 }
 
 # Debian keeps daemons in sbin, which is not on everyone's PATH.

@@ -15,7 +15,7 @@ def test_a_long_command_is_reported_and_its_exit_code_kept(tmp_path):
     )
     with log.open("wb") as error:
         ran = subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, stderr=error, text=True, check=False)
-    assert (ran.returncode, ran.stdout) == (3, "its output\n")
+    assert (ran.returncode, ran.stdout) == (3, "its output\nmine mine\n")
     assert log.read_text(encoding="utf-8").splitlines()[0] == "  pip installs (1 s so far)"
 
 
