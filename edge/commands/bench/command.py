@@ -21,8 +21,9 @@ from edge.commands.bench.machine import current_conditions, gather_facts, proces
 from edge.commands.bench.measure import FEWEST_FRAMES, Limit, measure
 from edge.commands.bench.program import ProgramRuns
 from edge.commands.bench.report import Conditions, Report, Run, read_report, write_report
-from edge.commands.bench.table import format_report
+from edge.commands.bench.table import BUSY, format_report
 from edge.commands.bench.variants import NetworkOnlyVariant, PipelineVariant, PlainLoopVariant, Variant
+from edge.commands.bench.verdict import judge
 from edge.commands.common import BENCH_FRAMES
 from edge.config.credentials import shown_broker_url
 from edge.config.mqtt_schema import MqttConfig
@@ -121,6 +122,9 @@ def bench(config: Config, request: Request, stderr: TextIO) -> Report:
     size = (0, 0)
     program = None
     try:
+        progress(
+            f"bench: opening {redacted(config.source.uri)}; the whole takes a minute or two, or longer on a slow board"
+        )
         for threads in request.threads:
             cv2.setNumThreads(threads)
             model = structs.replace(config.model, threads=threads)
@@ -128,7 +132,7 @@ def bench(config: Config, request: Request, stderr: TextIO) -> Report:
                 results, size = _measure_variants(
                     structs.replace(config, model=model), request.limit, sink, progress, monitor
                 )
-            runs.append(results)
+            runs.append(structs.replace(results, verdict=judge(results, config)))
         if request.starts:
             # The number of frames measured, because a clip may be shorter than the number asked for.
             program = ProgramRuns(config.source.uri, request.config_file).measure(
@@ -175,7 +179,12 @@ def _measure_variants(
         progress(f"bench: {threads}, {frames}{total} frames, {seconds:.0f} s")
 
     return measure(
-        lambda: create_source(config.source.uri, options), variants, config.model.threads, limit, after_block
+        lambda: create_source(config.source.uri, options),
+        variants,
+        config.model.threads,
+        limit,
+        after_block,
+        lambda text: progress(f"bench: {threads}, {text}"),
     )
 
 
@@ -215,7 +224,7 @@ def _remarks(before: Conditions, runs: Sequence[Run]) -> list[str]:
     remarks = []
     if before.load is not None and before.load >= _BUSY_LOAD * processor_count():
         remarks.append(
-            f"other programs kept the processors busy (load {before.load:.1f} on {processor_count()}): the "
+            f"{BUSY} (load {before.load:.1f} on {processor_count()}): the "
             f"milliseconds are too high, the ratios of processor time still hold"
         )
     if before.governor is not None and before.governor != "performance":

@@ -71,8 +71,10 @@ class _Tally:
 class _BlockReader:
     """Reads blocks of frames from an open source, and measures the time of reading."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, after_frame: Callable[[int], None]) -> None:
+        """`after_frame` is called with the number of frames that this block has so far: a camera may be slow."""
         self._source = source
+        self._after_frame = after_frame
         self._seconds = 0.0
         self._last: float | None = None
         self.size = (0, 0)
@@ -92,6 +94,7 @@ class _BlockReader:
             frames.append(self._with_limited_gap(frame))
             height, width = frame.luma.shape
             self.size = (width, height)
+            self._after_frame(len(frames))
         return frames
 
     def _with_limited_gap(self, frame: Frame) -> Frame:
@@ -103,16 +106,18 @@ class _BlockReader:
         return replace(frame, seconds=self._seconds)
 
 
-def measure(
+def measure(  # noqa: PLR0913 - what is measured, and two callbacks
     make: Callable[[], Source],
     variants: dict[str, Variant],
     threads: int,
     limit: Limit,
     after_block: Callable[[int, float], None],
+    progress: Callable[[str], None],
 ) -> tuple[Run, tuple[int, int]]:
     """Measure the variants `line`, `plain` and `floor` on the source of `make()`; returns the run and (width, height).
 
-    `after_block` is called with the frames counted so far and the seconds spent. Raises SourceError where
+    `after_block` is called with the frames counted so far and the seconds spent, `progress` with what is done, at each
+    frame of the warm-up and at each that is read. Raises SourceError where
     the source cannot be read or has too few frames.
     """
     source = make()
@@ -121,10 +126,11 @@ def measure(
     except SourceLostError as error:
         raise SourceError(str(error)) from error
     with closing(source):
-        reader = _BlockReader(source)
+        reader = _BlockReader(source, lambda number: progress(f"reading frame {number} of the next block"))
         warm_up = reader.read(WARM_UP_FRAMES, _Tally())
-        for variant in variants.values():
-            for frame in warm_up:
+        for name, variant in variants.items():
+            for number, frame in enumerate(warm_up, 1):
+                progress(f"warm-up of {name}, frame {number} of {len(warm_up)}")
                 variant.work(frame)
         capture, tallies = _Tally(), {name: _Tally() for name in variants}
         began, order = time.perf_counter(), list(variants)

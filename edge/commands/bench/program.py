@@ -22,6 +22,8 @@ _READY: Final = b"READY=1"
 """State that the daemon sends to a service manager once its source is open, its model loaded and its sink started."""
 _STOP_SECONDS: Final = 10.0
 _DATAGRAM_BYTES: Final = 4096
+_WAIT_SECONDS: Final = 1.0
+"""Time between two lines of progress while the first event is waited for."""
 _POLL_SECONDS: Final = 0.02
 
 
@@ -87,10 +89,10 @@ class ProgramRuns:
         start_times = []
         for number in range(starts):
             progress(f"start {number + 1} of {starts}")
-            start_times.append(self._start())
+            start_times.append(self._start(progress))
         progress(f"the whole program over {frames} frames")
-        first_ms, _ = self._run(1)
-        all_ms, peak_mb = self._run(frames)
+        first_ms, _ = self._run(1, progress)
+        all_ms, peak_mb = self._run(frames, progress)
         return Program(
             ready_seconds=[round(start.ready, 3) for start in start_times if start.ready is not None],
             first_event_seconds=[
@@ -102,7 +104,7 @@ class ProgramRuns:
             peak_resident_mb=None if peak_mb is None else round(peak_mb, 1),
         )
 
-    def _start(self) -> StartTimes:
+    def _start(self, progress: Callable[[str], None]) -> StartTimes:
         """Start the program in real time, and end it at its first event."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             # An empty name: Linux chooses one in the abstract namespace, which vanishes with the socket.
@@ -113,7 +115,10 @@ class ProgramRuns:
             process = self._popen([], subprocess.PIPE, {"NOTIFY_SOCKET": address})
             monitor = _StartMonitor(process, manager, began)
             try:
-                monitor.event_or_end.wait(FIRST_EVENT_TIMEOUT_SECONDS)
+                while (waited := time.perf_counter() - began) < FIRST_EVENT_TIMEOUT_SECONDS:
+                    progress(f"waiting for the first event of the program, {waited:.0f} s")
+                    if monitor.event_or_end.wait(min(_WAIT_SECONDS, FIRST_EVENT_TIMEOUT_SECONDS - waited)):
+                        break
             finally:
                 end_process(process, _STOP_SECONDS)
                 monitor.join()
@@ -122,14 +127,15 @@ class ProgramRuns:
             raise EdgeError(f"the program itself did not start: {monitor.last_error or 'no message'}")
         return StartTimes(monitor.ready, monitor.first_event)
 
-    def _run(self, frames: int) -> tuple[float, float | None]:
+    def _run(self, frames: int, progress: Callable[[str], None]) -> tuple[float, float | None]:
         """Run the program over `frames` frames; returns its processor time (ms) and peak resident memory (MB)."""
-        before = children_cpu_ms()
+        before, began = children_cpu_ms(), time.perf_counter()
         process = self._popen(["--fast", "--max-frames", str(frames), "--log-level", "warning"], subprocess.DEVNULL)
         peak_mb = None
         try:
             while process.poll() is None:
                 peak_mb = peak_resident_mb(process.pid) or peak_mb
+                progress(f"the whole program over {frames} frame(s), {time.perf_counter() - began:.0f} s")
                 time.sleep(_POLL_SECONDS)
             error_text = process.stderr.read().strip() if process.stderr is not None else ""
         finally:

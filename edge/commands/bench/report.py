@@ -57,13 +57,27 @@ class Cost(_Data, frozen=True, kw_only=True):
         return (self.capture + self.line) / max(self.capture + self.floor, 1e-9)
 
 
+class Verdict(_Data, frozen=True, kw_only=True):
+    """Whether a run keeps the latency budget: 99 of 100 frames within `budget_ms`, from the frame in hand on.
+
+    `further_faces`: how many more faces a frame has time for; null where no face was seen.
+    """
+
+    budget_ms: Amount
+    p99_ms: Amount
+    keeps_budget: bool
+    further_faces: Count | None
+    sentence: str
+
+
 class Run(_Data, frozen=True, kw_only=True):
     """Results of one source with one number of threads.
 
     `stages`: by name; a stage counts the frames that gave it work (`classify`: a face to classify, `publish`: an
     event or a state to publish). `end_to_end`: from the frame in hand until its events are handed over;
     `end_to_end_cpu`: the processor time of that. All other spreads are wall-clock.
-    `fps`: frames per second of capture and pipeline on one thread; for a camera at most its own rate.
+    `fps`: frames per second of capture and pipeline on one thread; for a camera at most its own rate. `verdict` is
+    missing in reports of earlier versions.
     """
 
     threads: Annotated[int, Meta(ge=1, description="Threads of OpenCV's pool, and of the interpreter's.")]
@@ -79,6 +93,7 @@ class Run(_Data, frozen=True, kw_only=True):
     floor: Spread
     fps: Amount
     cpu_ms: Cost
+    verdict: Verdict | None = None
 
 
 class Program(_Data, frozen=True, kw_only=True):

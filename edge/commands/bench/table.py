@@ -2,9 +2,20 @@
 
 import statistics
 from collections.abc import Iterator
+from typing import Final
 
 from edge.capture.scripted.script import source_in_words
 from edge.commands.bench.report import Conditions, Program, Report, Run, Spread
+
+BUSY: Final = "other programs kept the processors busy"
+"""Beginning of the remark on a machine that was busy before the measurement."""
+_LEGEND: Final = (
+    "  p50, p95, p99: half, 95 % and 99 % of the frames took no longer; frames: those that had this work to do",
+    "  line: the sensor's pipeline, of which detect, classify, track and publish are the stages",
+    "  end to end: from the frame in hand until its events are handed over; its CPU: the processor time of that",
+    "  plain loop: what most programs do, a search of each whole frame and the network for each face",
+    "  floor: one run of the network and nothing else; capture: reading and decoding a frame",
+)
 
 
 def format_report(report: Report) -> str:
@@ -51,6 +62,7 @@ def _run(run: Run) -> Iterator[str]:
     for name, spread in {**rows, "plain loop": run.plain, "floor": run.floor}.items():
         yield f"  {name:<14}{_spread(spread)}"
     cpu = run.cpu_ms
+    yield from _LEGEND
     yield f"  sustained: {run.fps:.1f} frames a second, capture and line on one thread"
     yield (
         f"  processor time, ms a frame: capture {cpu.capture:.2f}, line {cpu.line:.2f}, plain loop {cpu.plain:.2f}, "
@@ -76,6 +88,19 @@ def _footer(report: Report) -> Iterator[str]:
         yield f"note: {remark}"
     for reason in report.invalid:
         yield f"INVALID: {reason}"
+    yield from _verdicts(report)
+
+
+def _verdicts(report: Report) -> Iterator[str]:
+    """Yield what the figures mean: a line for each number of threads."""
+    if report.invalid:
+        yield f"verdict: none, because {report.invalid[0]}"
+        return
+    busy = " on a busy machine" * any(remark.startswith(BUSY) for remark in report.remarks)
+    for run in report.runs:
+        if run.verdict is not None:
+            threads = f"{run.threads} thread{'s' * (run.threads > 1)}, " if len(report.runs) > 1 else ""
+            yield f"verdict{busy}: {threads}{run.verdict.sentence}"
 
 
 def _program(program: Program) -> Iterator[str]:

@@ -75,9 +75,20 @@ def test_printed_table_shows_the_report(benchmark_result, report):
     assert "published to /dev/null" in result.stdout
 
 
+def test_last_lines_are_a_verdict_on_the_budget_for_each_number_of_threads(benchmark_result, report):
+    result, _ = benchmark_result
+    verdicts = result.stdout.splitlines()[-2:]
+    for one, line, threads in zip(report.runs, verdicts, ("1 thread", "2 threads"), strict=True):
+        assert line.removeprefix("verdict").removeprefix(" on a busy machine") == f": {threads}, {one.verdict.sentence}"
+        assert one.verdict.sentence.startswith(f"one face: {one.fps:.3g} frames a second, 99 % within ")
+        assert one.verdict.budget_ms == 100
+        assert one.verdict.keeps_budget == (one.end_to_end.p99_ms <= 100)
+    assert result.stdout.count("  floor: one run of the network and nothing else") == 2
+
+
 def test_progress_is_printed_on_standard_error(benchmark_result):
     result, _ = benchmark_result
-    assert result.stderr.startswith("bench: 1 thread, 10 of 24 frames")
+    assert result.stderr.startswith(f"bench: opening {BENCH_SOURCE}; ")
     assert "\r" not in result.stderr  # no terminal
     assert "\033" not in result.stdout + result.stderr
 

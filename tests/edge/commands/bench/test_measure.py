@@ -19,7 +19,7 @@ class RecordingVariant:
 
 
 def test_variants_process_the_same_frames_in_alternating_blocks():
-    log, done = [], []
+    log, done, said = [], [], []
     variants = {name: RecordingVariant(log, name) for name in ("line", "plain", "floor")}
     run, size = measure(
         lambda: create_source("scripted:none=6", SourceOptions()),
@@ -27,7 +27,13 @@ def test_variants_process_the_same_frames_in_alternating_blocks():
         1,
         Limit(frames=35),
         lambda frames, _: done.append(frames),
+        said.append,
     )
+    # Nothing is silent: each frame that is read, and each of the warm-up.
+    assert said[:WARM_UP_FRAMES] == [
+        f"reading frame {number + 1} of the next block" for number in range(WARM_UP_FRAMES)
+    ]
+    assert f"warm-up of floor, frame {WARM_UP_FRAMES} of {WARM_UP_FRAMES}" in said
     assert (run.frames, size, done) == (35, (640, 480), [10, 20, 30, 35])
     numbers = {name: [number for variant, number in log if variant == name] for name in variants}
     assert numbers["line"] == numbers["plain"] == numbers["floor"] == list(range(WARM_UP_FRAMES + 35))
@@ -40,7 +46,7 @@ def test_source_that_ends_early_is_measured_as_far_as_it_goes():
     variants = {name: RecordingVariant([], name) for name in ("line", "plain", "floor")}
 
     def frames_of(uri, limit):
-        return measure(lambda: create_source(uri, SourceOptions()), variants, 1, limit, lambda *_: None)[0].frames
+        return measure(lambda: create_source(uri, SourceOptions()), variants, 1, limit, lambda *_: None, str)[0].frames
 
     assert frames_of("scripted:none=2", Limit(frames=500)) == 30 - WARM_UP_FRAMES
     assert frames_of("scripted:none=9", Limit(seconds=0.001)) == FEWEST_FRAMES
