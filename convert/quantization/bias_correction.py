@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.errors import ConvertError
+from convert.progress import Tick
 from convert.quantization.tflite_graph import Layer, TfliteGraph
 
 SAMPLES: Final = 64
@@ -21,56 +22,55 @@ SAMPLES: Final = 64
 _INT32: Final = np.iinfo(np.int32)
 
 
-def correct_biases(int8: bytes, reference: bytes, samples: Sequence[NDArray[np.float32]]) -> bytes:
+def correct_biases(
+    int8: bytes, reference: bytes, samples: Sequence[NDArray[np.float32]], tick: Tick = lambda _done, _total: None
+) -> bytes:
     """Return a full-integer .tflite with corrected biases.
 
     `reference`: the same network as a float .tflite. `samples`: float32 (height, width, channels) each, from
-    training data. A bias that the file stores once for several layers is not changed. Raises ConvertError
-    where the two files do not have the same layers.
+    training data. `tick`: is called with the layers done and their number. A bias that the file stores once for
+    several layers is not changed. Raises ConvertError where the two files do not have the same layers.
     """
     quantized, floating = TfliteGraph(int8), TfliteGraph(reference)
     if [layer.form for layer in quantized.layers] != [layer.form for layer in floating.layers]:
         msg = "biases cannot be corrected: the converter gave the float and the int8 model different layers"
         raise ConvertError(msg)
-    expected = [
-        _mean_output(floating, layer, patch)
-        for layer, patch in zip(floating.layers, _mean_patches(floating, floating.layers, samples), strict=True)
-    ]
-    for layer, wanted in zip(quantized.layers, expected, strict=True):
+    expected = _mean_outputs(floating, samples)
+    for at, (layer, inputs) in enumerate(quantized.inputs_in_turn(samples)):
+        tick(at, len(expected))
         if not quantized.can_replace_bias(layer):
             continue
-        (patch,) = _mean_patches(quantized, [layer], samples)
         (input_scale,), zero_point = quantized.quantization(layer.input)
         bias_scale = input_scale * quantized.quantization(layer.weights)[0]
+        patch = mean_patch(layer, _mean(inputs), zero_point)
         measured = _mean_output(quantized, layer, patch - zero_point)
         bias = quantized.constant(layer.bias)
-        bias[:] = np.clip(bias + np.rint(wanted / bias_scale - measured), _INT32.min, _INT32.max)
+        bias[:] = np.clip(bias + np.rint(expected[at] / bias_scale - measured), _INT32.min, _INT32.max)
     return quantized.content
 
 
-def _mean_patches(
-    graph: TfliteGraph, layers: Sequence[Layer], samples: Sequence[NDArray[np.float32]]
-) -> list[NDArray[np.float64]]:
-    """Return, per layer, the mean input patch under the kernel, over images and positions."""
-    borders = [_zero_value(graph, layer) for layer in layers]
-    sums: list[Any] = [0.0] * len(layers)
-    for values in graph.inputs_of(layers, samples):
-        for at, (layer, value) in enumerate(zip(layers, values, strict=True)):
-            sums[at] = sums[at] + mean_patch(layer, value, borders[at])
-    return [total / len(samples) for total in sums]
+def _mean_outputs(graph: TfliteGraph, samples: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
+    """Return the mean output (outputs,) of each layer of a float graph."""
+    return [
+        _mean_output(graph, layer, mean_patch(layer, _mean(inputs), 0))
+        for layer, inputs in graph.inputs_in_turn(samples)
+    ]
 
 
-def _zero_value(graph: TfliteGraph, layer: Layer) -> int:
-    is_float = graph.constant(layer.weights).dtype == np.float32
-    return 0 if is_float else graph.quantization(layer.input)[1]
+def _mean(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    """Return the mean of arrays of the same shape; exact for integers."""
+    total = np.zeros(values[0].shape)
+    for value in values:
+        total += value
+    return total / len(values)
 
 
 def mean_patch(layer: Layer, values: NDArray[Any], border: int) -> NDArray[np.float64]:
     """Return the mean of a layer's input over all positions of its kernel.
 
-    `values`: (1, height, width, channels), or (1, inputs) of a dense layer. `border`: the value of padding.
-    Returns (kernel height, kernel width, channels) or (inputs,). A layer is linear, so its mean output is
-    its output for the mean patch.
+    `values`: (1, height, width, channels), or (1, inputs) of a dense layer; the mean over images gives their mean
+    patch. `border`: the value of padding. Returns (kernel height, kernel width, channels) or (inputs,). A layer
+    is linear, so its mean output is its output for the mean patch.
     """
     if layer.dense:
         return np.asarray(values.reshape(-1, layer.shape[1]).mean(axis=0, dtype=np.float64))

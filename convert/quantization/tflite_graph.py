@@ -5,10 +5,11 @@ the classes that ai-edge-litert generates from it.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -28,17 +29,23 @@ _DTYPES: Final = {
 }
 _OPERANDS: Final = 3
 """Input, weights and bias."""
+_IDENTIFIER: Final = b"TFL3"
+
+Activations = dict[int, list[NDArray[Any]]]
+"""Values of tensors at run time: by tensor number, one array for each sample, in the tensor's type."""
 
 
 @dataclass(frozen=True)
 class Layer:
     """A layer with weights and a bias.
 
-    `input`, `weights`, `bias`: tensor numbers in the graph. `shape`: of the weights; (outputs, height, width,
-    inputs) of a convolution, (1, height, width, channels) of a depthwise one, (outputs, inputs) of a dense
-    layer. `stride`: down and across; 1 and 1 for a dense layer. `same`: whether the padding is SAME.
+    `operator`: its number in the order of execution. `input`, `weights`, `bias`: tensor numbers in the graph.
+    `shape`: of the weights; (outputs, height, width, inputs) of a convolution, (1, height, width, channels) of a
+    depthwise one, (outputs, inputs) of a dense layer. `stride`: down and across; 1 and 1 for a dense layer.
+    `same`: whether the padding is SAME.
     """
 
+    operator: int
     kind: int
     input: int
     weights: int
@@ -90,11 +97,11 @@ class TfliteGraph:
             kind = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files only have the second
             if kind not in {_CONV, _DEPTHWISE, _DENSE} or operator.InputsLength() < _OPERANDS:
                 continue
-            layer = self._layer(kind, operator)
+            layer = self._layer(at, kind, operator)
             if layer is not None:
                 yield layer
 
-    def _layer(self, kind: int, operator: Any) -> Layer | None:  # noqa: ANN401 - generated code
+    def _layer(self, at: int, kind: int, operator: Any) -> Layer | None:  # noqa: ANN401 - generated code
         source, weights, bias = (int(operator.Inputs(at)) for at in range(_OPERANDS))
         if bias < 0 or not self._is_constant(weights) or not self._is_constant(bias):
             return None
@@ -108,7 +115,7 @@ class TfliteGraph:
                 return None  # dilation, groups, several kernels per channel: in no network of this project
             stride = options.StrideH(), options.StrideW()
             same = options.Padding() == schema.Padding.SAME
-        return Layer(kind, source, weights, bias, shape, stride, same)
+        return Layer(at, kind, source, weights, bias, shape, stride, same)
 
     def _shape(self, tensor: int) -> tuple[int, ...]:
         return tuple(int(size) for size in self._graph.Tensors(tensor).ShapeAsNumpy())
@@ -137,14 +144,7 @@ class TfliteGraph:
 
         Inputs have their tensors' types. Delegates are off, because they fuse layers and drop tensors.
         """
-        with discard_stderr():
-            interpreter: Any = Interpreter(
-                model_content=self.content,
-                num_threads=1,
-                experimental_preserve_all_tensors=True,
-                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            )
-            interpreter.allocate_tensors()
+        interpreter = _interpreter(self.content, preserve_all_tensors=True)
         (source,) = interpreter.get_input_details()
         scale, zero_point = source["quantization"]
         for sample in samples:
@@ -152,3 +152,60 @@ class TfliteGraph:
             interpreter.set_tensor(source["index"], values[None])
             interpreter.invoke()
             yield [interpreter.get_tensor(layer.input) for layer in layers]
+
+    def inputs_in_turn(self, samples: Sequence[NDArray[np.float32]]) -> Iterator[tuple[Layer, list[NDArray[Any]]]]:
+        """Yield each layer in the order of execution with its inputs for all samples, (1, ...) each.
+
+        `samples`: float32 (height, width, channels) each. Constants of a layer that is yielded may be changed before
+        the next one is taken: what follows is computed with them. Each operation runs once for each sample, so that
+        all layers together take as long as one run of the graph.
+        """
+        (source,) = _interpreter(self.content).get_input_details()
+        scale, zero_point = source["quantization"]
+        values = [to_integers(one, scale, zero_point, source["dtype"]) if scale else one for one in samples]
+        activations: Activations = {int(self._graph.Inputs(0)): [value[None] for value in values]}
+        done = 0
+        for layer in self.layers:
+            if layer.operator > done:
+                activations = self._run_operators(done, layer.operator, activations)
+                done = layer.operator
+            yield layer, activations[layer.input]
+
+    def _run_operators(self, first: int, end: int, known: Mapping[int, list[NDArray[Any]]]) -> Activations:
+        """Run the operators `first` to `end` - 1 on every sample; return the activations that later ones read."""
+        model = schema.ModelT.InitFromPackedBuf(self._content, 0)  # its constants are views: changes are in them
+        graph = model.subgraphs[0]
+        later = {int(tensor) for operator in graph.operators[end:] for tensor in operator.inputs}
+        graph.operators = graph.operators[first:end]
+        read = {int(tensor) for operator in graph.operators for tensor in operator.inputs}
+        made = {int(tensor) for operator in graph.operators for tensor in operator.outputs}
+        given, wanted = sorted(read & set(known)), sorted(made & later)
+        graph.inputs, graph.outputs = given, wanted
+        model.signatureDefs = None
+        builder = flatbuffers.Builder(len(self._content))
+        builder.Finish(model.Pack(builder), _IDENTIFIER)
+        interpreter = _interpreter(bytes(builder.Output()))
+        places = [detail["index"] for detail in interpreter.get_input_details()]
+        results = [detail["index"] for detail in interpreter.get_output_details()]
+        activations: Activations = {tensor: values for tensor, values in known.items() if tensor in later}
+        activations |= {tensor: [] for tensor in wanted}
+        for at in range(len(next(iter(known.values())))):
+            for tensor, place in zip(given, places, strict=True):
+                interpreter.set_tensor(place, known[tensor][at])
+            interpreter.invoke()
+            for tensor, place in zip(wanted, results, strict=True):
+                activations[tensor].append(interpreter.get_tensor(place))
+        return activations
+
+
+def _interpreter(content: bytes, *, preserve_all_tensors: bool = False) -> Any:  # noqa: ANN401 - no types
+    """Return an interpreter without delegates, its tensors allocated: delegates fuse layers and drop tensors."""
+    with discard_stderr():
+        interpreter = Interpreter(
+            model_content=content,
+            num_threads=1,
+            experimental_preserve_all_tensors=preserve_all_tensors,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        interpreter.allocate_tensors()
+    return interpreter
