@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
 
-from convert.commands import actor, evaluation, event_tuning, quantization, training
+from convert.commands import actor, data, evaluation, event_tuning, quantization, training
 from convert.commands.common import load_tensorflow, print_line
 from convert.errors import ConvertError, os_error_text
 from convert.progress import Heartbeat
 from edge.errors import EXIT_INTERRUPTED, EdgeError
 from edge.logs.native import relay_native_stderr
 
-_COMMANDS: Final = (training, quantization, evaluation, event_tuning, actor)
+_COMMANDS: Final = (training, quantization, data, evaluation, event_tuning, actor)
 
 EXIT_TERMINATED: Final = 143
 """Exit code after SIGTERM: 128 + SIGTERM, as shells report it."""
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code. Errors are one sentence on standard error.
 
-    A command whose parser sets `loads_tensorflow` checks its input first, and loads TensorFlow by itself. One that
+    A command whose parser sets `loads_tensorflow` checks its input first, and loads TensorFlow by itself if it needs it. One that
     sets `last_words`, a function of the arguments, says with it what is left after Ctrl-C or SIGTERM.
     """
     arguments = parser().parse_args(argv)

@@ -98,6 +98,11 @@ class Heartbeat:
         self.status(describe)
         return tick
 
+    def step(self, text: str) -> None:
+        """Print what begins now, and make it the status."""
+        self.line(text)
+        self.status(text)
+
     def line(self, text: str) -> None:
         """Print a line at once."""
         with self._changed:

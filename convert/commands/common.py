@@ -33,7 +33,7 @@ def data_option() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="DIR",
-        help="folder of fer2013.npz (default: $EMOTION_EDGE_DATA/data, else ../shared/data)",
+        help="folder of fer2013.npz, which `emotion-convert data` makes (default: $EMOTION_EDGE_DATA/data, else data)",
     )
     return parent
 

@@ -28,7 +28,7 @@ def add(commands: Subparsers) -> None:
         "--calibration",
         type=Path,
         metavar="PATH",
-        help="calibration images: folder, .npz or .npy (default: FER2013 Training)",
+        help="your own pictures like those of the training: a folder, .npz or .npy (default: FER2013, if you have it)",
     )
     quantize.add_argument(
         "--in-out", choices=("int8", "uint8"), default="int8", help="type of input and output (default: int8)"
@@ -108,8 +108,7 @@ def _quantize(arguments: argparse.Namespace) -> None:
         in_out=arguments.in_out,
         trust_lambda=arguments.trust_lambda,
     )
-    path = convert_user_model(arguments.model, options, description, arguments.output, print_line)
-    print_line(f"wrote {path}")
+    convert_user_model(arguments.model, options, description, arguments.output, print_line)
 
 
 def _compare(arguments: argparse.Namespace) -> None:

@@ -17,6 +17,12 @@ LABELS: Final = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surpris
 FER2013_TO_LABEL: Final = (0, 1, 2, 3, 5, 6, 4)
 """Index into `LABELS` for each FER2013 code (angry, disgust, fear, happy, sad, surprise, neutral)."""
 
+FER2013_CODES: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""Label of each FER2013 code."""
+
+FERPLUS_CODES: Final = (6, 3, 5, 4, 0, 1, 2, -1, -1, -1)
+"""FER2013 code of each column of the FER+ vote table; -1 where it has none."""
+
 FERPLUS_COLUMNS: Final = (4, 5, 6, 1, 0, 3, 2)
 """Column of the FER+ vote table for each entry of `LABELS`.
 
@@ -26,6 +32,11 @@ unknown, not-a-face (Barsoum et al., 2016).
 
 DATA_VARIABLE: Final = "EMOTION_EDGE_DATA"
 FER2013_FILE: Final = "fer2013.npz"
+DEFAULT_FOLDER: Final = Path("data")
+_BESIDE_THE_CHECKOUT: Final = Path("../shared/data")
+HOW_TO_MAKE: Final = (
+    "`emotion-convert data --fer2013 fer2013.csv --ferplus fer2013new.csv` makes it from the published tables"
+)
 USAGE_CODES: Final = {"Training": 0, "PublicTest": 1, "PrivateTest": 2}
 FACE_SIDE_PX: Final = 48
 VOTES_PER_IMAGE: Final = 10
@@ -37,6 +48,18 @@ UNREADABLE_ARCHIVE: Final = (OSError, ValueError, KeyError, EOFError, BadZipFile
 _MIN_EMOTION_VOTES: Final = 3
 """Smallest number of votes for the leading emotion of a training image: an image with fewer mostly teaches
 what people disagree on."""
+
+_SYNONYMS: Final = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "afraid": "fear",
+    "happiness": "happy",
+    "joy": "happy",
+    "sadness": "sad",
+    "surprised": "surprise",
+}
+"""Other names of FER's labels, as data sets and folders use them."""
 
 _COLUMN_TO_LABEL: Final = np.full(_VOTE_COLUMNS, -1, dtype=np.int64)
 _COLUMN_TO_LABEL[list(FERPLUS_COLUMNS)] = np.arange(len(LABELS))
@@ -50,7 +73,8 @@ class Split:
     `majority`: int64 (n,), the label with the most votes; -1 where another answer has the most, or for a
     tie. `leader`: int64 (n,), the same, but the vote table's column order decides ties, as published
     comparisons do. `original`: int64 (n,), FER2013's own label. `agreement`: float32 (n,), share of all ten
-    votes that the majority label has. `rows`: int64 (n,), row numbers in the file.
+    votes that the majority label has. `rows`: int64 (n,), row numbers in the file. `has_votes`: whether the file has
+    FER+ votes; without them `votes` are equal shares, and there is no majority, leader or agreement.
     """
 
     name: str
@@ -61,6 +85,7 @@ class Split:
     original: NDArray[np.int64]
     agreement: NDArray[np.float32]
     rows: NDArray[np.int64]
+    has_votes: bool = True
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -77,35 +102,56 @@ class Split:
             self.original[keep],
             self.agreement[keep],
             self.rows[keep],
+            self.has_votes,
         )
 
 
+def plain_label(name: str) -> str:
+    """Return the name of a label in one form: lower case, and FER's own word for its seven emotions."""
+    folded = name.strip().casefold()
+    return _SYNONYMS.get(folded, folded)
+
+
 def data_folder(given: Path | None = None) -> Path:
-    """Return the folder that holds `fer2013.npz` and the ImageNet weights.
+    """Return the folder that holds `fer2013.npz` and, for training, the ImageNet weights.
 
-    It is `given`, else `$EMOTION_EDGE_DATA/data`, else `../shared/data`. Raises ConvertError if it is missing.
+    It is `given`, else `$EMOTION_EDGE_DATA/data`, else `data` in the current folder, else `../shared/data`, the place
+    beside a checkout. Raises ConvertError, with how to make the file, where there is none.
     """
-    folder = given or Path(os.environ.get(DATA_VARIABLE, "../shared")) / "data"
-    if not folder.is_dir():
-        msg = f"data folder {folder} does not exist: give --data or set {DATA_VARIABLE} to the folder above it"
-        raise ConvertError(msg)
-    return folder
+    variable = os.environ.get(DATA_VARIABLE)
+    if given is not None:
+        places, asked = [given], f"--data {given}"
+    elif variable:
+        places, asked = [Path(variable) / "data"], f"{Path(variable) / 'data'} (of ${DATA_VARIABLE})"
+    else:
+        places, asked = [DEFAULT_FOLDER, _BESIDE_THE_CHECKOUT], f"the folder {DEFAULT_FOLDER}"
+    for folder in places:
+        if (folder / FER2013_FILE).is_file():
+            return folder
+    msg = f"{asked} has no {FER2013_FILE}: {HOW_TO_MAKE}, and --data DIR names its folder"
+    raise ConvertError(msg)
 
 
-def load_split(folder: Path, name: str) -> Split:
+def load_split(folder: Path, name: str, *, need_votes: bool = True) -> Split:
     """Load all images of a split ("Training", "PublicTest", "PrivateTest"), duplicates included.
 
-    Raises ConvertError for a file that is not the archive.
+    Raises ConvertError for a file that is not the archive, and, with `need_votes`, for one without FER+ votes.
     """
     path = folder / FER2013_FILE
     try:
         with np.load(path) as file:
-            images, emotion = file["images"], file["emotion"]
-            usage, ballots = file["usage"], file["ferplus_votes"]
+            images, emotion, usage = file["images"], file["emotion"], file["usage"]
+            ballots = file["ferplus_votes"] if "ferplus_votes" in file.files else None
     except UNREADABLE_ARCHIVE as error:
-        msg = f"{path} is not the FER2013 archive with FER+ votes: {error}"
+        msg = f"{path} is not the FER2013 archive: {error}; {HOW_TO_MAKE}"
         raise ConvertError(msg) from error
+    if ballots is None and need_votes:
+        msg = f"{path} has no FER+ votes, which this command needs: {HOW_TO_MAKE}"
+        raise ConvertError(msg)
     rows = np.flatnonzero(usage == USAGE_CODES[name])
+    original = np.asarray(FER2013_TO_LABEL, dtype=np.int64)[emotion[rows]]
+    if ballots is None:
+        return _without_votes(name, images[rows], original, rows)
     ballots = ballots[rows].astype(np.float32)
     emotions = ballots[:, list(FERPLUS_COLUMNS)]
     totals = emotions.sum(axis=1, keepdims=True)
@@ -120,10 +166,17 @@ def load_split(folder: Path, name: str) -> Split:
         votes=votes,
         majority=np.where(wins, emotions.argmax(axis=1), -1).astype(np.int64),
         leader=_COLUMN_TO_LABEL[ballots.argmax(axis=1)],
-        original=np.asarray(FER2013_TO_LABEL, dtype=np.int64)[emotion[rows]],
+        original=original,
         agreement=(best / VOTES_PER_IMAGE).astype(np.float32),
         rows=rows.astype(np.int64),
     )
+
+
+def _without_votes(name: str, images: NDArray[np.uint8], original: NDArray[np.int64], rows: NDArray[Any]) -> Split:
+    votes = np.full((len(rows), len(LABELS)), 1 / len(LABELS), dtype=np.float32)
+    nobody = np.full(len(rows), -1, dtype=np.int64)
+    no_agreement = np.zeros(len(rows), dtype=np.float32)
+    return Split(name, images, votes, nobody, nobody, original, no_agreement, rows.astype(np.int64), has_votes=False)
 
 
 def without_duplicates_of(split: Split, other: Split) -> Split:
@@ -141,10 +194,13 @@ def clean_split(data: Path, name: str) -> tuple[Split, int]:
 
 
 def training_rows(split: Split) -> Split:
-    """Return the images to train on: at least three votes for the leading emotion, and not one constant grey."""
+    """Return the images to train on: at least three votes for the leading emotion, and not one constant grey.
+
+    Without FER+ votes all that are not one constant grey.
+    """
     ballots = split.agreement * VOTES_PER_IMAGE
     varied = split.images.reshape(len(split), -1).std(axis=1) > 0
-    return split.take(varied & (ballots >= _MIN_EMOTION_VOTES))
+    return split.take(varied & (ballots >= _MIN_EMOTION_VOTES) if split.has_votes else varied)
 
 
 def with_majority(split: Split) -> Split:

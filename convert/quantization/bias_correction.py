@@ -51,9 +51,14 @@ def correct_biases(
 
 def _mean_outputs(graph: TfliteGraph, samples: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
     """Return the mean output (outputs,) of each layer of a float graph."""
+    sums: list[NDArray[np.float64]] = []
+    for inputs in graph.inputs_of(graph.layers, samples):
+        sums = sums or [np.zeros(value.shape) for value in inputs]
+        for total, value in zip(sums, inputs, strict=True):
+            np.add(total, value, out=total)
     return [
-        _mean_output(graph, layer, mean_patch(layer, _mean(inputs), 0))
-        for layer, inputs in graph.inputs_in_turn(samples)
+        _mean_output(graph, layer, mean_patch(layer, total / len(samples), 0))
+        for layer, total in zip(graph.layers, sums, strict=True)
     ]
 
 

@@ -1,12 +1,14 @@
 """Full-integer post-training quantization: int8 weights and activations, integer input and output."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from convert.errors import ConvertError, reason_of
+from convert.progress import Tick
 from convert.quantization.bias_correction import SAMPLES, correct_biases
 from convert.runtimes.inputs import Image, check_fits, to_network
 from convert.runtimes.keras_model import FloatModel
@@ -20,19 +22,32 @@ InOut = Literal["int8", "uint8"]
 _FLOAT_KINDS: Final = "fc"
 
 
-def quantize(model: FloatModel, spec: ModelInput, images: Sequence[Image], in_out: InOut = "int8") -> bytes:
+def _ignore(done: int, total: int) -> None:
+    """Count nothing."""
+    del done, total
+
+
+def quantize(
+    model: FloatModel, spec: ModelInput, images: Sequence[Image], in_out: InOut = "int8", tick: Tick = _ignore
+) -> bytes:
     """Convert to a .tflite of integer operations only; batch size 1.
 
-    `images`: grey (h, w) or BGR (h, w, 3), from training data; they set the ranges of the activations.
+    `images`: grey (h, w) or BGR (h, w, 3), from training data; they set the ranges of the activations. `tick`: is
+    called with the images that were used and their number.
     Raises ConvertError where `spec` does not fit the model, or an operation has no integer form.
     """
     check_fits(model, spec)
     samples = [to_network(image, spec) for image in images]
     model = with_usable_outputs(model, samples)
 
+    def counted_samples() -> Iterator[list[NDArray[np.float32]]]:
+        for at, sample in enumerate(samples):
+            tick(at, len(samples))
+            yield [sample[None]]
+
     def configure(converter: Any) -> None:  # noqa: ANN401 - TensorFlow has no types
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([sample[None]] for sample in samples)
+        converter.representative_dataset = counted_samples
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = getattr(tf, in_out)
 
@@ -45,13 +60,17 @@ def quantize(model: FloatModel, spec: ModelInput, images: Sequence[Image], in_ou
     return content
 
 
-def with_corrected_biases(content: bytes, model: FloatModel, spec: ModelInput, images: Sequence[Image]) -> bytes:
+def with_corrected_biases(
+    content: bytes, model: FloatModel, spec: ModelInput, images: Sequence[Image], tick: Tick = _ignore
+) -> bytes:
     """Return the result of `quantize` with its biases corrected on the first 64 of the same images.
+
+    `tick`: is called with the layers that are done and their number.
 
     Raises ConvertError where the converter gave the float and the int8 form different layers.
     """
     samples = [to_network(image, spec) for image in images[:SAMPLES]]
-    return correct_biases(content, to_float_tflite(with_usable_outputs(model, samples)), samples)
+    return correct_biases(content, to_float_tflite(with_usable_outputs(model, samples)), samples, tick)
 
 
 def verify_integer_only(content: bytes, in_out: InOut) -> None:

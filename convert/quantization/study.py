@@ -1,7 +1,7 @@
 """Compares the methods of quantization by how they change a model's labels, and chooses one.
 
 The two rules of choice are `choose` (on PublicTest, for models of the seven FER labels) and
-`quantize_by_agreement` (on the calibration images, for a user's own model).
+`quantize_by_agreement` (on the calibration pictures, for a user's own model).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from convert.data.fer2013 import LABELS, clean_split
 from convert.errors import ConvertError, UnavailableError
 from convert.evaluation.forms import label_agreement
 from convert.evaluation.results import Probabilities
-from convert.progress import PrintLine
+from convert.progress import Heartbeat, PrintLine
 from convert.quantization.calibration import DEFAULT_SET, CalibrationSet, training_faces
 from convert.quantization.quantize import InOut, quantize, with_corrected_biases
 from convert.runtimes import tflite_runtime
@@ -43,9 +43,11 @@ GRID: Final = (
     DEFAULT_SET,
     CalibrationSet("half", 2000),
 )
+USUAL_AGREEMENT: Final = 0.95
+"""Share of equal labels below which a user is warned: the models that ship keep 98 %, the pilot model 96.7 %."""
 _LEAST_AGREEMENT: Final = 0.5
-"""Share of the calibration images on which int8 must keep the float model's label. Networks that ship keep 97 %; below
-half, the int8 form is another network."""
+"""Share of the calibration pictures on which int8 must keep the float model's label. Networks that ship keep 97 %;
+below half, the int8 form is another network."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class FloatReference:
 def try_methods(
     model: FloatModel, spec: ModelInput, reference: FloatReference, images: Sequence[Image], calibration: str
 ) -> list[Trial]:
-    """Quantize a model by each method with one set of calibration images, called `calibration`."""
+    """Quantize a model by each method with one set of calibration pictures, called `calibration`."""
 
     def trial(content: bytes, method: str) -> Trial:
         return reference.compare(Int8Model(content).predict(reference.inputs), content, calibration, method)
@@ -159,7 +161,7 @@ def quantize_for_release(model: FloatModel, spec: ModelInput, data: Path, print_
 
 @dataclass(frozen=True)
 class UserModel:
-    """A user's model in int8, and what both forms give for the calibration images.
+    """A user's model in int8, and what both forms give for the calibration pictures.
 
     `content`: the .tflite. `kind`: what its outputs are. `reference`, `outputs`: float32 (images, labels), of the float
     and of the int8 form.
@@ -172,40 +174,56 @@ class UserModel:
 
 
 def quantize_by_agreement(
-    model: FloatModel, spec: ModelInput, images: Sequence[Image], in_out: InOut, print_line: PrintLine
+    model: FloatModel, spec: ModelInput, images: Sequence[Image], in_out: InOut, heartbeat: Heartbeat
 ) -> UserModel:
     """Quantize a model of any labels; correct its biases where that keeps at least as many of its labels.
 
-    Labels are compared on all calibration images, and the share of equal labels is printed. Raises ConvertError where
-    they are equal on fewer than half of them: such a model would be wrong on the device.
+    Labels are compared on all calibration pictures, and the share of equal labels is printed, with a warning where it
+    is low. Raises ConvertError where they are equal on fewer than half of them: such a model would be wrong on the
+    device.
     """
+    heartbeat.step(f"running the float model on {len(images)} calibration pictures")
     inputs = np.stack([to_network(image, spec) for image in images])
     model = with_usable_outputs(model, inputs)
     reference = model.predict(inputs)
 
     def tried(content: bytes) -> UserModel:
+        heartbeat.status(f"running the int8 model on {len(images)} calibration pictures")
         return UserModel(content, model.kind or "probabilities", reference, Int8Model(content).predict(inputs))
 
     def agreement_of(made: UserModel) -> float:
         return label_agreement(reference, made.outputs)
 
-    best = tried(quantize(model, spec, images, in_out))
+    heartbeat.line(f"converting to int8; {len(images)} calibration pictures set the value ranges")
+    best = tried(quantize(model, spec, images, in_out, heartbeat.counted("calibrating")))
+    heartbeat.line("correcting the biases")
     try:
-        corrected = tried(with_corrected_biases(best.content, model, spec, images))
+        tick = heartbeat.counted("correcting the biases")
+        corrected = tried(with_corrected_biases(best.content, model, spec, images, tick))
     except ConvertError as error:
-        print_line(str(error))
+        heartbeat.line(str(error))
     else:
         best = max(corrected, best, key=agreement_of)  # of equal ones the corrected
     agreement = agreement_of(best)
+    causes = (
+        f"likely causes are a --range ({spec.value_range[0]:g} {spec.value_range[1]:g}) or --colour ({spec.colour}) "
+        "other than in training, calibration pictures unlike those of training, "
+    )
     if agreement < _LEAST_AGREEMENT:
         msg = (
             f"model {model.path} loses too much in int8: float and int8 give the same label on only "
-            f"{100 * agreement:.0f} % of {len(inputs)} calibration images, and nothing was written; likely causes are "
-            f"a --range ({spec.value_range[0]:g} {spec.value_range[1]:g}) or --colour ({spec.colour}) other than in "
-            "training, calibration images unlike those of training, and a softmax over many classes inside the model"
+            f"{100 * agreement:.0f} % of {len(inputs)} calibration pictures, and nothing was written; {causes}and a "
+            "softmax over many classes inside the model"
         )
         raise ConvertError(msg)
-    print_line(f"float and int8 give the same label on {100 * agreement:.0f} % of {len(inputs)} calibration images")
+    share = f"{100 * agreement:.0f} % of {len(inputs)} calibration pictures"
+    if agreement < USUAL_AGREEMENT:
+        heartbeat.line(
+            f"warning: float and int8 give the same label on only {share}, where {100 * USUAL_AGREEMENT:.0f} % or more "
+            f"are usual; {causes}and a model that is not sure of any label"
+        )
+    else:
+        heartbeat.line(f"float and int8 give the same label on {share}")
     return best
 
 

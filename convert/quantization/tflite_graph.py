@@ -5,7 +5,7 @@ the classes that ai-edge-litert generates from it.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -164,38 +164,45 @@ class TfliteGraph:
         scale, zero_point = source["quantization"]
         values = [to_integers(one, scale, zero_point, source["dtype"]) if scale else one for one in samples]
         activations: Activations = {int(self._graph.Inputs(0)): [value[None] for value in values]}
+        # Its constants are views of the content, so that changes are in it.
+        model = schema.ModelT.InitFromPackedBuf(self._content, 0)
+        model.signatureDefs = None
+        operators = model.subgraphs[0].operators
         done = 0
         for layer in self.layers:
             if layer.operator > done:
-                activations = self._run_operators(done, layer.operator, activations)
+                now, later = operators[done : layer.operator], operators[layer.operator :]
+                activations = _run_operators(model, now, later, activations)
                 done = layer.operator
             yield layer, activations[layer.input]
 
-    def _run_operators(self, first: int, end: int, known: Mapping[int, list[NDArray[Any]]]) -> Activations:
-        """Run the operators `first` to `end` - 1 on every sample; return the activations that later ones read."""
-        model = schema.ModelT.InitFromPackedBuf(self._content, 0)  # its constants are views: changes are in them
-        graph = model.subgraphs[0]
-        later = {int(tensor) for operator in graph.operators[end:] for tensor in operator.inputs}
-        graph.operators = graph.operators[first:end]
-        read = {int(tensor) for operator in graph.operators for tensor in operator.inputs}
-        made = {int(tensor) for operator in graph.operators for tensor in operator.outputs}
-        given, wanted = sorted(read & set(known)), sorted(made & later)
-        graph.inputs, graph.outputs = given, wanted
-        model.signatureDefs = None
-        builder = flatbuffers.Builder(len(self._content))
-        builder.Finish(model.Pack(builder), _IDENTIFIER)
-        interpreter = _interpreter(bytes(builder.Output()))
-        places = [detail["index"] for detail in interpreter.get_input_details()]
-        results = [detail["index"] for detail in interpreter.get_output_details()]
-        activations: Activations = {tensor: values for tensor, values in known.items() if tensor in later}
-        activations |= {tensor: [] for tensor in wanted}
-        for at in range(len(next(iter(known.values())))):
-            for tensor, place in zip(given, places, strict=True):
-                interpreter.set_tensor(place, known[tensor][at])
-            interpreter.invoke()
-            for tensor, place in zip(wanted, results, strict=True):
-                activations[tensor].append(interpreter.get_tensor(place))
-        return activations
+
+def _run_operators(model: Any, now: Sequence[Any], later: Sequence[Any], known: Activations) -> Activations:  # noqa: ANN401
+    """Run some operators of a model on every sample; return the activations that `later` ones read.
+
+    `model`, `now`, `later`: generated classes of ModelT and OperatorT; operators, inputs and outputs of the model's
+    subgraph are replaced.
+    """
+    graph = model.subgraphs[0]
+    needed = {int(tensor) for operator in later for tensor in operator.inputs}
+    read = {int(tensor) for operator in now for tensor in operator.inputs}
+    made = {int(tensor) for operator in now for tensor in operator.outputs}
+    given, wanted = sorted(read & set(known)), sorted(made & needed)
+    graph.operators, graph.inputs, graph.outputs = now, given, wanted
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), _IDENTIFIER)
+    interpreter = _interpreter(bytes(builder.Output()))
+    places = [detail["index"] for detail in interpreter.get_input_details()]
+    results = [detail["index"] for detail in interpreter.get_output_details()]
+    activations: Activations = {tensor: values for tensor, values in known.items() if tensor in needed}
+    activations |= {tensor: [] for tensor in wanted}
+    for at in range(len(next(iter(known.values())))):
+        for tensor, place in zip(given, places, strict=True):
+            interpreter.set_tensor(place, known[tensor][at])
+        interpreter.invoke()
+        for tensor, place in zip(wanted, results, strict=True):
+            activations[tensor].append(interpreter.get_tensor(place))
+    return activations
 
 
 def _interpreter(content: bytes, *, preserve_all_tensors: bool = False) -> Any:  # noqa: ANN401 - no types

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.data.fer2013 import plain_label
 from convert.errors import ConvertError, reason_of
 from convert.runtimes.frozen_graph import freeze, last_operations, scaled_input
 from convert.runtimes.inputs import Image, to_network
@@ -26,6 +27,8 @@ _UNMOVED: Final = 0.02
 _CLEARER: Final = 5.0
 """How much more another range must move the outputs, to be named."""
 _MOST: Final = 0.5
+_ENOUGH_IMAGES: Final = 50
+"""Calibration images below which the ranges of the activations are a matter of chance."""
 _ENOUGH_NAMED: Final = 20
 """Images with a known expression from which an order of labels can be judged."""
 _FAR_BETTER: Final = 0.25
@@ -34,17 +37,14 @@ _FAR_BETTER: Final = 0.25
 _MOST_PERMUTED: Final = 8
 """Labels up to which all orders are tried, 40,320; beyond, pairs are exchanged while that gains."""
 
-_SYNONYMS: Final = {
-    "anger": "angry",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "afraid": "fear",
-    "happiness": "happy",
-    "joy": "happy",
-    "sadness": "sad",
-    "surprised": "surprise",
-}
-"""Other names of FER's labels, as data sets and folders use them."""
+
+def count_warnings(count: int) -> Iterator[str]:
+    """Yield a sentence where there are fewer calibration pictures than int8 needs."""
+    if count < _ENOUGH_IMAGES:
+        yield (
+            f"{count} calibration picture{'s are' if count > 1 else ' is'} too few: int8 takes its value ranges from "
+            f"them, and other pictures may exceed these; give {_ENOUGH_IMAGES} or more, best some hundred"
+        )
 
 
 def input_warnings(model: FloatModel, spec: ModelInput, images: Sequence[Image]) -> Iterator[str]:
@@ -118,16 +118,16 @@ def output_warnings(
     unknown = float((highest < unknown_below).mean())
     if unknown > _MOST:
         yield (
-            f"{100 * unknown:.0f} % of the {len(highest)} calibration images fall below --unknown-below "
+            f"{100 * unknown:.0f} % of the {len(highest)} calibration pictures fall below --unknown-below "
             f"{unknown_below:g}, so that such faces would be unknown (highest probability {highest.max():.2f}, median "
-            f"{np.median(highest):.2f}): --range, --colour or the calibration images may be wrong, or the threshold is "
-            "too high for this model"
+            f"{np.median(highest):.2f}): --range, --colour or the calibration pictures may be wrong, or the threshold "
+            "is too high for this model"
         )
     order = better_order(probabilities, labels, names)
     if order is not None:
         given, best, suggested = order
         yield (
-            f"the labels look permuted: of the calibration images whose expression is known {100 * given:.0f} % are "
+            f"the labels look permuted: of the calibration pictures whose expression is known {100 * given:.0f} % are "
             f"right, and {100 * best:.0f} % would be with --labels {','.join(suggested)}"
         )
 
@@ -140,8 +140,8 @@ def better_order(
     Returns the share of images that are right with the labels as they are, the share with the better order, and that
     order. Needs twenty images whose names are among the labels, or are other names of FER's seven.
     """
-    known = {_plain(label): at for at, label in enumerate(labels)}
-    truth = np.array([known.get(_plain(name), -1) for name in names])
+    known = {plain_label(label): at for at, label in enumerate(labels)}
+    truth = np.array([known.get(plain_label(name), -1) for name in names])
     named = truth >= 0
     if named.sum() < _ENOUGH_NAMED or len(set(truth[named])) < 2:  # noqa: PLR2004 - one label has no order
         return None
@@ -176,8 +176,3 @@ def _best_assignment(counts: NDArray[np.int64]) -> NDArray[Any]:
                     order[[one, other]] = order[[other, one]]
                     gained = True
     return order
-
-
-def _plain(name: str) -> str:
-    folded = name.strip().casefold()
-    return _SYNONYMS.get(folded, folded)

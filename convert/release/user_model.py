@@ -4,17 +4,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from convert.data.fer2013 import LABELS, data_folder
+from convert.data.fer2013 import FER2013_FILE, LABELS, data_folder
 from convert.errors import ConvertError
-from convert.progress import PrintLine
-from convert.quantization.calibration import load_images, named_training_faces
+from convert.progress import Heartbeat, PrintLine
+from convert.quantization.calibration import CalibrationImages, load_images, named_training_faces
 from convert.quantization.quantize import InOut
 from convert.quantization.study import quantize_by_agreement
 from convert.release.export import ModelDescription, check_description, write_model
-from convert.release.model_checks import input_warnings, output_warnings
+from convert.release.model_checks import count_warnings, input_warnings, output_warnings
+from convert.release.summary import summary_lines
 from convert.runtimes.inputs import describe_input
 from convert.runtimes.keras_model import load_float_model
 from convert.runtimes.tflite import Int8Model
+from edge.vision.classification.manifest import MODEL_SUFFIX, ModelInput, manifest_path
 from edge.vision.classification.outputs import to_probabilities
 
 _MIN_LABELS: Final = 2
@@ -42,33 +44,73 @@ def convert_user_model(
 ) -> Path:
     """Quantize a Keras model, write it with its manifest into `folder`, and return the .tflite path.
 
-    Prints a line beginning with "warning:" for each thing that looks wrong and cannot be known to be.
+    Prints each step when it begins, how far it is at least every ten seconds, a line beginning with "warning:" for each
+    thing that looks wrong and cannot be known to be, and at the end what was made and how to try it.
 
-    Raises ConvertError where the model, its description or the calibration images cannot be used.
+    Raises ConvertError where the model, its description or the calibration pictures cannot be used.
     """
-    name, labels = description.name, description.labels
+    name = description.name
     if not name or name != Path(name).name:
         msg = f"--name must be a plain file name without a folder, not {name!r}"
         raise ConvertError(msg)
+    if source.suffix == MODEL_SUFFIX:
+        msg = (
+            f"{source} is a {MODEL_SUFFIX} file, which needs no conversion: it runs with a manifest beside it, "
+            f"{manifest_path(source)}, as docs/manifest.md describes"
+        )
+        raise ConvertError(msg)
+    with Heartbeat(print_line) as heartbeat:
+        return _convert(source, options, description, folder, heartbeat)
+
+
+def _convert(
+    source: Path, options: InputOptions, description: ModelDescription, folder: Path, heartbeat: Heartbeat
+) -> Path:
+    labels = description.labels
+    heartbeat.step(f"reading {source}")
     model = load_float_model(source, trust_lambda=options.trust_lambda)
     if len(labels) != model.outputs:
         msg = f"model {source} has {model.outputs} outputs, but --labels names {len(labels)}: {','.join(labels)}"
         raise ConvertError(msg)
     spec = describe_input(model, options.value_range, options.colour)
     check_description(description, spec)
-    data = load_images(options.calibration) if options.calibration else named_training_faces(data_folder(options.data))
-    for sentence in data.unreadable:
-        print_line(f"warning: {sentence}; it is left out")
+    data = _calibration_images(options, spec, heartbeat)
+    for sentence in [*(f"{each}; it is left out" for each in data.unreadable), *count_warnings(len(data.images))]:
+        heartbeat.line(f"warning: {sentence}")
+    heartbeat.step(f"checking input and outputs on {len(data.images)} calibration pictures")
     for sentence in input_warnings(model, spec, data.images):
-        print_line(f"warning: {sentence}")
-    made = quantize_by_agreement(model, spec, data.images, options.in_out, print_line)
+        heartbeat.line(f"warning: {sentence}")
+    made = quantize_by_agreement(model, spec, data.images, options.in_out, heartbeat)
     if made.kind == "sigmoids":
-        print_line("the outputs are sigmoids: on the device each is divided by their sum")
+        heartbeat.line("the outputs are sigmoids: on the device each is divided by their sum")
     quantum = Int8Model(made.content).output.scale
-    probabilities = to_probabilities(made.outputs, made.kind, description.temperature, quantum)
-    for sentence in output_warnings(probabilities, labels, data.names, description.unknown_below):
-        print_line(f"warning: {sentence}")
-    return write_model(made.content, spec, replace(description, outputs=made.kind), folder)
+    by_float, by_int8 = (
+        to_probabilities(rows, made.kind, description.temperature, quantum) for rows in (made.reference, made.outputs)
+    )
+    for sentence in output_warnings(by_int8, labels, data.names, description.unknown_below):
+        heartbeat.line(f"warning: {sentence}")
+    path = write_model(made.content, spec, replace(description, outputs=made.kind), folder)
+    for line in summary_lines(path, spec, labels, (by_float, by_int8), data.sources):
+        heartbeat.line(line)
+    return path
+
+
+def _calibration_images(options: InputOptions, spec: ModelInput, heartbeat: Heartbeat) -> CalibrationImages:
+    """Read the user's pictures, or FER2013's. Raises ConvertError, naming both ways, where there are none."""
+    if options.calibration is not None:
+        heartbeat.line(f"reading calibration pictures from {options.calibration}")
+        tick = heartbeat.counted("reading calibration pictures")
+        return load_images(options.calibration, largest_px=2 * max(spec.width, spec.height), tick=tick)
+    try:
+        folder = data_folder(options.data)
+    except ConvertError as error:
+        msg = (
+            "there are no calibration pictures: give a folder of your own with --calibration FOLDER, 50 pictures or "
+            f"more like those of the training; FER2013's are used where there are none, but {error}"
+        )
+        raise ConvertError(msg) from error
+    heartbeat.step(f"reading calibration pictures from {folder / FER2013_FILE}")
+    return named_training_faces(folder)
 
 
 def parse_labels(text: str | None) -> tuple[str, ...]:

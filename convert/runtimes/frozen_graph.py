@@ -3,6 +3,8 @@
 Keras layers, Lambda layers and SavedModels all become the same graph, so it shows what any of them computes.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -25,10 +27,18 @@ _MAX_CHAIN: Final = 64
 
 
 def freeze(model: FloatModel) -> Any:  # noqa: ANN401 - TensorFlow has no types
-    """Trace a model for one image, with its variables as constants. Raises whatever TensorFlow raises."""
-    signature = [tf.TensorSpec([1, model.height, model.width, model.channels], tf.float32)]
+    """Trace a model for one image, with its variables as constants. Raises whatever TensorFlow raises.
+
+    The last two results are kept: the checks and both converters ask for the same, and weights of a loaded model do not
+    change.
+    """
+    return _freeze(model.call, (1, model.height, model.width, model.channels))
+
+
+@lru_cache(maxsize=2)
+def _freeze(call: Callable[[Any], Any], shape: tuple[int, ...]) -> Any:  # noqa: ANN401
     with discard_stderr():
-        traced = tf.function(model.call, input_signature=signature).get_concrete_function()
+        traced = tf.function(call, input_signature=[tf.TensorSpec(shape, tf.float32)]).get_concrete_function()
         # Variables become constants first: the calibrator cannot read the resource variables that
         # Keras 3 models keep ("READ_VARIABLE failed to invoke").
         return convert_variables_to_constants_v2(traced)

@@ -33,9 +33,8 @@ def test_each_bad_input_is_one_sentence(evaluated_model, face_data, tmp_path, ca
     assert "is not the folder of a training run" in one_sentence(capfd, 1, ["export", "--run", str(tmp_path), *data])
     assert "there is no model 'x'" in one_sentence(capfd, 1, ["evaluate", "x", *data])
     assert "not a TensorFlow Lite model" in one_sentence(capfd, 1, ["evaluate", str(text), *data])
-    assert "does not exist" in one_sentence(
-        capfd, 1, ["evaluate", str(evaluated_model), "--data", str(tmp_path / "none")]
-    )
+    no_data = one_sentence(capfd, 1, ["evaluate", str(evaluated_model), "--data", str(tmp_path / "none")])
+    assert "none has no fer2013.npz: `emotion-convert data --fer2013" in no_data
     missing = ["evaluate", str(evaluated_model), "--float", str(tmp_path / "none.keras"), *data]
     assert "does not exist" in one_sentence(capfd, 1, missing)
     assert "does not exist" in one_sentence(capfd, 1, ["actor", "--model", str(tmp_path / "none.keras"), *data])

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -92,8 +94,17 @@ def test_votes_become_targets_majority_and_leader(tmp_path):
 
 def test_missing_folder_names_option_and_variable(tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_EDGE_DATA", str(tmp_path / "none"))
-    with pytest.raises(ConvertError, match="give --data or set EMOTION_EDGE_DATA"):
+    with pytest.raises(
+        ConvertError, match=r"none/data \(of \$EMOTION_EDGE_DATA\) has no fer2013\.npz: `emotion-convert data"
+    ):
         data_folder()
+    monkeypatch.delenv("EMOTION_EDGE_DATA")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConvertError, match=r"the folder data has no fer2013\.npz: .* and --data DIR names its folder"):
+        data_folder()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "fer2013.npz").touch()
+    assert data_folder() == Path("data")
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive"])
@@ -103,7 +114,25 @@ def test_file_that_is_not_an_archive_is_named(tmp_path, content):
         load_split(tmp_path, "Training")
 
 
-def test_archive_without_votes_is_named(tmp_path):
+def test_archive_without_labels_is_named(tmp_path):
     np.savez(tmp_path / "fer2013.npz", images=np.zeros((1, 48, 48), dtype=np.uint8))
     with pytest.raises(ConvertError, match="is not the FER2013 archive"):
         load_split(tmp_path, "Training")
+
+
+def test_archive_without_votes_is_read_by_those_that_do_without(tmp_path):
+    write(tmp_path, np.zeros((3, 10)), emotion=[3, 6, 0])
+    with np.load(tmp_path / "fer2013.npz") as file:
+        arrays = {name: file[name] for name in file.files if name != "ferplus_votes"}
+    arrays["images"][1] = 7
+    np.savez(tmp_path / "fer2013.npz", **arrays)
+    with pytest.raises(
+        ConvertError, match=r"has no FER\+ votes, which this command needs: `emotion-convert data"
+    ) as error:
+        load_split(tmp_path, "Training")
+    assert "\n" not in str(error.value)
+    split = load_split(tmp_path, "Training", need_votes=False)
+    assert not split.has_votes
+    assert split.original.tolist() == [LABELS.index(label) for label in ("happy", "neutral", "angry")]
+    assert split.leader.tolist() == split.majority.tolist() == [-1] * 3
+    assert training_rows(split).rows.tolist() == [0, 2]  # without the constant one

@@ -63,7 +63,7 @@ def test_bad_calibration_images_are_left_out_and_named(tmp_path):
     (sentence,) = loaded.unreadable
     assert str(tmp_path / "1.png") in sentence
     (tmp_path / "2.png").write_bytes(b"")
-    with pytest.raises(ConvertError, match=r"2 of 3 calibration images .* cannot be read; the first: .*1\.png"):
+    with pytest.raises(ConvertError, match=r"2 of 3 calibration pictures .* cannot be read; the first: .*1\.png"):
         load_images(tmp_path)
 
 

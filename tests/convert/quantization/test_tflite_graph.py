@@ -3,6 +3,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="the training half needs the convert extra")
 pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
 import keras
+import numpy as np
 
 from convert.quantization.tflite_graph import TfliteGraph
 from convert.runtimes.keras_model import load_float_model
@@ -39,3 +40,22 @@ def test_bias_shared_by_two_layers_cannot_be_replaced(tmp_path):
     convolutions = [layer for layer in graph.layers if not layer.dense]
     assert len(convolutions) == 2
     assert [graph.can_replace_bias(layer) for layer in convolutions] == [False] * len(convolutions)
+
+
+def test_inputs_in_turn_are_those_of_whole_runs(converted):
+    _, int8, floating, inputs = converted
+    for content in (int8, floating):
+        graph = TfliteGraph(content)
+        whole = list(graph.inputs_of(graph.layers, inputs))
+        for number, (layer, values) in enumerate(graph.inputs_in_turn(inputs)):
+            assert layer == graph.layers[number]
+            np.testing.assert_array_equal(np.stack(values), np.stack([each[number] for each in whole]))
+
+
+def test_inputs_in_turn_are_computed_with_the_changed_constants_before_them(converted):
+    _, int8, _, inputs = converted
+    graph = TfliteGraph(int8)
+    for layer, values in graph.inputs_in_turn(inputs):
+        (expected,) = zip(*TfliteGraph(graph.content).inputs_of([layer], inputs), strict=True)
+        np.testing.assert_array_equal(np.stack(values), np.stack(expected))
+        graph.constant(layer.bias)[:] += 1000

@@ -109,6 +109,6 @@ def test_faces_that_would_be_unknown_are_counted():
     flat = np.full((10, 7), 1 / 7, np.float32)
     flat[:4, 0], flat[:4, 1:] = 0.7, 0.05
     (found,) = output_warnings(flat, LABELS, [""] * 10, 0.4)
-    assert "60 % of the 10 calibration images fall below --unknown-below 0.4" in found
+    assert "60 % of the 10 calibration pictures fall below --unknown-below 0.4" in found
     assert "highest probability 0.70" in found
     assert list(output_warnings(flat, LABELS, [""] * 10, 0.1)) == []

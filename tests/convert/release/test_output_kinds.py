@@ -1,6 +1,7 @@
 """A user's model of each kind of output, from `quantize` to the probabilities of the device's classifier."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-e
 import keras
 
 from convert.cli import main
+from convert.data.fer2013 import LABELS
 from convert.quantization.quantize import quantize
 from convert.release.export import ModelDescription, write_model
 from convert.runtimes.inputs import describe_input
@@ -63,6 +65,22 @@ def test_sigmoids_are_divided_by_their_sum(tmp_path, capfd):
     out, err = capfd.readouterr()
     assert "the outputs are sigmoids" in out
     assert "warning" not in out
+    steps = [
+        out.index(step) for step in ("reading ", "converting to int8", "correcting the biases", "same label on 100 %")
+    ]
+    assert steps == sorted(steps)
+    summary = out[out.index("wrote ") :].splitlines()
+    assert summary[1:3] == [
+        "input: 16x16 pixels, gray; pixel values 0 to 255 become 0 to 1",
+        "labels, in the order of the outputs: angry, disgust, fear, happy, neutral, sad, surprise",
+    ]
+    shown = [
+        re.fullmatch(r"  pictures\.npy row (\d+) +float: (\w+) 0\.\d\d +int8: (\w+) 0\.\d\d", line)
+        for line in summary[4:7]
+    ]
+    for number, by_float, by_int8 in (match.groups() for match in shown):
+        assert by_float == by_int8 == LABELS[int(number) % 7]
+    assert len({match[1] for match in shown}) == 3
     assert err == ""
     path = tmp_path / "made.tflite"
     device = Classifier(path)
@@ -115,10 +133,28 @@ def test_model_that_int8_destroys_is_refused_with_figures(tmp_path, capfd):
     assert main(command(tmp_path, tmp_path / "m.keras")) == 1
     error = capfd.readouterr().err
     assert "loses too much in int8: float and int8 give the same label on only" in error
-    assert "of 70 calibration images" in error
+    assert "of 70 calibration pictures" in error
     assert "--range (0 1)" in error
     assert error.count("\n") == 1
     assert not (tmp_path / "made.tflite").exists()
+
+
+def test_low_agreement_and_few_pictures_are_warned_of(tmp_path, capfd):
+    """Weights of noise: most labels are nearly ties, which rounding decides."""
+    inputs = keras.Input((16, 16, 1))
+    model = keras.Model(inputs, L.Dense(7, activation="softmax", name="last")(L.Flatten()(inputs)))
+    kernel = np.random.default_rng(1).normal(0, 1e-3, (256, 7)).astype(np.float32)
+    kernel[0] = 3  # one weight that takes the range of all
+    model.get_layer("last").set_weights([kernel, np.zeros(7, np.float32)])
+    model.save(tmp_path / "m.keras")
+    options = command(tmp_path, tmp_path / "m.keras")
+    np.save(tmp_path / "pictures.npy", pictures()[:49])
+    assert main(options) == 0
+    out = capfd.readouterr().out
+    assert "warning: 49 calibration pictures are too few" in out
+    low = re.search(r"warning: float and int8 give the same label on only (\d+) % of 49 calibration pictures, .*", out)
+    assert 50 <= int(low[1]) < 95
+    assert "--range (0 1) or --colour (gray)" in low[0]
 
 
 def test_faces_that_would_be_unknown_and_double_scaling_are_warned_of(tmp_path, capfd):
@@ -128,4 +164,4 @@ def test_faces_that_would_be_unknown_and_double_scaling_are_warned_of(tmp_path, 
     warnings = [line for line in out.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 2, out
     assert "the model scales its input itself" in warnings[0]
-    assert "100 % of the 70 calibration images fall below --unknown-below 0.4" in warnings[1]
+    assert "100 % of the 70 calibration pictures fall below --unknown-below 0.4" in warnings[1]

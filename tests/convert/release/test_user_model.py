@@ -1,7 +1,12 @@
 """The command `quantize`: a user's own model, from the command line to the device's classifier."""
 
 import json
+import re
+import shlex
+import tomllib
+from pathlib import Path
 
+import cv2
 import h5py
 import numpy as np
 import pytest
@@ -12,11 +17,13 @@ import keras
 
 from convert.cli import main
 from convert.runtimes.tflite import Int8Model
+from edge.cli import main as edge_main
 from edge.types import Box, Frame
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import load_manifest
 from edge.vision.classification.outputs import calibrate
 
+ACTOR = Path(__file__).parents[3] / "edge" / "assets" / "actor.png"
 LABELS = "anger,disgust,fear,joy,calm,sorrow,surprise"
 
 
@@ -133,7 +140,16 @@ def test_wrong_option_is_one_sentence(card, capfd, changes, message):
     assert error.count("\n") == 1
 
 
-def test_manifest_that_the_device_would_refuse_is_not_written(tmp_path, capfd):
+def photograph():
+    """Return the built-in actor's happy face in a grey frame, uint8 (480, 640)."""
+    strip = cv2.imread(str(ACTOR), cv2.IMREAD_GRAYSCALE)
+    side = strip.shape[0]
+    frame = np.full((480, 640), 120, np.uint8)
+    frame[140:340, 220:420] = cv2.resize(strip[:, 3 * side : 4 * side], (200, 200))
+    return frame
+
+
+def test_manifest_that_the_device_would_refuse_is_not_written(tmp_path, monkeypatch, capfd):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((16, 16, 1))
     outputs = keras.layers.Dense(7, activation="softmax")(keras.layers.Flatten()(inputs))
@@ -146,4 +162,17 @@ def test_manifest_that_the_device_would_refuse_is_not_written(tmp_path, capfd):
     assert not (tmp_path / "out").exists()
     assert main(command) == 0
     assert load_manifest(tmp_path / "out" / "m.tflite").input.colour == "gray"
+    printed = capfd.readouterr().out
+    ready = tmp_path / "out" / "m.tflite"
+    assert tomllib.loads(printed[printed.index("  [model]") :]) == {"model": {"name": str(ready)}}
+    (tried,) = re.findall(r"^try it: (.*)$", printed, re.MULTILINE)
+    variable, program, *rest = shlex.split(tried)
+    assert (variable, program) == (f"EMOTION_EDGE_MODEL_NAME={ready}", "emotion-edge")
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), photograph())
+    monkeypatch.setenv(*variable.split("="))
+    assert edge_main([str(photo) if part == "PHOTO.jpg" else part for part in rest]) == 0
+    assert "1 face" in capfd.readouterr().out
+    assert main(["quantize", str(ready), "--output", str(tmp_path), "--name", "m"]) == 1
+    assert "needs no conversion: it runs with a manifest beside it" in capfd.readouterr().err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["m.json", "m.tflite"]
