@@ -26,7 +26,7 @@ _FEWEST_FULL_BALLOTS: Final = 0.99
 """Share of pictures that must have ten votes: 35,886 of 35,887 have, one has nine."""
 _LEAST_SAME_LABEL: Final = 0.5
 """Share of pictures on which the leading vote must be FER2013's label, else the rows of the two tables do not belong
-together. It is 0.63; with shuffled rows 0.2."""
+together. It is 0.62; with shuffled rows 0.2."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def check_votes(votes: NDArray[np.uint8], emotion: NDArray[np.uint8], source: Pa
     if same < _LEAST_SAME_LABEL:
         msg = (
             f"the rows of {source} do not belong to these pictures: the leading vote is FER2013's label on only "
-            f"{100 * same:.0f} % of them, where 63 % is right; both tables must be as published, in their own order"
+            f"{100 * same:.0f} % of them, where 62 % is right; both tables must be as published, in their own order"
         )
         raise ConvertError(msg)
     return (

@@ -142,10 +142,13 @@ def load_manifest(tflite_path: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(path.read_bytes().removeprefix(codecs.BOM_UTF8), type=Manifest)
     except FileNotFoundError as error:
-        msg = f"model {tflite_path} has no manifest: {path} does not exist"
+        msg = (
+            f"model {tflite_path} has no manifest: {path} does not exist; emotion-convert quantize writes one, and "
+            "docs/manifest.md shows how to write one by hand"
+        )
         raise ModelError(msg) from error
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        msg = f"{path} cannot be used as the manifest of {tflite_path}: {error}"
+        msg = f"{path} cannot be used as the manifest of {tflite_path}: {error}; docs/manifest.md describes each field"
         raise ModelError(msg) from error
     found = hashlib.sha256(tflite_path.read_bytes()).hexdigest()
     if found != manifest.sha256:

@@ -4,9 +4,7 @@ import json
 import re
 import shlex
 import tomllib
-from pathlib import Path
 
-import cv2
 import h5py
 import numpy as np
 import pytest
@@ -22,8 +20,8 @@ from edge.types import Box, Frame
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import load_manifest
 from edge.vision.classification.outputs import calibrate
+from support.photograph import write_photograph
 
-ACTOR = Path(__file__).parents[3] / "edge" / "assets" / "actor.png"
 LABELS = "anger,disgust,fear,joy,calm,sorrow,surprise"
 
 
@@ -140,15 +138,6 @@ def test_wrong_option_is_one_sentence(card, capfd, changes, message):
     assert error.count("\n") == 1
 
 
-def photograph():
-    """Return the built-in actor's happy face in a grey frame, uint8 (480, 640)."""
-    strip = cv2.imread(str(ACTOR), cv2.IMREAD_GRAYSCALE)
-    side = strip.shape[0]
-    frame = np.full((480, 640), 120, np.uint8)
-    frame[140:340, 220:420] = cv2.resize(strip[:, 3 * side : 4 * side], (200, 200))
-    return frame
-
-
 def test_manifest_that_the_device_would_refuse_is_not_written(tmp_path, monkeypatch, capfd):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((16, 16, 1))
@@ -169,7 +158,7 @@ def test_manifest_that_the_device_would_refuse_is_not_written(tmp_path, monkeypa
     variable, program, *rest = shlex.split(tried)
     assert (variable, program) == (f"EMOTION_EDGE_MODEL_NAME={ready}", "emotion-edge")
     photo = tmp_path / "photo.png"
-    cv2.imwrite(str(photo), photograph())
+    write_photograph(photo)
     monkeypatch.setenv(*variable.split("="))
     assert edge_main([str(photo) if part == "PHOTO.jpg" else part for part in rest]) == 0
     assert "1 face" in capfd.readouterr().out

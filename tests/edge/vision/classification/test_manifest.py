@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -187,3 +188,69 @@ def test_shipped_model_fits_its_manifest():
 def test_model_below_the_home_of_an_unknown_user_is_named():
     with pytest.raises(ModelError, match="~nobody-of-this-name"):
         find_model("~nobody-of-this-name/model.tflite")
+
+
+PAGE = (Path(__file__).parents[4] / "docs" / "manifest.md").read_text(encoding="utf-8")
+
+
+def fields_of(kind, prefix=""):
+    """Yield name, type, range and default of every field that a file may have, as the page states them."""
+    for each in msgspec.inspect.type_info(kind).fields:
+        name, of = prefix + each.encode_name, each.type
+        default = {msgspec.NODEFAULT: "`probabilities`", (): "none"}.get(each.default, f"`{each.default}`")
+        default = "" if each.required else default
+        if isinstance(of, msgspec.inspect.UnionType):  # with UNSET
+            (of,) = (one for one in of.types if isinstance(one, msgspec.inspect.LiteralType))
+        if isinstance(of, msgspec.inspect.StructType):
+            yield from fields_of(of.cls, f"{name}.")
+            continue
+        yield (name, *described(of), default)
+        if isinstance(of, msgspec.inspect.VarTupleType) and isinstance(of.item_type, msgspec.inspect.StructType):
+            yield from fields_of(of.item_type.cls, f"{name}[].")
+
+
+def described(of):
+    inspect = msgspec.inspect
+    match of:
+        case inspect.LiteralType(values=(1,)):
+            return "number", "`1`"
+        case inspect.LiteralType():
+            return "text", ", ".join(f"`{value}`" for value in sorted(of.values))
+        case inspect.StrType():
+            return "text", "64 digits 0-9, a-f" if of.pattern == "^[0-9a-f]{64}$" else {1: "not empty"}[of.min_length]
+        case inspect.TupleType():
+            assert of.item_types == (inspect.FloatType(), inspect.FloatType())
+            return "two numbers", ""
+        case inspect.VarTupleType(item_type=inspect.StrType()):
+            return "list of texts", f"at least {of.min_length}"
+        case inspect.VarTupleType():
+            return "list", ""
+    kind = "whole number" if isinstance(of, inspect.IntType) else "number"
+    if of.gt is not None:
+        return kind, f"above {of.gt}"
+    if of.ge is None:
+        return kind, ""
+    return kind, f"at least {of.ge}" if of.le is None else f"{of.ge} to {of.le}"
+
+
+def test_page_describes_every_field_and_no_other():
+    rows = re.findall(r"^\| `([\w.\[\]]+)` \| (.+) \|$", PAGE, re.MULTILINE)
+    cells = [[name, *(cell.strip() for cell in rest.split("|"))] for name, rest in rows]
+    assert [(name, kind, limits, default) for name, _, kind, limits, default, _ in cells] == list(fields_of(Manifest))
+    assert all(meaning for _, meaning, *_ in cells)
+
+
+def test_examples_on_the_page_are_accepted(write):
+    rows = re.findall(r"^\| `([\w.\[\]]+)` \|.*\| `([^|]+)` \|$", PAGE, re.MULTILINE)
+    examples = {name: json.loads(value) for name, value in rows if name != "sha256"}
+    metric = {name.partition("[].")[2]: value for name, value in examples.items() if "[]" in name}
+    manifest = load_manifest(write({name: value for name, value in examples.items() if "[]" not in name}))
+    assert manifest.labels == ("calm", "tense", "tired")
+    assert load_manifest(write({"metrics": [metric]})).metrics[0].images == 3234
+
+
+def test_error_of_a_missing_manifest_says_what_to_do(write):
+    model = write()
+    manifest_path(model).unlink()
+    with pytest.raises(ModelError, match=r"does not exist; emotion-convert quantize writes one, and docs/manifest\.md"):
+        load_manifest(model)
