@@ -40,8 +40,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code. Errors are one sentence on standard error.
 
-    A command whose parser sets `loads_tensorflow` checks its input first, and loads TensorFlow by itself if it needs it. One that
-    sets `last_words`, a function of the arguments, says with it what is left after Ctrl-C or SIGTERM.
+    A command whose parser sets `loads_tensorflow` checks its input first, and loads TensorFlow itself if it must. One
+    that sets `last_words`, a function of the arguments, says with it what is left after Ctrl-C or SIGTERM.
     """
     arguments = parser().parse_args(argv)
     try:

@@ -43,8 +43,9 @@ def prepare(recipe: Recipe, data: Path, run: RunFolder, teacher: Path | None = N
     checkpoints = open_run(recipe, run.path)
     begun = checkpoints.state.place != (0, 0, 0)
     weights = None if begun else imagenet_weights(data, recipe.alpha)
-    everything = load_split(data, "Training")
-    validation = without_duplicates_of(load_split(data, "PublicTest"), everything)
+    need_votes = recipe.labels == "ferplus"
+    everything = load_split(data, "Training", need_votes=need_votes)
+    validation = without_duplicates_of(load_split(data, "PublicTest", need_votes=need_votes), everything)
     if recipe.labels == "ferplus":
         training, validation = training_rows(everything), with_majority(validation)
         labels = validation.majority

@@ -1,8 +1,10 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from convert.data.fer2013 import FER2013_TO_LABEL
 from convert.errors import ConvertError
 from convert.training.preparation import imagenet_weights, prepare
 from convert.training.run_folder import RunFolder
@@ -59,3 +61,13 @@ def test_weights_are_not_needed_by_a_run_that_resumes(face_data, tmp_path):
     (tmp_path / "state.json").write_text(json.dumps({"stage": 1}), encoding="utf-8")
     (tmp_path / "best.keras").touch()
     assert prepare(TINY, face_data, RunFolder(tmp_path)).weights is None
+
+
+def test_only_recipes_on_votes_need_them(face_data, tmp_path):
+    with np.load(face_data / "fer2013.npz") as file:
+        np.savez(tmp_path / "fer2013.npz", **{name: file[name] for name in file.files if name != "ferplus_votes"})
+    (tmp_path / "mobilenet_v2_0.35_imagenet_notop.weights.h5").touch()
+    with pytest.raises(ConvertError, match=r"has no FER\+ votes, which this command needs"):
+        prepare(TINY, tmp_path, RunFolder(tmp_path / "run"))
+    prepared = prepare(replace(TINY, labels="fer2013"), tmp_path, RunFolder(tmp_path / "run"))
+    assert prepared.training.original.tolist() == [FER2013_TO_LABEL[at % 7] for at in range(192)]
