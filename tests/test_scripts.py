@@ -10,9 +10,8 @@ COMMON = Path(__file__).parents[1] / "scripts" / "common.sh"
 def test_a_long_command_is_reported_and_its_exit_code_kept(tmp_path):
     log = tmp_path / "log"
     waiting = f"until grep -q 's so far' {shlex.quote(str(log))}; do sleep 0.05; done; echo its output; exit 3"
-    script = (
-        f". {shlex.quote(str(COMMON))}; REPORT_SECONDS=1; still_running 'pip installs' sh -c {shlex.quote(waiting)}"
-    )
+    command = f"REPORT_SECONDS=1; still_running 'pip installs' sh -c {shlex.quote(waiting)}"
+    script = f". {shlex.quote(str(COMMON))}; what=mine status=mine; {command}; code=$?; echo $what $status; exit $code"
     with log.open("wb") as error:
         ran = subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, stderr=error, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (3, "its output\nmine mine\n")
