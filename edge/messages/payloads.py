@@ -126,9 +126,12 @@ class StatePayload(Payload, frozen=True, kw_only=True):
     schema: Literal[1] = SCHEMA_VERSION
     time: Timestamp
     paused: Annotated[bool, Meta(description="Whether capture is paused: no frame, and no face is reported.")]
-    present: bool
+    present: Annotated[
+        bool,
+        Meta(description="Whether a face is in view; false also while that is not known (paused, or the camera away)."),
+    ]
     emotion: Annotated[str | None, Meta(description="Emotion of the largest face; null without a face in view.")]
-    confidence: Annotated[Share | None, Meta(description="Confidence of that emotion; null without a face in view.")]
+    confidence: Annotated[Share | None, Meta(description="`confidence` of that face; null without a face in view.")]
     leader: Annotated[
         str | None, Meta(description="Leader of the largest face; null without a face in view, or without a leader.")
     ] = None
@@ -272,14 +275,17 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
             "three frames of a slow camera; null for a file."
         ),
     ]
-    faces: Annotated[int, Meta(ge=0)]
+    faces: Annotated[int, Meta(ge=0, description="Faces in view in the last frame.")]
     latency_ms: LatencyPercentiles | None
     budget_latency_ms: float
     within_budget: Annotated[
         bool | None, Meta(description="Whether the 99th percentile is within the budget; null without frames.")
     ]
     budget: BudgetPayload
-    stage_ms: Annotated[dict[str, float], Meta(description="Median time of each stage of the pipeline.")]
+    stage_ms: Annotated[
+        dict[str, float],
+        Meta(description="Median time of each stage, over all frames, also those in which no face was classified."),
+    ]
     broker: Literal["connected", "disconnected", "none"]
     outbox_depth: Annotated[int, Meta(ge=0, description="Events that the broker has not acknowledged yet.")]
     outbox_dropped: Annotated[
