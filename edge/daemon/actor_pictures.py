@@ -1,4 +1,4 @@
-"""Draws the pictures on which model and cascades are tried: the scripted actor, in one pose with seven expressions.
+"""Draws the pictures on which model and cascades are tried: the built-in actor, in one pose with seven expressions.
 
 Drawing takes 0.2 s on one x86-64 core. It is done once in a process.
 """

@@ -1,4 +1,4 @@
-"""Tries a model on the faces of the scripted actor, which show seven expressions, and warns where it reads them badly.
+"""Tries a model on the faces of the built-in actor, which show seven expressions, and warns where it reads them badly.
 
 A file that is a model, and a manifest that fits it, may still be of no use: the network is untrained, or the manifest
 states another range, colour or order of labels than that of its training. No such error shows but in what it reads.
