@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         # Whatever must be known arrives as an exception; TensorFlow writes pages of notes beside it.
-        with _sigterm_raises(), relay_native_stderr(lambda _: None):
+        with _signals(_terminate, signal.SIGTERM), relay_native_stderr(lambda _: None):
             if not getattr(arguments, "loads_tensorflow", False):
                 with Heartbeat(print_line) as beat:
                     load_tensorflow(beat)
@@ -59,7 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt as interrupt:
         terminated = isinstance(interrupt, _TerminatedError)
-        sys.stderr.write(f"emotion-convert: {'terminated' if terminated else 'interrupted'}{_last_words(arguments)}\n")
+        # Who presses Ctrl-C twice must get the words too.
+        with _signals(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
+            words = _last_words(arguments)
+            sys.stderr.write(f"emotion-convert: {'terminated' if terminated else 'interrupted'}{words}\n")
         return EXIT_TERMINATED if terminated else EXIT_INTERRUPTED
     return 0
 
@@ -74,20 +77,23 @@ def _last_words(arguments: argparse.Namespace) -> str:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM end what runs in this context as Ctrl-C does. Only the main thread can install a handler."""
+def _signals(
+    handler: Callable[[int, FrameType | None], NoReturn] | signal.Handlers, *numbers: signal.Signals
+) -> Iterator[None]:
+    """Handle signals by `handler` in this context. Only the main thread can install one."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise _TerminatedError
-
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handled in before.items():
+            signal.signal(number, handled)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _TerminatedError
 
 
 if __name__ == "__main__":
