@@ -29,7 +29,7 @@ async def check_length(request: Request, limit: int) -> None:
 
 
 def _too_long(limit: int) -> BodyRefusedError:
-    return BodyRefusedError(413, f"Not read: at most {limit / 1e6:g} million bytes are accepted.")
+    return BodyRefusedError(413, f"Not read: the file is larger than {limit / 1e6:g} MB, which is the limit.")
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -113,8 +113,8 @@ class StillInspector:
         if classified:
             return "1 face." if classified == 1 else f"{classified} faces."
         if rejected:
-            what = "One place looks" if rejected == 1 else f"{rejected} places look"
-            return f"No face: {what} like a face to the first cascade, but not to the second."
+            what = "one place looks" if rejected == 1 else f"{rejected} places look"
+            return f"No face: {what} like a face to the search, but did not pass the second check (dashed box)."
         share = 100 * self._config.detector.min_face
         return (
             "No face was found. The detector finds upright faces seen from the front that are at least "

@@ -141,7 +141,8 @@ class Routes:
         """Serve the stream of records, until the client disconnects or the server stops."""
         if self._stream.full:
             return PlainTextResponse(
-                f"{self._stream.watchers} pages are open: preview.max_watchers allows no more.\n", 503
+                f"{self._stream.watchers} pages are open, and preview.max_watchers allows no more: close one.\n",
+                503,
             )
         return _StreamResponse(self._stream)
 
@@ -157,7 +158,9 @@ class Routes:
         """Inspect the frame that the pipeline processed last."""
         latest = self._feed.latest
         if latest is None:
-            return _error(409, "There is no current frame: the camera is lost, or capture is paused.")
+            return _error(
+                409, "There is no current frame: the camera is lost, the sensor is paused, or no frame has come yet."
+            )
         return await self._inspect(request, lambda _: self._inspector.inspect_frame(latest.frame), 0)
 
     async def _inspect(

@@ -69,6 +69,8 @@ class Stream:
         self._watched = asyncio.Event()
         self._health_due = 0.0
         self._sent_frame: tuple[int, float] | None = None
+        self._sent_picture: tuple[dict[str, Any], bytes] | None = None
+        self._sent_info: InfoPayload | None = None
         self.info: InfoPayload | None = None
         self.watchers = 0
         self.pictures_encoded = 0
@@ -85,7 +87,7 @@ class Stream:
         while not self.ended:
             if not self.watchers:
                 self._watched.clear()
-                self._health_due, self._sent_frame = 0.0, None
+                self._health_due, self._sent_frame, self._sent_picture = 0.0, None, None
                 await self._watched.wait()
                 continue
             began = time.monotonic()
@@ -105,17 +107,22 @@ class Stream:
         now = time.monotonic()
         content: dict[str, Any] = {}
         picture = None
-        if now >= self._health_due:
-            self._health_due = now + _HEALTH_SECONDS
-            content["health"] = self._health()
+        if self.info is not self._sent_info:
+            self._sent_info = self.info
+            content["info"] = self.info
         result = self._feed.latest
         frame_key = None if result is None else (result.frame.number, result.frame.captured_monotonic)
+        if now >= self._health_due or _source_may_have_changed(self._sent_frame, frame_key):
+            self._health_due = now + _HEALTH_SECONDS
+            content["health"] = self._health()
         if result is not None and frame_key != self._sent_frame:
             picture = await asyncio.get_running_loop().run_in_executor(self._encoder, self._encode, result)
             self.pictures_encoded += 1
             content["frame"] = _frame_content(result)
+            self._sent_picture = content["frame"], picture
         elif frame_key != self._sent_frame:
             content["blank"] = True
+            self._sent_picture = None
         self._sent_frame = frame_key
         if content or self._feed.events_version != self._update.events_version:
             self._update = StreamUpdate(self._update.number + 1, self._feed.events_version, now, content, picture)
@@ -141,7 +148,10 @@ class Stream:
             self._watched.set()
             # The last update may be an hour old, if there was no watcher since: it is not sent.
             update, known = self._update, (self._feed.events_version, time.monotonic())
-            yield pack(self._hello())
+            hello = self._hello()
+            # What the other pages show already: a camera may give one picture in ten seconds.
+            shown = self._sent_picture
+            yield pack(hello) if shown is None else pack({**hello, "frame": shown[0]}, [shown[1]])
             while not self.ended:
                 if self._update.number == update.number:
                     await self._updated.wait()
@@ -186,6 +196,16 @@ class Stream:
             for timing in list(self._feed.timings)
             if after < timing.monotonic <= until
         ]
+
+
+def _source_may_have_changed(before: tuple[int, float] | None, after: tuple[int, float] | None) -> bool:
+    """Return whether a picture appears, disappears, or follows another one late: then the page needs the health too.
+
+    Otherwise it would show a live picture beside "the camera is lost", or the reverse, for up to a second.
+    """
+    if before is None or after is None:
+        return before is not after
+    return after[1] - before[1] > _HEALTH_SECONDS
 
 
 def _event_content(event: EventRecord) -> dict[str, Any]:

@@ -124,7 +124,10 @@ def test_doctor_checks_the_page():
     )
     bad = run("doctor", "--source", ENDLESS, EMOTION_EDGE_PREVIEW_ENABLED="true", EMOTION_EDGE_PREVIEW_HOST="::")
     assert bad.returncode == 1
-    assert "FAIL  page         preview.host is '::', which other machines can reach" in bad.stdout
+    assert (
+        "FAIL  page         EMOTION_EDGE_PREVIEW_HOST: preview.host is '::', which other machines can reach"
+        in bad.stdout
+    )
 
 
 def test_program_ends_cleanly_while_pages_are_open(started):

@@ -45,9 +45,15 @@ def result(number=0, luma=None, faces=()):
 
 
 def face(track=1, label="happy", confidence=0.9):
-    smoothed = np.full(7, (1 - confidence) / 6, np.float32)
-    smoothed[LABELS.index(label)] = confidence
+    smoothed = shares(label, confidence)
     return TrackedFace(track, Box(16, 12, 32, 24), label, confidence, smoothed, np.roll(smoothed, 1), label)
+
+
+def shares(label, confidence, labels=LABELS):
+    """Return probabilities, float32 (labels,), with one label that leads."""
+    found = np.full(len(labels), (1 - confidence) / (len(labels) - 1), np.float32)
+    found[labels.index(label)] = confidence
+    return found
 
 
 @dataclass(frozen=True)
@@ -90,10 +96,13 @@ class Site:
         self.feed = self.preview.feed
         self.stream = self.preview.stream
         self.port = self.preview.port
-        self.preview.set_info(
-            msgspec.structs.replace(info(), model=msgspec.structs.replace(info().model, labels=LABELS))
-        )
+        self.describe()
         self.preview.start(live=live)
+
+    def describe(self, labels=LABELS, groups=None):
+        """Describe the sensor anew, as a start or a reload does."""
+        model = msgspec.structs.replace(info().model, labels=list(labels))
+        self.preview.set_info(msgspec.structs.replace(info(), model=model, groups=groups or {}))
 
     def _health(self, stats):
         self.health_calls += 1

@@ -17,14 +17,12 @@ export function setText(element, text) {
 
 export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 
-const known = new Set(["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]);
-const others = ["sad", "surprise", "fear", "happy", "disgust", "angry"];
-
-/** Give an element the colour of a label; labels of other models share the palette. */
-export function setTone(element, label, labels = []) {
-  const name = known.has(label) ? label : label === "unknown" ? label : others[Math.max(0, labels.indexOf(label)) % others.length];
-  element.style.setProperty("--tone", `var(--${name})`);
+/** Return the width of a text in pixels, in the font of an element. */
+export function textWidth(text, { fontWeight, fontSize, fontFamily }) {
+  ruler.font = `${fontWeight} ${fontSize} ${fontFamily}`;
+  return ruler.measureText(text).width;
 }
+const ruler = document.createElement("canvas").getContext("2d");
 
 /** Create, order and remove children so that there is one per key; returns the children by key. */
 export function keyed(parent, keys, create) {
@@ -42,9 +40,11 @@ export function keyed(parent, keys, create) {
   return children;
 }
 
-/** Decode a picture and draw it into a canvas, which takes its size. */
-export async function draw(canvas, bytes, type) {
-  const bitmap = await createImageBitmap(new Blob([bytes], { type }));
+/** Decode a picture. */
+export const decode = (bytes, type) => createImageBitmap(new Blob([bytes], { type }));
+
+/** Draw a decoded picture into a canvas, which takes its size; the picture is released. */
+export function draw(canvas, bitmap) {
   if (canvas.width !== bitmap.width) canvas.width = bitmap.width;
   if (canvas.height !== bitmap.height) canvas.height = bitmap.height;
   canvas.getContext("2d").drawImage(bitmap, 0, 0);

@@ -1,7 +1,8 @@
 // List of the last events, newest first, each with its payload as published.
 
-import { byId, make, percent, setText, setTone } from "./dom.js";
+import { byId, make, setText } from "./dom.js";
 import { faceOf, faceText } from "./faces.js";
+import { Labels } from "./labels.js";
 
 const MAX_EVENTS = 50;
 const ANNOUNCE_MS = 3000; // at most one event in this time, the last one, is announced to screen readers
@@ -10,7 +11,7 @@ export class Events {
   constructor() {
     this.list = byId("events");
     this.elements = new Map();
-    this.labels = [];
+    this.labels = new Labels();
     this.announcement = "";
     setInterval(() => {
       if (this.announcement) setText(byId("spoken"), this.announcement);
@@ -28,7 +29,7 @@ export class Events {
         element.dataset.id = payload.id;
         this.elements.set(payload.id, element);
         this.list.prepend(element);
-        if (announce) this.announcement = sentence(payload);
+        if (announce) this.announcement = sentence(payload, this.labels, "spoken");
       }
       this.fill(element, published, payload);
     }
@@ -37,12 +38,19 @@ export class Events {
       element.remove();
       this.elements.delete(id);
     }
-    byId("no-events").hidden = this.elements.size > 0;
+    this.showWhetherEmpty();
   }
 
   clear() {
     this.elements.clear();
     this.list.replaceChildren();
+    this.showWhetherEmpty();
+  }
+
+  showWhetherEmpty() {
+    setText(byId("no-events"), "No event since the start of the sensor.");
+    byId("no-events").hidden = this.elements.size > 0;
+    this.list.hidden = this.elements.size === 0;
   }
 
   fill(element, published, payload) {
@@ -51,18 +59,21 @@ export class Events {
     when.dateTime = payload.time;
     when.title = time.toLocaleString();
     setText(when, time.toLocaleTimeString([], { hour12: false }));
-    setTone(dot, payload.emotion, this.labels);
-    setText(text, sentence(payload));
-    setText(note, published ? (payload.replayed ? "sent late" : "") : "waiting");
+    this.labels.paint(dot, payload.emotion);
+    setText(text, sentence(payload, this.labels));
+    setText(note, published ? (payload.replayed ? "sent late" : "") : "not sent yet");
     element.dataset.published = published;
     setText(element.querySelector("pre"), JSON.stringify(payload, null, 1));
   }
 }
 
-function sentence(payload) {
-  const { type, face, emotion, previous, confidence } = payload;
-  const who = `Face ${face.track}`;
-  if (type === "face_appeared") return `${who} appeared: ${faceText(faceOf(payload))}`;
-  if (type === "face_left") return `${who} left, last ${emotion}${emotion === "unknown" ? "" : ` ${percent(confidence)}`}`;
-  return `${who}: ${previous} → ${faceText(faceOf(payload))}`;
+/** Return an event as a sentence; `form` "spoken": in words alone. */
+function sentence(payload, labels, form = "shown") {
+  const { type, face: { track }, previous } = payload;
+  const face = { ...faceOf(payload), group: payload.group ?? "" }; // its group when it was published
+  const what = faceText(face, labels);
+  if (type === "face_appeared") return `Face ${track} appeared: ${what}`;
+  // The last reading of a face that is leaving tells little: it was turning away.
+  if (type === "face_left") return `Face ${track} left, last ${faceText({ ...face, leader: null }, labels)}`;
+  return form === "spoken" ? `Face ${track} changed from ${previous} to ${what}` : `Face ${track}: ${previous} → ${what}`;
 }

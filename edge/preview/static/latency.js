@@ -1,6 +1,7 @@
-// Chart of the latency of the last frames against the budget, with the degradation level of each.
+// Chart of the latency of the last frames against the budget, with the level of each as the colour of its foot.
 
 import { byId, setText } from "./dom.js";
+import { levelSentence, workText } from "./levels.js";
 
 const SECONDS = 20;
 
@@ -23,8 +24,9 @@ export class Latency {
     this.levels = health.budget.levels;
     const { latency_ms: latency } = health;
     setText(byId("latency-text"), latency
-      ? `median ${ms(latency.p50)}, 99th percentile ${ms(latency.p99)}, budget ${ms(this.budget)}, level ${health.budget.level}`
-      : `budget ${ms(this.budget)}, no frames`);
+      ? `99 % of frames within ${ms(latency.p99)}, half within ${ms(latency.p50)}; budget ${ms(this.budget)}`
+      : `no frame in the last ten seconds; budget ${ms(this.budget)}`);
+    setText(byId("level-text"), levelSentence(health.budget, ms(this.budget)));
   }
 
   render(now) {
@@ -41,9 +43,10 @@ export class Latency {
     const ink = (name) => css.getPropertyValue(`--${name}`).trim();
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
-    pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
-    const left = pen.measureText(Math.round(this.budget)).width + 12;
-    const [bottom, top] = [height - 26, 8];
+    const size = parseFloat(getComputedStyle(this.canvas).fontSize);
+    pen.font = `${size}px ${getComputedStyle(document.body).fontFamily}`;
+    const left = pen.measureText(Math.round(this.budget)).width + size;
+    const [bottom, top] = [height - 2.2 * size, 0.7 * size];
     const most = Math.max(1.25 * this.budget, ...this.timings.map(([, latency]) => Math.min(latency, 4 * this.budget)));
     const x = (unix) => left + (width - left) * (1 - (now - unix) / SECONDS);
     const y = (value) => bottom - (bottom - top) * Math.min(value / most, 1);
@@ -54,7 +57,7 @@ export class Latency {
       pen.setLineDash(value === this.budget ? [5, 4] : []);
       line(pen, left, y(value), width, y(value));
       pen.fillStyle = value === this.budget ? ink("bad") : ink("soft");
-      pen.fillText(Math.round(value), left - 6, y(value) + 4);
+      pen.fillText(Math.round(value), left - size / 2, y(value) + size / 3);
     }
     pen.setLineDash([]);
     for (const [unix, latency, level] of this.timings) {
@@ -67,14 +70,17 @@ export class Latency {
     }
     pen.fillStyle = ink("soft");
     pen.textAlign = "left";
-    pen.fillText(`−${SECONDS} s`, left, height - 3);
+    const [ago, present] = [`−${SECONDS} s`, "now"];
+    pen.fillText(ago, left, height - 3);
     pen.textAlign = "right";
-    pen.fillText("now", width, height - 3);
+    pen.fillText(present, width, height - 3);
     const level = this.timings.at(-1)?.[2];
-    if (level !== undefined && this.levels.length) {
-      pen.textAlign = "center";
-      pen.fillText(`level: ${this.levels[level]}`, left + (width - left) / 2, height - 3);
-    }
+    if (level === undefined || !this.levels.length) return;
+    const room = width - left - 2 * (pen.measureText(ago).width + size);
+    const texts = [`work per frame: ${workText(level, this.levels)}`, workText(level, this.levels)];
+    const text = texts.find((one) => pen.measureText(one).width <= room) ?? "";
+    pen.textAlign = "center";
+    pen.fillText(text, left + (width - left) / 2, height - 3);
   }
 }
 

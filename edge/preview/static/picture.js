@@ -1,14 +1,15 @@
 // Pictures on demand: sends a picture to the sensor, and shows the faces with the crops that the network received.
 
-import { byId, draw, make, setText } from "./dom.js";
+import { byId, decode, draw, make, setText } from "./dom.js";
 import { faceCard, faceOf, faceText, fillCard, layBoxes } from "./faces.js";
+import { Labels } from "./labels.js";
 import { unpack } from "./records.js";
 
 const REDUCED_PX = 2400; // longer side of a picture that the browser makes smaller
 
 export class Picture {
   constructor() {
-    this.labels = [];
+    this.labels = new Labels();
     this.limitBytes = Infinity;
     this.busy = false;
     const zone = byId("drop");
@@ -42,7 +43,7 @@ export class Picture {
         const smaller = await reducedJpeg(file);
         if (smaller) answer = await post("picture", smaller, smaller.type);
       }
-      if (!answer) throw new Error("Not read: the file is too large, and this browser cannot make it smaller.");
+      if (!answer) throw new Error(`Not read: the file has more than ${this.limitBytes / 1e6} MB, and this browser cannot make it smaller.`);
       return answer;
     });
   }
@@ -51,11 +52,11 @@ export class Picture {
     if (this.busy) return;
     this.busy = true;
     byId("drop").classList.add("busy");
-    this.showMessage("Reading …");
+    this.showMessage("The sensor reads the picture …");
     try {
       const answer = await request();
       if (answer.status === 401) location.assign("/login");
-      if (!answer.ok) throw new Error((await answer.json()).error);
+      if (!answer.ok) throw new Error(await refusal(answer));
       const [[content]] = unpack(new Uint8Array(await answer.arrayBuffer()));
       await this.show(content);
     } catch (error) {
@@ -75,27 +76,37 @@ export class Picture {
   async show({ width, height, faces, doubted, spent_ms: spent, sentence, crop, pictures }) {
     byId("answer").hidden = false;
     byId("answer").classList.toggle("many", faces.length > 1);
-    await draw(byId("answer-picture"), pictures[0], "image/jpeg");
+    draw(byId("answer-picture"), await decode(pictures[0], "image/jpeg"));
     const place = ({ x, y, width: across, height: down }) => [x, y, across, down];
     layBoxes(byId("answer-boxes"), [
-      ...doubted.map((box, number) => ({ key: `d${number}`, box: place(box), text: "not verified", rejected: true })),
+      ...doubted.map((box, number) => ({ key: `d${number}`, box: place(box), text: "no face", rejected: true })),
       ...faces.map((face) => ({
-        key: face.track, box: place(face.box), label: face.emotion, text: `${face.track}: ${faceText(faceOf(face))}`,
+        key: face.track, box: place(face.box), label: face.emotion,
+        text: `${face.track}: ${faceText(faceOf(face), this.labels)}`,
       })),
     ], this.labels);
     const cards = await Promise.all(faces.map(async (face, number) => {
       const cropCanvas = make("canvas");
       cropCanvas.setAttribute("role", "img");
       cropCanvas.setAttribute("aria-label", `Face ${face.track} as the network received it`);
-      await draw(cropCanvas, pictures[number + 1], "image/png");
+      draw(cropCanvas, await decode(pictures[number + 1], "image/png"));
       const note = make("p", "muted", `as the network received it, ${crop.width} × ${crop.height} pixels`);
       const card = faceCard(`Face ${face.track}`, this.labels, make("div", "crop", cropCanvas, note));
-      const smoothed = this.labels.map((label) => face.probabilities[label]);
+      const smoothed = this.labels.names.map((label) => face.probabilities[label]);
       fillCard(card, this.labels, { ...faceOf(face), smoothed, raw: null });
       return card;
     }));
     byId("answer-faces").replaceChildren(...cards);
     this.showMessage(`${sentence} ${width} × ${height} pixels, read in ${Math.round(spent)} ms.`);
+  }
+}
+
+/** Return the sentence of a refusal; a proxy in front of the sensor gives none. */
+async function refusal(answer) {
+  try {
+    return (await answer.json()).error;
+  } catch {
+    return `Not read: the proxy in front of the sensor answered with status ${answer.status}${answer.status === 413 ? ", too large" : ""}.`;
   }
 }
 

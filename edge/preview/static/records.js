@@ -26,7 +26,8 @@ const MAX_DELAY_MS = 10000;
 
 /**
  * Read the stream, and reconnect without end. `onRecord` gets each record and is awaited, so that a slow page loses
- * pictures and does not lag behind. `onLost` gets a sentence whenever the connection is lost.
+ * pictures and does not lag behind. `onLost` gets a sentence whenever the connection is lost, and "" where the page was
+ * in the background: what it shows is old then.
  */
 export async function followStream(onRecord, onLost) {
   let delay = FIRST_DELAY_MS;
@@ -70,7 +71,7 @@ export async function followStream(onRecord, onLost) {
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", hide);
     }
-    if (!document.hidden) onLost(reason);
+    onLost(document.hidden ? "" : reason);
     await new Promise((resume) => setTimeout(resume, document.hidden ? 0 : delay));
     delay = Math.min(2 * delay, MAX_DELAY_MS);
   }

@@ -124,7 +124,7 @@ def damaged_png():
         (encoded(actor())[:9000], "image/jpeg", 422, "Not read: this JPEG is cut off: its end is missing."),
         (damaged_png(), "image/png", 422, "Not read: this PNG is damaged and cannot be decoded."),
         (encoded(actor()), "text/plain", 415, "Not read: a picture is expected, with its type"),
-        (bytes(1_200_000), "image/jpeg", 413, "Not read: at most 1 million bytes are accepted."),
+        (bytes(1_200_000), "image/jpeg", 413, "Not read: the file is larger than 1 MB, which is the limit."),
         (
             encoded(np.zeros((1100, 1000), np.uint8), ".png"),
             "image/png",

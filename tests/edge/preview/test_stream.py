@@ -151,6 +151,47 @@ def test_health_is_sent_every_second_without_frames(make_site):
     watcher.wait(lambda one: sum("health" in content for content, _ in one.records) >= 3)
 
 
+def test_health_comes_with_each_picture_that_appears_or_disappears(make_site):
+    site = make_site(fps=30)
+    watcher = site.watch().wait(lambda one: one.records)
+    for number in range(3):
+        site.health = replace(site.health, source="ok", uptime_seconds=number)
+        site.show(result(number))
+        watcher.wait(lambda one, number=number: number in one.frames)
+        site.health = replace(site.health, source="lost")
+        site.preview.blank()
+        watcher.wait(lambda one, number=number: sum(content.get("blank", False) for content, _ in one.records) > number)
+    for content, _ in watcher.records[1:]:
+        if "frame" in content:
+            assert (content["health"]["source"], content["health"]["uptime_seconds"]) == (
+                "ok",
+                content["frame"]["number"],
+            )
+        elif "blank" in content:
+            assert content["health"]["source"] == "lost"
+
+
+def test_second_watcher_gets_the_picture_that_the_first_one_shows(make_site):
+    site = make_site(fps=30)
+    site.show(result(1))  # of a camera that gives no other for a while
+    first = site.watch().wait(lambda one: one.frames)
+    second = site.watch().wait(lambda one: one.records)
+    assert second.records[0][0]["frame"] == next(content["frame"] for content, _ in first.records if "frame" in content)
+    assert len(second.records[0][1]) == 1
+    assert site.stream.pictures_encoded == 1
+    site.preview.blank()
+    first.wait(lambda one: any(content.get("blank") for content, _ in one.records))
+    third = site.watch().wait(lambda one: one.records)
+    assert "frame" not in third.records[0][0]
+
+
+def test_description_that_a_reload_changed_is_sent(make_site):
+    site = make_site(fps=30)
+    watcher = site.watch().wait(lambda one: one.records)
+    site.describe(groups={"positive": ["happy", "surprise"]})
+    watcher.wait(lambda one: any("info" in content and content["info"]["groups"] for content, _ in one.records))
+
+
 def test_last_record_announces_the_end(make_site):
     site = make_site()
     watcher = site.watch().wait(lambda one: one.records)
