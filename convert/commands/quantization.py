@@ -4,7 +4,15 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from convert.commands.common import Subparsers, data_folder_of, data_option, print_line, range_option
+from convert.commands.common import (
+    Subparsers,
+    data_folder_of,
+    data_option,
+    load_tensorflow,
+    print_line,
+    range_option,
+)
+from convert.progress import Heartbeat
 
 _UNKNOWN_BELOW: Final = 0.4
 """Default threshold of a model that was not evaluated: well above the 1/7 of guessing, well below certainty."""
@@ -63,7 +71,7 @@ def add(commands: Subparsers) -> None:
     quantize.add_argument("--intended-use", default="not stated", help="intended use, for the manifest")
     quantize.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for NAME.tflite, NAME.json")
     quantize.add_argument("--name", required=True, help="name of the model")
-    quantize.set_defaults(handler=_quantize)
+    quantize.set_defaults(handler=_quantize, loads_tensorflow=True)
 
     compare = commands.add_parser(
         "compare",
@@ -81,10 +89,23 @@ def add(commands: Subparsers) -> None:
     compare.add_argument(
         "--sets", metavar="A,B,...", help="calibration sets, such as half-500,plain-100 (default: seven of them)"
     )
-    compare.set_defaults(handler=_compare)
+    compare.set_defaults(handler=_compare, loads_tensorflow=True)
+
+
+def _check_paths(arguments: argparse.Namespace) -> None:
+    """Raise the errors of files that are not there before TensorFlow is loaded."""
+    from convert.errors import ConvertError  # noqa: PLC0415
+
+    for what, path in (("model", arguments.model), ("calibration source", getattr(arguments, "calibration", None))):
+        if path is not None and not path.exists():
+            msg = f"{what} {path} does not exist"
+            raise ConvertError(msg)
 
 
 def _quantize(arguments: argparse.Namespace) -> None:
+    _check_paths(arguments)
+    with Heartbeat(print_line) as heartbeat:
+        load_tensorflow(heartbeat)
     from convert.release.export import ModelDescription  # noqa: PLC0415
     from convert.release.user_model import InputOptions, convert_user_model, parse_labels  # noqa: PLC0415
 
@@ -112,6 +133,14 @@ def _quantize(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
+    _check_paths(arguments)
+    folder = data_folder_of(arguments)
+    with Heartbeat(print_line) as heartbeat:
+        load_tensorflow(heartbeat)
+        _compare_loaded(arguments, folder, heartbeat)
+
+
+def _compare_loaded(arguments: argparse.Namespace, folder: Path, heartbeat: Heartbeat) -> None:
     from convert.quantization.calibration import parse_sets  # noqa: PLC0415
     from convert.quantization.study import GRID, compare_sets  # noqa: PLC0415
     from convert.runtimes.inputs import describe_input  # noqa: PLC0415
@@ -119,7 +148,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     from convert.training.run_folder import BEST  # noqa: PLC0415
 
     sets = parse_sets(arguments.sets) if arguments.sets is not None else GRID
-    folder = data_folder_of(arguments)
     in_run = arguments.model / BEST
+    heartbeat.step(f"reading {arguments.model}")
     model = load_float_model(in_run if in_run.is_file() else arguments.model)
-    compare_sets(model, describe_input(model, tuple(arguments.range)), folder, sets, print_line)
+    compare_sets(model, describe_input(model, tuple(arguments.range)), folder, sets, heartbeat)

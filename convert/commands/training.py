@@ -107,5 +107,5 @@ def _export(arguments: argparse.Namespace) -> None:
         from convert.release.export import export  # noqa: PLC0415
 
         beat.status(f"exporting {best}")
-        export(arguments.run, data, target, beat.line)
+        export(arguments.run, data, target, beat)
         beat.line(f"wrote {target}, {target.with_suffix('.json')}, {target.with_suffix('.keras')}")

@@ -16,7 +16,7 @@ from convert.data.fer2013 import LABELS, clean_split
 from convert.errors import ConvertError, UnavailableError
 from convert.evaluation.forms import label_agreement
 from convert.evaluation.results import Probabilities
-from convert.progress import Heartbeat, PrintLine
+from convert.progress import Heartbeat
 from convert.quantization.calibration import DEFAULT_SET, CalibrationSet, training_faces
 from convert.quantization.quantize import InOut, quantize, with_corrected_biases
 from convert.runtimes import tflite_runtime
@@ -112,15 +112,23 @@ class FloatReference:
 
 
 def try_methods(
-    model: FloatModel, spec: ModelInput, reference: FloatReference, images: Sequence[Image], calibration: str
+    model: FloatModel,
+    spec: ModelInput,
+    reference: FloatReference,
+    faces: tuple[CalibrationSet, Sequence[Image]],
+    heartbeat: Heartbeat,
 ) -> list[Trial]:
-    """Quantize a model by each method with one set of calibration pictures, called `calibration`."""
+    """Quantize a model by each method with one set of calibration pictures, `faces`: the set and its pictures."""
+    calibration, images = str(faces[0]), faces[1]
 
     def trial(content: bytes, method: str) -> Trial:
+        heartbeat.status(f"{calibration}: running the {method} model on {len(reference.inputs)} pictures")
         return reference.compare(Int8Model(content).predict(reference.inputs), content, calibration, method)
 
-    content = quantize(model, spec, images)
-    return [trial(content, MIN_MAX), trial(with_corrected_biases(content, model, spec, images), CORRECTED)]
+    content = quantize(model, spec, images, tick=heartbeat.counted(f"{calibration}: calibrating"))
+    plain = trial(content, MIN_MAX)
+    tick = heartbeat.counted(f"{calibration}: correcting the biases")
+    return [plain, trial(with_corrected_biases(content, model, spec, images, tick), CORRECTED)]
 
 
 def choose(trials: Sequence[Trial]) -> Trial:
@@ -133,29 +141,33 @@ def choose(trials: Sequence[Trial]) -> Trial:
 
 
 def compare_sets(
-    model: FloatModel, spec: ModelInput, data: Path, sets: Sequence[CalibrationSet], print_line: PrintLine
+    model: FloatModel, spec: ModelInput, data: Path, sets: Sequence[CalibrationSet], heartbeat: Heartbeat
 ) -> None:
     """Try every method with every calibration set on PublicTest; print each trial and the choice.
 
     Raises ConvertError for a model without the seven labels and for unusable data.
     """
+    heartbeat.step(f"running the float model on {SPLIT}")
     reference = FloatReference.on_public_test(model, spec, data)
-    print_line(HEADER)
+    heartbeat.line(HEADER)
     trials: list[Trial] = []
     for calibration in sets:
-        for trial in try_methods(model, spec, reference, training_faces(data, calibration), str(calibration)):
-            print_line(to_row(trial))
+        for trial in try_methods(model, spec, reference, (calibration, training_faces(data, calibration)), heartbeat):
+            heartbeat.line(to_row(trial))
             trials.append(trial)
-    print_line(_summary(choose(trials), reference))
+    heartbeat.status("running the chosen model on the other interpreter")
+    heartbeat.line(_summary(choose(trials), reference))
 
 
-def quantize_for_release(model: FloatModel, spec: ModelInput, data: Path, print_line: PrintLine) -> bytes:
+def quantize_for_release(model: FloatModel, spec: ModelInput, data: Path, heartbeat: Heartbeat) -> bytes:
     """Quantize by each method with the default calibration set, and return the model that `choose` takes."""
-    print_line("quantizing by two methods; the one that keeps more of the float model's labels on PublicTest is used")
+    heartbeat.step(
+        "quantizing by two methods; the one that keeps more of the float model's labels on PublicTest is used"
+    )
     reference = FloatReference.on_public_test(model, spec, data)
-    trials = try_methods(model, spec, reference, training_faces(data), str(DEFAULT_SET))
+    trials = try_methods(model, spec, reference, (DEFAULT_SET, training_faces(data)), heartbeat)
     chosen = choose(trials)
-    print_line("\n".join([HEADER, *map(to_row, trials), f"chosen: {chosen.method}"]))
+    heartbeat.line("\n".join([HEADER, *map(to_row, trials), f"chosen: {chosen.method}"]))
     return chosen.content
 
 

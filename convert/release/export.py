@@ -15,7 +15,7 @@ from convert.evaluation.forms import label_agreement
 from convert.evaluation.results import FER2013, FERPLUS, Probabilities
 from convert.files import write_atomically
 from convert.metrics import accuracy_above, expected_calibration_error, fit_temperature, threshold_for_coverage
-from convert.progress import PrintLine
+from convert.progress import Heartbeat
 from convert.quantization.study import quantize_for_release
 from convert.runtimes.inputs import describe_input, network_inputs
 from convert.runtimes.keras_model import FloatModel, keras_runtime_name, load_float_model
@@ -116,7 +116,7 @@ def write_model(content: bytes, spec: ModelInput, description: ModelDescription,
     return path
 
 
-def export(run: Path, data: Path, target: Path, print_line: PrintLine) -> None:
+def export(run: Path, data: Path, target: Path, heartbeat: Heartbeat) -> None:
     """Export a run's best model to `target`, a .tflite path, with its manifest and the float model beside it.
 
     Method of quantization, temperature and threshold are chosen on PublicTest; PrivateTest is only measured.
@@ -125,11 +125,11 @@ def export(run: Path, data: Path, target: Path, print_line: PrintLine) -> None:
     best = best_model(run)
     warning = unfinished_warning(run)
     if warning is not None:
-        print_line(warning)
+        heartbeat.line(warning)
     model = load_float_model(best)
     spec = describe_input(model, VALUE_RANGE)
-    content = quantize_for_release(model, spec, data, print_line)
-    print_line("measuring on PublicTest and PrivateTest")
+    content = quantize_for_release(model, spec, data, heartbeat)
+    heartbeat.step("measuring on PublicTest and PrivateTest")
     description = _measured_description(target.stem, model, spec, Int8Model(content), data)
     write_model(content, spec, description, target.parent)
     save_without_optimizer(model.owner, target.with_suffix(".keras"))

@@ -13,7 +13,8 @@ def test_compare_prints_each_trial_and_the_choice(small_data, tmp_path, capfd):
     assert main(["compare", str(model), "--sets", "plain-8,half-8", "--data", str(small_data)]) == 0
     out, err = capfd.readouterr()
     assert err == ""
-    rows = [line.split()[:2] for line in out.splitlines()[1:5]]
+    assert out.startswith(f"reading {model}\nrunning the float model on PublicTest\n")
+    rows = [line.split()[:2] for line in out[out.index("calibration ") :].splitlines()[1:5]]
     methods = ["min-max", "bias-corrected"]
     assert rows == [[name, method] for name in ("plain-8", "half-8") for method in methods]
     assert "64 images, FER+ majority, ai-edge-litert" in out
