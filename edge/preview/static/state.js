@@ -101,7 +101,7 @@ function figures(health) {
   const values = {
     "Frames processed": health.frames.toLocaleString("en"),
     "Frames dropped": `${health.frames_dropped.toLocaleString("en")} (${health.frames_late.toLocaleString("en")} too late)`,
-    "The source gives": health.source_fps === null ? "–" : `${health.source_fps.toPrecision(2)} frames a second`,
+    "Source, frames a second": health.source_fps === null ? "–" : health.source_fps.toPrecision(2),
     "To find faces": tenths(health.stage_ms.detect),
     "To classify them": tenths(health.stage_ms.classify),
     "Events not sent yet": health.broker === "none" ? "no broker" : String(health.outbox_depth),
