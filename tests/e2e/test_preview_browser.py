@@ -1,6 +1,7 @@
 """The page in Chromium: the real program, a real broker, and an independent subscriber to compare with."""
 
 import contextlib
+import dataclasses
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from edge.commands.demo_broker import find_mosquitto
-from support.mqtt import wait_until
+from support.mqtt import event, wait_until
 
 if shutil.which("chromium") is None and shutil.which("chromium-browser") is None:
     pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
@@ -185,8 +186,18 @@ def test_login_is_needed_once_and_a_lost_camera_is_shown(scene, monkeypatch):
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
         assert TOKEN not in page.url
 
+        # A label that is held while another leads, a face that was not read yet, and what was held by one that left.
+        held = dataclasses.replace(face(), label="sad", confidence=0.62)
+        unread = dataclasses.replace(face(track=2), label="unknown", confidence=1 / 7, prediction=None, leader=None)
+        site.show(result(1, faces=[held, unread]))
+        page.locator("#live-boxes .box", has_text="sad → happy?").wait_for()
+        page.locator("#live-boxes .box", has_text=re.compile("^unknown$")).wait_for()
+        assert page.locator("#faces .face").nth(1).locator("dt.best").count() == 0
+        site.feed.event_decided(event(1, type="face_left", emotion="sad", confidence=0.62))
+        page.locator("#events summary", has_text="Face 1 left, last sad 62\u00a0%").wait_for()
+
         # A lost camera in the health message.
-        site.show(result(1, faces=[face()]))
+        site.show(result(2, faces=[face()]))
         page.locator("#live-boxes .box", has_text="happy").wait_for()
         site.health = replace(site.health, source="lost", source_error="The device is gone", temperature_c=81.2)
         site.preview.blank()
