@@ -102,8 +102,25 @@ def _check_paths(arguments: argparse.Namespace) -> None:
             raise ConvertError(msg)
 
 
+def _check_calibration(arguments: argparse.Namespace) -> None:
+    """Raise ConvertError, naming both ways, where there are neither pictures of the user nor FER2013's."""
+    from convert.errors import ConvertError  # noqa: PLC0415
+
+    if arguments.calibration is not None or arguments.model.suffix == ".tflite":  # that needs no conversion
+        return
+    try:
+        data_folder_of(arguments)
+    except ConvertError as error:
+        msg = (
+            "there are no calibration pictures: give a folder of your own with --calibration FOLDER, 50 pictures or "
+            f"more like those of the training; without it FER2013's are used, but {error}"
+        )
+        raise ConvertError(msg) from error
+
+
 def _quantize(arguments: argparse.Namespace) -> None:
     _check_paths(arguments)
+    _check_calibration(arguments)
     with Heartbeat(print_line) as heartbeat:
         load_tensorflow(heartbeat)
     from convert.release.export import ModelDescription  # noqa: PLC0415

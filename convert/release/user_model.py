@@ -96,19 +96,12 @@ def _convert(
 
 
 def _calibration_images(options: InputOptions, spec: ModelInput, heartbeat: Heartbeat) -> CalibrationImages:
-    """Read the user's pictures, or FER2013's. Raises ConvertError, naming both ways, where there are none."""
+    """Read the user's pictures, or FER2013's. Raises ConvertError where there are none."""
     if options.calibration is not None:
         heartbeat.line(f"reading calibration pictures from {options.calibration}")
         tick = heartbeat.counted("reading calibration pictures")
         return load_images(options.calibration, largest_px=2 * max(spec.width, spec.height), tick=tick)
-    try:
-        folder = data_folder(options.data)
-    except ConvertError as error:
-        msg = (
-            "there are no calibration pictures: give a folder of your own with --calibration FOLDER, 50 pictures or "
-            f"more like those of the training; FER2013's are used where there are none, but {error}"
-        )
-        raise ConvertError(msg) from error
+    folder = data_folder(options.data)
     heartbeat.step(f"reading calibration pictures from {folder / FER2013_FILE}")
     return named_training_faces(folder)
 

@@ -35,6 +35,10 @@ def test_each_bad_input_is_one_sentence(evaluated_model, face_data, tmp_path, ca
     assert "not a TensorFlow Lite model" in one_sentence(capfd, 1, ["evaluate", str(text), *data])
     no_data = one_sentence(capfd, 1, ["evaluate", str(evaluated_model), "--data", str(tmp_path / "none")])
     assert "none has no fer2013.npz: `emotion-convert data --fer2013" in no_data
+    own = ["quantize", str(evaluated_model.with_suffix(".keras")), "--data", str(tmp_path / "none")]
+    no_pictures = one_sentence(capfd, 1, [*own, "--output", str(tmp_path), "--name", "n"])
+    assert "give a folder of your own with --calibration FOLDER" in no_pictures
+    assert "`emotion-convert data --fer2013 fer2013.csv --ferplus fer2013new.csv` makes it" in no_pictures
     missing = ["evaluate", str(evaluated_model), "--float", str(tmp_path / "none.keras"), *data]
     assert "does not exist" in one_sentence(capfd, 1, missing)
     assert "does not exist" in one_sentence(capfd, 1, ["actor", "--model", str(tmp_path / "none.keras"), *data])
