@@ -190,7 +190,7 @@ def test_login_is_needed_once_and_a_lost_camera_is_shown(scene, monkeypatch):
         held = dataclasses.replace(face(), label="sad", confidence=0.62)
         unread = dataclasses.replace(face(track=2), label="unknown", confidence=1 / 7, prediction=None, leader=None)
         site.show(result(1, faces=[held, unread]))
-        page.locator("#live-boxes .box", has_text="sad → happy?").wait_for()
+        page.locator("#live-boxes .box", has_text=re.compile("^sad 62\u00a0%, now happy")).wait_for()
         page.locator("#live-boxes .box", has_text=re.compile("^unknown$")).wait_for()
         assert page.locator("#faces .face").nth(1).locator("dt.best").count() == 0
         site.feed.event_decided(event(1, type="face_left", emotion="sad", confidence=0.62))

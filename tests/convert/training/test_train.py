@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import shutil
 import signal
@@ -101,6 +102,7 @@ def test_interrupted_run_says_what_is_saved_and_resumes_to_the_same_weights(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=os.environ | {"PYTHONPATH": ":".join(path for path in sys.path if path)},
     ) as process:
         assert "at batch 2\n" in iter(process.stdout.readline, "")
         process.send_signal(signal.SIGINT)
