@@ -90,8 +90,10 @@ def _parse(path: Path) -> dict[str, Any]:
     except PermissionError:
         msg = f"configuration file {path} cannot be read (Permission denied): the user that runs the sensor must be "
         msg += "able to read it, with mode 644, since no key holds a secret"
+    except IsADirectoryError:
+        msg = f"configuration file {path} is a folder: name the file in it"
     except OSError as error:
-        msg = f"configuration file {path} cannot be read: {error}"
+        msg = f"configuration file {path} cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         found = error.object[error.start]
@@ -135,6 +137,9 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable in _NOT_KEYS:
             continue
+        if variable.startswith(f"{PREFIX}{LABELS}_".upper()):
+            msg = f"{quoted_name(variable)} cannot be used: groups of labels are set in a file, as [labels]"
+            raise ConfigError(msg)
         if variable not in known:
             msg = f"unknown environment variable {quoted_name(variable)}{_nearest(variable, known, PREFIX)}"
             raise ConfigError(msg)
@@ -192,6 +197,8 @@ def _check_combinations(config: Config) -> None:
     seen: dict[str, str] = {}
     for group, members in config.labels.items():
         for label in members:
+            if seen.get(label) == group:
+                raise ConfigError(f"labels.{quoted_name(group)} holds {quoted(label)} twice: name each label once")
             if label in seen:
                 msg = (
                     f"labels.{quoted_name(group)} holds {quoted(label)}, as labels.{quoted_name(seen[label])} does: "

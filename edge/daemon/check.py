@@ -8,7 +8,7 @@ from edge.config.schema import Config
 from edge.config.state_dir import outbox_file
 from edge.daemon.cascade_trial import cascade_findings
 from edge.daemon.model_trial import warn_of_useless_model
-from edge.errors import CascadeError
+from edge.errors import CascadeError, SourceError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.mqtt.settings import broker_settings
 from edge.preview.auth import preview_access
@@ -36,7 +36,10 @@ def check_next_start(config: Config, keys: Iterable[str]) -> None:
     if "model" in tables:
         PayloadBuilder("", load_manifest(configured_model(config.model)).labels, config.labels)
     if "source" in tables:
-        create_source(config.source.uri, SourceOptions(config.source))
+        try:
+            create_source(config.source.uri, SourceOptions(config.source))
+        except SourceError as error:
+            raise SourceError(f"source.uri: {error}") from error
     if tables & {"mqtt", "device"} and config.mqtt.url:
         broker_settings(config.mqtt)
         outbox_file(config.mqtt, config.device.id)

@@ -4,10 +4,12 @@ In the journal there are two of these lines, one at the start and one at the end
 """
 
 import logging
+import shlex
 from dataclasses import dataclass
 from typing import Final
 
 from edge.capture.scripted.script import source_in_words
+from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.messages.text import count
 from edge.messages.topics import Topics
@@ -69,7 +71,7 @@ class RunLog:
             return
         if config.mqtt.url:
             topic = Topics(config.mqtt.base_topic, device).event
-            log.info("events are published on %s; `emotion-edge watch` shows them, with the same broker", topic)
+            log.info("events are published on %s; %s", topic, _how_to_watch(config.mqtt))
         else:
             log.info("no broker set: events are written to standard output as JSON Lines; --mqtt sets one")
         log.info("Ctrl-C stops the sensor")
@@ -127,3 +129,10 @@ def _fate(figures: RunFigures) -> str:
     if not figures.events:
         return events
     return f"{events}, all {'acknowledged by the broker' if to_broker else 'written to standard output'}"
+
+
+def _how_to_watch(mqtt: MqttConfig) -> str:
+    """Return the command that shows the events; a broker that wants more than its address needs the same options."""
+    if mqtt != MqttConfig(url=mqtt.url) or redacted(mqtt.url) != mqtt.url:
+        return "`emotion-edge watch` shows them, with the same --config, variables or --mqtt"
+    return f"`emotion-edge watch --mqtt {shlex.quote(mqtt.url)}` shows them"

@@ -40,6 +40,8 @@ def load_cascade(path: Path, key: str) -> cv2.CascadeClassifier:
 
     Raises CascadeError, naming the configuration key and the file, where it is missing or not a cascade.
     """
+    if path.is_dir():
+        raise CascadeError(f"{key} is {str(path)!r}, but this is a folder: name the file in it")
     if not path.is_file():
         msg = f"{key} is {str(path)!r}, but this file does not exist"
         raise CascadeError(msg)

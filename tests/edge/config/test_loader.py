@@ -98,6 +98,8 @@ def test_error_names_origin_key_value_and_range(write, text, parts):
         ),
         ({"EMOTION_EDGE_MQTT_ALPN": "a b"}, ["EMOTION_EDGE_MQTT_ALPN", "list of at most 8 protocol names"]),
         ({"EMOTION_EDGE_CONFIG": "/nonexistent/c.toml"}, ["/nonexistent/c.toml", "does not exist"]),
+        ({"EMOTION_EDGE_CONFIG": "/"}, ["configuration file / is a folder"]),
+        ({"EMOTION_EDGE_LABELS_GOOD": "happy"}, ["EMOTION_EDGE_LABELS_GOOD", "set in a file, as [labels]"]),
     ],
 )
 def test_error_in_the_environment_names_the_variable(environ, parts):

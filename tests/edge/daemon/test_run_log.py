@@ -77,7 +77,11 @@ def test_source_that_nobody_named_is_said_everywhere(lines):
 def test_start_on_a_terminal_says_where_the_events_go(lines):
     started = RunLog(terminal=True, source_given=True).started
     config = Config(mqtt=MqttConfig(url="mqtt://h"))
-    assert "events are published on emotion-edge/cam/event; " in lines(started, config, "cam", "normal", 0.0)[1]
+    published = "events are published on emotion-edge/cam/event; `emotion-edge watch"
+    assert lines(started, config, "cam", "normal", 0.0)[1] == f"{published} --mqtt mqtt://h` shows them"
+    config = Config(mqtt=MqttConfig(url="mqtt://h", username="me"))
+    same = "` shows them, with the same --config, variables or --mqtt"
+    assert lines(started, config, "cam", "normal", 0.0)[1] == published + same
 
 
 @pytest.mark.parametrize(
