@@ -50,5 +50,9 @@ class CascadeError(EdgeError):
     """A cascade file that is missing or is not a cascade."""
 
 
+class DetectorError(EdgeError):
+    """A face detector whose file or package is missing or cannot be used."""
+
+
 class BrokerError(EdgeError):
     """A broker that refuses the connection or cannot be found, and for which another attempt would not help."""

@@ -1,7 +1,7 @@
 """Prints what the environment of the older interpreter installs, one requirement a line.
 
 pip cannot leave out a dependency, so the list is made from pyproject.toml: the package's own
-requirements without ai-edge-litert, and the extras `tflite`, `test` and `preview`. The package itself is then
+requirements without ai-edge-litert, and the extras `tflite`, `test`, `preview` and `mtcnn`. The package itself is then
 installed without its dependencies. pip evaluates the markers.
 """
 
@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 LEFT_OUT = "ai-edge-litert"
-EXTRAS = ("tflite", "test", "preview")
+EXTRAS = ("tflite", "test", "preview", "mtcnn")
 
 
 def device_requirements(pyproject: Path) -> list[str]:

