@@ -22,7 +22,7 @@ from edge.vision.detection.finders.square import MTCNN_FRAMING, face_square
 _SMALLEST_PX: Final = 20
 """Side of the smallest face that the networks were trained on."""
 _MIN_SCORE: Final = {True: 0.85, False: 0.7}
-"""Lowest score, in colour and in grey. On every second frame of the footage in colour, with a smallest face of 27 pixels:
+"""Lowest score, in colour and in grey. On every second frame of the footage in colour, for faces from 27 pixels on:
 56 of 56 tilted faces, 63 of 63 of walking-and-pause, no false box; with 0.8 one in store-aisle, with 0.9 54 and 63,
 with 0.95 50 and 61. In grey 37 and 48 with 0.7, and no false box."""
 _POINTS: Final = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")

@@ -4,7 +4,7 @@ YuNet: Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -125,12 +125,12 @@ class YuNetFinder:
         if self._size != (padded[1], padded[0]):
             self._size = (padded[1], padded[0])
             self._detector.setInputSize(self._size)
-        found = self._detector.detect(bgr)[1]
-        if found is None:
-            return np.empty((0, _SCORE_COLUMN + 1), dtype=np.float32)
-        rows = np.asarray(found, dtype=np.float32)
+        found: Any = self._detector.detect(bgr)[1]
+        # None where there is no face.
+        rows = np.asarray([] if found is None else found, dtype=np.float32).reshape(-1, _SCORE_COLUMN + 1)
         # What a broken network would return must not become a box.
-        return rows[np.isfinite(rows).all(axis=1) & (rows[:, 2:4] > 1).all(axis=1)]
+        usable = np.isfinite(rows).all(axis=1) & (rows[:, 2:4] > 1).all(axis=1)
+        return np.asarray(rows[usable], dtype=np.float32)
 
 
 def _upright_crop(bgr: NDArray[np.uint8], box: Box, roll_degrees: float) -> NDArray[np.uint8]:
@@ -138,7 +138,7 @@ def _upright_crop(bgr: NDArray[np.uint8], box: Box, roll_degrees: float) -> NDAr
     side, face_px = _LOOK_PX
     centre = box.centre
     # OpenCV turns counter-clockwise.
-    matrix = cv2.getRotationMatrix2D(centre, roll_degrees, face_px / box.width)
+    matrix = np.array(cv2.getRotationMatrix2D(centre, roll_degrees, face_px / box.width), dtype=np.float64)
     matrix[:, 2] += np.asarray((side / 2, side / 2)) - centre
     turned = cv2.warpAffine(bgr, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(turned, dtype=np.uint8)
