@@ -118,7 +118,7 @@ def find_pictures(folder: Path, labels: Sequence[str], model: str, label_map: Ma
         )
         raise ConvertError(msg)
     _check_map(label_map, names, labels, folder, model)
-    found = {name: _picture_files(path) for name, path in names.items()}
+    found = {name: picture_files(path) for name, path in names.items()}
     meant = {name: label_map.get(name, matching_label(name, labels)) or None for name in names}
     unknown = [
         name for name, (pictures, _) in found.items() if pictures and meant[name] is None and name not in label_map
@@ -157,8 +157,8 @@ def _check_map(
             raise ConvertError(msg)
 
 
-def _picture_files(folder: Path) -> tuple[list[Path], int]:
-    """Return the pictures in a folder and in those within it, and the number of other files."""
+def picture_files(folder: Path) -> tuple[list[Path], int]:
+    """Return the pictures in a folder and in those within it, without hidden ones, and the number of other files."""
     pictures, others = [], 0
     for place, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if name[0] != "."]

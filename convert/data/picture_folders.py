@@ -113,7 +113,7 @@ def _pictures(top: Path) -> Iterator[_Picture]:
         for label in _folders(folder):
             code = _code(label)
             for path in sorted(label.iterdir()):
-                if path.suffix.lower() in IMAGE_SUFFIXES:
+                if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != ".":
                     prefix = path.name.partition("_")[0].casefold()
                     yield _Picture(path, code, _SPLITS[name] or _SPLITS.get(prefix))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from convert.data.augment import CAMERA, augment
 from convert.data.fer2013 import FACE_SIDE_PX, LABELS, UNREADABLE_ARCHIVE, load_split, training_rows
+from convert.data.labelled_folder import picture_files
 from convert.errors import ConvertError
 from convert.progress import Tick
 from convert.runtimes.inputs import Image
@@ -130,7 +131,9 @@ def load_images(
         rows = sorted(rng.permutation(len(array))[:count])
         images = [np.ascontiguousarray(array[at]) for at in rows]
         return CalibrationImages(images, [""] * len(images), [f"{source.name} row {at}" for at in rows])
-    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    links = (path for path in source.iterdir() if path.is_symlink() and path.is_dir() and path.name[0] != ".")
+    folders = [source, *links]
+    paths = sorted(path for folder in folders for path in picture_files(folder)[0] if path.is_file())
     if not paths:
         msg = f"calibration source {source} contains no images ({', '.join(sorted(IMAGE_SUFFIXES - FOREIGN_SUFFIXES))})"
         raise ConvertError(msg)
@@ -169,7 +172,8 @@ def _read_array(source: Path) -> Image:
             with loaded as file:
                 loaded = file["images"] if "images" in file.files else file[file.files[0]]
     except (*UNREADABLE_ARCHIVE, IndexError) as error:
-        msg = f"calibration source {source} is neither a folder of images nor an .npz with an array `images`: {error}"
+        reason = "a single picture" if source.suffix.lower() in IMAGE_SUFFIXES else error
+        msg = f"calibration source {source} is neither a folder of images nor an .npz with an array `images`: {reason}"
         raise ConvertError(msg) from error
     grey = loaded.ndim == _GREY_DIMENSIONS
     colour = loaded.ndim == _GREY_DIMENSIONS + 1 and loaded.shape[-1] == 3  # noqa: PLR2004 - three colours

@@ -148,8 +148,12 @@ class FaceReading:
     def summary(self) -> str:
         """Return what was found, as the end of a sentence about the model."""
         if self.named:
-            return f"reads {self.right} of {len(self.counted)} test faces as what they show"
-        return f"gives {len(self.shown)} test faces {self.distinct} different label{'s' * (self.distinct > 1)}"
+            unsure = self.leading_right - self.right
+            more = f", and {unsure} more below unknown_below" if unsure else ""
+            return f"reads {self.right} of {len(self.counted)} test faces as what they show{more}"
+        if self.distinct == 1:
+            return f"gives {len(self.shown)} test faces the same label"
+        return f"gives {len(self.shown)} test faces {self.distinct} different labels"
 
 
 def findings(reading: FaceReading) -> Iterator[str]:
@@ -230,11 +234,17 @@ def likely_reasons(reading: FaceReading, quantized_for: str) -> Iterator[str]:
             "events.unknown_below), or the manifest's temperature"
         )
     else:
-        what = "range, colour or order of labels reads them better" if reading.named else "range or colour does better"
+        what, start = "range or colour does better", ""
+        if reading.named and len(reading.counted) >= _FEWEST_PERMUTED:
+            what = "range, colour or order of labels reads them better"
+        elif reading.named:
+            what = "range or colour reads them better"
+            if reading.distinct > 1:
+                start = "the labels may be in another order, which so few faces cannot show, or "
         yield (
-            f"no other {what}: the model may be untrained, or trained with another input than the one that it was "
-            f"quantized for, {quantized_for}; then run `emotion-convert quantize` again with the --range and --colour "
-            "of its training"
+            f"no other {what}: {start}the model may be untrained, or trained with another input than the one that it "
+            f"was quantized for, {quantized_for}; then run `emotion-convert quantize` again with the --range and "
+            "--colour of its training"
         )
 
 

@@ -37,6 +37,7 @@ def test_names_of_test_pictures_give_their_split(tmp_path):
             save(tmp_path / "archive" / "train" / label / f"Training_{number}.jpg", 10 * code + number)
         save(tmp_path / "archive" / "test" / label / f"PublicTest_{number}.jpg", 100 + code)
         save(tmp_path / "archive" / "test" / label / f"PrivateTest_{number}.jpg", 200 + code)
+        (tmp_path / "archive" / "test" / label / "._1.jpg").write_bytes(b"hidden, and no picture")
     faces, printed = read(tmp_path)
     by_level = dict(zip(faces.images[14:, 0, 0].tolist(), faces.emotion[14:].tolist(), strict=True))
     assert by_level == {base + code: code for base in (100, 200) for code in range(7)}

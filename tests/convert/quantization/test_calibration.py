@@ -53,6 +53,18 @@ def test_calibration_images_are_loaded_from_archives_and_folders(tmp_path):
     assert from_folder.unreadable == ()
 
 
+def test_folders_that_are_links_are_followed_and_hidden_files_are_left_out(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "faces").mkdir()
+    elsewhere.mkdir()
+    cv2.imwrite(str(elsewhere / "1.png"), np.zeros((8, 8), np.uint8))
+    (elsewhere / "._1.png").write_bytes(b"what another system writes beside each file")
+    (tmp_path / "faces" / "happy").symlink_to(elsewhere)
+    loaded = load_images(tmp_path / "faces")
+    assert loaded.names == ["happy"]
+    assert loaded.unreadable == ()
+
+
 def test_bad_calibration_images_are_left_out_and_named(tmp_path):
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((8, 8), 40 * number, np.uint8))
@@ -80,6 +92,7 @@ def test_names_of_training_faces_are_their_leading_labels(small_data):
         ("p.npz", b"", "neither a folder of images nor"),
         ("p.npz", b"text", "neither a folder of images nor"),
         ("none.npz", None, "neither a folder of images nor"),
+        ("p.jpg", b"text", "neither a folder of images nor an .npz with an array `images`: a single picture"),
         ("folder/p.jpg", b"text", r"p\.jpg is not an image"),
         ("folder/readme.txt", b"text", "contains no images"),
     ],

@@ -105,6 +105,21 @@ def test_only_faces_with_a_label_count():
     assert list(findings(unsure_elsewhere)) == []
 
 
+def test_order_of_too_few_labels_is_said_to_be_possible_and_not_to_be_tried():
+    exchanged = ["happy", "neutral", "neutral", "neutral", "happy", "sad", "happy"]
+    (reason,) = likely_reasons(reading(exchanged, ("happy", "neutral", "sad")), "[0, 1]")
+    assert reason.startswith("no other range or colour reads them better: the labels may be in another order, which")
+    (reason,) = likely_reasons(reading(["sad"] * 7, ("happy", "neutral", "sad")), "[0, 1]")
+    assert reason.startswith("no other range or colour reads them better: the model may be untrained")
+
+
+def test_right_faces_below_the_threshold_are_told_apart_from_read_ones():
+    sure = [0.9, 0.3, 0.9, 0.3, 0.9, 0.9, 0.9]
+    assert reading(SHOWN, sure=sure).summary() == (
+        "reads 5 of 7 test faces as what they show, and 2 more below unknown_below"
+    )
+
+
 def test_synonyms_name_expressions():
     labels = ("Anger", "disgusted", "afraid", "Joy", "calm", "sadness", "surprised")
     assert reading(labels, labels=labels).summary() == "reads 7 of 7 test faces as what they show"
@@ -118,6 +133,7 @@ def test_of_other_labels_only_sureness_and_difference_are_judged(labels):
     several = [labels[at % len(labels)] for at in range(7)]
     assert list(findings(reading(several, labels=labels))) == []
     assert reading(several, labels=labels).summary().startswith("gives 7 test faces ")
+    assert reading([labels[1]] * 7, labels=labels).summary() == "gives 7 test faces the same label"
     assert "the same label" in next(findings(reading([labels[1]] * 7, labels=labels)))
     assert "too unsure of 7 of 7" in next(findings(reading(several, labels=labels, sure=0.4)))
     assert better_order(reading(several[::-1], labels=labels)) is None
