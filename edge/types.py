@@ -5,6 +5,7 @@ Plain data: no behaviour beyond geometry and counters, no clock, no input or out
 
 import enum
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -32,6 +33,8 @@ class Frame:
     `captured_monotonic`: `time.monotonic()` when this process received the frame, for `latency_ms`.
     `captured_unix`: `time.time()` at the same moment, for the `time` of events.
     `bgr`: uint8 (height, width, 3), or None where the source was opened without colour.
+    `decode_colour`: decodes the same picture in colour when it is called, for what wants colour in few frames; returns
+    None where it cannot be decoded. None where the source has no colour.
     """
 
     number: int
@@ -40,6 +43,16 @@ class Frame:
     captured_monotonic: float
     captured_unix: float
     bgr: NDArray[np.uint8] | None = None
+    decode_colour: Callable[[], NDArray[np.uint8] | None] | None = field(default=None, repr=False, compare=False)
+
+    def in_colour(self) -> NDArray[np.uint8] | None:
+        """Return the picture in colour, uint8 (height, width, 3) BGR; None where the source has none.
+
+        Where `bgr` is None, each call decodes anew.
+        """
+        if self.bgr is not None or self.decode_colour is None:
+            return self.bgr
+        return self.decode_colour()
 
 
 @dataclass(frozen=True, slots=True)

