@@ -16,6 +16,9 @@ from edge.types import Frame, Luma
 _ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _FLIPS = {"horizontal": 1, "vertical": 0}  # OpenCV's codes: around the y axis, around the x axis
 
+DecodeColour = Callable[[], NDArray[np.uint8] | None]
+"""Decodes a picture in colour: BGR, uint8 (height, width, 3), or None where it cannot be decoded."""
+
 _READ_TIMEOUT_SHARE = 0.9
 """Share of `stall_seconds` for one read: a source that times its own reads gives the more exact error, and must do so
 before the supervisor declares a stall."""
@@ -91,34 +94,26 @@ def make_frame(
     seconds: float,
     luma: Luma,
     options: SourceOptions,
-    bgr: NDArray[np.uint8] | None = None,
-    decode: Callable[[], NDArray[np.uint8] | None] | None = None,
+    decode: DecodeColour | None = None,
 ) -> Frame:
     """Orient the image and stamp it with the present time.
 
-    `luma`: uint8 (height, width); `bgr`: uint8 (height, width, 3), kept as `Frame.bgr` only with `options.colour`.
-    `decode`: decodes `bgr` on demand, where that is not given.
+    `luma`: uint8 (height, width). `decode`: decodes the image to BGR, uint8 (height, width, 3), or returns None where it
+    cannot: called at once with `options.colour`, else on demand.
     """
-    if bgr is not None:
-        decode = _returning(bgr)
+    bgr = decode() if decode is not None and options.colour else None
     return Frame(
         number=number,
         seconds=seconds,
         luma=oriented(luma, options),
         captured_monotonic=time.monotonic(),
         captured_unix=time.time(),
-        bgr=oriented(bgr, options) if bgr is not None and options.colour else None,
+        bgr=None if bgr is None else oriented(bgr, options),
         decode_colour=None if decode is None or options.colour else _oriented_later(decode, options),
     )
 
 
-def _returning(bgr: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
-    return lambda: bgr
-
-
-def _oriented_later(
-    decode: Callable[[], NDArray[np.uint8] | None], options: SourceOptions
-) -> Callable[[], NDArray[np.uint8] | None]:
+def _oriented_later(decode: DecodeColour, options: SourceOptions) -> DecodeColour:
     def decoded() -> NDArray[np.uint8] | None:
         bgr = decode()
         return None if bgr is None else oriented(bgr, options)
@@ -131,16 +126,19 @@ def frame_from_bgr(
     seconds: float,
     image: NDArray[np.uint8],
     options: SourceOptions,
-    decode: Callable[[], NDArray[np.uint8] | None] | None = None,
+    decode: DecodeColour | None = None,
 ) -> Frame:
     """Make a frame of a BGR image, uint8 (height, width, 3), or of a grey one, (height, width).
 
     `decode`: decodes a grey one in colour, on demand.
     """
     if image.ndim == 2:  # noqa: PLR2004 - two dimensions are a grey image
-        colour = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8) if options.colour else None
-        return make_frame(number, seconds, image, options, colour, decode)
-    return make_frame(number, seconds, np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8), options, image)
+        if options.colour:
+            colour = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
+            return make_frame(number, seconds, image, options, lambda: colour)
+        return make_frame(number, seconds, image, options, decode)
+    luma = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+    return make_frame(number, seconds, luma, options, lambda: image)
 
 
 class LiveClock:

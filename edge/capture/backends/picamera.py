@@ -165,10 +165,8 @@ class PicameraSource:
             request.release()
         seconds = self._clock.seconds()
         width, height = self._size
-        to_bgr = self._to_bgr
-        colour = to_bgr(planes, width, height) if self._options.colour else None
-        luma = planes[:height, :width]
-        frame = make_frame(self._number, seconds, luma, self._options, colour, lambda: to_bgr(planes, width, height))
+        to_bgr, luma = self._to_bgr, planes[:height, :width]
+        frame = make_frame(self._number, seconds, luma, self._options, lambda: to_bgr(planes, width, height))
         self._number += 1
         return frame
 

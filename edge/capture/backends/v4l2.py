@@ -187,4 +187,4 @@ class V4l2Source:
             return None
         fourcc = self._raw_fourcc
         decode = None if fourcc == "GREY" else lambda: extract_bgr(fourcc, image, width, height)
-        return make_frame(self._number, seconds, luma, self._options, decode=decode)
+        return make_frame(self._number, seconds, luma, self._options, decode)
