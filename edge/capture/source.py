@@ -98,8 +98,8 @@ def make_frame(
 ) -> Frame:
     """Orient the image and stamp it with the present time.
 
-    `luma`: uint8 (height, width). `decode`: decodes the image to BGR, uint8 (height, width, 3), or returns None where it
-    cannot: called at once with `options.colour`, else on demand.
+    `luma`: uint8 (height, width). `decode`: decodes the image to BGR, uint8 (height, width, 3), or returns None
+    where it cannot: called at once with `options.colour`, else on demand.
     """
     bgr = decode() if decode is not None and options.colour else None
     return Frame(
