@@ -41,7 +41,7 @@ def load_recipe(path: Path) -> Recipe:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text) if _is_toml(path, text) else json.loads(text)
+        raw = tomllib.loads(text) if _is_toml(path, text) else json.loads(text, object_pairs_hook=_object)
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"{_form(path)} is expected: {error}"
         msg = f"{path} is not a recipe of emotion-convert: {reason}"
@@ -57,6 +57,15 @@ def load_recipe(path: Path) -> Recipe:
             problem = _value_problem(str(error), raw)
     msg = f"{path}: {problem}"
     raise ConvertError(msg)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        msg = f"the key {twice!r} is there twice"
+        raise ValueError(msg)
+    return dict(pairs)
 
 
 def _is_toml(path: Path, text: str) -> bool:

@@ -187,9 +187,11 @@ class _TrainingRun:
         def report(done: int, loss: float) -> None:
             nonlocal saved
             left = self._remaining.text(batches.stage, batches.epoch + done / batches.total)
+            if done == batches.total:  # the whole epoch is saved, after what Keras does at its end
+                self._beat.status(f"{name}: ending the epoch after its {done} batches")
+                return
             self._beat.status(lambda: f"{name}, batch {done} of {batches.total}: loss {loss:.3f}, {left}")
-            # After the last batch the whole epoch is saved.
-            if done < batches.total and time.monotonic() - saved >= self._prepared.checkpoint_seconds:
+            if time.monotonic() - saved >= self._prepared.checkpoint_seconds:
                 place = {"stage": batches.stage, "epoch": batches.epoch, "batch": done}
                 self._checkpoints.save(model, average.values, replace(self._checkpoints.state, **place, loss=loss))
                 saved = time.monotonic()

@@ -99,6 +99,13 @@ def test_file_that_is_not_a_recipe_is_named(tmp_path, content, name):
         load_recipe(path)
 
 
+def test_key_that_is_there_twice_is_refused(tmp_path):
+    path = tmp_path / "recipe.json"
+    path.write_text('{"name": "one", "name": "two", "stages": []}', encoding="utf-8")
+    with pytest.raises(ConvertError, match=r"recipe\.json is not a recipe .* the key 'name' is there twice"):
+        load_recipe(path)
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=2)
