@@ -100,36 +100,43 @@ class Detection:
     detections start a track. Any detection may continue one, because a tracked face turns and blurs,
     while a phantom (a false positive that stays in one place) is one from its first frame.
     `searched_id`: `Track.id` of the track that was searched for, 0 for a search of the frame.
+    `roll_degrees`: roll of the face, as `edge.vision.turned` defines it; 0 where it is about upright. `weak`: verified,
+    but no more clearly than a phantom now and then is.
     """
 
     box: Box
     neighbours: int
     verified: bool | None
     searched_id: int = 0
+    roll_degrees: float = 0.0
+    weak: bool = False
 
 
 @dataclass(slots=True)
 class Verification:
     """Results of the second cascade for one track.
 
-    `attempts`, `passes`: how often verification was run, and how often it passed. `last_seconds`,
+    `attempts`, `passes`: how often verification was run, and how often it passed; `strong_passes`: how often clearly.
+    `last_seconds`,
     `last_pass_seconds`: frame times of the last attempt and of the last pass, -inf before the first.
     `failures`: attempts that failed since the last pass.
     """
 
     attempts: int = 0
     passes: int = 0
+    strong_passes: int = 0
     failures: int = 0
     last_seconds: float = -math.inf
     last_pass_seconds: float = -math.inf
 
-    def record(self, *, passed: bool, seconds: float) -> None:
-        """Add the result of an attempt on the frame of that time."""
+    def record(self, *, passed: bool, seconds: float, weak: bool = False) -> None:
+        """Add the result of an attempt on the frame of that time; `weak`: as in `Detection`."""
         self.attempts += 1
         self.last_seconds = seconds
         self.failures = 0 if passed else self.failures + 1
         if passed:
             self.passes += 1
+            self.strong_passes += not weak
             self.last_pass_seconds = seconds
 
     @property
@@ -145,7 +152,7 @@ class TrackPrediction:
     `id`: `Track.id`. `box`: predicted for this frame. `speed`: predicted movement since the last
     detection, in sides of the face. `misses`: frames since the last detection, 0 where the last frame
     had one. `new`: detected only once. `confirmed`: announced. `verification`: the track's own record,
-    not a copy.
+    not a copy. `roll_degrees`: roll of the last detection.
     """
 
     id: int
@@ -155,6 +162,7 @@ class TrackPrediction:
     new: bool
     confirmed: bool
     verification: Verification
+    roll_degrees: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +177,7 @@ class TrackedFace:
     `prediction`: float32 (labels,), the last output of the network for this face, calibrated but not
     smoothed; None where there is none.
     `leader`: the label with the highest of `probabilities`; None before the first reading.
+    `roll_degrees`: roll of the face, clockwise in the picture.
     """
 
     track_id: int
@@ -178,6 +187,7 @@ class TrackedFace:
     probabilities: NDArray[np.float32]
     prediction: NDArray[np.float32] | None = None
     leader: str | None = None
+    roll_degrees: float = 0.0
 
     @property
     def leader_confidence(self) -> float | None:

@@ -20,7 +20,7 @@ from convert.runtimes.tflite import Int8Model
 from edge.config.schema import DetectorConfig
 from edge.types import Box, Detection
 from edge.vision.classification.manifest import ModelInput
-from edge.vision.classification.preprocess import crop
+from edge.vision.classification.preprocess import crop_upright
 from edge.vision.detection.detector import Detector
 
 MARGINS: Final = (-0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
@@ -102,7 +102,8 @@ def measure_crop_margins(
         if detection is None:
             continue
         box = detection.box
-        views = [crop(frame, box, margin, spec.width, spec.height) for margin in margins] + [image]
+        size, roll = (spec.width, spec.height), detection.roll_degrees
+        views = [crop_upright(frame, box, margin, size, roll) for margin in margins] + [image]
         matches = model.predict(np.stack([to_network(view, spec) for view in views])).argmax(axis=1) == label
         correct.append([bool(value) for value in matches[:-1]])
         whole.append(bool(matches[-1]))

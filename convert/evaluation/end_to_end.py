@@ -19,7 +19,7 @@ from convert.runtimes.inputs import to_network
 from convert.runtimes.tflite import Int8Model
 from edge.config.schema import DetectorConfig
 from edge.vision.classification.manifest import Manifest
-from edge.vision.classification.preprocess import crop
+from edge.vision.classification.preprocess import crop_upright
 from edge.vision.detection.detector import Detector
 
 _SEED: Final = 11
@@ -58,7 +58,9 @@ def measure_end_to_end(
         detection = find_face(detector, frame, place)
         if detection is None:
             continue
-        view = crop(frame, detection.box, manifest.crop_margin, spec.width, spec.height)
+        view = crop_upright(
+            frame, detection.box, manifest.crop_margin, (spec.width, spec.height), detection.roll_degrees
+        )
         predictions = model.predict(np.stack([to_network(each, spec) for each in (view, image)]))
         rows.append(row)
         confirmed.append(detection.verified)

@@ -14,9 +14,9 @@ from edge.capture.backends.images import read_picture
 from edge.capture.source import SourceOptions
 from edge.config.schema import DetectorConfig, SourceConfig
 from edge.errors import SourceError
-from edge.types import Box, Frame
+from edge.types import Box, Detection, Frame
 from edge.vision.classification.manifest import ModelInput
-from edge.vision.classification.preprocess import crop
+from edge.vision.classification.preprocess import crop_upright
 from edge.vision.detection.detector import Detector
 
 
@@ -57,12 +57,14 @@ def find_faces(
             except SourceError as error:
                 unreadable.append(printable(str(error)))
                 continue
-            boxes = _boxes(frame, detector)
-            counts[row] = len(boxes)
-            if boxes:
+            detections = _detections(frame, detector)
+            counts[row] = len(detections)
+            if detections:
                 picture = frame.luma if spec.colour == "gray" else _bgr(frame)
                 whole = crops and not crop_margin
-                face = to_size(_squared(picture), spec) if whole else _cropped(picture, boxes[0], crop_margin, spec)
+                face = (
+                    to_size(_squared(picture), spec) if whole else _cropped(picture, detections[0], crop_margin, spec)
+                )
                 faces.append(face)
                 rows.append(row)
     shape = (spec.height, spec.width) if spec.colour == "gray" else (spec.height, spec.width, 3)
@@ -74,15 +76,15 @@ def find_faces(
     )
 
 
-def _boxes(frame: Frame, detector: Detector | None) -> list[Box]:
+def _detections(frame: Frame, detector: Detector | None) -> list[Detection]:
     if detector is None:
         height, width = frame.luma.shape
-        return [Box(0.0, 0.0, float(width), float(height))]
-    return [detection.box for detection in detector.detect(frame.luma) if detection.verified]
+        return [Detection(Box(0.0, 0.0, float(width), float(height)), 0, verified=True)]
+    return [detection for detection in detector.detect(frame.luma) if detection.verified]
 
 
-def _cropped(picture: NDArray[np.uint8], box: Box, margin: float, spec: ModelInput) -> NDArray[np.uint8]:
-    return crop(picture, box, margin, spec.width, spec.height)
+def _cropped(picture: NDArray[np.uint8], face: Detection, margin: float, spec: ModelInput) -> NDArray[np.uint8]:
+    return crop_upright(picture, face.box, margin, (spec.width, spec.height), face.roll_degrees)
 
 
 def _squared(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

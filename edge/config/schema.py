@@ -91,7 +91,7 @@ class DetectorConfig(Section, frozen=True, kw_only=True):
             description="Number of overlapping detections that make a face in a still picture. A stream needs half as "
             "many, or only one where a second cascade verifies faces.",
         ),
-    ] = 5
+    ] = 3
     min_face: Annotated[
         float,
         Meta(ge=0.02, le=1, description="Smallest face that is searched for, as a share of the frame's shorter side."),

@@ -63,7 +63,7 @@ class StillInspector:
         detections = self._detector.detect(frame.luma)
         faces = classify_faces(frame, detections, self._classifier, self._config)
         spent_ms = 1000 * (time.perf_counter() - began)
-        crops = [self._classifier.face_crop(frame, face.box) for face in faces]
+        crops = [self._classifier.face_crop(frame, face.box, face.roll_degrees) for face in faces]
         state = self._payload_builder.state(faces, frame, frame.captured_unix)
         height, width = frame.luma.shape
         content: dict[str, Any] = {
@@ -117,7 +117,7 @@ class StillInspector:
             return f"No face: {what} like a face to the search, but did not pass the second check (dashed box)."
         share = 100 * self._config.detector.min_face
         return (
-            "No face was found. The detector finds upright faces seen from the front that are at least "
+            "No face was found. The detector finds faces seen from the front that are at least "
             f"{share:.0f} % of the picture's shorter side."
         )
 

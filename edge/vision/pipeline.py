@@ -73,6 +73,7 @@ class Pipeline:
         tracks, lost = self._tracker.update(detections, frame.seconds)
         events = ended + self._announce_left(lost, frame)
         marks.append(self._timer())
+        self._read_weak(tracks, frame)
         faces_classified = self._classify(tracks, frame)
         marks.append(self._timer())
         faces = []
@@ -102,15 +103,24 @@ class Pipeline:
 
     def _classify(self, tracks: list[Track], frame: Frame) -> int:
         """Classify the faces that the scheduler selects; returns how many."""
-        detected = [(track, track.detection.box) for track in tracks if track.detection is not None]
+        detected = [(track, track.detection) for track in tracks if track.detection is not None]
         limit = min(self._config.model.max_faces, self.level.max_faces or self._config.model.max_faces)
-        candidates = [InferenceCandidate(track.id, box.width, self._is_urgent(track)) for track, box in detected]
+        candidates = [InferenceCandidate(track.id, face.box.width, self._is_urgent(track)) for track, face in detected]
         selected_ids = self._scheduler.select(candidates, frame.seconds, limit)
-        selected = [(track, box) for track, box in detected if track.id in selected_ids]
-        predictions = self._classifier.classify(frame, [box for _, box in selected])
+        selected = [(track, face) for track, face in detected if track.id in selected_ids]
+        boxes, rolls = [face.box for _, face in selected], [face.roll_degrees for _, face in selected]
+        predictions = self._classifier.classify(frame, boxes, rolls)
         for (track, _), probabilities in zip(selected, predictions, strict=True):
             self._expression(track).add_prediction(probabilities, frame.seconds)
         return len(selected)
+
+    def _read_weak(self, tracks: list[Track], frame: Frame) -> None:
+        """Read the largest face that was verified weakly: the network decides whether it may be announced."""
+        weak = [track for track in tracks if track.wants_reading]
+        if weak:
+            track = max(weak, key=lambda one: one.box.width)
+            clarity = self._classifier.clarity(frame, track.detected_box, track.roll_degrees)
+            self._tracker.add_reading(track, clarity, frame.seconds)
 
     def _is_urgent(self, track: Track) -> bool:
         """Return whether a face is about to be announced, or a change of its label is pending."""
@@ -141,6 +151,7 @@ class Pipeline:
             expression.probabilities,
             expression.prediction,
             expression.leader,
+            track.roll_degrees,
         )
         self._announced[track.track_id] = face
         if appeared:

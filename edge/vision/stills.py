@@ -26,17 +26,18 @@ def classify_faces(
     Raises ModelError where the model needs colour and the frame has none.
     """
     threshold = unknown_threshold(config.events, classifier.manifest.thresholds.unknown_below)
-    verified = [detection.box for detection in detections if detection.verified]
-    boxes = verified[: config.model.max_faces]
-    predictions = classifier.classify(frame, boxes)
+    verified = [detection for detection in detections if detection.verified]
+    found = verified[: config.model.max_faces]
+    predictions = classifier.classify(frame, [one.box for one in found], [one.roll_degrees for one in found])
     return [
         TrackedFace(
             track_id,
-            box,
+            detection.box,
             label=best_label(probabilities, classifier.labels, threshold),
             confidence=float(probabilities.max()),
             probabilities=probabilities,
             leader=classifier.labels[int(probabilities.argmax())],
+            roll_degrees=detection.roll_degrees,
         )
-        for track_id, (box, probabilities) in enumerate(zip(boxes, predictions, strict=True), start=1)
+        for track_id, (detection, probabilities) in enumerate(zip(found, predictions, strict=True), start=1)
     ]

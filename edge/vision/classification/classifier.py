@@ -28,7 +28,7 @@ from edge.vision.classification.manifest import (
     load_manifest,
 )
 from edge.vision.classification.outputs import OutputKind, UnusableOutputsError, recognise_outputs, to_probabilities
-from edge.vision.classification.preprocess import crop, dequantize, input_table
+from edge.vision.classification.preprocess import crop_upright, dequantize, input_table
 
 log = logging.getLogger(__name__)
 
@@ -232,8 +232,10 @@ class Classifier:
             yield np.ascontiguousarray(np.dstack([whole] * 3) if self.wants_colour else whole)
         yield np.random.default_rng(_TEST_SEED).integers(0, 256, shape, dtype=np.uint8)
 
-    def face_crop(self, frame: Frame, box: Box) -> NDArray[np.uint8]:
+    def face_crop(self, frame: Frame, box: Box, roll_degrees: float = 0.0) -> NDArray[np.uint8]:
         """Return the face at the size of the network's input, uint8: grey (height, width), or BGR (height, width, 3).
+
+        A face with a roll is turned upright.
 
         Raises ModelError where the model needs colour and the frame has none.
         """
@@ -241,7 +243,7 @@ class Classifier:
         picture = frame.bgr if self.wants_colour else frame.luma
         if picture is None:
             raise self._mismatch(f"the manifest requires {spec.colour}, but the frame carries no colour")
-        return crop(picture, box, self.manifest.crop_margin, spec.width, spec.height)
+        return crop_upright(picture, box, self.manifest.crop_margin, (spec.width, spec.height), roll_degrees)
 
     def classify_crop(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Classify a crop, as `face_crop` returns it; returns calibrated probabilities, float32 (labels,)."""
@@ -285,6 +287,18 @@ class Classifier:
         output = self._interpreter.get_tensor(self._output["index"])[0]
         return dequantize(output, *self._output["quantization"])
 
-    def classify(self, frame: Frame, boxes: Sequence[Box]) -> list[NDArray[np.float32]]:
-        """Classify the faces of a frame; returns calibrated probabilities, float32 (labels,), for each box."""
-        return [self.classify_crop(self.face_crop(frame, box)) for box in boxes]
+    def classify(
+        self, frame: Frame, boxes: Sequence[Box], rolls_degrees: Sequence[float] | None = None
+    ) -> list[NDArray[np.float32]]:
+        """Classify the faces of a frame; returns calibrated probabilities, float32 (labels,), for each box.
+
+        `rolls_degrees`: roll of each face; None where all are upright.
+        """
+        rolls = [0.0] * len(boxes) if rolls_degrees is None else rolls_degrees
+        return [self.classify_crop(self.face_crop(frame, box, roll)) for box, roll in zip(boxes, rolls, strict=True)]
+
+    def clarity(self, frame: Frame, box: Box, roll_degrees: float = 0.0) -> float:
+        """Return how clearly the network reads a face, as `Tracker.add_reading` defines it."""
+        face = self.face_crop(frame, box, roll_degrees)
+        reading, mirrored = (self.classify_crop(np.ascontiguousarray(each)) for each in (face, face[:, ::-1]))
+        return float((reading + mirrored).max() - np.abs(reading - mirrored).sum()) / 2

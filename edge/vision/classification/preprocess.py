@@ -1,5 +1,6 @@
 """Converts faces to the network's input, and the network's integers to real values."""
 
+import math
 from typing import Any, Final
 
 import cv2
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from edge.types import Box
 from edge.vision.classification.manifest import ModelInput
 from edge.vision.pyramid import halved_to
+from edge.vision.turned import TurnedWindow
 
 LEVELS: Final = 256
 """Number of values of a uint8 pixel."""
@@ -41,6 +43,32 @@ def crop(picture: NDArray[np.uint8], box: Box, margin: float, width: int, height
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(picture, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(warped, dtype=np.uint8)
+
+
+def crop_upright(
+    picture: NDArray[np.uint8], box: Box, margin: float, size: tuple[int, int], roll_degrees: float
+) -> NDArray[np.uint8]:
+    """Crop a face, turn it upright and resize it to `size`.
+
+    `size`: (width, height), pixels. `roll_degrees`: as `edge.vision.turned` defines it. The rest as in `crop`.
+    """
+    if not roll_degrees:
+        return crop(picture, box, margin, *size)
+    side = max(box.width, box.height) * (1 + 2 * margin)
+    long_side = max(size)
+    # Only what the turned square covers is reduced, and down to half of its size it can be interpolated.
+    reach = math.ceil(side * math.sqrt(0.5)) + 1
+    centre_x, centre_y = box.centre
+    left, top = round(centre_x) - reach, round(centre_y) - reach
+    cut = _padded(picture, left, top, 2 * reach)
+    reduced = halved_to(cut, math.ceil(long_side * cut.shape[0] / side))
+    factor = reduced.shape[0] / cut.shape[0]
+    centre = ((centre_x - left) * factor, (centre_y - top) * factor)
+    window = TurnedWindow(centre, long_side / (side * factor), long_side, long_side, roll_degrees)
+    upright = window.render(reduced)
+    if upright.shape[:2] == (size[1], size[0]):
+        return upright
+    return np.asarray(cv2.resize(upright, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _padded(picture: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """Detects faces in single pictures and in streams: a cascade searches, a second cascade verifies."""
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -14,17 +15,21 @@ from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_ca
 from edge.vision.detection.effort import frame_effort
 from edge.vision.detection.grid import SearchGrid, SearchJob
 from edge.vision.detection.motion import ChangeMap
-from edge.vision.detection.redetect import redetect, redetect_candidate
+from edge.vision.detection.redetect import Redetector
 from edge.vision.detection.schedule import Schedule
+from edge.vision.detection.second_search import SCALE_STEP, SecondJob, SecondSearch
+from edge.vision.detection.still_search import search_still
 from edge.vision.detection.verification import (
+    REMOVED_SECONDS,
     STILL_VERIFICATION,
     STREAM_VERIFICATION,
     Candidate,
     FaceVerifier,
+    Grade,
     VerificationQueue,
 )
 from edge.vision.pyramid import ImagePyramid
-from edge.vision.tracker import MAX_SIZE_RATIO
+from edge.vision.tracker import MAX_SIZE_RATIO, MAX_TENTATIVE_ATTEMPTS
 
 _GROUP_EPS: Final = 0.2
 """Relative difference up to which boxes are merged, as in OpenCV's own search."""
@@ -50,13 +55,20 @@ class Detector:
 
         Returns verified and unverified faces, largest first, with boxes in pixels of `luma`.
         """
-        found = search_whole_frame(self._cascade, luma, self._config, self._config.neighbours)
         return _ordered(
             [
-                Detection(box, neighbours, self._verifier.verify(luma, box, STILL_VERIFICATION))
-                for box, neighbours in found
+                Detection(one.box, one.neighbours, self._verify_still(luma, one), roll_degrees=one.roll_degrees)
+                for one in search_still(self._cascade, luma, self._config)
             ]
         )
+
+    def _verify_still(self, luma: Luma, candidate: Candidate) -> bool:
+        """Verify a face of a single picture, with a second look at another size where the first is weak."""
+        box, roll_degrees = candidate.box, candidate.roll_degrees
+        grade = self._verifier.grade(luma, box, STILL_VERIFICATION, roll_degrees)
+        if grade is Grade.WEAK:
+            return self._verifier.verify(luma, box, STREAM_VERIFICATION, roll_degrees)
+        return grade is Grade.STRONG
 
     def search(
         self, luma: Luma, seconds: float, predictions: Sequence[TrackPrediction] = (), level: Level = LADDER[0]
@@ -93,13 +105,17 @@ class _Stream:
         self._smallest = max(config.min_face * min(shape), window * max(1.0, width / config.search_width_px))
         self._grid = SearchGrid(width, height, window, self._smallest, config.max_face * min(shape))
         self._schedule = Schedule(self._grid)
+        self._second = SecondSearch(self._grid)
         self._changes = ChangeMap(self._grid)
         self._queue = VerificationQueue(self._verify, self._redetect_candidate, self._changes)
         self._pyramid = ImagePyramid(np.zeros((1, 1), dtype=np.uint8))
+        self._redetector = Redetector(cascade, self._pyramid)
         self._rate = FrameRate()
         self._effort = frame_effort(None, LADDER[0])
         self._started = False
+        self._tentative: list[TrackPrediction] = []
         self._next_redetection = 0
+        self._frame_index = 0
 
     def search(
         self, luma: Luma, seconds: float, predictions: Sequence[TrackPrediction], level: Level
@@ -110,28 +126,47 @@ class _Stream:
         self._rate.record(seconds)
         self._effort = frame_effort(self._rate.interval_seconds, level)
         self._pyramid = ImagePyramid(luma)
+        self._redetector = Redetector(self._cascade, self._pyramid, self._effort.extra_seconds, self._frame_index)
         self._changes.update(self._pyramid)
+        self._reject_removed(predictions, seconds)
         redetected = self._redetect(predictions, seconds)
         tracked = [detection.box for detection in redetected.values()]
         missed = [prediction for prediction in predictions if prediction.id not in redetected]
         new, unknown = [], []
         for candidate in self._candidates(tracked, seconds, level):
-            if self._queue.was_rejected(candidate.box) or any(box.may_match(candidate.box) for box in tracked):
+            if self._queue.was_rejected(candidate) or any(box.may_match(candidate.box) for box in tracked):
                 continue
             continued = next((one for one in missed if _may_continue(one, candidate.box)), None)
             if continued is None:
                 unknown.append(candidate)
                 continue
             # Where one frame may verify several faces, a new face must not lose the frame because the search found it.
-            verified = None
+            grade = None
             if self._effort.verifications > 1 and not continued.confirmed:
-                verified = self._verify(candidate.box)
-            new.append(Detection(candidate.box, candidate.neighbours, verified))
+                grade = self._verify(candidate.box, candidate.roll_degrees)
+            new.append(
+                Detection(
+                    candidate.box,
+                    candidate.neighbours,
+                    verified=None if grade is None else grade is not Grade.FAILED,
+                    roll_degrees=candidate.roll_degrees,
+                    weak=grade is Grade.WEAK,
+                )
+            )
         self._queue.add(unknown, seconds)
         self._queue.discard(lambda queued: any(box.may_match(queued) for box in tracked))
         new += self._verified(redetected, predictions, seconds)
         self._started = True
+        self._frame_index += 1
         return _ordered([*redetected.values(), *new])
+
+    def _reject_removed(self, predictions: Sequence[TrackPrediction], seconds: float) -> None:
+        """Ignore for a while the places of new tracks that the tracker removed because verification failed."""
+        ids = {prediction.id for prediction in predictions}
+        for old in self._tentative:
+            if old.id not in ids and old.verification.attempts >= MAX_TENTATIVE_ATTEMPTS:
+                self._queue.reject(Candidate(old.box, 0, old.roll_degrees), seconds, REMOVED_SECONDS)
+        self._tentative = [prediction for prediction in predictions if not prediction.confirmed]
 
     def _min_neighbours(self, verified: int) -> int:
         """Return how many neighbours make a candidate: `verified` where a second cascade verifies it.
@@ -141,12 +176,14 @@ class _Stream:
         """
         return verified if self._verifier.enabled else self._config.neighbours // 2
 
-    def _verify(self, box: Box) -> bool:
-        return self._verifier.verify(self._pyramid.at_octave(0), box, STREAM_VERIFICATION)
+    def _verify(self, box: Box, roll_degrees: float) -> Grade:
+        return self._verifier.grade(self._pyramid.at_octave(0), box, STREAM_VERIFICATION, roll_degrees)
 
-    def _redetect_candidate(self, box: Box) -> Box | None:
-        found = redetect_candidate(self._cascade, self._pyramid, box, self._effort.extra_seconds)
-        return found if found is not None and found.width >= self._smallest else None
+    def _redetect_candidate(self, candidate: Candidate) -> Candidate | None:
+        found = self._redetector.candidate(candidate.box, candidate.roll_degrees)
+        if found is None or found.box.width < self._smallest:
+            return None
+        return Candidate(found.box, candidate.neighbours, found.roll_degrees)
 
     def _redetect(self, predictions: Sequence[TrackPrediction], seconds: float) -> dict[int, Detection]:
         """Search for the tracked faces, at most as many as the frame may cost; returns those found by id."""
@@ -158,24 +195,57 @@ class _Stream:
         found: dict[int, Detection] = {}
         for prediction in due:
             taken = [other.box for other in found.values()]
-            detection = redetect(self._cascade, self._pyramid, prediction, taken, self._effort.extra_seconds)
+            detection = self._redetector.track(prediction, taken)
             if detection is None:
                 continue
             if detection.box.width >= self._smallest * (_CONFIRMED_MIN_SIZE if prediction.confirmed else 1):
                 found[prediction.id] = detection
             elif not prediction.confirmed:
-                self._queue.reject(detection.box, seconds)
+                self._queue.reject(Candidate(detection.box, detection.neighbours, detection.roll_degrees), seconds)
         return found
 
     def _candidates(self, tracked: Sequence[Box], seconds: float, level: Level) -> list[Candidate]:
         """Search for faces that are not tracked: the whole first frame, then what the schedule plans."""
         if not self._started:
-            found = search_whole_frame(self._cascade, self._pyramid.at_octave(0), self._config, self._min_neighbours(1))
+            whole = search_whole_frame(self._cascade, self._pyramid.at_octave(0), self._config, self._min_neighbours(1))
             self._changes.mark_all_searched()
-            return [Candidate(box, neighbours) for box, neighbours in found]
+            upright = [Candidate(box, neighbours) for box, neighbours in whole]
+            second_jobs = self._second.first(seconds, self._schedule.full_search(self._config.scale_factor)[1])
+            return upright + self._search_second(second_jobs, upright)
         step = level.scale_factor or self._config.scale_factor
-        jobs = self._schedule.plan(self._changes.changed(tracked), seconds, self._effort.search_frames, step)
-        return [candidate for job in jobs for candidate in self._search(job, step)]
+        changed = self._changes.changed(tracked)
+        full_cost = self._schedule.full_search(step)[1]
+        second_jobs = self._second.plan(changed, seconds, full_cost, self._effort.search_frames)
+        jobs = self._schedule.plan(changed, seconds, self._effort.search_frames, step, moving=self._changes.moving)
+        found = [candidate for job in jobs for candidate in self._search(job, step)]
+        return found + self._search_second(second_jobs, found)
+
+    def _search_second(self, jobs: Sequence[SecondJob], upright: Sequence[Candidate]) -> list[Candidate]:
+        """Search for what the upright search did not find in this frame; of finds at one place the strongest counts."""
+        found = [candidate for job in jobs for candidate in self._search_job(job)]
+        kept: list[Candidate] = []
+        for candidate in sorted(found, key=lambda one: -one.neighbours):
+            if not any(other.box.may_match(candidate.box) for other in (*upright, *kept)):
+                kept.append(candidate)
+        return kept
+
+    def _search_job(self, job: SecondJob) -> list[Candidate]:
+        """Search through a turned window; returns the candidates with their centre inside the frame."""
+        band = self._grid.bands[job.band]
+        cascade = (None if job.turned else self._verifier.cascade) or self._cascade
+        hits = cascade.detectMultiScale(
+            job.window.render(self._pyramid.at_octave(band.octave)),
+            scaleFactor=SCALE_STEP,
+            minNeighbors=self._min_neighbours(0),
+            minSize=(band.smallest, band.smallest),
+            maxSize=(band.largest, band.largest),
+        )
+        factor, roll = float(1 << band.octave), job.window.roll_degrees
+        height, width = self.shape
+        candidates = [
+            Candidate(job.window.box_to_picture(box).scaled(factor), count, roll) for box, count in _grouped(hits)
+        ]
+        return [one for one in candidates if Box(0, 0, width, height).contains(one.box.centre)]
 
     def _search(self, job: SearchJob, step: float) -> list[Candidate]:
         band = self._grid.bands[job.band]
@@ -188,14 +258,10 @@ class _Stream:
             maxSize=(band.largest, band.largest),
         )
         self._changes.mark_searched(job.band, job.cells)
-        if not len(hits):
-            return []
-        # Each hit twice, because OpenCV drops groups of one.
-        boxes, counts = cv2.groupRectangles(sorted(np.asarray(hits).tolist()) * 2, 1, _GROUP_EPS)
         factor = float(1 << band.octave)
         return [
-            Candidate(Box(float(x + left), float(y + top), float(width), float(height)).scaled(factor), int(count) // 2)
-            for (x, y, width, height), count in zip(boxes, counts, strict=True)
+            Candidate(Box(box.x + left, box.y + top, box.width, box.height).scaled(factor), count)
+            for box, count in _grouped(hits)
         ]
 
     def _verified(
@@ -204,13 +270,13 @@ class _Stream:
         """Run the verifications of this frame; notes their results in `redetected`, returns verified new faces."""
         if not self._started:
             return [_verified_detection(candidate) for candidate in self._queue.verify_all(seconds)]
-        detected = [(one, redetected[one.id].box) for one in predictions if one.id in redetected]
+        detected = [(one, redetected[one.id]) for one in predictions if one.id in redetected]
         tracks, candidates = self._queue.verify_due(
             detected, seconds, self._effort.verifications, self._effort.pause_frames
         )
-        for searched_id, passed in tracks.items():
-            detection = redetected[searched_id]
-            redetected[searched_id] = Detection(detection.box, detection.neighbours, passed, searched_id)
+        for searched_id, grade in tracks.items():
+            passed, weak = grade is not Grade.FAILED, grade is Grade.WEAK
+            redetected[searched_id] = replace(redetected[searched_id], verified=passed, weak=weak)
         return [_verified_detection(candidate) for candidate in candidates]
 
 
@@ -220,7 +286,18 @@ def _ordered(detections: list[Detection]) -> list[Detection]:
 
 
 def _verified_detection(candidate: Candidate) -> Detection:
-    return Detection(candidate.box, candidate.neighbours, verified=True)
+    return Detection(
+        candidate.box, candidate.neighbours, verified=True, roll_degrees=candidate.roll_degrees, weak=candidate.weak
+    )
+
+
+def _grouped(hits: Any) -> list[tuple[Box, int]]:  # noqa: ANN401 - OpenCV returns an array, or an empty tuple
+    """Merge overlapping hits; returns the boxes and how many hits are in each."""
+    if not len(hits):
+        return []
+    # Each hit twice, because OpenCV drops groups of one.
+    boxes, counts = cv2.groupRectangles(sorted(np.asarray(hits).tolist()) * 2, 1, _GROUP_EPS)
+    return [(Box(*(float(value) for value in box)), int(count) // 2) for box, count in zip(boxes, counts, strict=True)]
 
 
 def _may_continue(prediction: TrackPrediction, box: Box) -> bool:

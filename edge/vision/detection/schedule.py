@@ -16,6 +16,8 @@ from edge.vision.detection.grid import Rectangle, SearchGrid, SearchJob
 REFRESH_SECONDS: Final = 4.0
 """Period in which all tiles are searched even without a change: a face may be too faint for the change map,
 or missed by the first search."""
+_NEW_FACE_SECONDS: Final = 2.0
+"""Period in which a frame is searched before a moving camera: so long may a new face wait there."""
 _ROUNDING: Final = 1e-9
 """Tolerance in the comparison of summed costs."""
 
@@ -45,6 +47,8 @@ class Schedule:
         self._frame = 0
         self._seconds: float | None = None
         self._refresh_credit = 0.0
+        self._spent_ahead = 0.0
+        """By how much the search before a moving camera is ahead of its pace."""
         self._next_refresh = 0
 
     def full_search(self, step: float) -> tuple[list[SearchJob], float]:
@@ -55,17 +59,30 @@ class Schedule:
         return self._full[step]
 
     def plan(
-        self, changed: Sequence[NDArray[np.uint8] | None], seconds: float, search_frames: int, step: float
+        self,
+        changed: Sequence[NDArray[np.uint8] | None],
+        seconds: float,
+        search_frames: int,
+        step: float,
+        *,
+        moving: bool = False,
     ) -> list[SearchJob]:
         """Return the jobs of the next frame.
 
         `changed`: for each band uint8 (rows, columns), not 0 where a window with its centre in that cell has
         changed since it was last searched, as `ChangeMap.changed` returns it; None for a band without change.
         `seconds`: time of the frame. `search_frames`: frames over which a search of the whole frame is spread.
-        `step`: ratio between the sizes that are searched.
+        `step`: ratio between the sizes that are searched. `moving`: whether the whole picture moves, so that a change
+        is no news; the search then takes _NEW_FACE_SECONDS.
         """
         self._frame += 1
-        due = self._due(self._changed_tiles(changed, step), search_frames, step)
+        elapsed = 0.0 if self._seconds is None else seconds - self._seconds
+        tiles = self._changed_tiles(changed, step)
+        if moving and elapsed > 0:
+            due = self._due_while_moving(tiles, max(search_frames, round(_NEW_FACE_SECONDS / elapsed)), step)
+        else:
+            self._spent_ahead = 0.0
+            due = self._due(tiles, search_frames, step)
         searched = {tile.index for tile in due}
         for index in searched:
             self._changed_since[index] = None
@@ -101,6 +118,16 @@ class Schedule:
                 break
             due.append(tile)
             spent += tile.job.cost
+        return due
+
+    def _due_while_moving(self, tiles: list[_ChangedTile], frames: int, step: float) -> list[_ChangedTile]:
+        """Return the tiles for this frame at the pace of a search in that many frames, none where it is ahead."""
+        pace = self.full_search(step)[1] / frames
+        if self._spent_ahead >= pace:
+            self._spent_ahead -= pace
+            return []
+        due = self._due(tiles, frames, step)
+        self._spent_ahead = max(0.0, self._spent_ahead + sum(tile.job.cost for tile in due) - pace)
         return due
 
     def _refresh(self, seconds: float, search_frames: int, step: float, searched: set[int]) -> list[SearchJob]:

@@ -54,7 +54,7 @@ class GivenClassifier(Classifier):
 
     label, readings = "neutral", 0
 
-    def classify(self, frame, boxes):  # noqa: ARG002 - the classifier's signature
+    def classify(self, frame, boxes, rolls_degrees=None):  # noqa: ARG002 - the classifier's signature
         self.readings += bool(boxes)
         row = np.full(len(self.labels), 0.01, np.float32)
         row[self.labels.index(self.label)] = 1 - 0.01 * (len(self.labels) - 1)

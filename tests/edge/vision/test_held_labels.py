@@ -37,7 +37,7 @@ class DrawnReadings(Classifier):
 
     drawn: tuple[np.ndarray, ...] = ()
 
-    def classify(self, _frame, boxes):
+    def classify(self, _frame, boxes, _rolls_degrees=None):
         return [self.drawn[PLACES.index(box.x) % len(self.drawn)] for box in boxes]
 
 

@@ -36,9 +36,9 @@ class FixedDetector(Detector):
 class RecordingClassifier(Classifier):
     """Records the boxes that it classifies."""
 
-    def classify(self, frame, boxes):
+    def classify(self, frame, boxes, rolls_degrees=None):
         self.boxes = [*getattr(self, "boxes", []), [box.x for box in boxes]]
-        return super().classify(frame, boxes)
+        return super().classify(frame, boxes, rolls_degrees)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_face_with_a_pending_change_is_classified_in_each_frame(classifier, monk
     labels = list(classifier.labels)
     shown = {"label": "neutral"}
 
-    def classify(_frame, boxes):
+    def classify(_frame, boxes, _rolls_degrees=None):
         sizes.append(len(boxes))
         rows = np.full((len(boxes), len(labels)), 0.01, np.float32)
         rows[:, labels.index(shown["label"])] = 0.94

@@ -12,6 +12,7 @@ from edge.config.schema import DetectorConfig
 from edge.types import Box
 from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path
 from edge.vision.detection.detector import Detector
+from edge.vision.turned import TurnedWindow
 from support.footage import footage
 
 
@@ -89,3 +90,27 @@ def test_configured_cascade_file_is_used(tmp_path):
     detector = Detector(DetectorConfig(cascade=str(own), confirm_cascade="none"))
     assert len(detector.detect(actor())) == 1
     assert detector.path == own
+
+
+@pytest.mark.parametrize("roll", [-45, -20, 30, 45])
+def test_tilted_face_of_a_picture_is_found_with_its_roll(roll):
+    luma = actor()
+    height, width = luma.shape
+    tilted = TurnedWindow((width / 2, height / 2), 1.0, width, height, -roll).render(luma)
+    (upright,) = Detector(DetectorConfig()).detect(luma)
+    (found,) = [face for face in Detector(DetectorConfig()).detect(tilted) if face.verified]
+    assert found.roll_degrees - upright.roll_degrees == pytest.approx(roll, abs=12)
+    expected = TurnedWindow((width / 2, height / 2), 1.0, width, height, -roll).box_from_picture(upright.box)
+    assert found.box.iou(expected) > 0.6
+
+
+@pytest.mark.parametrize("cut", [0.0, 0.15])
+def test_face_that_fills_a_picture_to_its_border_is_found(cut):
+    """A close crop: a cascade cannot see a face whose surroundings are missing."""
+    luma = actor()
+    (whole,) = Detector(DetectorConfig()).detect(luma)
+    box = whole.box
+    left = int(box.x + cut * box.width)
+    crop = np.ascontiguousarray(luma[int(box.y) : int(box.y + box.height), left : int(box.x + box.width)])
+    (found,) = [face for face in Detector(DetectorConfig()).detect(crop) if face.verified]
+    assert found.box.iou(Box(box.x - left, 0, box.width, box.height)) > 0.5

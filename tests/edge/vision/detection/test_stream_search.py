@@ -18,8 +18,12 @@ from edge.capture.source import SourceOptions
 from edge.config.schema import DetectorConfig, TrackerConfig
 from edge.levels import LADDER
 from edge.vision.detection.detector import Detector
+from edge.vision.detection.grid import SearchGrid
+from edge.vision.detection.motion import ChangeMap
 from edge.vision.detection.verification import FaceVerifier
+from edge.vision.pyramid import ImagePyramid
 from edge.vision.tracker import Tracker
+from edge.vision.turned import TurnedWindow
 from support.footage import ROOT, footage
 
 FPS = 25.0
@@ -77,13 +81,13 @@ class Search:
 def record_verifications(monkeypatch, search):
     """Return a list to which each verification adds the number of frames searched so far."""
     frames = []
-    verify = FaceVerifier.verify
+    grade = FaceVerifier.grade
 
     def recorded(*arguments):
         frames.append(search.number)
-        return verify(*arguments)
+        return grade(*arguments)
 
-    monkeypatch.setattr(FaceVerifier, "verify", recorded)
+    monkeypatch.setattr(FaceVerifier, "grade", recorded)
     return frames
 
 
@@ -159,12 +163,12 @@ def test_face_below_the_smallest_size_is_not_confirmed():
         assert not any(track.confirmed for track in search.step(scene(number, [(160, 120, 60)])))
 
 
-def test_verification_runs_at_most_once_per_frame_and_seldom_for_confirmed_faces(monkeypatch):
+def test_verification_runs_once_per_new_face_and_frame_and_seldom_for_confirmed_faces(monkeypatch):
     search = Search()
     verified_in = record_verifications(monkeypatch, search)
     for number in range(100):
         search.step(scene(number, [(110, 120, 56), (220, 120, 60)] if number > 3 else []))
-    assert max(verified_in.count(number) for number in set(verified_in)) == 1
+    assert max(verified_in.count(number) for number in set(verified_in)) <= 2, "two new faces, each once"
     late = [number for number in verified_in if number > 25]
     assert 2 <= len(late) <= 4, "two faces, each once in two seconds"
 
@@ -243,5 +247,62 @@ def test_phantoms_of_a_shelf_cost_few_verifications(monkeypatch):
         assert not any(track.confirmed for track in search.step(luma))
         frames += 1
     later = [number for number in verified_in if number > 1]
-    assert max(later.count(number) for number in later) == 1
+    assert max(later.count(number) for number in later) <= 2, "a phantom that passed once has a second try"
     assert 5 <= len(later) <= 0.5 * frames
+
+
+@pytest.mark.parametrize("roll", [-45.0, -30.0, -15.0, 15.0, 30.0, 45.0])
+def test_tilted_face_is_announced_with_its_roll(roll):
+    """The scene is turned about the face, as a head tilts."""
+    search, announced = Search(), None
+    for number in range(25):
+        window = TurnedWindow((160, 120), 1.0, WIDTH, HEIGHT, -roll)
+        tracks = search.step(window.render(scene(number, [(160, 120, 70)] if number > 3 else [])))
+        if announced is None and any(track.confirmed for track in tracks):
+            announced = number
+    (track,) = tracks
+    assert announced is not None
+    assert announced <= 3 + FPS
+    assert track.roll_degrees == pytest.approx(roll, abs=16)
+    assert track.box.centre == pytest.approx((160, 120), abs=10)
+
+
+def test_face_keeps_its_track_while_it_tilts():
+    search, ids, rolls = Search(), set(), []
+    for number in range(90):
+        roll = 45 * math.sin(number / 14)
+        window = TurnedWindow((160, 120), 1.0, WIDTH, HEIGHT, -roll)
+        confirmed = [track for track in search.step(window.render(scene(number, [(160, 120, 70)]))) if track.confirmed]
+        ids |= {track.track_id for track in confirmed}
+        rolls += [track.roll_degrees - roll for track in confirmed if track.detection is not None]
+    assert ids == {1}
+    assert len(rolls) >= 75
+    assert np.median(np.abs(rolls)) <= 15
+
+
+@pytest.mark.parametrize("centre", [(22, 120), (298, 120), (160, 22), (160, 218), (22, 22)])
+def test_face_that_leaves_the_frame_by_a_fifth_is_found(centre):
+    """A face of 70 pixels whose centre is 22 from the edge: 13 pixels of it, a fifth, are outside."""
+    search = Search()
+    confirmed = [
+        any(track.confirmed for track in search.step(scene(number, [(*centre, 70)] if number > 3 else [])))
+        for number in range(29)
+    ]
+    assert any(confirmed)
+
+
+def test_moving_picture_is_searched_more_slowly():
+    """Before a camera that pans every pixel changes, which is no news; a new face is found nevertheless."""
+    rng = np.random.default_rng(3)
+    wall = cv2.GaussianBlur(rng.integers(0, 256, (HEIGHT, 4 * WIDTH)).astype(np.uint8), (0, 0), 4)
+    wall = cv2.normalize(wall, None, 40, 200, cv2.NORM_MINMAX)
+    changes = ChangeMap(SearchGrid(WIDTH, HEIGHT, 24, 24.0, 240.0))
+    moving = []
+    for number in range(12):
+        changes.update(ImagePyramid(np.ascontiguousarray(wall[:, 8 * number : 8 * number + WIDTH])))
+        moving.append(changes.moving)
+    assert moving[-1]
+    assert not any(moving[:3])
+    for _ in range(12):
+        changes.update(ImagePyramid(np.ascontiguousarray(wall[:, :WIDTH])))
+    assert not changes.moving
