@@ -49,18 +49,6 @@ _MIN_EMOTION_VOTES: Final = 3
 """Smallest number of votes for the leading emotion of a training image: an image with fewer mostly teaches
 what people disagree on."""
 
-_SYNONYMS: Final = {
-    "anger": "angry",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "afraid": "fear",
-    "happiness": "happy",
-    "joy": "happy",
-    "sadness": "sad",
-    "surprised": "surprise",
-}
-"""Other names of FER's labels, as data sets and folders use them."""
-
 _COLUMN_TO_LABEL: Final = np.full(_VOTE_COLUMNS, -1, dtype=np.int64)
 _COLUMN_TO_LABEL[list(FERPLUS_COLUMNS)] = np.arange(len(LABELS))
 
@@ -104,12 +92,6 @@ class Split:
             self.rows[keep],
             self.has_votes,
         )
-
-
-def plain_label(name: str) -> str:
-    """Return the name of a label in one form: lower case, and FER's own word for its seven emotions."""
-    folded = name.strip().casefold()
-    return _SYNONYMS.get(folded, folded)
 
 
 def data_folder(given: Path | None = None) -> Path:

@@ -13,18 +13,8 @@ from convert.errors import ConvertError, os_error_text
 from edge.capture.backends.images import IMAGE_SUFFIXES, natural_key
 from edge.capture.pictures.foreign import FOREIGN_SUFFIXES
 from edge.logs.setup import on_one_line
+from edge.vision.classification.face_reading import plain_label
 
-SYNONYMS: Final = (
-    frozenset({"angry", "anger"}),
-    frozenset({"contempt", "contemptuous"}),
-    frozenset({"disgust", "disgusted"}),
-    frozenset({"fear", "fearful", "afraid", "scared"}),
-    frozenset({"happy", "happiness", "joy"}),
-    frozenset({"neutral", "neutrality"}),
-    frozenset({"sad", "sadness"}),
-    frozenset({"surprise", "surprised"}),
-)
-"""Names of the same expression in FER2013, FER+, RAF-DB, AffectNet, CK+, KDEF and RAVDESS."""
 _MAX_NAMED: Final = 8
 """Maximum number of names in one sentence."""
 
@@ -85,14 +75,14 @@ def matching_label(name: str, labels: Sequence[str]) -> str | None:
     """Return the label that a folder's name means, None where none or more than one can be meant.
 
     It is the label of that name, else the only one that differs in upper and lower case, else the only one that is a
-    synonym in `SYNONYMS`.
+    synonym, as `plain_label` knows them.
     """
     if name in labels:
         return name
     folded = name.strip().casefold()
-    group = next((names for names in SYNONYMS if folded in names), frozenset[str]())
-    for meant in (frozenset({folded}), group):
-        found = [label for label in labels if label.casefold() in meant]
+    same = [label for label in labels if label.casefold() == folded]
+    synonyms = [label for label in labels if plain_label(label) == plain_label(name)]
+    for found in (same, synonyms):
         if found:
             return found[0] if len(found) == 1 else None
     return None

@@ -14,11 +14,12 @@ from typing import Final
 
 import numpy as np
 
-from convert.data.fer2013 import FACE_SIDE_PX, FER2013_CODES, USAGE_CODES, plain_label
+from convert.data.fer2013 import FACE_SIDE_PX, FER2013_CODES, USAGE_CODES
 from convert.data.published import PUBLISHED_COUNTS, Faces, check_counts
 from convert.errors import ConvertError
 from convert.progress import PrintLine, Tick
 from edge.capture.backends.images import IMAGE_SUFFIXES, decode_image
+from edge.vision.classification.face_reading import plain_label
 
 _SPLITS: Final = {
     "train": "Training",

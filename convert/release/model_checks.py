@@ -7,12 +7,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.data.fer2013 import plain_label
 from convert.errors import ConvertError, reason_of
 from convert.runtimes.frozen_graph import freeze, last_operations, scaled_input
 from convert.runtimes.inputs import Image, to_network
 from convert.runtimes.keras_model import FloatModel
 from convert.runtimes.outputs import with_probabilities
+from edge.vision.classification.face_reading import plain_label
 from edge.vision.classification.manifest import ModelInput
 
 _PIXELS: Final = (0.0, 255.0)

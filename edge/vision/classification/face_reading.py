@@ -24,10 +24,12 @@ SYNONYMS: Final = {
     "smile": "happy",
     "smiling": "happy",
     "calm": "neutral",
+    "neutrality": "neutral",
+    "contemptuous": "contempt",
     "sadness": "sad",
     "surprised": "surprise",
 }
-"""Other names of the seven expressions, as data sets and folders use them."""
+"""Other names of the expressions, in FER+, RAF-DB, AffectNet, CK+, KDEF and RAVDESS and in the folders of users."""
 
 _FEWEST_NAMED: Final = 2
 """Labels with a test face from which a model can be right or wrong: with one label it is, whatever it reads."""
