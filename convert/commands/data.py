@@ -30,7 +30,7 @@ def add(commands: Subparsers) -> None:
 
 def _data(arguments: argparse.Namespace) -> None:
     from convert.data.picture_folders import read_folders  # noqa: PLC0415
-    from convert.data.published import WHERE, describe, write_data_file  # noqa: PLC0415
+    from convert.data.published import WHERE, compare_with_published, describe, write_data_file  # noqa: PLC0415
     from convert.data.tables import read_tables  # noqa: PLC0415
     from convert.errors import ConvertError  # noqa: PLC0415
     from convert.progress import Heartbeat  # noqa: PLC0415
@@ -54,6 +54,7 @@ def _data(arguments: argparse.Namespace) -> None:
             faces = read_folders(source, heartbeat.line, tick)
         else:
             faces = read_tables(source, ferplus, heartbeat.line, tick)
+            heartbeat.line(compare_with_published(faces))
             if ferplus is None:
                 heartbeat.line(f"no --ferplus: the file has no FER+ votes, which most commands need; {WHERE}")
         for line in describe(faces):

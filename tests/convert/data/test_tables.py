@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from convert.data.fer2013 import FERPLUS_CODES, USAGE_CODES
-from convert.data.published import Faces, check_counts, describe, write_data_file
+from convert.data.published import Faces, check_counts, compare_with_published, describe, write_data_file
 from convert.data.tables import read_tables
 from convert.errors import ConvertError
+from support.footage import FOLDER
 
 COUNTS = {"Training": 14, "PublicTest": 7, "PrivateTest": 7}
 ANSWERS = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
@@ -133,3 +134,22 @@ def test_fault_of_ferplus_table_is_named(faces, tmp_path, change, message):
 def test_published_counts_are_the_default(faces, tmp_path):
     with pytest.raises(ConvertError, match="but FER2013 has 28,709 Training, 3,589 PublicTest, 3,589 PrivateTest"):
         check_counts(faces.usage, tmp_path / "f.csv")
+
+
+def test_arrays_that_are_not_the_published_ones_are_named(faces):
+    line = compare_with_published(faces)
+    assert line.startswith("warning: the pixels, labels, splits, votes are not those of the published tables")
+    without = Faces(faces.images, faces.emotion, faces.usage)
+    assert "votes" not in compare_with_published(without)
+
+
+def test_published_arrays_are_recognised():
+    path = FOLDER / "data" / "fer2013.npz"
+    if not path.exists():
+        pytest.skip(f"{path} is not there: set EMOTION_EDGE_DATA to the folder that holds media/ and data/")
+    with np.load(path) as data:
+        faces = Faces(data["images"], data["emotion"], data["usage"], data["ferplus_votes"])
+    assert compare_with_published(faces) == "checksums: these are the published tables"
+    exchanged = faces.emotion.copy()
+    exchanged[[0, 2]] = exchanged[[2, 0]]
+    assert "warning: the labels are not" in compare_with_published(Faces(faces.images, exchanged, faces.usage))
