@@ -96,7 +96,7 @@ def compare_with_published(faces: Faces) -> str:
     differing = [
         name
         for name, array in arrays.items()
-        if array is not None and hashlib.sha256(np.ascontiguousarray(array)).hexdigest() != _SHA256[name]
+        if array is not None and hashlib.sha256(array.tobytes()).hexdigest() != _SHA256[name]
     ]
     if not differing:
         return "checksums: these are the published tables"
