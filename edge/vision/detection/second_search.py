@@ -47,7 +47,8 @@ _Axis = NDArray[np.float64]
 class SecondJob:
     """The search of one band through a turned window.
 
-    `window`: on the frame halved as often as the band says. `cost`: in the unit of `SearchGrid.cost`.
+    `window`: on the frame halved as often as the band says. `cost`: in the unit of `SearchGrid.cost`. `turned`: whether
+    it looks for tilted faces, with the search cascade; an upright one uses the verification cascade.
     """
 
     band: int
@@ -70,7 +71,7 @@ class _Layer:
 
 
 class SecondSearch:
-    """Spreads the turned search of frames of one size over time, within a credit that grows with time.
+    """Spreads this search of frames of one size over time, within a credit that grows with time.
 
     Tiles that changed come first, in the order of their changes.
     """
