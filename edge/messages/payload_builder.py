@@ -61,7 +61,9 @@ class PayloadBuilder:
             time=timestamp(event.frame.captured_unix),
             source_seconds=round(event.frame.seconds, 3),
             type=event.kind.value,
-            face=FacePayload(track=face.track_id, box=box_share(face.box, event.frame)),
+            face=FacePayload(
+                track=face.track_id, box=box_share(face.box, event.frame), roll_degrees=_roll_degrees(face)
+            ),
             emotion=face.label,
             previous=event.previous,
             group=self._group(face.label),
@@ -96,6 +98,7 @@ class PayloadBuilder:
         return StateFace(
             track=face.track_id,
             box=box_share(face.box, frame),
+            roll_degrees=_roll_degrees(face),
             emotion=face.label,
             group=self._group(face.label),
             confidence=_rounded(face.confidence),
@@ -118,6 +121,11 @@ class PayloadBuilder:
 
 def _rounded(value: float) -> float:
     return round(min(1.0, max(0.0, value)), _DECIMALS)
+
+
+def _roll_degrees(face: TrackedFace) -> float:
+    """Return the roll in whole degrees: it is known to some ten."""
+    return float(round(face.roll_degrees))
 
 
 def _leader_confidence(face: TrackedFace) -> float | None:

@@ -39,6 +39,13 @@ Probabilities = Annotated[
     Meta(description="Probability of each label of the model, as of the last reading of the face; all equal before."),
 ]
 Groups = Annotated[dict[str, Share], Meta(description="Sum of `probabilities` in each configured group.")]
+RollDegrees = Annotated[
+    Annotated[float, Meta(ge=-180, le=180)] | None,
+    Meta(
+        description="Angle by which the head is tilted in the picture, in degrees: positive is clockwise, 0 about "
+        "upright; null in events of an earlier version."
+    ),
+]
 Timestamp = Annotated[
     str, Meta(description="RFC 3339, UTC, milliseconds", pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 ]
@@ -62,6 +69,7 @@ class FacePayload(Payload, frozen=True, kw_only=True):
 
     track: Annotated[int, Meta(ge=1, description="Number of the face since the start of the daemon; never used twice.")]
     box: BoxShare
+    roll_degrees: RollDegrees = None
 
 
 class EventPayload(Payload, frozen=True, kw_only=True):
@@ -110,6 +118,7 @@ class StateFace(Payload, frozen=True, kw_only=True):
 
     track: Annotated[int, Meta(ge=1)]
     box: BoxShare
+    roll_degrees: RollDegrees = None
     emotion: Emotion
     group: EmotionGroup
     confidence: Confidence

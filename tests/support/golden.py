@@ -53,6 +53,9 @@ TOLERANCE = 0.1
 """Tolerance of boxes and probabilities with other software, whose kernels round differently."""
 
 
+ROLL_TOLERANCE_DEGREES = 15.0
+"""Tolerance of `roll_degrees` with other software: one step of the search for it."""
+
 MEDIA_FOLDER = FOOTAGE_FOLDER / "media"
 
 
@@ -105,11 +108,14 @@ def known_events(name: str) -> list[dict[str, Any]]:
 def differences(wanted: object, found: object, tolerance: float, place: str = "") -> Iterator[str]:
     """Yield a line for each value that differs; numbers may differ by `tolerance`, all else not at all.
 
+    With a tolerance, `roll_degrees` may differ by its own.
+
     A field that is only in `found` was added to the payload since, which the contract allows: it is not compared.
     """
     if isinstance(wanted, dict) and isinstance(found, dict) and wanted.keys() <= found.keys():
         for key, value in wanted.items():
-            yield from differences(value, found[key], tolerance, f"{place}.{key}")
+            allowed = ROLL_TOLERANCE_DEGREES if tolerance and key == "roll_degrees" else tolerance
+            yield from differences(value, found[key], allowed, f"{place}.{key}")
     elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
         for number, value in enumerate(wanted):
             yield from differences(value, found[number], tolerance, f"{place}[{number}]")

@@ -59,7 +59,7 @@ def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS
 def event(seq: int, *, boot_id: str = "boot", type: str = "emotion_changed", **changes: Any) -> EventPayload:  # noqa: A002
     """Return a payload as the builder makes it, of one face in a frame of 100x100 pixels."""
     frame = Frame(0, float(seq), np.zeros((100, 100), np.uint8), 0.0, 0.0)
-    face = TrackedFace(1, Box(10, 20, 30, 40), "happy", 0.9, np.array([0.9, 0.1], np.float32), leader="happy")
+    face = TrackedFace(1, Box(10, 20, 30, 40), "happy", 0.9, np.array([0.9, 0.1], np.float32), None, "happy", -30.0)
     payload = PayloadBuilder(boot_id, tuple(PROBABILITIES), {}).event(Event(EventKind(type), face, "neutral", frame))
     identity = {"id": f"{boot_id}:{seq}", "seq": seq, "time": NOW}
     return msgspec.structs.replace(payload, **(identity | changes))

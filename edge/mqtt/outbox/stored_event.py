@@ -17,6 +17,8 @@ _ADDED_SINCE: Final[dict[str, object]] = {
     "clock_synchronised": False,
 }
 """Fields that an event of an earlier version may lack, with the values that say so: each event sent has all fields."""
+_ADDED_TO_FACE: Final[dict[str, object]] = {"roll_degrees": None}
+"""The same for the face of an event."""
 
 
 class NotAnEventError(Exception):
@@ -83,6 +85,9 @@ class StoredEvent:
         # An event of an older version has none of these. Its confidence was the present share of its emotion.
         for field, value in _ADDED_SINCE.items():
             record.setdefault(field, value)
+        if isinstance(face := record.get("face"), dict):
+            for field, value in _ADDED_TO_FACE.items():
+                face.setdefault(field, value)
         return msgspec.json.encode(record)
 
     def _set_time(self, record: dict[str, Any], captured_boottime: float, offset: float, *, synchronised: bool) -> None:

@@ -20,9 +20,9 @@ def frame(number=7, width=200, height=100):
     return Frame(number, number / 10, np.zeros((height, width), np.uint8), 12.5, 1_750_000_000.1234)
 
 
-def view(box=None, label="happy", track=3, confidence=0.7):
+def view(box=None, label="happy", track=3, confidence=0.7, roll_degrees=0.0):
     probabilities = np.array([0.7, 0.2, 0.1], dtype=np.float32)
-    return TrackedFace(track, box or Box(50, 20, 40, 40), label, confidence, probabilities, leader="happy")
+    return TrackedFace(track, box or Box(50, 20, 40, 40), label, confidence, probabilities, None, "happy", roll_degrees)
 
 
 def conforms(payload, name):
@@ -67,6 +67,27 @@ def test_held_label_and_leader_stand_under_their_own_names():
     assert (state.emotion, state.confidence, state.leader, state.leader_confidence) == ("sad", 0.62, "happy", 0.7)
     conforms(event, "event")
     conforms(state, "state")
+
+
+@pytest.mark.parametrize(("roll", "published"), [(0.0, 0.0), (-29.6, -30.0), (14.2, 14.0), (180.0, 180.0)])
+def test_event_and_state_have_the_roll_in_whole_degrees(roll, published):
+    builder, tilted = PayloadBuilder("b", LABELS, GROUPS), view(roll_degrees=roll)
+    state = builder.state([tilted], frame(), 0)
+    event = builder.event(Event(EventKind.FACE_LEFT, tilted, None, frame()))
+    assert (state.faces[0].roll_degrees, event.face.roll_degrees) == (published, published)
+    conforms(event, "event")
+    conforms(state, "state")
+
+
+def test_event_and_state_of_a_version_without_rolls_are_valid():
+    builder = PayloadBuilder("b", LABELS, GROUPS)
+    event, state = builder.event(Event(EventKind.FACE_LEFT, view(), None, frame())), builder.state([view()], frame(), 0)
+    for payload, name in ((event, "event"), (state, "state")):
+        older = msgspec.json.decode(re.sub(rb',"roll_degrees":[-.0-9]+', b"", msgspec.json.encode(payload)))
+        assert "roll_degrees" not in str(older)
+        jsonschema.validate(older, load(name))
+        decoded = msgspec.convert(older, type(payload))
+        assert (decoded.face if name == "event" else decoded.faces[0]).roll_degrees is None
 
 
 def test_state_without_faces_is_explicit():

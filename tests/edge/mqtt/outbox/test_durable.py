@@ -87,7 +87,7 @@ def test_next_start_sends_the_events_of_earlier_runs_in_order(
 ) -> None:
     """Also where the wall clock jumps between and during the runs: the order is that in which events happened.
 
-    Their times are those of the clock as it was set last. The first run is one of a version without leaders.
+    Their times are those of the clock as it was set last. The first run is one of a version without leaders and rolls.
     """
     caplog.set_level(logging.INFO, logger="edge.mqtt")
     broker = make_broker(persistence=True)
@@ -110,7 +110,7 @@ def test_next_start_sends_the_events_of_earlier_runs_in_order(
             with contextlib.closing(sqlite3.connect(tmp_path / OUTBOX)) as file, file:
                 file.execute(
                     "UPDATE events SET json = CAST(json_remove(CAST(json AS TEXT), '$.leader', '$.leader_group', "
-                    "'$.leader_confidence') AS BLOB)"
+                    "'$.leader_confidence', '$.face.roll_degrees') AS BLOB)"
                 )
     subscriber.wait(lambda: ("four", 4) in received(subscriber))
     assert received(subscriber) == [(boot, seq) for boot in clocks for seq in (1, 2, 3)] + [("four", 4)]
@@ -120,6 +120,7 @@ def test_next_start_sends_the_events_of_earlier_runs_in_order(
         *[(None, None, None)] * 3,
         *[("happy", None, 0.9)] * 10,
     ]
+    assert [one["face"]["roll_degrees"] for one in events] == [None] * 3 + [-30.0] * 10
     assert [one["confidence"] for one in events] == [0.9] * 13
     assert all(timestamp(now - 86_460) < one["time"] < timestamp(now - 86_340) for one in events)
     assert all(one["time_corrected"] for one in events)
