@@ -1,4 +1,4 @@
-"""Parses the script of the scripted source: which emotion is shown, and when."""
+"""Parses the script of the scripted source: which emotion is shown, when, and how the head is tilted."""
 
 import re
 from dataclasses import dataclass
@@ -18,11 +18,16 @@ DEFAULT_SEED = 1
 MORPH_SECONDS = 0.4
 """Duration of a change of expression, about that of a real face."""
 
+TILT_PERIOD_SECONDS = 8.0
+"""Duration of a tilt there and back: between -45 and 45 degrees at most 45 degrees a second."""
+
+_MAX_TILT_DEGREES = 90.0
 _MAX_FPS = 120.0
 _MAX_SECONDS = 86_400.0
 _MAX_SEED = 2**32 - 1
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", re.ASCII)
-_OPTIONS = ("seed", "fps", "loop")
+_OPTIONS = ("seed", "fps", "loop", "tilt")
+_TILT_RANGE = ".."
 
 
 def source_in_words(uri: str) -> str:
@@ -51,8 +56,9 @@ class Segment:
 class Script:
     """A script: segments that follow each other without a gap, from 0.
 
-    `fps`: frames per second. `seed` varies background, noise and movement. `loop`: repeat without end. `uri`: the text
-    that the script was parsed from.
+    `fps`: frames per second. `seed` varies background, noise and movement. `loop`: repeat without end. `tilt_degrees`:
+    the head is tilted from the first to the second angle and back, clockwise in the picture. `uri`: the text that the
+    script was parsed from.
     """
 
     uri: str
@@ -60,6 +66,7 @@ class Script:
     fps: float = DEFAULT_FPS
     seed: int = DEFAULT_SEED
     loop: bool = False
+    tilt_degrees: tuple[float, float] = (0.0, 0.0)
 
     @property
     def duration_seconds(self) -> float:
@@ -71,6 +78,13 @@ class Script:
         """Number of frames in one run, at least 1."""
         return max(1, round(self.duration_seconds * self.fps))
 
+    def tilt_at(self, seconds: float) -> float:
+        """Return the tilt of the head, degrees clockwise in the picture, `seconds` after the start of the source."""
+        first, second = self.tilt_degrees
+        if first == second:
+            return first
+        return (first + second) / 2 + (second - first) / 2 * wave(seconds / TILT_PERIOD_SECONDS + 0.25)
+
     def index_at(self, seconds: float) -> int:
         """Return the index of the segment shown `seconds` after the start of a run; past the end, of the last one."""
         for index, segment in enumerate(self.segments):
@@ -79,8 +93,17 @@ class Script:
         return len(self.segments) - 1
 
 
+def wave(turns: float) -> float:
+    """Return a wave between -1 and 1, one period per turn: parabolas, because libraries round sin() differently.
+
+    It is -1 at a quarter of a turn, and 1 at three quarters.
+    """
+    part = 2 * (turns % 1.0) - 1
+    return 4 * part * (1 - abs(part))
+
+
 def parse_script(uri: str) -> Script:
-    """Parse `scripted:neutral=3,happy=4,none=2?seed=1&fps=15&loop=0`; `scripted:` is the default script.
+    """Parse `scripted:neutral=3,happy=4,none=2?seed=1&fps=15&loop=0&tilt=-45..45`; `scripted:` is the default script.
 
     Raises `SourceError`, one sentence that names the wrong value and what would be right.
     """
@@ -101,6 +124,7 @@ def parse_script(uri: str) -> Script:
         fps=float(options.get("fps", DEFAULT_FPS)),
         seed=int(options.get("seed", DEFAULT_SEED)),
         loop=options.get("loop") == "1",
+        tilt_degrees=_parse_tilt(options.get("tilt", "0")) or (0.0, 0.0),
     )
 
 
@@ -130,6 +154,15 @@ def _parse_options(query: str) -> dict[str, str]:
     return found
 
 
+def _parse_tilt(text: str) -> tuple[float, float] | None:
+    """Return the first and the second angle, equal where there is one; None where the text is wrong."""
+    angles = text.split(_TILT_RANGE, 1)
+    if not all(_NUMBER.fullmatch(angle.removeprefix("-")) for angle in angles):
+        return None
+    first, second = float(angles[0]), float(angles[-1])
+    return (first, second) if max(abs(first), abs(second)) <= _MAX_TILT_DEGREES else None
+
+
 def _check_option(name: str, value: str) -> None:
     if name == "fps":
         valid = bool(_NUMBER.fullmatch(value)) and 1 <= float(value) <= _MAX_FPS
@@ -137,6 +170,10 @@ def _check_option(name: str, value: str) -> None:
     elif name == "seed":
         valid = bool(re.fullmatch(r"[0-9]{1,10}", value, re.ASCII)) and int(value) <= _MAX_SEED
         expected = f"a whole number from 0 to {_MAX_SEED}"
+    elif name == "tilt":
+        valid = _parse_tilt(value) is not None
+        limit = f"{_MAX_TILT_DEGREES:g}"
+        expected = f"an angle from -{limit} to {limit} degrees, as in 30, or two, as in -45{_TILT_RANGE}45"
     else:
         valid = value in ("0", "1")
         expected = "0 (once) or 1 (without end)"

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from edge.capture.scripted.renderer import ACTOR_PNG, Renderer, pose_at
+from edge.capture.scripted.renderer import Renderer, pose_at
 from edge.capture.scripted.script import Script
+from edge.capture.scripted.sprite import ACTOR_PNG
 from edge.capture.source import SourceOptions, frame_from_bgr
 from edge.types import Frame
 
@@ -38,7 +39,7 @@ class ScriptedSource:
             return None
         run_seconds = number % script.frames / script.fps
         pose = pose_at(script, run_seconds, repeated=number >= script.frames)
-        luma = self._renderer.draw(pose, number, script.fps)
+        luma = self._renderer.draw(pose, number, script.fps, script.tilt_at(number / script.fps))
         self._number += 1
         return frame_from_bgr(number, number / script.fps, luma, self._options)
 

@@ -9,10 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.capture.open import create_source
-from edge.capture.scripted.renderer import ACTOR_PNG, Pose, Renderer, pose_at
-from edge.capture.scripted.script import EMOTIONS, MORPH_SECONDS, NO_ACTOR, Segment, parse_script, source_in_words
+from edge.capture.scripted.renderer import Pose, Renderer, pose_at
+from edge.capture.scripted.script import (
+    EMOTIONS,
+    MORPH_SECONDS,
+    NO_ACTOR,
+    TILT_PERIOD_SECONDS,
+    Segment,
+    parse_script,
+    source_in_words,
+)
 from edge.capture.scripted.source import ScriptedSource
+from edge.capture.scripted.sprite import ACTOR_PNG
 from edge.capture.source import SourceOptions
+from edge.daemon.actor_pictures import TEST_FACE
 from edge.errors import SourceError
 from support.sources import write_strip
 
@@ -77,13 +87,21 @@ def test_default_script_shows_six_changes_in_about_twenty_seconds():
         ("scripted:happy=nan", 'happy for "nan"', "above 0"),
         ("scripted:happy=1e9", 'happy for "1e9"', "above 0"),
         ("scripted:happy=99999", "99999 seconds", "at most 86400"),
-        ("scripted:happy=3?speed=2", '"speed"', "seed, fps, loop"),
+        ("scripted:happy=3?speed=2", '"speed"', "seed, fps, loop, tilt"),
         ("scripted:happy=3?fps=0", 'fps="0"', "from 1 to 120"),
         ("scripted:happy=3?fps=x", 'fps="x"', "from 1 to 120"),
         ("scripted:happy=3?seed=-1", 'seed="-1"', "whole number"),
         ("scripted:happy=3?seed=1.5", 'seed="1.5"', "whole number"),
         ("scripted:happy=3?seed=9999999999", 'seed="9999999999"', "4294967295"),
         ("scripted:happy=3?loop=2", 'loop="2"', "without end"),
+        ("scripted:happy=3?tilt=", 'tilt=""', "an angle from -90 to 90 degrees, as in 30, or two, as in -45..45"),
+        ("scripted:happy=3?tilt=left", 'tilt="left"', "from -90 to 90 degrees"),
+        ("scripted:happy=3?tilt=91", 'tilt="91"', "from -90 to 90 degrees"),
+        ("scripted:happy=3?tilt=--5", 'tilt="--5"', "from -90 to 90 degrees"),
+        ("scripted:happy=3?tilt=-45..", 'tilt="-45.."', "as in -45..45"),
+        ("scripted:happy=3?tilt=-45..100", 'tilt="-45..100"', "from -90 to 90 degrees"),
+        ("scripted:happy=3?tilt=-45..0..45", 'tilt="-45..0..45"', "as in -45..45"),
+        ("scripted:happy=3?tilt=-45-45", 'tilt="-45-45"', "as in -45..45"),
         ("scripted:happy=3?fps=5&fps=6", '"fps" twice', "once"),
     ],
 )
@@ -155,6 +173,49 @@ def test_seed_determines_the_pixels(strip):
     first, again, other = (read_frames(f"scripted:happy=1?seed={seed}", strip, 2) for seed in (1, 1, 2))
     assert np.array_equal(first[1].luma, again[1].luma)
     assert (first[1].luma != other[1].luma).mean() > 0.5
+
+
+ANGLES = st.integers(-900, 900).map(lambda tenths: tenths / 10)
+
+
+@given(ANGLES, ANGLES)
+def test_any_tilt_is_parsed_and_moves_between_its_angles(first, second):
+    assert parse_script(f"scripted:happy=3?tilt={first}").tilt_at(1.7) == first
+    script = parse_script(f"scripted:happy=3?tilt={first}..{second}")
+    period = TILT_PERIOD_SECONDS
+    times = (0, period / 2, period, 1.5 * period)
+    assert [script.tilt_at(seconds) for seconds in times] == pytest.approx([first, second, first, second])
+    tilts = np.array([script.tilt_at(number / 20) for number in range(200)])
+    assert min(first, second) - 1e-9 <= tilts.min() <= tilts.max() <= max(first, second) + 1e-9
+    assert np.abs(np.diff(tilts)).max() * 20 <= abs(second - first) * 4 / period + 1e-9
+
+
+def test_script_without_a_tilt_is_upright():
+    assert parse_script("scripted:happy=3").tilt_at(2.0) == 0
+
+
+TILTED_SUMS = [3769809371, 3378959733, 1756890733, 1464478849, 2883892995, 2088850587, 556270981, 795413838, 1515739512]
+
+
+def test_pixels_of_a_tilted_head_are_the_same_everywhere(strip):
+    """The sums were computed once: another processor, numpy or OpenCV must give the same."""
+    frames = read_frames("scripted:fear=0.4,happy=0.8,none=0.6?fps=5&seed=3&tilt=-60..35", strip)
+    assert [zlib.crc32(frame.luma) for frame in frames] == TILTED_SUMS
+
+
+@pytest.mark.parametrize("tilt", [-90, -45, 20, 45, 90])
+def test_tilted_head_turned_back_about_the_neck_is_the_upright_one(tilt):
+    """The shoulders stay where they are."""
+    pose, renderer = Pose("happy", "happy", 256, 256), Renderer(1)
+    upright, tilted = (renderer.draw(pose, 0, 15.0, degrees).astype(np.float32) for degrees in (0.0, tilt))
+    assert np.array_equal(upright[420:], tilted[420:])
+    neck = TEST_FACE.centre[0], TEST_FACE.centre[1] + 0.45 * TEST_FACE.width  # to some pixels
+    back = cv2.warpAffine(tilted, cv2.getRotationMatrix2D(neck, tilt, 1.0), upright.shape[::-1])  # anticlockwise
+    left, top = 245, 150
+    likeness = cv2.matchTemplate(back, upright[top:270, left:360], cv2.TM_CCOEFF_NORMED)
+    _, best, _, (x, y) = cv2.minMaxLoc(likeness)
+    assert best > 0.95
+    assert abs(x - left) + abs(y - top) < 40
 
 
 def test_noise_has_the_strength_of_a_sensors(strip):
