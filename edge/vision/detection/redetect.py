@@ -58,7 +58,12 @@ cascade does not see a face without its surroundings."""
 _PROBE_FRAMES: Final = 2
 """A face that is found weakly is searched for at another roll in each second frame."""
 _CHECK_FRAMES: Final = 8
-"""Any face is, in each eighth frame, so that its roll is followed before it is lost; the side changes each time."""
+"""Any face is, on both sides, in its second frame and in each eighth one, so that its roll is followed before it is
+lost."""
+
+_PEAK_GAIN: Final = 1.5
+"""Share of the mean roll of the hits at three rolls that is followed: three rolls do not reach the whole peak, and
+with 1.5 the scripted actor is followed within 5 degrees at 15 and at 30 (95 % of the frames)."""
 
 _Hit = tuple[float, float, float, float]
 """Left, top, width, height in pixels of the frame."""
@@ -108,7 +113,10 @@ class Redetector:
         roll = prediction.roll_degrees
         found = self._find(area, roll)
         turn = self._frame_index + prediction.id
-        if found is None or found.neighbours < _ENOUGH_HITS or turn % _CHECK_FRAMES == 0:
+        if found is not None and (prediction.new or turn % _CHECK_FRAMES == 0):
+            sides = (self._find(area, _limited(roll + step)) for step in (-ROLL_STEP_DEGREES, ROLL_STEP_DEGREES))
+            found = _peak(found, *sides)
+        elif found is None or found.neighbours < _ENOUGH_HITS:
             side = 1 if (turn // _PROBE_FRAMES + turn // _CHECK_FRAMES) % 2 else -1
             if found is None:
                 # More finely, on both sides at once, and further away every second frame.
@@ -117,7 +125,7 @@ class Redetector:
                 found = _combined(
                     [self._find(area, roll, _FINE_WINDOWS), self._find(area, rolls[0]), self._find(area, rolls[1])]
                 )
-            elif turn % _PROBE_FRAMES == 0 or turn % _CHECK_FRAMES == 0 or not prediction.confirmed:
+            elif turn % _PROBE_FRAMES == 0 or not prediction.confirmed:
                 found = _combined([found, self._find(area, _limited(roll + side * ROLL_STEP_DEGREES))])
         if found is None:
             return None
@@ -201,6 +209,20 @@ def _combined(found: Sequence[FoundAgain | None]) -> FoundAgain | None:
     hits = sum(one.neighbours for one in same)
     roll = sum(one.roll_degrees * one.neighbours for one in same) / hits
     return FoundAgain(best.box, best.neighbours, _snapped(roll))
+
+
+def _peak(middle: FoundAgain, left: FoundAgain | None, right: FoundAgain | None) -> FoundAgain:
+    """Return the strongest of the finds at three neighbouring rolls, with the roll about which the hits are even."""
+    best = middle
+    hits = []
+    for side in (left, right):
+        same = side is not None and side.box.may_match(middle.box)
+        hits.append(side.neighbours if side is not None and same else 0)
+        if side is not None and same and side.neighbours > best.neighbours:
+            best = side
+    steps = _PEAK_GAIN * (hits[1] - hits[0]) / (hits[0] + middle.neighbours + hits[1])
+    roll = middle.roll_degrees + ROLL_STEP_DEGREES * min(1.0, max(-1.0, steps))
+    return FoundAgain(best.box, best.neighbours, _snapped(_limited(roll)))
 
 
 def _strongest(found: Sequence[FoundAgain | None]) -> FoundAgain | None:
