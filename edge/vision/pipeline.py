@@ -11,6 +11,7 @@ from edge.config.schema import Config
 from edge.levels import LADDER, Level
 from edge.types import Event, EventKind, Frame, StepResult, TrackedFace
 from edge.vision.classification.classifier import Classifier
+from edge.vision.classification.readability import is_blurred, obstacle_of_place
 from edge.vision.classification.scheduler import InferenceCandidate, InferenceScheduler
 from edge.vision.detection.detector import Detector
 from edge.vision.expression import ExpressionFilter
@@ -68,7 +69,7 @@ class Pipeline:
         last = self._last_frame
         ended = self.finish() if last is not None and last.luma.shape != frame.luma.shape else []
         predictions = self._tracker.predict(frame.seconds)
-        detections = self._detector.search(frame.luma, frame.seconds, predictions, self.level, frame.in_colour)
+        detections = self._detector.search(frame.luma, frame.seconds, predictions, self.level)
         marks.append(self._timer())
         tracks, lost = self._tracker.update(detections, frame.seconds)
         events = ended + self._announce_left(lost, frame)
@@ -102,12 +103,18 @@ class Pipeline:
         return events
 
     def _classify(self, tracks: list[Track], frame: Frame) -> int:
-        """Classify the faces that the scheduler selects; returns how many."""
-        detected = [(track, track.detection) for track in tracks if track.detection is not None]
+        """Classify the faces that the scheduler selects, if they can be read; returns how many."""
+        detected = [
+            (track, track.detection)
+            for track in tracks
+            if track.detection is not None and obstacle_of_place(track.detection, frame.luma.shape) is None
+        ]
         limit = min(self._config.model.max_faces, self.level.max_faces or self._config.model.max_faces)
         candidates = [InferenceCandidate(track.id, face.box.width, self._is_urgent(track)) for track, face in detected]
         selected_ids = self._scheduler.select(candidates, frame.seconds, limit)
-        selected = [(track, face) for track, face in detected if track.id in selected_ids]
+        selected = [
+            (track, face) for track, face in detected if track.id in selected_ids and not is_blurred(frame.luma, face)
+        ]
         boxes, rolls = [face.box for _, face in selected], [face.roll_degrees for _, face in selected]
         predictions = self._classifier.classify(frame, boxes, rolls)
         for (track, _), probabilities in zip(selected, predictions, strict=True):

@@ -29,7 +29,8 @@ CONFIG = Config()
 CONFIRM_SECONDS, LOST_SECONDS = CONFIG.tracker.confirm_seconds, CONFIG.tracker.lost_seconds
 DWELL_SECONDS = CONFIG.events.dwell_seconds
 SIDE = 80.0
-PICTURE = np.full((8, 8), 90, np.uint8)
+PICTURE = np.random.default_rng(1).integers(0, 256, (480, 1700), dtype=np.uint8)
+"""Sharp everywhere, so that each face is read; no test moves a face out of it."""
 ROUNDING = 1e-6
 
 rates = st.floats(-1, np.log10(60)).map(lambda power: 10**power) | st.sampled_from(
@@ -45,7 +46,7 @@ class GivenDetector(Detector):
 
     boxes: tuple[Box, ...] = ()
 
-    def search(self, luma, seconds, predictions=(), level=LADDER[0], colour=None):  # noqa: ARG002 - the detector's signature
+    def search(self, luma, seconds, predictions=(), level=LADDER[0]):  # noqa: ARG002 - the detector's signature
         return [Detection(box, 9, verified=True) for box in self.boxes]
 
 

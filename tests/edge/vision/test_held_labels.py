@@ -18,7 +18,8 @@ from edge.vision.pipeline import Pipeline
 
 PLACES = (10.0, 130.0, 250.0, 370.0, 490.0)
 """Of five faces that appear together, some are announced before they are read where one is read in each frame."""
-LUMA = np.zeros((300, 640), np.uint8)
+LUMA = np.random.default_rng(1).integers(0, 256, (300, 640), dtype=np.uint8)
+"""Sharp everywhere, so that each face is read."""
 ROUNDING = 0.51e-4
 """Largest error of a published share, which has four decimals, and of a sum in float32."""
 
@@ -28,7 +29,7 @@ class DrawnFaces(Detector):
 
     places: tuple[float, ...] = ()
 
-    def search(self, luma, seconds, predictions=(), level=LADDER[0], colour=None):  # noqa: ARG002 - the detector's signature
+    def search(self, luma, seconds, predictions=(), level=LADDER[0]):  # noqa: ARG002 - the detector's signature
         return [Detection(Box(x, 100.0, 80.0, 80.0), 9, verified=True) for x in self.places]
 
 

@@ -1,11 +1,12 @@
 """Tests of the pipeline on detections that the test provides; the model is the shipped one."""
 
+import cv2
 import numpy as np
 import pytest
 
 from edge.config.schema import Config, EventsConfig
 from edge.levels import LADDER, Level
-from edge.types import Box, Detection, EventKind, Frame
+from edge.types import UNKNOWN, Box, Detection, EventKind, Frame
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import find_model
 from edge.vision.detection.detector import Detector
@@ -13,6 +14,9 @@ from edge.vision.pipeline import Pipeline
 
 FPS = 25.0
 PLACES = (40.0, 200.0, 360.0, 500.0)
+SHARP = np.random.default_rng(1).integers(0, 256, (300, 640), dtype=np.uint8)
+"""A picture in which each face is sharp enough to be read."""
+BLURRED = np.asarray(cv2.GaussianBlur(SHARP, (0, 0), 12.0))
 
 
 class FixedDetector(Detector):
@@ -22,7 +26,7 @@ class FixedDetector(Detector):
         super().__init__(config)
         self.places, self.levels, self.resets = places, [], 0
 
-    def search(self, luma, seconds, predictions=(), level=LADDER[0], colour=None):  # noqa: ARG002 - the detector's signature
+    def search(self, luma, seconds, predictions=(), level=LADDER[0]):  # noqa: ARG002 - the detector's signature
         self.levels.append(level)
         return [
             Detection(Box(x, 100.0, 80.0 - 10 * number, 80.0), 9, verified=True) for number, x in enumerate(self.places)
@@ -57,8 +61,8 @@ def pipeline(detector, classifier):
     return Pipeline(Config(), detector, classifier)
 
 
-def frame(number):
-    return Frame(number, number / FPS, np.full((300, 640), 90, np.uint8), 0.0, 0.0)
+def frame(number, luma=SHARP):
+    return Frame(number, number / FPS, luma, 0.0, 0.0)
 
 
 def test_all_faces_are_classified_in_each_frame_without_a_dwell(classifier):
@@ -161,3 +165,43 @@ def test_another_size_of_the_frame_starts_anew(pipeline, detector):
     assert [event.kind for event in left] == [EventKind.FACE_LEFT] * len(announced)
     assert {event.frame.number for event in left} == {9}, "boxes are shares of the frame in which they were found"
     assert detector.resets == 1
+
+
+@pytest.mark.parametrize(("luma", "place"), [(BLURRED, 0.0), (SHARP, -45.0)])
+def test_face_that_cannot_be_read_keeps_its_track_and_its_label_and_is_not_classified(pipeline, detector, luma, place):
+    """It is blurred, or more than half of it is outside the frame; then it is read again."""
+    detector.places = (0.0,)
+    (face,) = [pipeline.step(frame(number)).faces for number in range(40)][-1]
+    assert face.leader is not None
+    detector.places = (place,)
+    results = [pipeline.step(frame(number, luma)) for number in range(40, 80)]
+    assert not any(result.events or result.faces_classified for result in results)
+    for (held,) in (result.faces for result in results):
+        assert (held.track_id, held.label, held.confidence) == (face.track_id, face.label, face.confidence)
+        np.testing.assert_array_equal(held.probabilities, face.probabilities)
+    detector.places = (0.0,)
+    again = [pipeline.step(frame(number)) for number in range(80, 90)]
+    assert sum(result.faces_classified for result in again) > 0
+    assert again[-1].faces[0].track_id == face.track_id
+
+
+def test_face_that_was_never_readable_is_unknown_until_it_is_read(pipeline, detector):
+    detector.places = PLACES[:1]
+    results = [pipeline.step(frame(number, BLURRED)) for number in range(40)]
+    (appeared,) = [event for result in results for event in result.events]
+    assert (appeared.kind, appeared.face.label, appeared.face.leader) == (EventKind.FACE_APPEARED, UNKNOWN, None)
+    assert np.ptp(results[-1].faces[0].probabilities) == 0
+    sharp = [pipeline.step(frame(number)).faces[0] for number in range(40, 60)]
+    assert sharp[-1].leader is not None
+
+
+def test_face_outside_the_frame_takes_no_inference_of_a_readable_one(classifier):
+    """One face is read in each frame at most: the one inside, though the other one is larger."""
+    config = Config(events=EventsConfig(dwell_seconds=0))
+    detector = FixedDetector(config.detector, (-60.0, 200.0))
+    pipeline = Pipeline(config, detector, classifier)
+    pipeline.level = Level("one", 6, None, 1)
+    classifier.boxes = []
+    for number in range(12):
+        pipeline.step(frame(number))
+    assert classifier.boxes == [[200.0]] * 12
