@@ -61,7 +61,7 @@ _JITTER: Final = 0.03
 _TILT_DEG: Final = 5.0
 _SLOW_SECONDS: Final = 0.4
 _APPEARS_SECONDS: Final = 0.3
-_SEED: Final = 23
+SEED: Final = 23
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,15 @@ def agreed_faces(data: Path) -> AgreedFaces:
     return AgreedFaces(split, tuple(rows))
 
 
+def emotion_chances(faces: AgreedFaces) -> NDArray[np.float64]:
+    """Return the probabilities of the emotions, (labels,): between the natural and a uniform frequency.
+
+    Else disgust would be in no sequence, or in every third segment.
+    """
+    chances = np.sqrt([float((faces.split.majority == label).sum()) for label in range(len(LABELS))])
+    return np.asarray(chances / chances.sum(), dtype=np.float64)
+
+
 def draw_segments(rng: np.random.Generator, seconds: float, chances: NDArray[np.float64]) -> list[Segment]:
     """Draw the expressions of a person for at least `seconds`.
 
@@ -125,7 +134,8 @@ def _another(rng: np.random.Generator, chances: NDArray[np.float64], than: str) 
     return LABELS[int(rng.choice(len(LABELS), p=others / others.sum()))]
 
 
-def _draw_pose(rng: np.random.Generator, frames: int) -> PoseJitter:
+def draw_pose(rng: np.random.Generator, frames: int) -> PoseJitter:
+    """Draw the jitter of a detector's box and of a head that is held upright."""
     keep = float(np.exp(-1 / (FPS * _SLOW_SECONDS)))
     slow, quick = rng.standard_normal((2, frames, 4))
     for row in range(1, frames):
@@ -134,7 +144,7 @@ def _draw_pose(rng: np.random.Generator, frames: int) -> PoseJitter:
     return PoseJitter(_JITTER * both[:, :2], 1 + _JITTER * both[:, 2], _TILT_DEG * slow[:, 3])
 
 
-def _random_intervals(
+def random_intervals(
     rng: np.random.Generator, frames: int, per_second: float, lengths: tuple[float, float]
 ) -> NDArray[np.bool_]:
     """Return a mask (n,) of the frames in intervals that begin at random and last for `lengths` seconds."""
@@ -144,7 +154,7 @@ def _random_intervals(
     return inside
 
 
-def _draw_faces(
+def draw_faces(
     rng: np.random.Generator, segments: list[Segment], faces: AgreedFaces, *, varies: bool
 ) -> list[NDArray[np.uint8]]:
     """Draw the faces, uint8 (48, 48), frame by frame, crossfading from one to the next."""
@@ -182,16 +192,14 @@ def _corrupt(
 
 def record_person(number: int, classifier: Classifier, faces: AgreedFaces, seconds: float) -> RecordedTrack:
     """Compose and classify one person's sequence at 25 frames per second; depends on number, data and model only."""
-    rng = np.random.default_rng((_SEED, number))
+    rng = np.random.default_rng((SEED, number))
     condition = CONDITIONS[number % len(CONDITIONS)]
-    # Between the natural and a uniform frequency: else disgust would be in no sequence, or in every third segment.
-    chances = np.sqrt([float((faces.split.majority == label).sum()) for label in range(len(LABELS))])
-    segments = draw_segments(rng, seconds, chances / chances.sum())
-    images = _draw_faces(rng, segments, faces, varies=number % 2 == 1)
+    segments = draw_segments(rng, seconds, emotion_chances(faces))
+    images = draw_faces(rng, segments, faces, varies=number % 2 == 1)
     count = len(images)
-    pose = _draw_pose(rng, count)
-    hands = _random_intervals(rng, count, _HANDS_PER_SECOND, _HAND_SECONDS)
-    classified = ~(_random_intervals(rng, count, _GAPS_PER_SECOND, _GAP_SECONDS) | (rng.random(count) < _MISSED))
+    pose = draw_pose(rng, count)
+    hands = random_intervals(rng, count, _HANDS_PER_SECOND, _HAND_SECONDS)
+    classified = ~(random_intervals(rng, count, _GAPS_PER_SECOND, _GAP_SECONDS) | (rng.random(count) < _MISSED))
     classified[: round(FPS * _APPEARS_SECONDS) + 1] = True  # the track was confirmed by then
     predictions = np.zeros((count, len(classifier.labels)), dtype=np.float32)
     spec = classifier.manifest.input
@@ -215,5 +223,10 @@ def subsampled(track: RecordedTrack, every: int) -> RecordedTrack:
     seconds, classified = track.seconds[kept], track.classified[kept]
     appearance = int(np.flatnonzero(classified & (seconds >= track.seconds[track.appearance]))[0])
     return replace(
-        track, seconds=seconds, predictions=track.predictions[kept], classified=classified, appearance=appearance
+        track,
+        seconds=seconds,
+        predictions=track.predictions[kept],
+        classified=classified,
+        appearance=appearance,
+        readable=None if track.readable is None else track.readable[kept],
     )

@@ -10,8 +10,9 @@ from convert.data.fer2013 import LABELS
 from convert.errors import ConvertError
 from convert.event_tuning import face_sequences
 from convert.event_tuning.ground_truth import EventScore, score_announcements
+from convert.event_tuning.hard_people import record_hard_person
 from convert.event_tuning.replay import RecordedTrack, replay, smoothed
-from convert.event_tuning.scenes import SCENES, Scene, record_frames, record_scene
+from convert.event_tuning.scenes import SCENES, Scene, record_scene, render_frames
 from convert.progress import PrintLine
 from edge.config.schema import EventsConfig
 from edge.vision.classification.classifier import Classifier
@@ -20,7 +21,11 @@ RATES: Final = ((1, 25.0), (2, 12.5), (5, 5.0))
 """Every n-th frame, and the resulting frames per second."""
 CHOSEN_AT: Final = (25.0, 12.5)
 """Rates on which the choice is based. At 5 frames per second the same setting must only not fail."""
-KINDS: Final = ("faces", "scenes")
+KINDS: Final = ("faces", "scenes", "hard")
+"""Kinds of sequences: people who can be read, the actor, and people who cannot always be read. The choice rests on the
+first two."""
+_HARD_SHARE: Final = 2
+"""One hard person for so many others."""
 
 MIN_DWELL_SECONDS: Final = 0.5
 """No label may last for less than half a second, and the dwell guarantees that (`edge.vision.expression`)."""
@@ -47,7 +52,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Workload:
-    """What is recorded: `people` face sequences of `seconds` each, and the scenes."""
+    """What is recorded: `people` face sequences of `seconds` each, half as many of hard people, and the scenes."""
 
     people: int
     seconds: float = face_sequences.SECONDS
@@ -83,20 +88,21 @@ def record(classifier: Classifier, data: Path, print_line: PrintLine, workload: 
         )
         raise ConvertError(msg)
     faces = face_sequences.agreed_faces(data)
-    people = []
-    for number in range(workload.people):
-        people.append(face_sequences.record_person(number, classifier, faces, workload.seconds))
-        if (number + 1) % 10 == 0:
-            print_line(f"{number + 1} of {workload.people} people recorded")
-    recordings: dict[Condition, list[RecordedTrack]] = {
-        ("faces", rate): [face_sequences.subsampled(track, every) for track in people] for every, rate in RATES
-    }
+    hard = -(-workload.people // _HARD_SHARE)
+    makers = {"faces": (face_sequences.record_person, workload.people), "hard": (record_hard_person, hard)}
+    recordings: dict[Condition, list[RecordedTrack]] = {}
+    for kind, (record_one, count) in makers.items():
+        for number in range(count):
+            track = record_one(number, classifier, faces, workload.seconds)
+            for every, rate in RATES:
+                recordings.setdefault((kind, rate), []).append(face_sequences.subsampled(track, every))
+            if (number + 1) % 10 == 0:
+                print_line(f"{number + 1} of {count} {'hard ' if kind == 'hard' else ''}people recorded")
     for number, scene in enumerate(workload.scenes):
-        frames = record_frames(scene, classifier)
-        print_line(f"scene {number + 1} of {len(workload.scenes)} recorded: {scene.name}")
+        frames = list(render_frames(scene))
         for every, rate in RATES:
-            tracks = record_scene(scene, frames, every, len(classifier.labels))
-            recordings.setdefault(("scenes", rate), []).extend(tracks)
+            recordings.setdefault(("scenes", rate), []).extend(record_scene(scene, frames[::every], classifier))
+        print_line(f"scene {number + 1} of {len(workload.scenes)} recorded: {scene.name}")
     return recordings
 
 

@@ -1,7 +1,10 @@
 """Formats a grid search as text for the terminal and as JSON data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from convert.event_tuning.grid_search import (
     KINDS,
@@ -15,7 +18,7 @@ from convert.event_tuning.grid_search import (
     score_setting,
 )
 from convert.event_tuning.ground_truth import EventScore
-from convert.event_tuning.replay import RecordedTrack, prediction_accuracy, scheduled
+from convert.event_tuning.replay import RecordedTrack, every_reading, prediction_accuracy, scheduled
 from edge.config.schema import EventsConfig
 
 _HEAD: Final = "changes  precision  recall    F1   delay  p95    false/min  unknown"
@@ -60,6 +63,8 @@ def _comparison(result: GridSearch) -> Iterable[str]:
             on_schedule = [scheduled(track, result.labels, result.chosen, result.unknown_below) for track in tracks]
             score = score_setting(on_schedule, result.labels, result.chosen, result.unknown_below)
             yield _row(f"{'chosen, on schedule':22s}  {_three_values(result.chosen)}", score)
+            score = score_setting(every_reading(tracks), result.labels, result.chosen, result.unknown_below)
+            yield _row(f"{'every reading counts':22s}  {_three_values(result.chosen)}", score)
 
 
 def _sensitivity(result: GridSearch) -> Iterable[str]:
@@ -91,6 +96,11 @@ def _sensitivity(result: GridSearch) -> Iterable[str]:
     )
 
 
+def _flags(tracks: Sequence[RecordedTrack]) -> tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]]:
+    """Return for each track which frames are read, and in which the face was found."""
+    return [track.read for track in tracks], [track.classified for track in tracks]
+
+
 def _by_name(result: GridSearch, kind: str) -> Iterable[str]:
     yield f"\n{kind} at 12.5 frames per second, chosen setting\n{'':36s}  {_HEAD}"
     groups: dict[str, list[RecordedTrack]] = {}
@@ -98,6 +108,11 @@ def _by_name(result: GridSearch, kind: str) -> Iterable[str]:
         groups.setdefault(track.name, []).append(track)
     for name, tracks in groups.items():
         yield _row(name, score_setting(tracks, result.labels, result.chosen, result.unknown_below))
+        if kind == "hard":
+            score = score_setting(every_reading(tracks), result.labels, result.chosen, result.unknown_below)
+            yield _row(f"{name}, every reading counts", score)
+            read, seen = (sum(int(each.sum()) for each in flags) for flags in _flags(tracks))
+            yield f"{name}: {100 * read / seen:.0f} % of the readings count"
 
 
 def to_text(result: GridSearch) -> str:

@@ -1,5 +1,7 @@
 """Replays of recorded tracks, against the pipeline's own events."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -26,8 +28,7 @@ def test_replay_gives_the_events_of_the_pipeline(classifier):
         if number % 2 == 0
         for event in pipeline.step(Frame(number, seconds, image, 0.0, 0.0)).events
     ]
-    frames = scenes.record_frames(BRIEF, classifier)
-    (track,) = scenes.record_scene(BRIEF, frames, 2, len(classifier.labels))
+    (track,) = scenes.record_scene(BRIEF, itertools.islice(scenes.render_frames(BRIEF), 0, None, 2), classifier)
     unknown_below = classifier.manifest.thresholds.unknown_below
     on_device = scheduled(track, classifier.labels, EventsConfig(), unknown_below)
     assert on_device.classified.sum() < track.classified.sum()
