@@ -26,12 +26,15 @@ class Level:
     A level never raises the configured number.
     """
 
+    look_interval: int = 1
+    """By how much a network's looks at frames and lost faces are rarer, where `detector.kind` names one."""
+
 
 LADDER: Final = (
     Level("full", search_frames=6),
-    Level("seldom", search_frames=12),
-    Level("coarse", search_frames=12, scale_factor=1.2),
-    Level("one-face", search_frames=12, scale_factor=1.2, max_faces=1),
+    Level("seldom", search_frames=12, look_interval=2),
+    Level("coarse", search_frames=12, scale_factor=1.2, look_interval=3),
+    Level("one-face", search_frames=12, scale_factor=1.2, max_faces=1, look_interval=4),
 )
 """The levels from the best to the cheapest, in the order in which work is given up.
 
@@ -39,4 +42,5 @@ Each level gives up one thing more than the level above it:
 - `seldom`: the whole frame is searched half as often, so a new face is found later;
 - `coarse`: the search takes larger steps of size, so a small or turned face is found later, or not;
 - `one-face`: one face is classified per frame, so several faces take turns.
+Where a network is the detector, each of them makes its looks rarer too.
 """

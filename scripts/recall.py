@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.config.schema import Config
+from edge.config.schema import Config, DetectorConfig
 from edge.levels import LADDER, Level
 from edge.types import Box, Frame
 from edge.vision.classification.classifier import Classifier
@@ -69,32 +69,36 @@ class Result:
     plain: Count
 
 
-def grey_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Decode a video file; yields uint8 (height, width) per frame."""
+def colour_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Decode a video file; yields BGR, uint8 (height, width, 3), per frame."""
     capture = cv2.VideoCapture(str(path))
     while True:
         decoded, picture = capture.read()
         if not decoded:
             return
-        yield np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+        yield np.asarray(picture, dtype=np.uint8)
+
+
+def in_grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the luma of a BGR picture, uint8 (height, width)."""
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
 
 
 class Search:
     """Runs detector and tracker on a stream, and reads weakly verified faces, as the pipeline does."""
 
-    def __init__(self, level: Level) -> None:
-        self._config = Config()
-        self._detector, self._tracker = Detector(self._config.detector), Tracker(self._config.tracker)
+    def __init__(self, config: Config, level: Level) -> None:
+        self._detector, self._tracker = Detector(config.detector), Tracker(config.tracker)
         self._classifier = CLASSIFIER
         self._level = level
         self._number = 0
 
-    def step(self, luma: NDArray[np.uint8]) -> tuple[list[Track], list[Box]]:
-        """Search the next frame; returns the tracks, and the boxes of detections that belong to none."""
+    def step(self, luma: NDArray[np.uint8], bgr: NDArray[np.uint8]) -> tuple[list[Track], list[Box]]:
+        """Search the next frame, in grey and in colour; returns the tracks, and the boxes of the other detections."""
         seconds = self._number / FPS
         frame = Frame(self._number, seconds, luma, 0.0, 0.0)
         self._number += 1
-        detections = self._detector.search(luma, seconds, self._tracker.predict(seconds), self._level)
+        detections = self._detector.search(luma, seconds, self._tracker.predict(seconds), self._level, lambda: bgr)
         tracks, _ = self._tracker.update(detections, seconds)
         weak = [track for track in tracks if track.wants_reading]
         if weak:
@@ -105,21 +109,22 @@ class Search:
         return tracks, [one.box for one in detections if not any(one is other for other in matched)]
 
 
-def compare(path: Path, reference: list[list[list[float]]], level: Level = LADDER[0]) -> Result:
+def compare(path: Path, reference: list[list[list[float]]], config: Config, level: Level = LADDER[0]) -> Result:
     """Search a file both ways.
 
     `reference`: for each frame a list of faces, each x, y, width, height, score.
     """
     plain = load_cascade(cascade_path("", SEARCH_CASCADE), "detector.cascade")
-    search = Search(level)
+    search = Search(config, level)
     scheduled_count, plain_count = Count(), Count()
     faces = 0
-    for number, luma in enumerate(grey_frames(path)):
+    for number, picture in enumerate(colour_frames(path)):
+        luma = in_grey(picture)
         expected = [Box(*box[:4]) for box in reference[number]]
         wanted = [face for face in expected if face.width >= MIN_FACE_PX]
         faces += len(wanted)
         began = time.process_time()
-        tracks, unmatched = search.step(luma)
+        tracks, unmatched = search.step(luma, picture)
         scheduled_count.add([track.box for track in tracks] + unmatched, expected, began)
         confirmed = {track.track_id: track.box for track in tracks if track.confirmed}
         scheduled_count.announced += sum(any(box.iou(face) >= MIN_IOU for box in confirmed.values()) for face in wanted)
@@ -135,18 +140,19 @@ def _is_true(box: Box, expected: list[Box]) -> bool:
     return any(box.iou(face) >= MIN_IOU or box.contains(face.centre) for face in expected)
 
 
-def search_changed(path: Path, reference: list[list[list[float]]]) -> tuple[int, list[str]]:
+def search_changed(path: Path, reference: list[list[list[float]]], config: Config) -> tuple[int, list[str]]:
     """Search a file mirrored, scaled and turned; returns the number of frames and a line for each false track."""
     frames, false_tracks = 0, []
-    pictures = list(grey_frames(path))
-    height, width = pictures[0].shape
+    pictures = list(colour_frames(path))
+    height, width = pictures[0].shape[:2]
     for mirrored, scale, turn in itertools.product((False, True), SCALES, TURNS):
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, scale)
-        search, seen = Search(LADDER[0]), set()
+        search, seen = Search(config, LADDER[0]), set()
         for number, picture in enumerate(pictures):
-            luma = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
-            changed = cv2.warpAffine(luma, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-            tracks, _ = search.step(np.asarray(changed, dtype=np.uint8))
+            side = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
+            warped = cv2.warpAffine(side, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+            changed = np.asarray(warped, dtype=np.uint8)
+            tracks, _ = search.step(in_grey(changed), changed)
             frames += 1
             expected = []
             for x, y, side_x, side_y, _ in reference[number]:
@@ -173,14 +179,17 @@ def main() -> None:
         "--level", choices=[level.name for level in LADDER], default=LADDER[0].name, help="level of the budget's ladder"
     )
     parser.add_argument("--changed", action="store_true", help="mirrored, scaled and turned files without a face")
+    parser.add_argument("--kind", choices=["haar", "yunet", "mtcnn"], default="haar", help="detector.kind")
+    parser.add_argument("--yunet-file", default="", help="detector.yunet_file")
     arguments = parser.parse_args()
+    config = Config(detector=DetectorConfig(kind=arguments.kind, yunet_file=arguments.yunet_file))
     cv2.setNumThreads(1)  # as the daemon does
     media = arguments.data / "media"
     references = json.loads((media / "faces.json").read_text(encoding="utf-8"))
     if arguments.changed:
         total = 0
         for name in NO_READABLE_FACE:
-            frames, lines = search_changed(media / name, references[name])
+            frames, lines = search_changed(media / name, references[name], config)
             total += frames
             print("\n".join([f"{name}: {frames} frames, {len(lines)} false tracks", *lines]), flush=True)
         print(f"{total / FPS / 60:.1f} minutes at {FPS} frames a second")
@@ -188,7 +197,7 @@ def main() -> None:
     level = next(one for one in LADDER if one.name == arguments.level)
     print(f"{'':46}{'scheduled: found, announced, of faces; false tracks; ms':>56}{'whole frames: found; ms':>26}")
     for name, reference in references.items():
-        result = compare(media / name, reference, level)
+        result = compare(media / name, reference, config, level)
         scheduled, plain = result.scheduled, result.plain
         print(
             f"{name:46}{scheduled.found:6}{scheduled.announced:5}{result.faces:5}{len(scheduled.false_tracks):4}"

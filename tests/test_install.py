@@ -5,12 +5,14 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from support.installer import ROOT, Machine
 
 CONFIG = "/etc/emotion-edge/config.toml"
+YUNET = "/etc/emotion-edge/face_detection_yunet.onnx"
 NOBODY = "65534"
 
 
@@ -64,6 +66,39 @@ def test_first_installation_is_checked_as_the_service_and_can_be_read_by_it(mach
     for file in re.findall(r"^Documentation=file:/opt/emotion-edge/current(.*)$", unit, re.MULTILINE):
         assert (machine.path("/opt/emotion-edge/versions") / versions(machine)[0] / file[1:]).is_file()
     assert list(machine.path("/run/systemd/system").iterdir()) == []
+
+
+def test_file_of_a_detector_is_put_where_the_service_can_read_it_and_goes_with_a_purge(machine):
+    file = machine.view / "face_detection_yunet_2026may.onnx"
+    file.write_bytes(b"network")
+    file.chmod(0o600)
+    plan = machine.install("--plan", "--detector", str(file))
+    assert f"copy {file} to {YUNET}" in plan.stdout
+    done = machine.install("--detector", str(file), MASK="077")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert machine.path(YUNET).read_bytes() == b"network"
+    assert machine.path(YUNET).stat().st_mode & 0o777 == 0o644
+    assert sorted(path.name for path in machine.path(YUNET).parent.iterdir()) == ["config.toml", Path(YUNET).name]
+    assert 'write kind = "yunet" below [detector]' in done.stdout
+    assert machine.install("--uninstall").returncode == 0
+    assert machine.path(YUNET).exists()
+    assert machine.install("--purge").returncode == 0
+    assert not machine.path(YUNET).parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--detector"], "--detector needs YuNet's file"),
+        (["--detector", "/gone.onnx"], "--detector /gone.onnx: there is no such file"),
+        (["--detector", "/etc/passwd", "--check"], "--detector goes with an installation only"),
+    ],
+)
+def test_file_of_a_detector_that_cannot_be_used_ends_the_installation_before_it_begins(machine, options, reason):
+    done = machine.install(*options)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert list(machine.path("/opt").iterdir()) == []
 
 
 def test_first_installation_without_a_network_leaves_nothing_and_names_the_way(machine):

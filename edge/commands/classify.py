@@ -68,7 +68,7 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
             stream.flush()  # so that the lines of both streams come in the order of the images
             print_error(str(error))
             continue
-        faces = classify_faces(frame, detector.detect(frame.luma), classifier, config)
+        faces = classify_faces(frame, detector.detect(frame.luma, frame.in_colour), classifier, config)
         if as_json:
             state: dict[str, Any] = msgspec.to_builtins(payloads.state(faces, frame, frame.captured_unix))
             image = str(path).encode(errors="backslashreplace").decode()  # a name need not be UTF-8, but JSON is

@@ -61,6 +61,21 @@ class SourceConfig(Section, frozen=True, kw_only=True):
 class DetectorConfig(Section, frozen=True, kw_only=True):
     """How faces are detected."""
 
+    kind: Annotated[
+        Literal["haar", "yunet", "mtcnn"],
+        Meta(
+            description='What finds faces; "haar": the cascades alone; "yunet", "mtcnn": together with a network, '
+            "which finds more and needs a file or a package (docs/detectors.md).",
+        ),
+    ] = "haar"
+    yunet_file: Annotated[
+        str,
+        Meta(
+            description='Path of YuNet\'s ONNX file, for kind = "yunet". Empty: the file in '
+            "~/.local/share/emotion-edge, else in /etc/emotion-edge.",
+            examples=["/home/pi/face_detection_yunet_2026may.onnx"],
+        ),
+    ] = ""
     cascade: Annotated[
         str,
         Meta(

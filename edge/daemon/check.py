@@ -7,8 +7,9 @@ from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.config.state_dir import outbox_file
 from edge.daemon.cascade_trial import cascade_findings
+from edge.daemon.finder_trial import finder_findings
 from edge.daemon.model_trial import warn_of_useless_model
-from edge.errors import CascadeError, SourceError
+from edge.errors import CascadeError, DetectorError, SourceError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.mqtt.settings import broker_settings
 from edge.preview.auth import preview_access
@@ -22,6 +23,8 @@ def check(config: Config) -> None:
     PayloadBuilder("", classifier.labels, config.labels)
     for sentence in cascade_findings(config.detector):
         raise CascadeError(sentence)
+    for sentence in finder_findings(config.detector):
+        raise DetectorError(sentence)
     warn_of_useless_model(classifier, config.events)
     check_next_start(config, ("source", "mqtt", "preview"))
 

@@ -60,7 +60,7 @@ class StillInspector:
         The record holds the picture as JPEG, and the crop of each classified face as PNG.
         """
         began = time.perf_counter()
-        detections = self._detector.detect(frame.luma)
+        detections = self._detector.detect(frame.luma, frame.in_colour)
         faces = classify_faces(frame, detections, self._classifier, self._config)
         spent_ms = 1000 * (time.perf_counter() - began)
         crops = [self._classifier.face_crop(frame, face.box, face.roll_degrees) for face in faces]
@@ -96,7 +96,8 @@ class StillInspector:
             raise PictureRefusedError(
                 422, f"Not read: this {header.format} is cut off: its end is missing. Send it again."
             )
-        colour = self._classifier.wants_colour
+        finder = self._detector.finder
+        colour = self._classifier.wants_colour or (finder is not None and finder.wants_colour)
         longer = max(header.width, header.height)
         reduction = next((each for each in _REDUCTIONS if longer >= each * _DECODED_PX), 1)
         try:

@@ -25,7 +25,8 @@ SERVICE_FOLDER: Final = Path("/opt/emotion-edge")
 """Where `systemd/install` makes the service's environments. An upgrade replaces them."""
 OWN_ENVIRONMENT: Final = "~/emotion-edge-env"
 """The environment to make where the running one is the system's or the service's; the shell expands `~`."""
-_PREVIEW: Final = "preview"
+_IN_SERVICE: Final = ("preview", "mtcnn")
+"""Extras that `systemd/install` installs by itself."""
 _PROGRAMS: Final = {"convert": ("emotion-convert", "convert.cli")}
 """Extra: the command that needs it, and its module. Every other extra is for `emotion-edge`."""
 
@@ -78,7 +79,7 @@ def how_to_install(extra: str, installation: Installation | None = None) -> str:
     `extra`: a name of `[project.optional-dependencies]`. `installation`: the one to name it for, else the running one.
     """
     here = installation or find_installation()
-    if here.service and extra == _PREVIEW:
+    if here.service and extra in _IN_SERVICE:
         script = str(here.source / "systemd" / "install") if here.source and here.source.is_dir() else "systemd/install"
         return f"sudo {shlex.quote(script)} (installs the service again, with all that it needs)"
     wanted = shlex.join(_wanted(extra, here))

@@ -69,7 +69,7 @@ class Pipeline:
         last = self._last_frame
         ended = self.finish() if last is not None and last.luma.shape != frame.luma.shape else []
         predictions = self._tracker.predict(frame.seconds)
-        detections = self._detector.search(frame.luma, frame.seconds, predictions, self.level)
+        detections = self._detector.search(frame.luma, frame.seconds, predictions, self.level, frame.in_colour)
         marks.append(self._timer())
         tracks, lost = self._tracker.update(detections, frame.seconds)
         events = ended + self._announce_left(lost, frame)

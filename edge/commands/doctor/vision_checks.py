@@ -2,8 +2,9 @@
 
 import statistics
 import time
-from typing import Final
+from typing import ClassVar, Final
 
+import msgspec
 import numpy as np
 
 from edge.capture.open import create_source
@@ -14,9 +15,10 @@ from edge.capture.stall import StallLimit
 from edge.commands.doctor.checks import Check, Checks
 from edge.config.schema import Config
 from edge.daemon.cascade_trial import cascade_findings
+from edge.daemon.finder_trial import describe_finder, finder_findings, other_version
 from edge.daemon.model_trial import ModelTrial
 from edge.daemon.slow_source import slow_source_effects, slow_source_sentence
-from edge.errors import CascadeError
+from edge.errors import CascadeError, DetectorError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.vision.classification.classifier import Classifier, find_runtime
 from edge.vision.detection.detector import Detector
@@ -31,6 +33,8 @@ class VisionChecks(Checks):
     Later checks use the detector and the classifier of earlier ones; each is None where its check failed.
     """
 
+    conditional: ClassVar[frozenset[str]] = frozenset({"detector"})
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.detector: Detector | None = None
@@ -38,12 +42,10 @@ class VisionChecks(Checks):
 
     def by_name(self) -> dict[str, Check]:
         """Return the checks by name."""
-        return {
-            "interpreter": self._interpreter,
-            "model": self._model,
-            "cascade": self._cascade,
-            "source": self._source,
-        }
+        checks = {"interpreter": self._interpreter, "model": self._model, "cascade": self._cascade}
+        if self.config.detector.kind != "haar":
+            checks["detector"] = self._detector
+        return checks | {"source": self._source}
 
     def _interpreter(self) -> str:
         return str(find_runtime(self.config.model.runtime))
@@ -70,7 +72,8 @@ class VisionChecks(Checks):
         )
 
     def _cascade(self) -> str:
-        detector = Detector(self.config.detector)
+        # Without the network, which has a check of its own.
+        detector = Detector(msgspec.structs.replace(self.config.detector, kind="haar"))
         first, *others = [*cascade_findings(self.config.detector), ""]
         if first:
             for sentence in filter(None, others):
@@ -82,6 +85,18 @@ class VisionChecks(Checks):
             ", and the second cascade verifies it" * verified
         )
 
+    def _detector(self) -> str:
+        # Until it is in order, nothing is said of faces in the source.
+        self.detector = None
+        detector = Detector(self.config.detector)
+        for sentence in finder_findings(self.config.detector):
+            raise DetectorError(sentence)
+        self.detector = detector
+        warning = other_version(detector.finder)
+        if warning is not None:
+            self.warn(warning)
+        return f"{describe_finder(detector.finder)} finds the face in the test picture"
+
     def _source(self) -> str:
         config = self.config.source
         source = create_source(config.uri, SourceOptions(config, stall=StallLimit(config.stall_seconds, config.fps)))
@@ -91,7 +106,7 @@ class VisionChecks(Checks):
         rate = "" if probe.fps is None else f", {probe.fps:.3g} a second"
         found = ""
         if self.detector is not None:
-            found = f", {len(self.detector.detect(probe.first.luma))} face(s) in its first frame"
+            found = f", {len(self.detector.detect(probe.first.luma, probe.first.in_colour))} face(s) in its first frame"
         return f"{source_in_words(source.uri)} gives frames of {width}x{height}{rate}{found}"
 
     def _warn_of_slow_source(self, live: bool, probe: SourceProbe) -> None:  # noqa: FBT001 - as Source.live

@@ -1,5 +1,6 @@
 """Detects faces in single pictures and in streams: a cascade searches, a second cascade verifies."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -13,7 +14,11 @@ from edge.levels import LADDER, Level
 from edge.types import Box, Detection, Luma, TrackPrediction
 from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_cascade, search_whole_frame
 from edge.vision.detection.effort import frame_effort
+from edge.vision.detection.finder_looks import Colour, FinderLooks, look_at_still
+from edge.vision.detection.finders.create import create_finder
+from edge.vision.detection.finders.face_finder import FaceFinder
 from edge.vision.detection.grid import SearchGrid, SearchJob
+from edge.vision.detection.look_plan import LookPlan, look_tiles
 from edge.vision.detection.motion import ChangeMap
 from edge.vision.detection.redetect import Redetector
 from edge.vision.detection.schedule import Schedule
@@ -48,19 +53,29 @@ class Detector:
         """File of the search cascade."""
         self._cascade = load_cascade(self.path, "detector.cascade")
         self._verifier = FaceVerifier(config.confirm_cascade)
+        finder = create_finder(config, still=False)
+        self._looks = None if finder is None else FinderLooks(finder)
+        self._still_finder = create_finder(config, still=True)
         self._stream: _Stream | None = None
 
-    def detect(self, luma: Luma) -> list[Detection]:
+    @property
+    def finder(self) -> FaceFinder | None:
+        """The network of `detector.kind`; None for "haar"."""
+        return self._still_finder
+
+    def detect(self, luma: Luma, colour: Colour | None = None) -> list[Detection]:
         """Search one grey picture, uint8 (height, width), and verify each face found in it.
 
-        Returns verified and unverified faces, largest first, with boxes in pixels of `luma`.
+        `colour`: decodes it in colour, as `Frame.in_colour`. Returns verified and unverified faces, largest first, with
+        boxes in pixels of `luma`.
         """
-        return _ordered(
-            [
-                Detection(one.box, one.neighbours, self._verify_still(luma, one), roll_degrees=one.roll_degrees)
-                for one in search_still(self._cascade, luma, self._config)
-            ]
-        )
+        found = [
+            Detection(one.box, one.neighbours, self._verify_still(luma, one), roll_degrees=one.roll_degrees)
+            for one in search_still(self._cascade, luma, self._config)
+        ]
+        if self._still_finder is not None:
+            found = look_at_still(self._still_finder, luma, colour, found, self._config)
+        return _ordered(found)
 
     def _verify_still(self, luma: Luma, candidate: Candidate) -> bool:
         """Verify a face of a single picture, with a second look at another size where the first is weak."""
@@ -71,17 +86,24 @@ class Detector:
         return grade is Grade.STRONG
 
     def search(
-        self, luma: Luma, seconds: float, predictions: Sequence[TrackPrediction] = (), level: Level = LADDER[0]
+        self,
+        luma: Luma,
+        seconds: float,
+        predictions: Sequence[TrackPrediction] = (),
+        level: Level = LADDER[0],
+        colour: Colour | None = None,
     ) -> list[Detection]:
         """Search the next frame of a stream, uint8 (height, width), at a bounded cost.
 
         `seconds`: time of the frame. `predictions`: the tracked faces, as `Tracker.predict` returns them.
-        `level`: bounds the cost. Returns, largest first, the tracked faces that were found and new faces
-        that passed verification. The whole frame is searched where the stream starts, where the size of the
-        frames changes, and after `reset`.
+        `level`: bounds the cost. `colour`: decodes the frame in colour, as `Frame.in_colour`. Returns, largest first,
+        the tracked faces that were found and new faces that passed verification. The whole frame is searched where the
+        stream starts, where the size of the frames changes, and after `reset`.
         """
+        if self._looks is not None:
+            self._looks.start_frame(luma, colour)
         if self._stream is None or self._stream.shape != luma.shape:
-            self._stream = _Stream(self._config, self._cascade, self._verifier, luma.shape)
+            self._stream = _Stream(self._config, self._cascade, self._verifier, self._looks, luma.shape)
         return self._stream.search(luma, seconds, predictions, level)
 
     def reset(self) -> None:
@@ -93,9 +115,15 @@ class _Stream:
     """State of the search of one stream."""
 
     def __init__(
-        self, config: DetectorConfig, cascade: cv2.CascadeClassifier, verifier: FaceVerifier, shape: tuple[int, ...]
+        self,
+        config: DetectorConfig,
+        cascade: cv2.CascadeClassifier,
+        verifier: FaceVerifier,
+        looks: FinderLooks | None,
+        shape: tuple[int, ...],
     ) -> None:
         self.shape = shape
+        self._looks = looks
         self._config = config
         self._cascade = cascade
         self._verifier = verifier
@@ -106,6 +134,8 @@ class _Stream:
         self._grid = SearchGrid(width, height, window, self._smallest, config.max_face * min(shape))
         self._schedule = Schedule(self._grid)
         self._second = SecondSearch(self._grid)
+        tile_faces = math.inf if looks is None else looks.tile_faces
+        self._look_plan = LookPlan(look_tiles(width, height, self._smallest, tile_faces))
         self._changes = ChangeMap(self._grid)
         self._queue = VerificationQueue(self._verify, self._redetect_candidate, self._changes)
         self._pyramid = ImagePyramid(np.zeros((1, 1), dtype=np.uint8))
@@ -130,9 +160,11 @@ class _Stream:
         self._changes.update(self._pyramid)
         self._reject_removed(predictions, seconds)
         redetected = self._redetect(predictions, seconds)
+        seen = [] if self._looks is None else self._look(self._looks, redetected, predictions, seconds, level)
         tracked = [detection.box for detection in redetected.values()]
         missed = [prediction for prediction in predictions if prediction.id not in redetected]
-        new, unknown = [], []
+        new, unknown = list(seen), list[Candidate]()
+        tracked += [detection.box for detection in seen]
         for candidate in self._candidates(tracked, seconds, level):
             if self._queue.was_rejected(candidate) or any(box.may_match(candidate.box) for box in tracked):
                 continue
@@ -174,9 +206,32 @@ class _Stream:
         Few are enough then. On the footage a single scheduled search of the whole frame finds 108 of 123
         faces of walking-and-pause without any neighbour, and 68 with one.
         """
-        return verified if self._verifier.enabled else self._config.neighbours // 2
+        return verified if self._verifier.enabled or self._looks is not None else self._config.neighbours // 2
+
+    def _look(
+        self,
+        looks: FinderLooks,
+        redetected: dict[int, Detection],
+        predictions: Sequence[TrackPrediction],
+        seconds: float,
+        level: Level,
+    ) -> list[Detection]:
+        """Make the looks of this frame; notes tracked faces in `redetected`, returns faces that no search has found."""
+        missed = [one for one in predictions if one.id not in redetected]
+        plan = self._look_plan.plan(missed, seconds, level, self._effort.verifications)
+        for track in plan.again:
+            detection = looks.find_again(track, [other.box for other in redetected.values()])
+            if detection is not None and detection.box.width >= self._smallest * _CONFIRMED_MIN_SIZE:
+                redetected[track.id] = detection
+        new: list[Detection] = []
+        for face in (face for tile in plan.tiles for face in looks.look_at(tile)):
+            if not any(other.box.may_match(face.box) for other in (*redetected.values(), *new)):
+                new.append(face)
+        return new
 
     def _verify(self, box: Box, roll_degrees: float) -> Grade:
+        if self._looks is not None:
+            return Grade.STRONG if self._looks.verify(box, roll_degrees) else Grade.FAILED
         return self._verifier.grade(self._pyramid.at_octave(0), box, STREAM_VERIFICATION, roll_degrees)
 
     def _redetect_candidate(self, candidate: Candidate) -> Candidate | None:
@@ -210,12 +265,17 @@ class _Stream:
             whole = search_whole_frame(self._cascade, self._pyramid.at_octave(0), self._config, self._min_neighbours(1))
             self._changes.mark_all_searched()
             upright = [Candidate(box, neighbours) for box, neighbours in whole]
+            if self._looks is not None:
+                return upright
             second_jobs = self._second.first(seconds, self._schedule.full_search(self._config.scale_factor)[1])
             return upright + self._search_second(second_jobs, upright)
         step = level.scale_factor or self._config.scale_factor
         changed = self._changes.changed(tracked)
         full_cost = self._schedule.full_search(step)[1]
-        second_jobs = self._second.plan(changed, seconds, full_cost, self._effort.search_frames)
+        # A network sees what the second search would find.
+        second_jobs = []
+        if self._looks is None:
+            second_jobs = self._second.plan(changed, seconds, full_cost, self._effort.search_frames)
         jobs = self._schedule.plan(changed, seconds, self._effort.search_frames, step, moving=self._changes.moving)
         found = [candidate for job in jobs for candidate in self._search(job, step)]
         return found + self._search_second(second_jobs, found)
@@ -271,15 +331,19 @@ class _Stream:
     ) -> list[Detection]:
         """Run the verifications of this frame; notes their results in `redetected`, returns verified new faces."""
         if not self._started:
-            return [_verified_detection(candidate) for candidate in self._queue.verify_all(seconds)]
+            return [self._corrected(_verified_detection(candidate)) for candidate in self._queue.verify_all(seconds)]
         detected = [(one, redetected[one.id]) for one in predictions if one.id in redetected]
         tracks, candidates = self._queue.verify_due(
             detected, seconds, self._effort.verifications, self._effort.pause_frames
         )
         for searched_id, grade in tracks.items():
             passed, weak = grade is not Grade.FAILED, grade is Grade.WEAK
-            redetected[searched_id] = replace(redetected[searched_id], verified=passed, weak=weak)
-        return [_verified_detection(candidate) for candidate in candidates]
+            detection = replace(redetected[searched_id], verified=passed, weak=weak)
+            redetected[searched_id] = self._corrected(detection)
+        return [self._corrected(_verified_detection(candidate)) for candidate in candidates]
+
+    def _corrected(self, detection: Detection) -> Detection:
+        return detection if self._looks is None else self._looks.corrected(detection)
 
 
 def _ordered(detections: list[Detection]) -> list[Detection]:

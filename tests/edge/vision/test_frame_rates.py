@@ -46,7 +46,7 @@ class GivenDetector(Detector):
 
     boxes: tuple[Box, ...] = ()
 
-    def search(self, luma, seconds, predictions=(), level=LADDER[0]):  # noqa: ARG002 - the detector's signature
+    def search(self, luma, seconds, predictions=(), level=LADDER[0], colour=None):  # noqa: ARG002 - the detector's signature
         return [Detection(box, 9, verified=True) for box in self.boxes]
 
 

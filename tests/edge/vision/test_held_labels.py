@@ -29,7 +29,7 @@ class DrawnFaces(Detector):
 
     places: tuple[float, ...] = ()
 
-    def search(self, luma, seconds, predictions=(), level=LADDER[0]):  # noqa: ARG002 - the detector's signature
+    def search(self, luma, seconds, predictions=(), level=LADDER[0], colour=None):  # noqa: ARG002 - the detector's signature
         return [Detection(Box(x, 100.0, 80.0, 80.0), 9, verified=True) for x in self.places]
 
 

@@ -26,7 +26,7 @@ class FixedDetector(Detector):
         super().__init__(config)
         self.places, self.levels, self.resets = places, [], 0
 
-    def search(self, luma, seconds, predictions=(), level=LADDER[0]):  # noqa: ARG002 - the detector's signature
+    def search(self, luma, seconds, predictions=(), level=LADDER[0], colour=None):  # noqa: ARG002 - the detector's signature
         self.levels.append(level)
         return [
             Detection(Box(x, 100.0, 80.0 - 10 * number, 80.0), 9, verified=True) for number, x in enumerate(self.places)

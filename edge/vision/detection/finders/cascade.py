@@ -9,6 +9,7 @@ from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_ca
 from edge.vision.detection.finders.face_finder import FoundFace, as_luma, best_first
 from edge.vision.detection.verification import STILL_VERIFICATION, FaceVerifier
 
+_TILE_FACES = 14.0
 _SMALLEST_SHARE = 0.02
 """Smallest value of `detector.min_face`."""
 
@@ -24,6 +25,10 @@ class CascadeFinder:
         self._config = config
         self._cascade = load_cascade(cascade_path(config.cascade, SEARCH_CASCADE), "detector.cascade")
         self._verifier = FaceVerifier(config.confirm_cascade)
+
+    def tile_faces(self, *, colour: bool) -> float:  # noqa: ARG002 - it sees no colour
+        """Return the side of a tile; see `FaceFinder.tile_faces`. The cascade's own schedule has smaller ones."""
+        return _TILE_FACES
 
     def find(self, picture: NDArray[np.uint8], smallest_px: float) -> list[FoundFace]:
         """Return the faces of a picture; see `FaceFinder.find`. The score grows with the number of windows."""

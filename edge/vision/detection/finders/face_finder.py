@@ -43,6 +43,9 @@ class FaceFinder(Protocol):
     def wants_colour(self) -> bool:
         """Whether it finds more in colour. It takes grey pictures as well."""
 
+    def tile_faces(self, *, colour: bool) -> float:
+        """Return the side of the largest picture, in smallest faces, whose look costs about as much as a frame."""
+
     def find(self, picture: NDArray[np.uint8], smallest_px: float) -> list[FoundFace]:
         """Return the faces of a picture, best score first.
 

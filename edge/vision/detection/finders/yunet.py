@@ -1,4 +1,4 @@
-"""Finds faces with YuNet, a network of 75,000 parameters, through OpenCV's FaceDetectorYN.
+"""Finds faces with YuNet, a network of 0.2 MB, through OpenCV's FaceDetectorYN.
 
 YuNet: Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20 (2023).
 """
@@ -38,6 +38,8 @@ _SURE_SCORE: Final = 0.88
 """A face with at most this roll and at least this score needs no further look."""
 _LOOK_PX: Final = (96, 44.0)
 """Side of the crop of a further look at one face, and side of the face in it, pixels."""
+_TILE_PX: Final = 168.0
+"""Side of the network's input in a stream, pixels."""
 _STRIDE: Final = 32
 _MIN_SIDE_PX: Final = 64
 """Smallest side of the network's input: where one is 32, OpenCV 4.8 to 4.14 return boxes at random places."""
@@ -79,6 +81,10 @@ class YuNetFinder:
             self._run(np.zeros((_TRIAL_PX, _TRIAL_PX, 3), dtype=np.uint8))
         except (cv2.error, SystemError):
             raise not_yunet(path, "is an ONNX network, but not YuNet of 2023 or later") from None
+
+    def tile_faces(self, *, colour: bool) -> float:
+        """Return the side of a tile; see `FaceFinder.tile_faces`. A look takes 2 ms at most on one x86-64 core."""
+        return _TILE_PX / _SMALLEST_PX[colour]
 
     def find(self, picture: NDArray[np.uint8], smallest_px: float) -> list[FoundFace]:
         """Return the faces of a picture; see `FaceFinder.find`."""

@@ -13,8 +13,10 @@ NAME: Final = "face_detection_yunet_2026may.onnx"
 SHA256: Final = "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0"
 """The file that every figure about YuNet was measured with."""
 PLACE: Final = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
+INSTALLED_NAME: Final = "face_detection_yunet.onnx"
+"""Name under which `systemd/install --detector FILE` puts it in place."""
 SERVICE_FOLDER: Final = Path("/etc/emotion-edge")
-"""Where `systemd/install --detector FILE` puts it, beside the configuration: the service's user can read it there."""
+"""Where the installer puts it, beside the configuration: the service's user can read it there."""
 
 _PATTERN: Final = "face_detection_yunet*.onnx"
 _LARGEST_BYTES: Final = 64 * 1024 * 1024  # YuNet has 0.2 MB; a wrong file may be of any size
@@ -37,23 +39,24 @@ def yunet_folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
 def find_yunet_file(configured: str, folders: Sequence[Path] | None = None) -> Path:
     """Return the file of YuNet: the one that is configured, else the first in the folders.
 
-    In a folder the file of this version comes first, then the newest by name. Raises DetectorError where there is none.
+    In a folder INSTALLED_NAME comes first, then the newest by name. Raises DetectorError where there is none.
     """
     if configured:
         path = expanded(configured)
+        if path.is_dir():
+            raise DetectorError(f"detector.yunet_file is {configured!r}, but this is a folder: name the file in it")
         if not _is_file(path):
             raise DetectorError(f"detector.yunet_file is {configured!r}, but this file does not exist: {_how_to_get()}")
         return path
     searched = yunet_folders() if folders is None else folders
     for folder in searched:
         try:
-            names = sorted((one.name for one in folder.glob(_PATTERN)), key=lambda one: (one != NAME, "int8" in one))
-        except OSError:
+            names = [one.name for one in folder.glob(_PATTERN) if _is_file(one)]
+        except OSError:  # a folder that may not be searched
             continue
-        newest = names[:1] if NAME in names else sorted(names, key=lambda one: ("int8" not in one, one))[-1:]
-        for name in newest:
-            if _is_file(folder / name):
-                return folder / name
+        if names:
+            # Of files of one time those with 8-bit numbers come last: they are made for other programs.
+            return folder / max(names, key=lambda one: (one == INSTALLED_NAME, "int8" not in one, one))
     places = " or ".join(str(folder) for folder in searched)
     raise DetectorError(f'detector.kind is "yunet", but its file is not in {places}: {_how_to_get()}')
 

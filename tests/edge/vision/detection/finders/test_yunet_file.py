@@ -7,6 +7,7 @@ import pytest
 from edge.errors import DetectorError
 from edge.vision.detection.finders.yunet import YuNetFinder
 from edge.vision.detection.finders.yunet_file import (
+    INSTALLED_NAME,
     NAME,
     SERVICE_FOLDER,
     SHA256,
@@ -34,6 +35,11 @@ def test_configured_file_that_is_missing_is_named(tmp_path):
         find_yunet_file(str(tmp_path / "gone.onnx"), [tmp_path])
 
 
+def test_folder_in_place_of_the_file_is_named(tmp_path):
+    with pytest.raises(DetectorError, match="but this is a folder: name the file in it"):
+        find_yunet_file(str(tmp_path), [])
+
+
 def test_configured_file_comes_before_the_folders(tmp_path):
     for name in (NAME, "mine.onnx"):
         (tmp_path / name).write_bytes(b"x")
@@ -41,13 +47,13 @@ def test_configured_file_comes_before_the_folders(tmp_path):
     assert find_yunet_file("", [tmp_path / "gone", tmp_path]) == tmp_path / NAME
 
 
-def test_file_of_the_figures_comes_first_in_a_folder_then_the_newest(tmp_path):
-    older, newer = "face_detection_yunet_2023mar.onnx", "face_detection_yunet_2031jan.onnx"
-    for name in (older, newer, "face_detection_yunet_2099jan_int8.onnx"):
+def test_file_of_the_installer_comes_first_in_a_folder_then_the_newest(tmp_path):
+    newer = "face_detection_yunet_2031jan.onnx"
+    for name in (NAME, newer, "face_detection_yunet_2099jan_int8.onnx"):
         (tmp_path / name).write_bytes(b"x")
     assert find_yunet_file("", [tmp_path]).name == newer
-    (tmp_path / NAME).write_bytes(b"x")
-    assert find_yunet_file("", [tmp_path]).name == NAME
+    (tmp_path / INSTALLED_NAME).write_bytes(b"x")
+    assert find_yunet_file("", [tmp_path]).name == INSTALLED_NAME
 
 
 def test_folders_are_the_users_own_and_that_of_the_service(tmp_path):

@@ -1,0 +1,57 @@
+"""Tries the network of `detector.kind` on a picture with one face: a file of the right form may be for something else.
+
+Cost: loading the network, and one look at a picture of 640x480, 0.1 s on one x86-64 core.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from edge.config.schema import DetectorConfig
+from edge.daemon.actor_pictures import TEST_FACE, actor_pictures
+from edge.vision.detection.finders.create import create_finder
+from edge.vision.detection.finders.face_finder import FaceFinder
+from edge.vision.detection.finders.yunet import YuNetFinder
+from edge.vision.detection.finders.yunet_file import NAME, SHA256, not_yunet
+
+_SAME_FACE_IOU: Final = 0.5
+"""IoU from which a box is the face. YuNet's has 0.92 here, MTCNN's 0.96."""
+_SMALLEST_PX: Final = 48.0
+_SEARCHED: Final = "happy"
+
+
+def finder_findings(config: DetectorConfig) -> Iterator[str]:
+    """Yield a sentence where the network does not find a face.
+
+    Raises DetectorError where it cannot be loaded. Yields nothing where `detector.kind` names none.
+    """
+    finder = create_finder(config, still=False)
+    if finder is None:
+        return
+    picture = actor_pictures()[_SEARCHED]
+    faces = finder.find(picture, _SMALLEST_PX)
+    there = [face for face in faces if face.box.iou(TEST_FACE) >= _SAME_FACE_IOU]
+    if not there or len(faces) > 1 or finder.find(np.full_like(picture, 127), _SMALLEST_PX):
+        seen = "not the face" if not there else "more than the face"
+        if isinstance(finder, YuNetFinder):
+            yield str(not_yunet(finder.path, f"finds {seen} in a test picture that shows one"))
+        else:
+            yield f'detector.kind is "{finder.name}", which finds {seen} in a test picture that shows one: use "haar"'
+
+
+def describe_finder(finder: FaceFinder | None) -> str:
+    """Return what a network is, and from which file, for a line of `doctor`; None stands for the cascades."""
+    if finder is None:
+        return "haar"
+    return f"{finder.name} ({finder.path})" if isinstance(finder, YuNetFinder) else finder.name
+
+
+def other_version(finder: FaceFinder | None) -> str | None:
+    """Return a sentence on a file of YuNet that is not the one which the figures were measured with; else None."""
+    if not isinstance(finder, YuNetFinder) or finder.sha256 == SHA256:
+        return None
+    return (
+        f"detector.yunet_file is {str(finder.path)!r}, another version of YuNet than {NAME}, with which the figures of "
+        "docs/detectors.md were measured: it is used, and may find more or fewer faces"
+    )
