@@ -60,11 +60,11 @@ def test_uniform_frame_has_no_face():
 
 
 @pytest.mark.footage
-@pytest.mark.parametrize("name", ["store-aisle-detection.mp4", "classroom.mp4"])
-def test_phantoms_are_detected_but_not_verified(name):
+@pytest.mark.parametrize(("name", "step"), [("store-aisle-detection.mp4", 10), ("classroom.mp4", 5)])
+def test_phantoms_are_detected_but_not_verified(name, step):
     detector = Detector(DetectorConfig())
-    found = [face for luma in list(grey_frames(footage(name)))[::2] for face in detector.detect(luma)]
-    assert len(found) >= 10, "the search cascade finds phantoms in these files; without any this test proves nothing"
+    found = [face for luma in list(grey_frames(footage(name)))[::step] for face in detector.detect(luma)]
+    assert len(found) >= 4, "the search cascade finds phantoms in these files; without any this test proves nothing"
     assert sum(face.verified for face in found) == 0
 
 
@@ -75,6 +75,9 @@ def test_most_true_faces_are_verified():
     detector = Detector(DetectorConfig())
     found = verified = faces = 0
     for number, luma in enumerate(grey_frames(path)):
+        # The search of a picture takes its time.
+        if number % 4:
+            continue
         for x, y, width, height, _ in reference[number]:
             faces += 1
             detections = [face for face in detector.detect(luma) if face.box.iou(Box(x, y, width, height)) > 0.3]
