@@ -19,7 +19,9 @@ from convert.data.fer2013 import LABELS, Split, clean_split, with_majority
 from convert.errors import ConvertError
 from convert.event_tuning.ground_truth import Segment, ground_truth
 from convert.event_tuning.replay import RecordedTrack
+from edge.types import Box, Detection
 from edge.vision.classification.classifier import Classifier
+from edge.vision.classification.readability import is_blurred
 
 FPS: Final = 25.0
 SECONDS: Final = 45.0
@@ -202,19 +204,23 @@ def record_person(number: int, classifier: Classifier, faces: AgreedFaces, secon
     classified = ~(random_intervals(rng, count, _GAPS_PER_SECOND, _GAP_SECONDS) | (rng.random(count) < _MISSED))
     classified[: round(FPS * _APPEARS_SECONDS) + 1] = True  # the track was confirmed by then
     predictions = np.zeros((count, len(classifier.labels)), dtype=np.float32)
+    readable = np.zeros(count, dtype=bool)
     spec = classifier.manifest.input
+    whole = Detection(Box(0.0, 0.0, spec.width, spec.height), 1, verified=True)
     for frame in np.flatnonzero(classified):
         dx, dy = pose.shift[frame]
         placed = place_face(
             images[frame], spec.width, float(pose.tilt_deg[frame]), float(pose.scale[frame]), (float(dx), float(dy))
         )
         view = _corrupt(placed, condition, (number, int(frame)), hand=bool(hands[frame]))
+        readable[frame] = not is_blurred(view, whole)
         if classifier.wants_colour:
             view = np.asarray(cv2.cvtColor(view, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
         predictions[frame] = classifier.classify_crop(view)
     name = f"{condition[0]} {condition[1]:g}"
     times = np.arange(count) / FPS
-    return RecordedTrack(name, ground_truth(segments), times, predictions, classified, round(FPS * _APPEARS_SECONDS))
+    appearance = round(FPS * _APPEARS_SECONDS)
+    return RecordedTrack(name, ground_truth(segments), times, predictions, classified, appearance, readable)
 
 
 def subsampled(track: RecordedTrack, every: int) -> RecordedTrack:

@@ -71,7 +71,7 @@ class FinderLooks:
             overlap, face = max(faces, key=lambda one: one[0], default=(0.0, None))
             self._answers[box] = None
             if face is not None and overlap >= _VERIFIED_IOU:
-                self._answers[box] = _detection(window.box_to_picture(face.box), roll_degrees, face.roll_degrees)
+                self._answers[box] = _detection(face, window.box_to_picture(face.box), roll_degrees)
         return self._answers[box] is not None
 
     def corrected(self, detection: Detection) -> Detection:
@@ -82,7 +82,7 @@ class FinderLooks:
         seen = self._answers.get(detection.box)
         if seen is None:
             return detection
-        return replace(detection, box=seen.box, roll_degrees=seen.roll_degrees)
+        return replace(detection, box=seen.box, roll_degrees=seen.roll_degrees, turn=seen.turn)
 
     def find_again(self, track: TrackPrediction, taken: Sequence[Box]) -> Detection | None:
         """Look for a tracked face around its predicted place; returns None where it is not found.
@@ -101,7 +101,7 @@ class FinderLooks:
         if best is None:
             return None
         _, face, box = best
-        return _detection(box, track.roll_degrees, face.roll_degrees, track.id)
+        return _detection(face, box, track.roll_degrees, track.id)
 
     def look_at(self, tile: LookTile) -> list[Detection]:
         """Return the faces in a tile, with boxes in pixels of the frame, without those that its sides cut off."""
@@ -111,7 +111,7 @@ class FinderLooks:
         for face in self._finder.find(part, tile.smallest_px):
             box = Box(face.box.x + tile.left, face.box.y + tile.top, face.box.width, face.box.height)
             if not tile.cuts(box, width, height):
-                found.append(_detection(box, 0.0, face.roll_degrees))
+                found.append(_detection(face, box, 0.0))
         return found
 
     def _find(self, window: TurnedWindow, box: Box) -> list[FoundFace]:
@@ -127,12 +127,13 @@ class FinderLooks:
         return self._picture
 
 
-def _detection(box: Box, window_degrees: float, seen_degrees: float, searched_id: int = 0) -> Detection:
-    """Return the detection of a face that a network has seen, turned by some degrees in a window turned by others."""
-    if abs(seen_degrees) <= _ROLL_NOISE_DEGREES:
-        seen_degrees = 0.0
+def _detection(face: FoundFace, box: Box, window_degrees: float, searched_id: int = 0) -> Detection:
+    """Return the detection of a face that a network has seen in a turned window; `box`: in pixels of the frame."""
+    seen_degrees = 0.0 if abs(face.roll_degrees) <= _ROLL_NOISE_DEGREES else face.roll_degrees
     roll_degrees = (window_degrees + seen_degrees + 180) % 360 - 180
-    return Detection(box, _NEIGHBOURS, verified=True, searched_id=searched_id, roll_degrees=roll_degrees)
+    return Detection(
+        box, _NEIGHBOURS, verified=True, searched_id=searched_id, roll_degrees=roll_degrees, turn=face.turn
+    )
 
 
 def look_at_still(

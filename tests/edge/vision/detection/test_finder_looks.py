@@ -19,6 +19,8 @@ from edge.vision.tracker import Tracker
 from support.footage import FOLDER, footage
 
 FPS = 12.5
+TURN = 0.25
+"""Turn to a side of all red squares."""
 
 
 class RedSquares:
@@ -43,7 +45,7 @@ class RedSquares:
             side = max(width, height) + 1
             if side >= smallest_px:
                 roll = (angle + 45) % 90 - 45
-                found.append(FoundFace(Box(x + 0.5 - side / 2, y + 0.5 - side / 2, side, side), 0.9, roll, None))
+                found.append(FoundFace(Box(x + 0.5 - side / 2, y + 0.5 - side / 2, side, side), 0.9, roll, TURN))
         return found
 
 
@@ -102,6 +104,7 @@ def test_roll_of_a_lost_face_follows_what_is_seen_and_ignores_noise():
     for seen, expected in ((30, 30), (8, 0)):
         found = looks_at((300, 200, 60, seen)).find_again(track(square(300, 200, 60)), [])
         assert found.roll_degrees == pytest.approx(expected, abs=3)
+        assert found.turn == TURN
 
 
 def test_face_of_another_size_or_one_that_is_taken_is_not_the_lost_one():
@@ -118,7 +121,7 @@ def test_candidate_is_verified_and_takes_the_box_that_the_network_sees(side, rol
     assert looks.verify(candidate, roll)
     corrected = looks.corrected(Detection(candidate, 3, verified=True, roll_degrees=roll))
     assert math.dist(corrected.box.centre, (320, 240)) <= 0.06 * side + 1
-    assert corrected.neighbours == 3
+    assert (corrected.neighbours, corrected.turn) == (3, TURN)
 
 
 def test_place_without_a_face_or_with_one_beside_it_is_not_verified():
