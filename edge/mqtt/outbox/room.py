@@ -19,11 +19,11 @@ mean fewer moves (with 16 a commit takes 3.3 ms instead of 3.0 on one SSD), and 
 COMMIT_EVENTS: Final = 32
 """Events that are written in one transaction: it must fit into the log as a whole."""
 
-COMMIT_DELETES: Final = 256
+COMMIT_DELETES: Final = 192
 """Rows that are deleted in one transaction. Most of their pages become empty, and empty pages are not logged."""
 
 EVENT_BYTES: Final = 1000
-"""An event on disk, generously: 694 bytes with seven labels and three groups."""
+"""An event on disk, generously: 827 bytes with seven labels and three groups."""
 
 _COMMIT_PAGES: Final = COMMIT_EVENTS * EVENT_BYTES // PAGE_BYTES + 5
 """Pages that one transaction changes at most: of the events, of the tree above them, of the clocks, the header."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
-from edge.config.schema import DetectorConfig, TrackerConfig
+from edge.config.schema import Config, DetectorConfig, TrackerConfig
 from edge.levels import LADDER
 from edge.vision.detection.detector import Detector
 from edge.vision.detection.grid import SearchGrid
@@ -232,7 +232,7 @@ FILES = {
 def test_scheduled_search_finds_at_least_as_many_faces_as_whole_frames(name):
     path = footage(name)
     reference = json.loads(path.with_name("faces.json").read_text(encoding="utf-8"))[name]
-    result = runpy.run_path(str(ROOT / "scripts" / "recall.py"))["compare"](path, reference)
+    result = runpy.run_path(str(ROOT / "scripts" / "recall.py"))["compare"](path, reference, Config())
     assert result.faces >= FILES[name]
     assert result.scheduled.found >= result.plain.found
 
@@ -243,7 +243,8 @@ def test_phantoms_of_a_shelf_cost_few_verifications(monkeypatch):
     search = Search()
     verified_in = record_verifications(monkeypatch, search)
     frames = 0
-    for luma in runpy.run_path(str(ROOT / "scripts" / "recall.py"))["grey_frames"](path):
+    for picture in runpy.run_path(str(ROOT / "scripts" / "recall.py"))["colour_frames"](path):
+        luma = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
         assert not any(track.confirmed for track in search.step(luma))
         frames += 1
     later = [number for number in verified_in if number > 1]
