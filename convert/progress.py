@@ -10,36 +10,15 @@ PrintLine = Callable[[str], None]
 Tick = Callable[[int, int], None]
 """Called with the number of items done and the number of items in total."""
 
-_INTERVAL_SECONDS: Final = 15.0
 HEARTBEAT_SECONDS: Final = 10.0
 """Longest silence of a long step. Users are promised a line every 15 seconds, and a busy machine delays threads."""
 _SECONDS_PER_MINUTE: Final = 60
 
 
-def minutes_left(elapsed_seconds: float, done: float, remaining: float) -> float:
-    """Return the estimated minutes for the remaining work at the average speed so far.
-
-    `done` (above 0) and `remaining` are amounts of work in the same unit.
-    """
-    return elapsed_seconds / done * remaining / _SECONDS_PER_MINUTE
-
-
-def ticker(name: str, print_line: PrintLine, clock: Callable[[], float] = time.monotonic) -> Tick:
-    """Return a function that prints how much of the work called `name` is done and the minutes left.
-
-    It prints every 15 seconds at most. Work that is done sooner prints nothing. `clock`: returns seconds, for
-    tests.
-    """
-    started = printed = clock()
-
-    def tick(done: int, total: int) -> None:
-        nonlocal printed
-        now = clock()
-        if done and done < total and now - printed >= _INTERVAL_SECONDS:
-            printed = now
-            print_line(_progress_text(name, done, total, now - started))
-
-    return tick
+def progress_text(name: str, done: int, total: int, elapsed_seconds: float) -> str:
+    """Return a line on `done` (above 0) of `total` items, and on the minutes left at the average speed so far."""
+    minutes = elapsed_seconds / done * (total - done) / _SECONDS_PER_MINUTE
+    return f"{name}: {done} of {total}, about {minutes:.1f} minutes left"
 
 
 class Heartbeat:
@@ -93,7 +72,7 @@ class Heartbeat:
             done, total = counts
             if not done:
                 return f"{name}: {time.monotonic() - started:.0f} s so far"
-            return _progress_text(name, done, total, time.monotonic() - started)
+            return progress_text(name, done, total, time.monotonic() - started)
 
         self.status(describe)
         return tick
@@ -130,9 +109,3 @@ class Heartbeat:
 def _with_elapsed(text: str) -> Callable[[], str]:
     started = time.monotonic()
     return lambda: f"{text}, {time.monotonic() - started:.0f} s so far" if text else ""
-
-
-def _progress_text(name: str, done: int, total: int, elapsed_seconds: float) -> str:
-    """Return a line on `done` (above 0) of `total` items."""
-    minutes = minutes_left(elapsed_seconds, done, total - done)
-    return f"{name}: {done} of {total}, about {minutes:.1f} minutes left"
