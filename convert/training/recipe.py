@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from convert.data.augment import CAMERA, Augmentation, require_range
 from convert.errors import ConvertError
-from convert.files import write_json
+from convert.files import to_json, write_atomically
 
 _FINAL_LEARNING_RATE: Final = 0.01
 """Learning rate at the end of a stage's cosine decay, share of its peak."""
@@ -120,8 +120,8 @@ class Recipe:
         require_range("seed", self.seed, 0, _MAX_SEED)
 
     def save(self, path: Path) -> None:
-        """Write the recipe as JSON. Raises OSError."""
-        write_json(path, asdict(self))
+        """Write the recipe as JSON, atomically. Raises OSError."""
+        write_atomically(path, to_json(asdict(self)).encode())
 
     def summary(self) -> str:
         """Return the stages in words, as in "3 epochs at 48 px, 2 epochs at 64 px"."""
