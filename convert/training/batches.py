@@ -11,13 +11,10 @@ from convert.data.augment import augment
 from convert.data.fer2013 import Split
 from convert.training.distillation import Teacher
 from convert.training.network import to_input
-from convert.training.recipe import Recipe
+from convert.training.recipe import MAX_EPOCHS, Recipe
 
 _MIN_FREQUENCY: Final = 1e-9
 """Replaces a frequency of 0. No target uses the weight that follows; it must only be finite."""
-
-_STAGE_EPOCHS: Final = 1000
-"""Epoch numbers of stage n start at n times this, so that no two stages draw the same views. No stage has more."""
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
@@ -42,7 +39,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._split, self._recipe, self._settings, self._teacher = split, recipe, recipe.stages[place.stage], teacher
         self.stage, self.epoch, self.first = place
         self.total = len(split) // recipe.batch_size
-        self.epoch_id = _STAGE_EPOCHS * place.stage + place.epoch
+        self.epoch_id = MAX_EPOCHS * place.stage + place.epoch
         self._order = np.random.default_rng((recipe.seed, self.epoch_id)).permutation(len(split))
         self._targets = soft_targets(split, recipe, self._settings.leader_share)
         self._weights = sample_weights(self._targets, self._settings.class_weight_power)

@@ -19,7 +19,7 @@ _MAX_INPUT_PX: Final = 1024
 """Largest input of a model's manifest."""
 _ALPHAS: Final = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 """Widths of MobileNetV2 for which Keras publishes ImageNet weights."""
-_MAX_EPOCHS: Final = 1000
+MAX_EPOCHS: Final = 1000
 """`TrainingBatches` numbers the epochs of each stage from a multiple of this: no two stages draw the same views."""
 _MAX_LEARNING_RATE: Final = 1.0
 """A thousand times what AdamW is used with here."""
@@ -54,7 +54,7 @@ class Stage:
     def __post_init__(self) -> None:
         """Raise ValueError for settings that cannot be trained."""
         require_range("side_px", self.side_px, _MIN_INPUT_PX, _MAX_INPUT_PX)
-        require_range("epochs", self.epochs, 1, _MAX_EPOCHS)
+        require_range("epochs", self.epochs, 1, MAX_EPOCHS)
         if not 0 < self.peak_learning_rate <= _MAX_LEARNING_RATE:
             msg = f"peak_learning_rate = {self.peak_learning_rate} must be above 0 and at most {_MAX_LEARNING_RATE:g}"
             raise ValueError(msg)
@@ -116,7 +116,7 @@ class Recipe:
         require_range("batch_size", self.batch_size, 1)
         require_range("teacher_share", self.teacher_share, 0, 1)
         require_range("weight_decay", self.weight_decay, 0, 1)
-        require_range("warmup_epochs", self.warmup_epochs, 0, _MAX_EPOCHS)
+        require_range("warmup_epochs", self.warmup_epochs, 0, MAX_EPOCHS)
         require_range("seed", self.seed, 0, _MAX_SEED)
 
     def save(self, path: Path) -> None:
@@ -135,10 +135,10 @@ class Recipe:
         Raises ConvertError for a factor that is not above 0, or gives a stage more than 1000 epochs.
         """
         longest = max(stage.epochs for stage in self.stages)
-        if not 0 < factor * longest <= _MAX_EPOCHS:
+        if not 0 < factor * longest <= MAX_EPOCHS:
             msg = (
                 f"--epochs-scale {factor:g} must be above 0 and, with the {longest} epochs of a stage of recipe "
-                f"{self.name}, at most {_MAX_EPOCHS / longest:g}"
+                f"{self.name}, at most {MAX_EPOCHS / longest:g}"
             )
             raise ConvertError(msg)
         stages = tuple(replace(stage, epochs=max(1, round(stage.epochs * factor))) for stage in self.stages)
