@@ -46,7 +46,7 @@ def prepare(recipe: Recipe, data: Path, run: RunFolder, teacher: Path | None = N
     need_votes = recipe.labels == "ferplus"
     everything = load_split(data, "Training", need_votes=need_votes)
     validation = without_duplicates_of(load_split(data, "PublicTest", need_votes=need_votes), everything)
-    if recipe.labels == "ferplus":
+    if need_votes:
         training, validation = training_rows(everything), with_majority(validation)
         labels = validation.majority
     else:
