@@ -65,6 +65,14 @@ def read_state(folder: Path) -> RunState:
         raise ConvertError(msg) from error
 
 
+def dropout_states(model: Any) -> Iterator[tuple[int, Any]]:  # noqa: ANN401
+    """Yield the random state of each dropout layer, behind the layer's number. A model's file does not carry it."""
+    for number, layer in enumerate(model.layers):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            yield number, generator.state
+
+
 class Checkpoints:
     """The state and the checkpoints in a run's folder."""
 
@@ -104,7 +112,7 @@ class Checkpoints:
         """Write model, averaged weights and state; delete the checkpoints of the stage that the state does not name."""
         replace_file(self.model_file(*state.place), model.save)
         arrays = {f"arr_{number}": value for number, value in enumerate(average)}
-        dropout = {f"{_DROPOUT}{number}": np.asarray(at) for number, at in enumerate(_generator_states(model))}
+        dropout = {f"{_DROPOUT}{number}": np.asarray(value) for number, value in dropout_states(model)}
         replace_file(self.average_file(*state.place), lambda path: np.savez(path, **arrays, **dropout))
         self.save_state(state)
         named = {self.model_file(*state.place), self.average_file(*state.place)}
@@ -137,8 +145,8 @@ class Checkpoints:
     def restore_dropout(self, model: Any) -> None:  # noqa: ANN401
         """Give the dropout layers of `model` the states of the checkpoint that the state names."""
         with np.load(self.average_file(*self.state.place)) as file:
-            for number, generator in enumerate(_generator_states(model)):
-                generator.assign(file[f"{_DROPOUT}{number}"])
+            for number, state in dropout_states(model):
+                state.assign(file[f"{_DROPOUT}{number}"])
 
 
 def _unreadable(path: Path, error: Exception) -> ConvertError:
@@ -150,11 +158,3 @@ def _unreadable(path: Path, error: Exception) -> ConvertError:
 
 def _part(batch: int) -> str:
     return f"_batch{batch}" if batch else ""
-
-
-def _generator_states(model: Any) -> Iterator[Any]:  # noqa: ANN401
-    """Yield the state of the random generator of each dropout layer: a model's file does not carry it."""
-    for layer in model.layers:
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None:
-            yield generator.state

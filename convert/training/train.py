@@ -15,6 +15,7 @@ from convert.files import replace_file, write_atomically
 from convert.progress import Heartbeat, PrintLine
 from convert.training.batches import Place, TrainingBatches, soft_targets
 from convert.training.callbacks import BatchCount, LearningRate, WeightAverage
+from convert.training.checkpoint import dropout_states
 from convert.training.distillation import Teacher
 from convert.training.history import Epoch, add_epoch
 from convert.training.logit_adjustment import adjust_bias, choose_strength, label_shares
@@ -40,11 +41,9 @@ def _compiled(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
 
 
 def _seed_dropout(model: Any, seed: int, epoch: int) -> None:  # noqa: ANN401
-    """Make dropout depend on seed, layer, epoch and batch only: a model's file does not carry its state."""
-    for number, layer in enumerate(model.layers):
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None:
-            generator.state.assign(np.random.default_rng((seed, epoch, number)).integers(0, 2**31, 2))
+    """Make dropout depend on seed, layer, epoch and batch only."""
+    for number, state in dropout_states(model):
+        state.assign(np.random.default_rng((seed, epoch, number)).integers(0, 2**31, 2))
 
 
 def _resumed(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
