@@ -75,17 +75,16 @@ def _train(arguments: argparse.Namespace) -> None:
         print_line(recipe_text(arguments.recipe, recipe))
         return
     from convert.training.preparation import prepare  # noqa: PLC0415
-    from convert.training.run_folder import CHECKPOINT_SECONDS, RunFolder  # noqa: PLC0415
 
-    seconds = CHECKPOINT_SECONDS if arguments.checkpoint_seconds is None else arguments.checkpoint_seconds
     with Heartbeat(print_line) as beat:
         beat.line(f"recipe {recipe.name}: {recipe.summary()}; run folder {folder}")
         beat.status("reading the data set")
-        prepared = prepare(recipe, data_folder_of(arguments), RunFolder(folder, seconds), arguments.teacher)
+        prepared = prepare(recipe, data_folder_of(arguments), folder, arguments.teacher)
         load_tensorflow(beat)
-        from convert.training.train import train_prepared  # noqa: PLC0415
+        from convert.training.train import CHECKPOINT_SECONDS, train  # noqa: PLC0415
 
-        beat.line(f"best model: {train_prepared(prepared, beat)}")
+        seconds = CHECKPOINT_SECONDS if arguments.checkpoint_seconds is None else arguments.checkpoint_seconds
+        beat.line(f"best model: {train(prepared, beat, seconds)}")
 
 
 def _last_words(arguments: argparse.Namespace) -> str:

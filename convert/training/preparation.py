@@ -11,7 +11,7 @@ from convert.errors import ConvertError
 from convert.files import require_writable_folder
 from convert.training.checkpoint import Checkpoints
 from convert.training.recipe import Recipe
-from convert.training.run_folder import RunFolder, open_run
+from convert.training.run_folder import open_run
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,6 @@ class PreparedRun:
 
     recipe: Recipe
     checkpoints: Checkpoints
-    checkpoint_seconds: float
     training: Split
     validation: Split
     labels: NDArray[np.int64]
@@ -32,15 +31,15 @@ class PreparedRun:
     teacher: Path | None
 
 
-def prepare(recipe: Recipe, data: Path, run: RunFolder, teacher: Path | None = None) -> PreparedRun:
-    """Read the state of the run and the data set. Nothing is written.
+def prepare(recipe: Recipe, data: Path, folder: Path, teacher: Path | None = None) -> PreparedRun:
+    """Read the state of the run in `folder` and the data set. Nothing is written.
 
     Raises ConvertError where recipe and teacher do not fit, the run folder is none or another recipe's, a file is
     missing or cannot be used, or there are fewer faces than a batch needs.
     """
     _check_teacher(recipe, teacher)
-    require_writable_folder(run.path, "--run")
-    checkpoints = open_run(recipe, run.path)
+    require_writable_folder(folder, "--run")
+    checkpoints = open_run(recipe, folder)
     begun = checkpoints.state.place != (0, 0, 0)
     weights = None if begun else imagenet_weights(data, recipe.alpha)
     need_votes = recipe.labels == "ferplus"
@@ -59,7 +58,7 @@ def prepare(recipe: Recipe, data: Path, run: RunFolder, teacher: Path | None = N
     if not len(validation):
         msg = f"{data / FER2013_FILE} has no face in PublicTest to validate on"
         raise ConvertError(msg)
-    return PreparedRun(recipe, checkpoints, run.checkpoint_seconds, training, validation, labels, weights, teacher)
+    return PreparedRun(recipe, checkpoints, training, validation, labels, weights, teacher)
 
 
 def imagenet_weights(data: Path, alpha: float) -> Path:

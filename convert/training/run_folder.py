@@ -1,6 +1,6 @@
 """Reads and describes the folder of a training run: whose run it is, how far it has come, what is saved in it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
@@ -11,17 +11,6 @@ from convert.training.recipe_file import load_recipe
 
 BEST: Final = "best.keras"
 RECIPE: Final = "recipe.json"
-
-CHECKPOINT_SECONDS: Final = 30.0
-"""What an interrupted run loses at most, in a run whose batches are shorter. A checkpoint takes half a second."""
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """The folder of a run, and how many seconds may pass between two checkpoints within an epoch."""
-
-    path: Path
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
 def open_run(recipe: Recipe, folder: Path) -> Checkpoints:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from convert.data.augment import resize_face
 from convert.files import replace_file, write_atomically
-from convert.progress import Heartbeat, PrintLine
+from convert.progress import Heartbeat
 from convert.training.batches import Place, TrainingBatches, soft_targets
 from convert.training.callbacks import BatchCount, LearningRate, WeightAverage
 from convert.training.checkpoint import dropout_states
@@ -20,15 +20,18 @@ from convert.training.distillation import Teacher
 from convert.training.history import Epoch, add_epoch
 from convert.training.logit_adjustment import adjust_bias, choose_strength, label_shares
 from convert.training.network import build_network, freeze_before, to_input
-from convert.training.preparation import PreparedRun, prepare
+from convert.training.preparation import PreparedRun
 from convert.training.recipe import Recipe
 from convert.training.remaining_time import RemainingTime
-from convert.training.run_folder import BEST, RECIPE, RunFolder, is_finished, place_of
+from convert.training.run_folder import BEST, RECIPE, is_finished, place_of
 
 _UNADJUSTED: Final = "unbalanced.keras"
 """Copy of best.keras from before the logit adjustment."""
 
 _GRADIENT_NORM: Final = 1.0
+
+CHECKPOINT_SECONDS: Final = 30.0
+"""What an interrupted run loses at most, in a run whose batches are shorter. A checkpoint takes half a second."""
 
 
 def _compiled(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
@@ -68,8 +71,11 @@ def save_without_optimizer(model: Any, path: Path) -> None:  # noqa: ANN401
 class _TrainingRun:
     """One training run in its folder."""
 
-    def __init__(self, prepared: PreparedRun, beat: Heartbeat, teacher: Teacher | None) -> None:
+    def __init__(
+        self, prepared: PreparedRun, beat: Heartbeat, teacher: Teacher | None, checkpoint_seconds: float
+    ) -> None:
         self._prepared, self._beat, self._teacher = prepared, beat, teacher
+        self._checkpoint_seconds = checkpoint_seconds
         self._recipe, self._checkpoints = prepared.recipe, prepared.checkpoints
         self._training, self._validation = prepared.training, prepared.validation
         self._remaining = RemainingTime(prepared.recipe)
@@ -190,7 +196,7 @@ class _TrainingRun:
                 self._beat.status(f"{name}: ending the epoch after its {done} batches")
                 return
             self._beat.status(lambda: f"{name}, batch {done} of {batches.total}: loss {loss:.3f}, {left}")
-            if time.monotonic() - saved >= self._prepared.checkpoint_seconds:
+            if time.monotonic() - saved >= self._checkpoint_seconds:
                 place = {"stage": batches.stage, "epoch": batches.epoch, "batch": done}
                 self._checkpoints.save(model, average.values, replace(self._checkpoints.state, **place, loss=loss))
                 saved = time.monotonic()
@@ -209,28 +215,16 @@ class _TrainingRun:
         return accuracy
 
 
-def train_prepared(prepared: PreparedRun, beat: Heartbeat) -> Path:
+def train(prepared: PreparedRun, beat: Heartbeat, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> Path:
     """Train a prepared run and return the file of the float model with the best accuracy on PublicTest.
 
-    A line is printed whenever there was none for a while. Raises ConvertError where teacher or checkpoint cannot be
-    read.
+    An interrupted run resumes from its last checkpoint: the end of an epoch, or a moment at most `checkpoint_seconds`
+    and a batch before the interruption. A line is printed whenever there was none for a while. Raises ConvertError
+    where teacher or checkpoint cannot be read.
     """
-    folder = prepared.checkpoints.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    prepared.recipe.save(folder / RECIPE)
+    prepared.recipe.save(prepared.checkpoints.folder / RECIPE)
     teacher = None
     if prepared.teacher is not None:
         beat.status(f"loading the teacher {prepared.teacher}")
         teacher = Teacher(prepared.teacher)
-    return _TrainingRun(prepared, beat, teacher).train()
-
-
-def train(recipe: Recipe, data: Path, run: RunFolder, print_line: PrintLine, teacher: Path | None = None) -> Path:
-    """Prepare and train a run in its folder; see `prepare` and `train_prepared`.
-
-    An interrupted run resumes from its last checkpoint: the end of an epoch, or a moment at most
-    `run.checkpoint_seconds` and a batch before the interruption.
-    """
-    with Heartbeat(print_line) as beat:
-        beat.status("reading the data set")
-        return train_prepared(prepare(recipe, data, run, teacher), beat)
+    return _TrainingRun(prepared, beat, teacher, checkpoint_seconds).train()

@@ -81,13 +81,12 @@ def finished_run(small_data, tmp_path_factory):
     """A finished run of the tiny recipe, with a heartbeat in each phase: (folder, best model, printed lines)."""
     from convert.progress import Heartbeat  # noqa: PLC0415
     from convert.training.preparation import prepare  # noqa: PLC0415
-    from convert.training.run_folder import RunFolder  # noqa: PLC0415
-    from convert.training.train import train_prepared  # noqa: PLC0415
+    from convert.training.train import train  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("whole")
     printed = []
     with Heartbeat(printed.append, 0.01) as beat:
-        return folder, train_prepared(prepare(TINY, small_data, RunFolder(folder)), beat), printed
+        return folder, train(prepare(TINY, small_data, folder), beat), printed
 
 
 @pytest.fixture(scope="session")

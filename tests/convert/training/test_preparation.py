@@ -7,7 +7,6 @@ import pytest
 from convert.data.fer2013 import FER2013_TO_LABEL
 from convert.errors import ConvertError
 from convert.training.preparation import imagenet_weights, prepare
-from convert.training.run_folder import RunFolder
 from support.tiny_run import TINY
 
 
@@ -32,21 +31,19 @@ def test_missing_weights_file_is_named_with_the_command_that_makes_it(tmp_path):
 )
 def test_teacher_and_recipe_that_do_not_fit_are_named(share, teacher, sentence, tmp_path):
     with pytest.raises(ConvertError, match=sentence):
-        prepare(
-            replace(TINY, teacher_share=share), tmp_path, RunFolder(tmp_path / "run"), teacher and tmp_path / teacher
-        )
+        prepare(replace(TINY, teacher_share=share), tmp_path, tmp_path / "run", teacher and tmp_path / teacher)
 
 
 def test_run_folder_that_is_a_file_is_named(tmp_path):
     (tmp_path / "run").touch()
     with pytest.raises(ConvertError, match=r"--run .*/run/deeper must be a folder, but .*/run is a file"):
-        prepare(TINY, tmp_path, RunFolder(tmp_path / "run" / "deeper"))
+        prepare(TINY, tmp_path, tmp_path / "run" / "deeper")
 
 
 def test_missing_data_is_named_and_no_run_folder_is_made(tmp_path):
     (tmp_path / "mobilenet_v2_0.35_imagenet_notop.weights.h5").touch()
     with pytest.raises(ConvertError, match=r"fer2013\.npz"):
-        prepare(TINY, tmp_path, RunFolder(tmp_path / "run"))
+        prepare(TINY, tmp_path, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -54,13 +51,13 @@ def test_batch_larger_than_the_data_is_refused(face_data, tmp_path):
     (tmp_path / "state.json").write_text(json.dumps({"stage": 1}), encoding="utf-8")
     (tmp_path / "best.keras").touch()
     with pytest.raises(ConvertError, match=r"batch_size = 193 of recipe tiny must be at most 192, the number of faces"):
-        prepare(replace(TINY, batch_size=193), face_data, RunFolder(tmp_path))
+        prepare(replace(TINY, batch_size=193), face_data, tmp_path)
 
 
 def test_weights_are_not_needed_by_a_run_that_resumes(face_data, tmp_path):
     (tmp_path / "state.json").write_text(json.dumps({"stage": 1}), encoding="utf-8")
     (tmp_path / "best.keras").touch()
-    assert prepare(TINY, face_data, RunFolder(tmp_path)).weights is None
+    assert prepare(TINY, face_data, tmp_path).weights is None
 
 
 def test_only_recipes_on_votes_need_them(face_data, tmp_path):
@@ -68,6 +65,6 @@ def test_only_recipes_on_votes_need_them(face_data, tmp_path):
         np.savez(tmp_path / "fer2013.npz", **{name: file[name] for name in file.files if name != "ferplus_votes"})
     (tmp_path / "mobilenet_v2_0.35_imagenet_notop.weights.h5").touch()
     with pytest.raises(ConvertError, match=r"has no FER\+ votes, which this command needs"):
-        prepare(TINY, tmp_path, RunFolder(tmp_path / "run"))
-    prepared = prepare(replace(TINY, labels="fer2013"), tmp_path, RunFolder(tmp_path / "run"))
+        prepare(TINY, tmp_path, tmp_path / "run")
+    prepared = prepare(replace(TINY, labels="fer2013"), tmp_path, tmp_path / "run")
     assert prepared.training.original.tolist() == [FER2013_TO_LABEL[at % 7] for at in range(192)]

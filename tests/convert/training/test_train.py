@@ -17,12 +17,12 @@ pytest.importorskip("keras", reason="the training half needs the convert extra")
 import keras
 
 from convert.cli import EXIT_TERMINATED, main
+from convert.progress import Heartbeat
 from convert.training import callbacks, preparation
 from convert.training.history import read_history
 from convert.training.network import build_network
-from convert.training.preparation import imagenet_weights
+from convert.training.preparation import imagenet_weights, prepare
 from convert.training.recipe_file import load_recipe
-from convert.training.run_folder import RunFolder
 from convert.training.train import train
 from edge.errors import EXIT_INTERRUPTED
 from support.tiny_run import TINY
@@ -150,7 +150,7 @@ def test_finished_run_is_not_trained_again(finished_run, small_data):
     folder, best, _ = finished_run
     before = best.read_bytes()
     printed = []
-    train(TINY, small_data, RunFolder(folder), printed.append)
+    train(prepare(TINY, small_data, folder), Heartbeat(printed.append))
     assert printed[-1] == "this run is finished: nothing is left to train"
     assert best.read_bytes() == before
 
@@ -191,5 +191,6 @@ def test_run_killed_before_saving_the_adjustment_adjusts_once(finished_run, smal
     state = json.loads((again / "state.json").read_text(encoding="utf-8"))
     assert state["rebalanced"] is not None
     (again / "state.json").write_text(json.dumps(state | {"rebalanced": None}), encoding="utf-8")
-    for one, other in zip(weights(train(TINY, small_data, RunFolder(again), print)), weights(best), strict=True):
+    adjusted = train(prepare(TINY, small_data, again), Heartbeat(print))
+    for one, other in zip(weights(adjusted), weights(best), strict=True):
         np.testing.assert_array_equal(one, other)
