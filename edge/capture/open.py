@@ -53,10 +53,9 @@ def _create_source(uri: str, options: SourceOptions) -> Source:
         return V4l2Source(uri, f"/dev/video{int(uri)}", options)
     if uri.startswith(_DEVICE_FILES):
         return V4l2Source(uri, uri, options)
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", uri)
-    if scheme is None or Path(uri).exists():
+    name, rest = _split_scheme(uri)
+    if not name or Path(uri).exists():
         return _file_source(uri, options)
-    name, rest = scheme[1].lower(), uri[scheme.end() :]
     if name == "scripted":
         return ScriptedSource(parse_script(uri), options)
     if name == "picamera":
@@ -67,6 +66,12 @@ def _create_source(uri: str, options: SourceOptions) -> Source:
         return HttpSource(uri, options) if name in {"http", "https"} else NetworkSource(uri, options)
     message = f'The source "{redacted(uri)}" is of no known kind: it must be one of {_KINDS}'
     raise SourceError(message)
+
+
+def _split_scheme(uri: str) -> tuple[str, str]:
+    """Return the scheme of a URI in lower case, and what follows its colon; "" and the whole where it has none."""
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", uri)
+    return ("", uri) if scheme is None else (scheme[1].lower(), uri[scheme.end() :])
 
 
 def _camera_number(uri: str, rest: str) -> int:
@@ -112,8 +117,7 @@ def describe_other_source(uri: str) -> str | None:
     """Return what a URI names that is a source but no file: "a camera", say; None for the name of a file."""
     if re.fullmatch(r"[0-9]+", uri, re.ASCII) or uri.startswith(_DEVICE_FILES):
         return "a camera"
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", uri)
-    name = "" if scheme is None else scheme[1].lower()
+    name, _ = _split_scheme(uri)
     if name in _NETWORK_SCHEMES:
         return "a network camera"
     return {"scripted": "the built-in actor", "picamera": "a camera", "v4l2": "a camera"}.get(name)
