@@ -42,11 +42,10 @@ PLAIN_SCALE, PLAIN_NEIGHBOURS, PLAIN_MIN_PX = 1.1, 5, 30
 
 @dataclass
 class Count:
-    """Faces found and announced, boxes and tracks on no face, and processor time per frame, milliseconds."""
+    """Faces found and announced, tracks on no face, and processor time per frame, milliseconds."""
 
     found: int = 0
     announced: int = 0
-    false_positives: int = 0
     false_tracks: set[int] = field(default_factory=set)
     spent_ms: list[float] = field(default_factory=list)
 
@@ -55,7 +54,6 @@ class Count:
         self.spent_ms.append(1000 * (time.process_time() - began))
         wanted = [face for face in reference if face.width >= MIN_FACE_PX]
         self.found += sum(any(box.iou(face) >= MIN_IOU for box in boxes) for face in wanted)
-        self.false_positives += sum(not any(box.iou(face) >= MIN_IOU for face in reference) for box in boxes)
 
 
 @dataclass
