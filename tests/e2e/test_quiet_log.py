@@ -110,4 +110,4 @@ def _is_about_source(line):
 
 
 def _levels(lines):
-    return "".join("W" if " warning: " in line else "I" for line in lines)
+    return "".join("E" if " error: " in line else "W" if " warning: " in line else "I" for line in lines)
