@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 if shutil.which("chromium") is None and shutil.which("chromium-browser") is None:
     pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
-pytest.importorskip("playwright", reason="playwright is not installed: pip install .[dev]")
+pytest.importorskip("playwright", reason="playwright is not installed: `make test` installs it")
 
 from playwright.sync_api import sync_playwright
 
