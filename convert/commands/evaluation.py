@@ -91,12 +91,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 def _measure_split(arguments: argparse.Namespace, beat: "Heartbeat") -> "Measurement":
     from convert.evaluation.evaluate import evaluate  # noqa: PLC0415
+    from convert.evaluation.forms import find_float_model  # noqa: PLC0415
     from convert.evaluation.results import EvaluationOptions  # noqa: PLC0415
     from edge.vision.classification.manifest import find_model  # noqa: PLC0415
 
     model = find_model(arguments.model)
-    beside = model.with_suffix(".keras")
-    float_model = arguments.float or (beside if beside.exists() else None)
+    float_model = find_float_model(model, arguments.float)
     split = arguments.split or "PrivateTest"
     options = EvaluationOptions(split, arguments.quick, arguments.sample, arguments.tflite_python)
     return evaluate(model, float_model, _data_folder(arguments), options, beat)

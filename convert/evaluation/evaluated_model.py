@@ -6,7 +6,7 @@ from typing import Final
 
 from convert.data.fer2013 import LABELS
 from convert.errors import ConvertError
-from convert.evaluation.forms import load_fitting_float_model
+from convert.evaluation.forms import find_float_model, load_fitting_float_model
 from convert.evaluation.provenance import sha256
 from convert.progress import PrintLine
 from convert.runtimes.inputs import describe_input
@@ -96,8 +96,7 @@ def _open_tflite(name: str, options: ModelOptions) -> EvaluatedModel:
         raise ConvertError(msg)
     classifier = Classifier(path)
     manifest = classifier.manifest
-    beside = path.with_suffix(".keras")
-    float_path = options.float_model or (beside if beside.exists() else None)
+    float_path = find_float_model(path, options.float_model)
     loaded = None if float_path is None else load_fitting_float_model(float_path, manifest.input)
     if loaded is not None:
         _check_outputs(loaded, manifest.labels, f"manifest {manifest_path(path)}")

@@ -81,6 +81,12 @@ def compare_forms(labels: NDArray[np.int64], forms: Sequence[Form], dataset: str
     return tuple(comparisons)
 
 
+def find_float_model(tflite: Path, given: Path | None) -> Path | None:
+    """Return the float model of a .tflite: the `given` one, else that beside it; None where there is neither."""
+    beside = tflite.with_suffix(".keras")
+    return given or (beside if beside.exists() else None)
+
+
 def missing_float_model(tflite: Path) -> NotMeasured:
     """Return why a model's float form is not measured where no float model was found, and how to get it."""
     name = tflite.stem
