@@ -40,6 +40,7 @@ from convert.metrics import score
 from convert.progress import Heartbeat, Tick
 from convert.runtimes.inputs import NetworkInputs
 from convert.runtimes.keras_model import keras_runtime_name
+from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.outputs import to_probabilities
 
 _MOST: Final = 0.5
@@ -131,18 +132,17 @@ def _forms(
     if model.float_model is None:
         absent.append(missing_float_model(model.path))
     tick = beat.counted(f"running faces on {main}")
-    forms.append((main, _classified(model, faces, tick)))
+    forms.append((main, _classified(model.classifier, faces, tick)))
     more, reasons = tflite_runtime_form(model.path, dtype, inputs, options, beat)
     return [*forms, *more], [*absent, *reasons], main
 
 
-def _classified(model: EvaluatedModel, faces: NDArray[np.uint8], tick: Tick) -> NDArray[np.float32]:
+def _classified(classifier: Classifier, faces: NDArray[np.uint8], tick: Tick) -> NDArray[np.float32]:
     """Classify faces with the device's classifier; return calibrated probabilities, float32 (n, labels)."""
     rows = []
     for row, face in enumerate(faces):
         tick(row, len(faces))
-        if model.classifier is not None:
-            rows.append(model.classifier.classify_crop(face))
+        rows.append(classifier.classify_crop(face))
     return np.stack(rows)
 
 
