@@ -62,9 +62,14 @@ class NotMeasured:
     reason: str
     remedy: str
 
+    @property
+    def why(self) -> str:
+        """The reason, with the remedy where there is one."""
+        return f"{self.reason}{'; ' if self.remedy else ''}{self.remedy}"
+
     def __str__(self) -> str:
         """Return all of it as one sentence."""
-        return f"{self.what}: {self.reason}{'; ' if self.remedy else ''}{self.remedy}"
+        return f"{self.what}: {self.why}"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from convert.evaluation.results import (
     CalibrationResult,
     Evaluation,
     Measurement,
-    NotMeasured,
 )
 from convert.evaluation.robustness import SUREST_SHARE, mean_accuracy
 from convert.files import to_json, write_atomically
@@ -139,7 +138,7 @@ def _runtimes(evaluation: Evaluation) -> list[str]:
         ]
         for result in evaluation.results
     ]
-    rows += [[each.what, f"not measured: {_reason(each)}"] for each in missing_forms(evaluation)]
+    rows += [[each.what, f"not measured: {each.why}"] for each in missing_forms(evaluation)]
     counted = "labels" if evaluation.pictures is None else "measured on"
     header = ["runtime", counted, "images", "accuracy", "95 % interval", "macro recall", "95 % interval"]
     pairs = [
@@ -163,14 +162,10 @@ def _runtimes(evaluation: Evaluation) -> list[str]:
     ]
 
 
-def _reason(absent: NotMeasured) -> str:
-    return f"{absent.reason}{'; ' if absent.remedy else ''}{absent.remedy}"
-
-
 def _absent(evaluation: Evaluation, what: str, title: str) -> list[str]:
     """Return a section that says why a part was not measured; nothing where no reason is known."""
     reasons = [each for each in evaluation.not_measured if each.what == what]
-    return [f"<h2>{title}</h2>", *(paragraph(f"Not measured: {_reason(each)}.") for each in reasons)] if reasons else []
+    return [f"<h2>{title}</h2>", *(paragraph(f"Not measured: {each.why}.") for each in reasons)] if reasons else []
 
 
 def _labels(evaluation: Evaluation) -> list[str]:
