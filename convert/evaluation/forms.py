@@ -175,8 +175,7 @@ def measure_calibration(  # noqa: PLR0913 - data and what they are
 ) -> CalibrationResult:
     """Measure how well calibrated probabilities (n, labels) match `labels`, int64 (n,), of at least one image."""
     coverage, covered_accuracy = accuracy_above(labels, probabilities, unknown_below)
-    covered = probabilities.max(axis=1) >= unknown_below
-    correct = int((probabilities.argmax(axis=1) == labels)[covered].sum())
+    covered = round(coverage * len(labels))
     return CalibrationResult(
         dataset=dataset,
         runtime=runtime,
@@ -189,6 +188,8 @@ def measure_calibration(  # noqa: PLR0913 - data and what they are
         covered_accuracy=covered_accuracy,
         curve=tuple(zip(COVERAGES, accuracy_at_coverage(labels, probabilities, COVERAGES), strict=True)),
         calibration_error_interval=calibration_error_interval(labels, probabilities),
-        coverage_interval=wilson_interval(int(covered.sum()), len(labels)),
-        covered_accuracy_interval=wilson_interval(correct, int(covered.sum())) if covered.any() else None,
+        coverage_interval=wilson_interval(covered, len(labels)),
+        covered_accuracy_interval=None
+        if covered_accuracy is None
+        else wilson_interval(round(covered_accuracy * covered), covered),
     )
