@@ -74,10 +74,10 @@ def _row_kind(count: int) -> str:
 def confusion_table(result: RuntimeResult, labels: Sequence[str]) -> str:
     """Return the confusion matrix as HTML: each cell with its count, its share of the row, and a tint.
 
-    Where the result counts pictures without a face, a last column has those.
+    A last column has the pictures without a face, where the result counts any.
     """
     scores = result.scores
-    missed = result.dataset == ALL_PICTURES and any(scores.missed)
+    missed = any(scores.missed)
     names = [*labels, *([NO_FACE] if missed else [])]
     heads = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in names)
     long = len(labels) > _MAX_UPRIGHT_COLUMNS or max(map(len, labels)) > _MAX_UPRIGHT_CHARS
