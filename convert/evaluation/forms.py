@@ -108,8 +108,7 @@ def float_forms(
 ) -> tuple[list[Form], list[NotMeasured]]:
     """Run a float model with Keras and, converted, with the interpreter; also return why a form is absent.
 
-    `quick`: leave the interpreter out. Raises ConvertError where the
-    outputs cannot be used.
+    `quick`: leave the interpreter out. Raises ConvertError where the outputs cannot be used.
     """
     beat.status("tracing the float model")
     usable = with_probabilities(model, inputs[:_DECIDING])

@@ -77,7 +77,7 @@ class RuntimeComparison:
     """Two forms of the model on the same images.
 
     `agreement`: share of all `images` with the same most probable label. `judged`: number of images with a
-    FER+ majority; `only_first_right`, `only_second_right`: of those, the images that one form classifies
+    label of `dataset`; `only_first_right`, `only_second_right`: of those, the images that one form classifies
     correctly and the other does not. `difference`: accuracy of the second less that of the first, a share.
     """
 
@@ -94,9 +94,9 @@ class RuntimeComparison:
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """How well the calibrated confidence of the int8 form matches its accuracy.
+    """How well the calibrated confidence of the form that `runtime` runs matches its accuracy.
 
-    `calibration_error`: over `bins`. `coverage`: share of images whose confidence reaches the manifest's
+    `calibration_error`: over `bins`. `coverage`: share of images whose confidence reaches the
     threshold `unknown_below`; `covered_accuracy`: accuracy on those, None without any. `curve`: (share of the
     most confident images, accuracy on them). The intervals are of 95 %: of `calibration_error_interval` and Wilson's.
     """

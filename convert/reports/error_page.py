@@ -52,9 +52,9 @@ def check_private(folder: Path) -> None:
 
 
 def most_confident_errors(measurement: Measurement, limit: int = _MAX_ERRORS) -> NDArray[np.int64]:
-    """Return the indexes in the split, int64 (k,), of the wrong predictions, most confident first.
+    """Return the indexes, int64 (k,), of the faces whose predictions are wrong, most confident first.
 
-    A prediction is wrong where it is not the true label. Equal confidences keep the order of the file.
+    A prediction is wrong where it is not the true label. Equal confidences keep the order of the faces.
     """
     labels, rows = measurement.faces.labels, measurement.probabilities
     wrong = np.flatnonzero((labels >= 0) & (rows.argmax(axis=1) != labels))

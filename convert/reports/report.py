@@ -153,7 +153,8 @@ def _runtimes(evaluation: Evaluation) -> list[str]:
         ]
         for pair in evaluation.pairs
     ]
-    comparison_header = ["first / second", "images", "same label", "with a majority", "accuracy, second less first"]
+    judged = "with a majority" if evaluation.pictures is None else "with a label"
+    comparison_header = ["first / second", "images", "same label", judged, "accuracy, second less first"]
     comparison_header += ["only first correct", "only second correct"]
     return [
         "<h2>Float and int8 on each runtime</h2>",

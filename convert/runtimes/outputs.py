@@ -71,7 +71,7 @@ def with_usable_outputs(model: FloatModel, samples: Sequence[NDArray[np.float32]
     try:
         kind = decide_kind(operation, values)
     except UnusableOutputsError as error:
-        msg = f"model {model.path} cannot be used: its outputs on the calibration pictures are {error}: {ADVICE}"
+        msg = f"model {model.path} cannot be used: its outputs on the pictures are {error}: {ADVICE}"
         raise ConvertError(msg) from error
     if kind != "logits":
         return replace(model, kind=kind)
