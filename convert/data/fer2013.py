@@ -14,14 +14,11 @@ from convert.errors import ConvertError
 LABELS: Final = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 """Order of the outputs of every model trained here. The manifest carries it, so `edge` does not hard-code it."""
 
-FER2013_TO_LABEL: Final = (0, 1, 2, 3, 5, 6, 4)
-"""Index into `LABELS` for each FER2013 code (angry, disgust, fear, happy, sad, surprise, neutral)."""
-
 FER2013_CODES: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """Label of each FER2013 code."""
 
-FERPLUS_CODES: Final = (6, 3, 5, 4, 0, 1, 2, -1, -1, -1)
-"""FER2013 code of each column of the FER+ vote table; -1 where it has none."""
+FER2013_TO_LABEL: Final = tuple(LABELS.index(label) for label in FER2013_CODES)
+"""Index into `LABELS` for each FER2013 code."""
 
 FERPLUS_COLUMNS: Final = (4, 5, 6, 1, 0, 3, 2)
 """Column of the FER+ vote table for each entry of `LABELS`.
@@ -49,8 +46,9 @@ _MIN_EMOTION_VOTES: Final = 3
 """Smallest number of votes for the leading emotion of a training image: an image with fewer mostly teaches
 what people disagree on."""
 
-_COLUMN_TO_LABEL: Final = np.full(_VOTE_COLUMNS, -1, dtype=np.int64)
-_COLUMN_TO_LABEL[list(FERPLUS_COLUMNS)] = np.arange(len(LABELS))
+COLUMN_TO_LABEL: Final = np.full(_VOTE_COLUMNS, -1, dtype=np.int64)
+"""Index into `LABELS` for each column of the FER+ vote table; -1 where it has none."""
+COLUMN_TO_LABEL[list(FERPLUS_COLUMNS)] = np.arange(len(LABELS))
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,7 @@ def load_split(folder: Path, name: str, *, need_votes: bool = True) -> Split:
         images=images[rows],
         votes=votes,
         majority=np.where(wins, emotions.argmax(axis=1), -1).astype(np.int64),
-        leader=_COLUMN_TO_LABEL[ballots.argmax(axis=1)],
+        leader=COLUMN_TO_LABEL[ballots.argmax(axis=1)],
         original=original,
         agreement=(best / VOTES_PER_IMAGE).astype(np.float32),
         rows=rows.astype(np.int64),

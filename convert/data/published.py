@@ -9,7 +9,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.data.fer2013 import FER2013_CODES, FER2013_FILE, FERPLUS_CODES, USAGE_CODES, VOTES_PER_IMAGE
+from convert.data.fer2013 import (
+    COLUMN_TO_LABEL,
+    FER2013_CODES,
+    FER2013_FILE,
+    FER2013_TO_LABEL,
+    USAGE_CODES,
+    VOTES_PER_IMAGE,
+)
 from convert.errors import ConvertError
 from convert.files import replace_file
 
@@ -76,8 +83,8 @@ def check_votes(votes: NDArray[np.uint8], emotion: NDArray[np.uint8], source: Pa
             f"of {len(full):,} rows have {VOTES_PER_IMAGE}"
         )
         raise ConvertError(msg)
-    leaders = np.asarray(FERPLUS_CODES)[votes.argmax(axis=1)]
-    same = float((leaders == emotion).mean())
+    leaders = COLUMN_TO_LABEL[votes.argmax(axis=1)]
+    same = float((leaders == np.asarray(FER2013_TO_LABEL)[emotion]).mean())
     if same < _LEAST_SAME_LABEL:
         msg = (
             f"the rows of {source} do not belong to these pictures: the leading vote is FER2013's label on only "

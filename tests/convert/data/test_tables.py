@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from convert.data.fer2013 import FERPLUS_CODES, USAGE_CODES
+from convert.data.fer2013 import FER2013_TO_LABEL, FERPLUS_COLUMNS, USAGE_CODES
 from convert.data.published import Faces, check_counts, compare_with_published, describe, write_data_file
 from convert.data.tables import read_tables
 from convert.errors import ConvertError
@@ -23,7 +23,7 @@ def faces():
     usage = np.repeat(list(USAGE_CODES.values()), list(COUNTS.values())).astype(np.uint8)
     emotion = (np.arange(len(usage)) % 7).astype(np.uint8)
     votes = np.zeros((len(usage), 10), dtype=np.uint8)
-    votes[np.arange(len(usage)), [FERPLUS_CODES.index(code) for code in emotion]] = 8
+    votes[np.arange(len(usage)), [FERPLUS_COLUMNS[FER2013_TO_LABEL[code]] for code in emotion]] = 8
     votes[:, 9] = 2
     return Faces(rng.integers(0, 256, (len(usage), 48, 48)).astype(np.uint8), emotion, usage, votes)
 
