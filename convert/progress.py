@@ -15,6 +15,11 @@ HEARTBEAT_SECONDS: Final = 10.0
 _SECONDS_PER_MINUTE: Final = 60
 
 
+def no_tick(done: int, total: int) -> None:
+    """Count nothing: the `Tick` of a caller who wants no progress."""
+    del done, total
+
+
 def progress_text(name: str, done: int, total: int, elapsed_seconds: float) -> str:
     """Return a line on `done` (above 0) of `total` items, and on the minutes left at the average speed so far."""
     minutes = elapsed_seconds / done * (total - done) / _SECONDS_PER_MINUTE

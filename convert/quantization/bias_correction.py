@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.errors import ConvertError
-from convert.progress import Tick
+from convert.progress import Tick, no_tick
 from convert.quantization.tflite_graph import Layer, TfliteGraph
 
 SAMPLES: Final = 64
@@ -23,7 +23,7 @@ _INT32: Final = np.iinfo(np.int32)
 
 
 def correct_biases(
-    int8: bytes, reference: bytes, samples: Sequence[NDArray[np.float32]], tick: Tick = lambda _done, _total: None
+    int8: bytes, reference: bytes, samples: Sequence[NDArray[np.float32]], tick: Tick = no_tick
 ) -> bytes:
     """Return a full-integer .tflite with corrected biases.
 

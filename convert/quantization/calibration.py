@@ -12,7 +12,7 @@ from convert.data.augment import CAMERA, augment
 from convert.data.fer2013 import FACE_SIDE_PX, LABELS, UNREADABLE_ARCHIVE, load_split, training_rows
 from convert.data.labelled_folder import picture_files
 from convert.errors import ConvertError
-from convert.progress import Tick
+from convert.progress import Tick, no_tick
 from convert.runtimes.inputs import Image
 from edge.capture.backends.images import IMAGE_SUFFIXES, decode_image
 from edge.capture.pictures.foreign import FOREIGN_SUFFIXES
@@ -114,7 +114,7 @@ def load_images(
     count: int = CALIBRATION_IMAGES,
     *,
     largest_px: int | None = None,
-    tick: Tick = lambda _done, _total: None,
+    tick: Tick = no_tick,
 ) -> CalibrationImages:
     """Draw images from a folder of image files or from an .npz or .npy of uint8 (n, h, w[, 3]) in BGR.
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from convert.errors import ConvertError, reason_of
-from convert.progress import Tick
+from convert.progress import Tick, no_tick
 from convert.quantization.bias_correction import SAMPLES, correct_biases
 from convert.runtimes.inputs import Image, check_fits, to_network
 from convert.runtimes.keras_model import FloatModel
@@ -22,13 +22,8 @@ InOut = Literal["int8", "uint8"]
 _FLOAT_KINDS: Final = "fc"
 
 
-def _ignore(done: int, total: int) -> None:
-    """Count nothing."""
-    del done, total
-
-
 def quantize(
-    model: FloatModel, spec: ModelInput, images: Sequence[Image], in_out: InOut = "int8", tick: Tick = _ignore
+    model: FloatModel, spec: ModelInput, images: Sequence[Image], in_out: InOut = "int8", tick: Tick = no_tick
 ) -> bytes:
     """Convert to a .tflite of integer operations only; batch size 1.
 
@@ -61,7 +56,7 @@ def quantize(
 
 
 def with_corrected_biases(
-    content: bytes, model: FloatModel, spec: ModelInput, images: Sequence[Image], tick: Tick = _ignore
+    content: bytes, model: FloatModel, spec: ModelInput, images: Sequence[Image], tick: Tick = no_tick
 ) -> bytes:
     """Return the result of `quantize` with its biases corrected on the first 64 of the same images.
 
