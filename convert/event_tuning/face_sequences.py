@@ -62,7 +62,8 @@ _JITTER: Final = 0.03
 """Standard deviation of a box's place and size, share of its side; half of the variance is slow (0.4 s)."""
 _TILT_DEG: Final = 5.0
 _SLOW_SECONDS: Final = 0.4
-_APPEARS_SECONDS: Final = 0.3
+APPEARANCE: Final = round(FPS * 0.3)
+"""Frame in which a face appears: its track is confirmed by then."""
 SEED: Final = 23
 
 
@@ -202,7 +203,7 @@ def record_person(number: int, classifier: Classifier, faces: AgreedFaces, secon
     pose = draw_pose(rng, count)
     hands = random_intervals(rng, count, _HANDS_PER_SECOND, _HAND_SECONDS)
     classified = ~(random_intervals(rng, count, _GAPS_PER_SECOND, _GAP_SECONDS) | (rng.random(count) < _MISSED))
-    classified[: round(FPS * _APPEARS_SECONDS) + 1] = True  # the track was confirmed by then
+    classified[: APPEARANCE + 1] = True  # the track was confirmed by then
     predictions = np.zeros((count, len(classifier.labels)), dtype=np.float32)
     readable = np.zeros(count, dtype=bool)
     spec = classifier.manifest.input
@@ -219,8 +220,7 @@ def record_person(number: int, classifier: Classifier, faces: AgreedFaces, secon
         predictions[frame] = classifier.classify_crop(view)
     name = f"{condition[0]} {condition[1]:g}"
     times = np.arange(count) / FPS
-    appearance = round(FPS * _APPEARS_SECONDS)
-    return RecordedTrack(name, ground_truth(segments), times, predictions, classified, appearance, readable)
+    return RecordedTrack(name, ground_truth(segments), times, predictions, classified, APPEARANCE, readable)
 
 
 def subsampled(track: RecordedTrack, every: int) -> RecordedTrack:

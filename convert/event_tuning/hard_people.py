@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from convert.data.augment import place_face
 from convert.event_tuning.face_sequences import (
+    APPEARANCE,
     FPS,
     SEED,
     AgreedFaces,
@@ -91,9 +92,8 @@ def record_hard_person(number: int, classifier: Classifier, faces: AgreedFaces, 
         (predictions[index],) = classifier.classify(frame, [face.box], [face.roll_degrees])
         readable[index] = obstacle_of_place(face, shot.luma.shape) is None and not is_blurred(shot.luma, face)
     times = np.arange(count) / FPS
-    return RecordedTrack(
-        name, ground_truth(segments), times, predictions, np.ones(count, dtype=bool), round(0.3 * FPS), readable
-    )
+    classified = np.ones(count, dtype=bool)
+    return RecordedTrack(name, ground_truth(segments), times, predictions, classified, APPEARANCE, readable)
 
 
 def _draw_obstacles(rng: np.random.Generator, frames: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
