@@ -1,10 +1,7 @@
 """Formats a grid search as text for the terminal and as JSON data."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from convert.event_tuning.grid_search import (
     KINDS,
@@ -96,11 +93,6 @@ def _sensitivity(result: GridSearch) -> Iterable[str]:
     )
 
 
-def _flags(tracks: Sequence[RecordedTrack]) -> tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]]:
-    """Return for each track which frames are read, and in which the face was found."""
-    return [track.read for track in tracks], [track.classified for track in tracks]
-
-
 def _by_name(result: GridSearch, kind: str) -> Iterable[str]:
     yield f"\n{kind} at 12.5 frames per second, chosen setting\n{'':36s}  {_HEAD}"
     groups: dict[str, list[RecordedTrack]] = {}
@@ -111,7 +103,8 @@ def _by_name(result: GridSearch, kind: str) -> Iterable[str]:
         if kind == "hard":
             score = score_setting(every_reading(tracks), result.labels, result.chosen, result.unknown_below)
             yield _row(f"{name}, every reading counts", score)
-            read, seen = (sum(int(each.sum()) for each in flags) for flags in _flags(tracks))
+            read = sum(int(track.read.sum()) for track in tracks)
+            seen = sum(int(track.classified.sum()) for track in tracks)
             yield f"{name}: {100 * read / seen:.0f} % of the readings count"
 
 
