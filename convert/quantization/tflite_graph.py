@@ -146,10 +146,8 @@ class TfliteGraph:
         """
         interpreter = _interpreter(self.content, preserve_all_tensors=True)
         (source,) = interpreter.get_input_details()
-        scale, zero_point = source["quantization"]
         for sample in samples:
-            values = to_integers(sample, scale, zero_point, source["dtype"]) if scale else sample
-            interpreter.set_tensor(source["index"], values[None])
+            interpreter.set_tensor(source["index"], _as_input(sample, source))
             interpreter.invoke()
             yield [interpreter.get_tensor(layer.input) for layer in layers]
 
@@ -161,9 +159,7 @@ class TfliteGraph:
         all layers together take as long as one run of the graph.
         """
         (source,) = _interpreter(self.content).get_input_details()
-        scale, zero_point = source["quantization"]
-        values = [to_integers(one, scale, zero_point, source["dtype"]) if scale else one for one in samples]
-        activations: Activations = {int(self._graph.Inputs(0)): [value[None] for value in values]}
+        activations: Activations = {int(self._graph.Inputs(0)): [_as_input(sample, source) for sample in samples]}
         # Its constants are views of the content, so that changes are in it.
         model = schema.ModelT.InitFromPackedBuf(self._content, 0)
         model.signatureDefs = None
@@ -175,6 +171,12 @@ class TfliteGraph:
                 activations = _run_operators(model, now, later, activations)
                 done = layer.operator
             yield layer, activations[layer.input]
+
+
+def _as_input(sample: NDArray[np.float32], source: dict[str, Any]) -> NDArray[Any]:
+    """Return a sample as values of an input tensor, (1, ...) in its type; `source`: the interpreter's details of it."""
+    scale, zero_point = source["quantization"]
+    return (to_integers(sample, scale, zero_point, source["dtype"]) if scale else sample)[None]
 
 
 def _run_operators(model: Any, now: Sequence[Any], later: Sequence[Any], known: Activations) -> Activations:  # noqa: ANN401
