@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -39,9 +39,7 @@ class LabelledPictures:
 
     def take(self, keep: NDArray[np.int64]) -> "LabelledPictures":
         """Return the pictures at some places."""
-        paths = tuple(self.paths[at] for at in keep)
-        fields = (self.folders, self.left_out, self.other_files, self.notes)
-        return LabelledPictures(self.folder, paths, self.labels[keep], *fields)
+        return replace(self, paths=tuple(self.paths[at] for at in keep), labels=self.labels[keep])
 
     def name_of(self, at: int) -> str:
         """Return the path of a picture below the folder, in a form that can be printed."""
@@ -100,7 +98,7 @@ def find_pictures(folder: Path, labels: Sequence[str], model: str, label_map: Ma
         msg = f"--pictures {os_error_text(error, 'read', folder)}; it must be a folder with a folder for each label"
         raise ConvertError(msg) from error
     names = {path.name: path for path in entries if path.is_dir()}
-    known = f"{', '.join(labels)}"
+    known = ", ".join(labels)
     if not names:
         msg = (
             f"--pictures {folder} contains no folder: it needs one for each label of model {model} ({known}), as in "
