@@ -128,7 +128,6 @@ def write_data_file(faces: Faces, folder: Path) -> Path:
     arrays: dict[str, NDArray[Any]] = {"images": faces.images, "emotion": faces.emotion, "usage": faces.usage}
     if faces.votes is not None:
         arrays["ferplus_votes"] = faces.votes
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / FER2013_FILE
     replace_file(path, lambda target: np.savez_compressed(target, **arrays))
     return path
