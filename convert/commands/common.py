@@ -73,7 +73,7 @@ def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], in
 
 
 def data_folder_of(arguments: argparse.Namespace) -> Path:
-    """Return the data folder of `--data` or the default. Raises ConvertError where it does not exist."""
+    """Return the data folder of `--data` or the default. Raises ConvertError where it has no fer2013.npz."""
     from convert.data.fer2013 import data_folder  # noqa: PLC0415
 
     return data_folder(arguments.data)

@@ -131,6 +131,7 @@ def load_images(
         rows = sorted(rng.permutation(len(array))[:count])
         images = [np.ascontiguousarray(array[at]) for at in rows]
         return CalibrationImages(images, [""] * len(images), [f"{source.name} row {at}" for at in rows])
+    # `picture_files` follows no links, but a folder of pictures may be put together of links to folders elsewhere.
     links = (path for path in source.iterdir() if path.is_symlink() and path.is_dir() and path.name[0] != ".")
     folders = [source, *links]
     paths = sorted(path for folder in folders for path in picture_files(folder)[0] if path.is_file())
