@@ -1,51 +1,22 @@
-"""What the documentation offers for copying: links, configuration, payloads, flow; compared with the program."""
+"""What the documentation offers for copying: links, configuration, payloads; compared with the program."""
 
 import contextlib
-import datetime
 import io
 import json
 import re
-import shutil
-import subprocess
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import jsonschema
-import msgspec
 import pytest
-import yaml
 
 import convert.cli
 import edge.commands.arguments
 from edge.config.loader import load
-from edge.homeassistant.discovery import discovery
-from edge.messages.payloads import EventPayload, encode
 from edge.messages.schemas import load as load_schema
-from edge.messages.topics import KINDS, Topics, topic_matches
-from support import homeassistant_rules as rules
-from support import homeassistant_view as view
-from support.mqtt import event, info
+from support.doc_pages import DOCS, ROOT, blocks
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "models" / "README.md", *sorted(DOCS.glob("*.md"))]
-HOME_ASSISTANT = (DOCS / "home-assistant.md").read_text(encoding="utf-8")
-NODE_RED = (DOCS / "node-red.md").read_text(encoding="utf-8")
-FLOW = json.loads((DOCS / "node-red-flow.json").read_text(encoding="utf-8"))
-TOPICS = Topics("emotion-edge", "hall")
-
-
-def blocks(text: str, language: str) -> list[str]:
-    """Return the code blocks of a language, also those that are part of a list."""
-    return re.findall(rf"^ *```{language}\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
-
-
-def block(text: str, language: str) -> str:
-    (only,) = blocks(text, language)
-    return only
 
 
 def anchors(page: Path) -> set[str]:
@@ -195,210 +166,3 @@ def test_the_example_of_a_held_label_is_one() -> None:
     assert face["groups"] == {"upset": pytest.approx(shares["angry"] + shares["fear"])}
     assert sum(shares.values()) == pytest.approx(1)
     assert all(state[key] == face[key] for key in ("emotion", "confidence", "leader", "leader_confidence"))
-
-
-@pytest.fixture(scope="module")
-def entities() -> dict[str, rules.Entity]:
-    """Of the sensor "hall", by entity id."""
-    message = discovery("homeassistant", TOPICS, msgspec.structs.replace(info(), device="hall"))
-    return {str(one.default_entity_id): one for one in rules.read(message.topic, message.payload).values()}
-
-
-def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
-        below = path if isinstance(key, int) else (*path, key)
-        if isinstance(value, dict | list):
-            yield from leaves(value, below)
-        else:
-            yield below, value
-
-
-def test_home_assistants_configuration_is_one(tmp_path: Path) -> None:
-    file = tmp_path / "config.toml"
-    file.write_text(block(HOME_ASSISTANT, "toml"), encoding="utf-8")
-    config = load(file, environ={})
-    assert (config.device.id, config.homeassistant.enabled) == ("hall", True)
-    assert tomllib.loads(block(HOME_ASSISTANT, "toml"))["homeassistant"] == {"enabled": True}
-
-
-def test_every_entity_is_described_and_no_other(entities) -> None:
-    rows = re.findall(r"^\| `([a-z_]+\.\w+)` \|", HOME_ASSISTANT, re.MULTILINE)
-    assert sorted(rows) == sorted(entities)
-    assert set(re.findall(r"\b\w+\.emotion_edge_hall_\w+", HOME_ASSISTANT)) == set(entities)
-    last = [key for key in rows if entities[key].entity_category == "diagnostic"]
-    assert rows[-len(last) :] == last
-    assert "last six are diagnostics" in HOME_ASSISTANT
-    assert len(last) == 6
-
-
-def test_the_automations_speak_of_what_is_there(entities) -> None:
-    (automations,) = yaml.safe_load(block(HOME_ASSISTANT, "yaml")).values()
-    assert len({one["id"] for one in automations}) == len(automations) == 4
-    for one in automations:
-        assert (
-            {"id", "alias", "triggers", "actions"} <= set(one) <= {"id", "alias", "triggers", "conditions", "actions"}
-        )
-        for part in (*one["triggers"], *one.get("conditions", ())):
-            if part.get("condition") == "template":
-                continue  # see below
-            entity = entities.get(part["entity_id"])
-            if entity is None:
-                assert part["entity_id"] == "input_boolean.guests"
-                continue
-            states = part.get("state", part.get("to", []))
-            check(entity, part.get("attribute"), states if isinstance(states, list) else [states])
-        for key, value in leaves(one["actions"]):
-            if key == ("target", "entity_id"):
-                assert value in {*entities, "light.hall"}
-
-
-def welcome_of(to: str | None, event: EventPayload, age_seconds: float) -> bool:
-    """Whether the automation of the event entity comes to its other conditions, as Home Assistant decides it.
-
-    `to`: the entity's new state; None once it is removed.
-    """
-    (automations,) = yaml.safe_load(block(HOME_ASSISTANT, "yaml")).values()
-    (one,) = [each for each in automations if each["id"] == "hall_welcome"]
-    (trigger,) = one["triggers"]
-    assert (trigger["trigger"], trigger["not_from"]) == ("state", "unavailable")
-    # As components/homeassistant/triggers/state.py: a removed entity has the state None, which is in no list.
-    if to in trigger["not_to"]:
-        return False
-    condition = one["conditions"][0]
-    assert condition["condition"] == "template"  # conditions are tried in order, and one that fails ends them
-    attributes = {"time": event.time, "clock_synchronised": event.clock_synchronised}
-    state = None if to is None else SimpleNamespace(state=to, attributes=SimpleNamespace(**attributes))
-    moment = datetime.datetime.fromisoformat(event.time) + datetime.timedelta(seconds=age_seconds)
-    return view.render_condition(condition["value_template"], {"trigger": SimpleNamespace(to_state=state)}, moment)
-
-
-@pytest.mark.parametrize(
-    ("to", "synchronised", "age_seconds", "welcome"),
-    [
-        ("2026-01-31T08:15:00.400+00:00", True, 0.2, True),
-        ("2026-01-31T08:15:04.400+00:00", True, 4.9, True),
-        ("2026-01-31T08:15:10.400+00:00", True, 5.1, False),
-        ("2026-01-31T08:15:10.400+00:00", True, 3600, False),
-        ("2026-01-31T08:15:10.400+00:00", False, 3600, True),  # its age is not known
-        ("unavailable", True, 0.2, False),
-        ("unknown", True, 0.2, False),
-        (None, True, 0.2, False),  # the entities were removed: no warning about an unknown one
-    ],
-)
-def test_the_automation_of_an_event_runs_for_a_new_one_only(to, synchronised, age_seconds, welcome) -> None:
-    assert welcome_of(to, event(1, clock_synchronised=synchronised), age_seconds) is welcome
-
-
-def check(entity: rules.Entity, attribute: str | None, states: list[str]) -> None:
-    """States that an automation waits for can be there. YAML takes a bare `on` for a truth value."""
-    assert all(isinstance(state, str) for state in states)
-    match entity:
-        case rules.Event():
-            assert attribute in {None, "event_type", "emotion"}
-            known = {"event_type": entity.event_types, "emotion": ["happy", "neutral"], None: []}[attribute]
-            assert set(states) <= set(known)
-        case rules.BinarySensor():
-            assert (attribute, set(states) <= {"on", "off"}) == (None, True)
-        case _:
-            raise AssertionError(entity)
-
-
-def test_flow_is_complete_and_uses_only_built_in_nodes() -> None:
-    nodes = {node["id"]: node for node in FLOW}
-    assert len(nodes) == len(FLOW)
-    own = {"tab", "mqtt-broker", "mqtt in", "mqtt out", "function", "switch", "change", "trigger", "debug", "inject"}
-    assert {node["type"] for node in FLOW} == own
-    for node in FLOW:
-        for output in node.get("wires", ()):
-            assert all(nodes[target]["z"] == node["z"] for target in output)
-        if "broker" in node and node["type"].startswith("mqtt "):
-            assert nodes[node["broker"]]["type"] == "mqtt-broker"
-    assert all(f"`{name}`" in NODE_RED for name in ("events", "each once", "who is there", "status", "answers"))
-
-
-def test_flow_subscribes_to_topics_of_the_sensor_and_publishes_requests() -> None:
-    for node in FLOW:
-        if node["type"] == "mqtt in":
-            published = [TOPICS.of(kind) for kind in KINDS] + [TOPICS.response("pause")]
-            assert any(topic_matches(node["topic"], topic) for topic in published), node["topic"]
-        if node["type"] == "mqtt out" and node["name"] != "lamp":
-            assert topic_matches(TOPICS.requests, node["topic"])
-            assert node["name"] == node["topic"].rpartition("/")[2]
-            assert node["retain"] == "false"
-
-
-def test_every_field_that_the_flow_reads_is_in_the_payload() -> None:
-    nodes = {node["id"]: node for node in FLOW}
-    looked: set[tuple[str, str]] = set()
-
-    def follow(node: dict[str, Any], kind: str) -> None:
-        if node["type"] == "change" and node["rules"][0]["p"] == "payload":
-            return  # from here on it is another message
-        if node["type"] == "switch" and node["property"].startswith("payload."):
-            looked.add((kind, node["property"].partition(".")[2]))
-        if node["type"] == "function":
-            looked.update((kind, field) for field in re.findall(r"\bevent\.(\w+)", node["func"]))
-        for output in node.get("wires", ()):
-            for target in output:
-                follow(nodes[target], kind)
-
-    for node in FLOW:
-        if node["type"] == "mqtt in" and node["datatype"] == "json" and "response" not in node["topic"]:
-            follow(node, node["topic"].rpartition("/")[2])
-    assert looked == {
-        ("event", "type"),
-        ("event", "emotion"),
-        ("event", "seq"),
-        ("event", "boot_id"),
-        ("event", "replayed"),
-        ("event", "time"),
-        ("event", "clock_synchronised"),
-        ("state", "paused"),
-        ("state", "present"),
-    }
-    for kind, field in looked:
-        (schema,) = [one for name, one in load_schema(kind)["$defs"].items() if name == f"{kind.title()}Payload"]
-        assert field in schema["properties"], (kind, field)
-
-
-ONE_EVENT = """
-const contents = {};
-const context = { get: key => contents[key], set: (key, value) => { contents[key] = value; } };
-const warnings = [];
-const node = { warn: text => warnings.push(text) };
-const flow = new Function('msg', 'context', 'node', FUNC);
-const outputs = EVENTS.map(([topic, payload]) => {
-    const out = flow({ topic, payload }, context, node);
-    return out === null ? 'none' : out[0] ? 'first' : 'second';
-});
-console.log(JSON.stringify([outputs, warnings]));
-"""
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed: apt install nodejs")
-def test_the_flow_passes_new_events_once_and_sets_late_ones_apart() -> None:
-    (function,) = [one["func"] for one in FLOW if one["type"] == "function"]
-
-    def sent(seq: int, age_seconds: float, **changes: Any) -> list[Any]:
-        moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=age_seconds)
-        time = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        payload = encode(event(seq, time=time, **({"clock_synchronised": True} | changes)))
-        return ["emotion-edge/hall/event", json.loads(payload)]
-
-    expected = [
-        ("first", sent(1, 0.2)),
-        ("none", sent(1, 0.2)),  # a second time
-        ("second", sent(2, 0.2, replayed=True)),
-        ("second", sent(3, 20)),  # late, and not marked
-        ("first", sent(4, 3600, clock_synchronised=False)),
-        ("first", sent(5, -3600)),
-        ("first", sent(7, 0.2)),
-        ("first", sent(1, 0.2, boot_id="next")),
-    ]
-    program = ONE_EVENT.replace("FUNC", json.dumps(function)).replace(
-        "EVENTS", json.dumps([one for _, one in expected])
-    )
-    ran = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)
-    outputs, warnings = json.loads(ran.stdout)
-    assert outputs == [output for output, _ in expected]
-    assert warnings == ["emotion-edge/hall/event: 1 event(s) are missing"]

@@ -4,7 +4,6 @@ import json
 import re
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,15 +14,16 @@ from convert.quantization.quantize import quantize
 from convert.runtimes.keras_model import load_float_model
 from edge.cli import main
 from edge.vision.classification.manifest import ModelInput
+from support.doc_pages import DOCS, blocks
 from support.photograph import write_photograph
 from support.small_models import linear_model, noise_images
 
-PAGE = (Path(__file__).parents[3] / "docs" / "manifest.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "manifest.md").read_text(encoding="utf-8")
 
 
 def block(language):
     """Return the last code block of a language."""
-    return textwrap.dedent(re.findall(rf"^ *```{language}\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE)[-1])
+    return textwrap.dedent(blocks(PAGE, language)[-1])
 
 
 @pytest.mark.parametrize("labels", [("calm", "tense", "tired"), ("one", "two", "three", "four", "five")], ids=len)
