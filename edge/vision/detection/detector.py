@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Final
 
 import cv2
@@ -47,21 +48,24 @@ class Detector:
     """Detects faces in pictures (`detect`) and in a stream of frames (`search`). Not thread-safe."""
 
     def __init__(self, config: DetectorConfig) -> None:
-        """Load both cascades. Raises CascadeError where one is missing or not a cascade."""
+        """Load both cascades, and the network of `detector.kind`.
+
+        Raises CascadeError or DetectorError where one of them is missing or cannot be used.
+        """
         self._config = config
         self.path = cascade_path(config.cascade, SEARCH_CASCADE)
         """File of the search cascade."""
         self._cascade = load_cascade(self.path, "detector.cascade")
         self._verifier = FaceVerifier(config.confirm_cascade)
-        finder = create_finder(config, still=False)
-        self._looks = None if finder is None else FinderLooks(finder)
-        self._still_finder = create_finder(config, still=True)
+        self.finder = create_finder(config, still=False)
+        """The network of `detector.kind`, as it looks at a stream; None for "haar"."""
+        self._looks = None if self.finder is None else FinderLooks(self.finder)
         self._stream: _Stream | None = None
 
-    @property
-    def finder(self) -> FaceFinder | None:
-        """The network of `detector.kind`; None for "haar"."""
-        return self._still_finder
+    @cached_property
+    def _still_finder(self) -> FaceFinder | None:
+        """The network as it looks at single pictures, loaded with the first of them: a stream has none."""
+        return create_finder(self._config, still=True)
 
     def detect(self, luma: Luma, colour: Colour | None = None) -> list[Detection]:
         """Search one grey picture, uint8 (height, width), and verify each face found in it.
