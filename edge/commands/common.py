@@ -6,7 +6,6 @@ from typing import Any, Final, TextIO
 from edge.config.loader import load_with_origins
 from edge.config.origins import Origins
 from edge.config.schema import Config
-from edge.errors import ConfigError
 
 BENCH_FRAMES: Final = 300
 """Frames that `bench` counts where neither frames nor seconds are given."""
@@ -50,16 +49,19 @@ def write_line(stream: TextIO, line: str) -> None:
 
 
 def load_config(arguments: argparse.Namespace) -> Config:
-    """Load the configuration, with the flags of a command line over file and environment. Raises ConfigError."""
-    return load_with_origins(arguments.config, flags=_flags(arguments))[0]
+    """Load the configuration, with the flags of a command line over file and environment. Raises ConfigError.
+
+    Notes in `arguments` where its values come from, for `find_origins`.
+    """
+    arguments.origins = Origins()
+    config, arguments.origins = load_with_origins(arguments.config, flags=_flags(arguments))
+    return config
 
 
 def find_origins(arguments: argparse.Namespace) -> Origins:
-    """Return where the values of the configuration come from; none where it cannot be loaded."""
-    try:
-        return load_with_origins(getattr(arguments, "config", None), flags=_flags(arguments))[1]
-    except ConfigError:
-        return Origins()
+    """Return where the values come from that `load_config` has loaded last; none where it could not."""
+    origins: Origins = getattr(arguments, "origins", Origins())
+    return origins
 
 
 def _flags(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Errors of parts that know only their key name its origin, and `config check` says what it has checked."""
 
+import os
 import re
 
 import pytest
@@ -77,6 +78,18 @@ def test_check_names_the_file_of_each_error(write, capsys, text, reason):
     path = write(text)
     assert main(["config", "check", "--config", str(path)]) > 0
     assert re.match(rf"emotion-edge: {re.escape(str(path))}: {reason}", capsys.readouterr().err)
+
+
+def test_file_is_read_once(capsys):
+    """A pipe, as of `--config <(...)`, has nothing left for a second reading."""
+    reader, writer = os.pipe()
+    os.write(writer, b'[detector]\ncascade = "/no.xml"\n')
+    os.close(writer)
+    try:
+        assert main(["config", "check", "--config", f"/dev/fd/{reader}"]) == 1
+    finally:
+        os.close(reader)
+    assert capsys.readouterr().err.startswith(f"emotion-edge: /dev/fd/{reader}: detector.cascade is '/no.xml'")
 
 
 def test_check_refuses_a_cascade_of_eyes(write, capsys):
