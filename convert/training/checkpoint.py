@@ -45,6 +45,11 @@ class RunState:
         """Stage, epoch and batch."""
         return self.stage, self.epoch, self.batch
 
+    @property
+    def within_stage(self) -> bool:
+        """Whether any of the stage is done: then there is a checkpoint of it."""
+        return bool(self.epoch or self.batch)
+
 
 def read_state(folder: Path) -> RunState:
     """Read the state of the run in `folder`, that of a run that has not begun where there is none.
@@ -99,7 +104,7 @@ class Checkpoints:
             )
             raise ConvertError(msg + ": give another --run, or delete the folder")
         needed: list[Path] = []
-        if epoch or batch:
+        if self.state.within_stage:
             needed = [self.model_file(*self.state.place), self.average_file(*self.state.place)]
         elif 0 < stage < len(epochs):
             needed = [self.average_file(stage - 1, epochs[stage - 1])]

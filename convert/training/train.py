@@ -130,8 +130,7 @@ class _TrainingRun:
 
     def _model(self, number: int) -> Any:  # noqa: ANN401
         """Load the stage's last checkpoint, or build the model from ImageNet or from the previous stage."""
-        state = self._checkpoints.state
-        if state.epoch or state.batch:
+        if self._checkpoints.state.within_stage:
             return _resumed(self._checkpoints.load(keras.models.load_model), self._recipe)
         stage = self._recipe.stages[number]
         # Only the dense layers' first weights come from this seed; everything later has a seed of its own.
@@ -148,8 +147,7 @@ class _TrainingRun:
     def _train_stage(self, number: int) -> None:
         self._beat.status(f"{self._name(number)}: building the network")
         state, model = self._checkpoints.state, self._model(number)
-        begun = state.epoch or state.batch
-        values = self._checkpoints.average(number, state.epoch, state.batch) if begun else model.get_weights()
+        values = self._checkpoints.average(*state.place) if state.within_stage else model.get_weights()
         average = WeightAverage(self._recipe.average_decay, values)
         for epoch in range(state.epoch, self._recipe.stages[number].epochs):
             self._train_epoch(model, average, Place(number, epoch, self._checkpoints.state.batch))
