@@ -6,6 +6,7 @@ from typing import Final
 
 from edge.capture.scripted.script import source_in_words
 from edge.commands.bench.report import Conditions, Program, Report, Run, Spread
+from edge.messages.text import count
 
 BUSY: Final = "other programs kept the processors busy"
 """Beginning of the remark on a machine that was busy before the measurement."""
@@ -99,7 +100,7 @@ def _verdicts(report: Report) -> Iterator[str]:
     busy = " on a busy machine" * any(remark.startswith(BUSY) for remark in report.remarks)
     for run in report.runs:
         if run.verdict is not None:
-            threads = f"{run.threads} thread{'s' * (run.threads > 1)}, " if len(report.runs) > 1 else ""
+            threads = f"{count(run.threads, 'thread')}, " if len(report.runs) > 1 else ""
             yield f"verdict{busy}: {threads}{run.verdict.sentence}"
 
 
