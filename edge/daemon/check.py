@@ -15,6 +15,7 @@ from edge.mqtt.settings import broker_settings
 from edge.preview.auth import preview_access
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import configured_model, load_manifest
+from edge.vision.detection.finders.create import create_finder
 
 
 def check(config: Config) -> None:
@@ -23,7 +24,7 @@ def check(config: Config) -> None:
     PayloadBuilder("", classifier.labels, config.labels)
     for sentence in cascade_findings(config.detector):
         raise CascadeError(sentence)
-    for sentence in finder_findings(config.detector):
+    for sentence in finder_findings(create_finder(config.detector, still=False)):
         raise DetectorError(sentence)
     warn_of_useless_model(classifier, config.events)
     check_next_start(config, ("source", "mqtt", "preview"))

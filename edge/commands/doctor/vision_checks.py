@@ -89,7 +89,7 @@ class VisionChecks(Checks):
         # Until it is in order, nothing is said of faces in the source.
         self.detector = None
         detector = Detector(self.config.detector)
-        for sentence in finder_findings(self.config.detector):
+        for sentence in finder_findings(detector.finder):
             raise DetectorError(sentence)
         self.detector = detector
         warning = other_version(detector.finder)

