@@ -56,7 +56,7 @@ def cascade_findings(config: DetectorConfig) -> Iterator[str]:
 
 def _verification_findings(config: DetectorConfig) -> Iterator[str]:
     verifier = FaceVerifier(config.confirm_cascade)
-    if config.confirm_cascade == NO_VERIFICATION:
+    if verifier.cascade is None:
         return
     pictures = actor_pictures()
     verified = sum(verifier.verify(luma, TEST_FACE, STREAM_VERIFICATION) for luma in pictures.values())
@@ -64,12 +64,12 @@ def _verification_findings(config: DetectorConfig) -> Iterator[str]:
     if verified >= _FEWEST_VERIFIED and not walls:
         return
     path = cascade_path(config.confirm_cascade, VERIFICATION_CASCADE)
-    window = load_cascade(path, "detector.confirm_cascade").getOriginalWindowSize()
+    note = _window_note(verifier.cascade.getOriginalWindowSize())
     does = f"verifies {verified} of {len(pictures)} test faces" + (
         f" and {walls} places without a face" if walls else ""
     )
     yield (
-        f"detector.confirm_cascade is {str(path)!r}{_window_note(window)}, which {does}: set it to a cascade of "
+        f"detector.confirm_cascade is {str(path)!r}{note}, which {does}: set it to a cascade of "
         f'frontal faces, such as {VERIFICATION_CASCADE}, leave it empty, or set it to "{NO_VERIFICATION}"'
     )
 
