@@ -10,6 +10,7 @@ time is that of the search alone, with the readings of weakly verified faces, wi
 """
 
 import argparse
+import functools
 import itertools
 import json
 import os
@@ -36,7 +37,6 @@ FPS = 12.5
 NO_READABLE_FACE = ("store-aisle-detection.mp4", "people-detection.mp4", "classroom.mp4")
 SCALES = (0.8, 1.0, 1.2)
 TURNS = (-30, -20, -10, -5, 0, 5, 10, 20, 30)
-CLASSIFIER = Classifier.from_config(Config().model)
 PLAIN_SCALE, PLAIN_NEIGHBOURS, PLAIN_MIN_PX = 1.1, 5, 30
 
 
@@ -82,12 +82,17 @@ def in_grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
 
 
+@functools.cache
+def _classifier() -> Classifier:
+    return Classifier.from_config(Config().model)
+
+
 class Search:
     """Runs detector and tracker on a stream, and reads weakly verified faces, as the pipeline does."""
 
     def __init__(self, config: Config, level: Level) -> None:
         self._detector, self._tracker = Detector(config.detector), Tracker(config.tracker)
-        self._classifier = CLASSIFIER
+        self._classifier = _classifier()
         self._level = level
         self._number = 0
 
@@ -98,9 +103,8 @@ class Search:
         self._number += 1
         detections = self._detector.search(luma, seconds, self._tracker.predict(seconds), self._level, lambda: bgr)
         tracks, _ = self._tracker.update(detections, seconds)
-        weak = [track for track in tracks if track.wants_reading]
-        if weak:
-            track = max(weak, key=lambda one: one.box.width)
+        track = self._tracker.track_to_read()
+        if track is not None:
             clarity = self._classifier.clarity(frame, track.detected_box, track.roll_degrees)
             self._tracker.add_reading(track, clarity, seconds)
         matched = [track.detection for track in tracks]

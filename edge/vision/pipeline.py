@@ -74,7 +74,7 @@ class Pipeline:
         tracks, lost = self._tracker.update(detections, frame.seconds)
         events = ended + self._announce_left(lost, frame)
         marks.append(self._timer())
-        self._read_weak(tracks, frame)
+        self._read_weak(frame)
         faces_classified = self._classify(tracks, frame)
         marks.append(self._timer())
         faces = []
@@ -121,11 +121,10 @@ class Pipeline:
             self._expression(track).add_prediction(probabilities, frame.seconds)
         return len(selected)
 
-    def _read_weak(self, tracks: list[Track], frame: Frame) -> None:
+    def _read_weak(self, frame: Frame) -> None:
         """Read the largest face that was verified weakly: the network decides whether it may be announced."""
-        weak = [track for track in tracks if track.wants_reading]
-        if weak:
-            track = max(weak, key=lambda one: one.box.width)
+        track = self._tracker.track_to_read()
+        if track is not None:
             clarity = self._classifier.clarity(frame, track.detected_box, track.roll_degrees)
             self._tracker.add_reading(track, clarity, frame.seconds)
 

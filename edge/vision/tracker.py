@@ -196,6 +196,11 @@ class Tracker:
         self._tracks.sort(key=lambda track: (not track.confirmed, track.track_id, track.first_seconds))
         return list(self._tracks), lost
 
+    def track_to_read(self) -> Track | None:
+        """Return the largest track that `wants_reading`; None where there is none."""
+        weak = [track for track in self._tracks if track.wants_reading]
+        return max(weak, key=lambda track: track.box.width, default=None)
+
     def add_reading(self, track: Track, clarity: float, seconds: float) -> None:
         """Add how clearly the network reads a face that `wants_reading`, 0 to 1; may confirm the track.
 
