@@ -88,6 +88,11 @@ class TurnedWindow:
         return (cosine, sine), (-sine, cosine)
 
 
+def normalised_roll(degrees: float) -> float:
+    """Return the same angle between -180 (included) and 180 degrees."""
+    return (degrees + 180) % 360 - 180
+
+
 def turned_size(width: int, height: int, roll_degrees: float) -> tuple[int, int]:
     """Return width and height of the smallest window of that roll that holds a picture of `width` by `height`."""
     radians = math.radians(roll_degrees)

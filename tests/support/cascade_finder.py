@@ -1,12 +1,16 @@
-"""Finds faces with OpenCV's cascades, each verified by the second cascade: what a sensor without any file finds."""
+"""The cascades behind the interface of the finders, so that one contract holds for them too.
 
+In the product the detector runs the cascades itself: it knows the frames before.
+"""
+
+import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.config.schema import DetectorConfig
 from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_cascade, search_whole_frame
-from edge.vision.detection.finders.face_finder import FoundFace, as_luma, best_first
+from edge.vision.detection.finders.face_finder import FoundFace, best_first
 from edge.vision.detection.verification import STILL_VERIFICATION, FaceVerifier
 
 _TILE_FACES = 14.0
@@ -32,7 +36,7 @@ class CascadeFinder:
 
     def find(self, picture: NDArray[np.uint8], smallest_px: float) -> list[FoundFace]:
         """Return the faces of a picture; see `FaceFinder.find`. The score grows with the number of windows."""
-        luma = as_luma(picture)
+        luma = picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
         share = min(1.0, max(_SMALLEST_SHARE, smallest_px / min(luma.shape)))
         config = msgspec.structs.replace(self._config, min_face=share)
         found = search_whole_frame(self._cascade, luma, config, config.neighbours)

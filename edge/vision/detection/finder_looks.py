@@ -12,7 +12,7 @@ from edge.types import Box, Detection, Luma, TrackPrediction
 from edge.vision.classification.preprocess import crop_upright
 from edge.vision.detection.finders.face_finder import FaceFinder, FoundFace
 from edge.vision.detection.look_plan import LookTile
-from edge.vision.turned import TurnedWindow
+from edge.vision.turned import TurnedWindow, normalised_roll
 
 _CROP_PX: Final = 96
 """Side of the crop of a look at one face."""
@@ -130,7 +130,7 @@ class FinderLooks:
 def _detection(face: FoundFace, box: Box, window_degrees: float, searched_id: int = 0) -> Detection:
     """Return the detection of a face that a network has seen in a turned window; `box`: in pixels of the frame."""
     seen_degrees = 0.0 if abs(face.roll_degrees) <= _ROLL_NOISE_DEGREES else face.roll_degrees
-    roll_degrees = (window_degrees + seen_degrees + 180) % 360 - 180
+    roll_degrees = normalised_roll(window_degrees + seen_degrees)
     return Detection(
         box, _NEIGHBOURS, verified=True, searched_id=searched_id, roll_degrees=roll_degrees, turn=face.turn
     )

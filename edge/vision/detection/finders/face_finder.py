@@ -61,11 +61,12 @@ def as_bgr(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
 
 
-def as_luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture in grey, uint8 (height, width)."""
-    if picture.ndim != _COLOUR_DIMENSIONS:
+def reduced(picture: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
+    """Return a picture reduced by a factor of at most 1, at least one pixel a side; with 1 it is returned as it is."""
+    if factor == 1:
         return picture
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+    size = tuple(max(1, round(side * factor)) for side in (picture.shape[1], picture.shape[0]))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def best_first(faces: list[FoundFace]) -> list[FoundFace]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge.errors import DetectorError
 from edge.system.installation import how_to_install
 from edge.types import Box
-from edge.vision.detection.finders.face_finder import FoundFace, as_bgr, best_first
+from edge.vision.detection.finders.face_finder import FoundFace, as_bgr, best_first, reduced
 from edge.vision.detection.finders.landmarks import Landmarks
 from edge.vision.detection.finders.square import MTCNN_FRAMING, face_square
 
@@ -65,12 +65,8 @@ class MtcnnFinder:
         """Return the faces of a picture; see `FaceFinder.find`."""
         bgr = as_bgr(picture)
         in_colour = bgr is picture
-        height, width = bgr.shape[:2]
         factor = min(1.0, _SMALLEST_PX / smallest_px)
-        if factor < 1:
-            size = (max(1, round(width * factor)), max(1, round(height * factor)))
-            bgr = np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        rgb = np.asarray(cv2.cvtColor(reduced(bgr, factor), cv2.COLOR_BGR2RGB), dtype=np.uint8)
         found = [one for one in self._networks.detect_faces(rgb) if min(one["box"][2:]) > 0]
         faces = [_face(one, 1 / factor) for one in found if one["confidence"] >= _MIN_SCORE[in_colour]]
         return best_first([face for face in faces if face.box.width >= smallest_px])

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from edge.errors import DetectorError
 from edge.types import Box
-from edge.vision.detection.finders.face_finder import FoundFace, as_bgr, best_first
+from edge.vision.detection.finders.face_finder import FoundFace, as_bgr, best_first, reduced
 from edge.vision.detection.finders.landmarks import Landmarks
 from edge.vision.detection.finders.square import YUNET_FRAMING, face_square
 from edge.vision.detection.finders.yunet_file import check_yunet_file, not_yunet
+from edge.vision.turned import TurnedWindow, normalised_roll
 
 _MIN_OPENCV: Final = (4, 8)
 """Older versions feed the network with pictures whose sides are no multiples of 32, on which it fails."""
@@ -89,12 +90,8 @@ class YuNetFinder:
     def find(self, picture: NDArray[np.uint8], smallest_px: float) -> list[FoundFace]:
         """Return the faces of a picture; see `FaceFinder.find`."""
         bgr = as_bgr(picture)
-        height, width = bgr.shape[:2]
         factor = min(1.0, _SMALLEST_PX[bgr is picture] / smallest_px)
-        if factor < 1:
-            size = (max(1, round(width * factor)), max(1, round(height * factor)))
-            bgr = np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        faces = [_face(row, 1 / factor) for row in self._run(bgr)]
+        faces = [_face(row, 1 / factor) for row in self._run(reduced(bgr, factor))]
         large = [face for face in faces if face.box.width >= smallest_px]
         return best_first([self._with_roll(picture, face) for face in large])
 
@@ -110,14 +107,15 @@ class YuNetFinder:
                 best, turned_by = seen, roll
             if best.score >= _SURE_SCORE and abs(best.roll_degrees) <= _UPRIGHT_DEGREES:
                 break
-        roll = (turned_by + best.roll_degrees + 180) % 360 - 180
+        roll = normalised_roll(turned_by + best.roll_degrees)
         return FoundFace(face.box, max(face.score, best.score), roll, best.turn)
 
     def _look_at(self, picture: NDArray[np.uint8], box: Box, roll_degrees: float) -> FoundFace | None:
         """Return what a crop shows in its middle that is turned upright by a roll; its roll is what remains."""
-        crop = _upright_crop(as_bgr(picture), box, roll_degrees)
-        middle = (crop.shape[1] / 2, crop.shape[0] / 2)
-        faces = best_first([_face(row, 1.0) for row in self._run(crop)])
+        side, face_px = _LOOK_PX
+        window = TurnedWindow(box.centre, face_px / box.width, side, side, roll_degrees)
+        middle = (side / 2, side / 2)
+        faces = best_first([_face(row, 1.0) for row in self._run(window.render(as_bgr(picture)))])
         return next((face for face in faces if face.box.contains(middle)), None)
 
     def _run(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -137,17 +135,6 @@ class YuNetFinder:
         # What a broken network would return must not become a box.
         usable = np.isfinite(rows).all(axis=1) & (rows[:, 2:4] > 1).all(axis=1)
         return np.asarray(rows[usable], dtype=np.float32)
-
-
-def _upright_crop(bgr: NDArray[np.uint8], box: Box, roll_degrees: float) -> NDArray[np.uint8]:
-    """Return a face turned upright in the middle of a crop, uint8 (side, side, 3)."""
-    side, face_px = _LOOK_PX
-    centre = box.centre
-    # OpenCV turns counter-clockwise.
-    matrix = np.array(cv2.getRotationMatrix2D(centre, roll_degrees, face_px / box.width), dtype=np.float64)
-    matrix[:, 2] += np.asarray((side / 2, side / 2)) - centre
-    turned = cv2.warpAffine(bgr, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(turned, dtype=np.uint8)
 
 
 def _face(row: NDArray[np.float32], factor: float) -> FoundFace:

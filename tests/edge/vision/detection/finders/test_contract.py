@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from edge.config.schema import DetectorConfig
 from edge.errors import DetectorError
 from edge.types import Box
-from edge.vision.detection.finders.cascade import CascadeFinder
 from edge.vision.detection.finders.mtcnn import MtcnnFinder
 from edge.vision.detection.finders.yunet import YuNetFinder
+from support.cascade_finder import CascadeFinder
 from support.footage import FOLDER, footage
 
 KINDS = ("haar", "yunet", "mtcnn")
