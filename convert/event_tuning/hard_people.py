@@ -45,7 +45,7 @@ _READABLE_SECONDS: Final = 1.0
 """Time at the beginning without an obstacle."""
 _MAX_TILT_DEG: Final = 45.0
 _ROLL_ERROR_DEG: Final = 5.0
-"""Standard deviation of the roll that the detector finds: half of its errors on the scripted actor are below 3.5, nine
+"""Standard deviation of the roll that the detector finds: half of its errors on the built-in actor are below 3.5, nine
 in ten below 7 degrees."""
 _MAX_TURN_DEG: Final = 85.0
 _TURN_ERROR: Final = 0.05

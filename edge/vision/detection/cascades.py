@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 import cv2
+import numpy as np
 
 from edge.config.schema import DetectorConfig
 from edge.errors import CascadeError
@@ -11,6 +12,8 @@ from edge.system.files import expanded
 from edge.types import Box, Luma
 from edge.vision.pyramid import reduced_to_width
 
+GROUP_EPS: Final = 0.2
+"""Relative difference up to which windows are merged, as in OpenCV's own search."""
 SEARCH_CASCADE: Final = "haarcascade_frontalface_default.xml"
 VERIFICATION_CASCADE: Final = "haarcascade_frontalface_alt.xml"
 _SYSTEM_FOLDERS: Final = (Path("/usr/share/opencv4/haarcascades"), Path("/usr/share/opencv/haarcascades"))
@@ -56,6 +59,39 @@ def load_cascade(path: Path, key: str) -> cv2.CascadeClassifier:
     return cascade
 
 
+def windows_of(
+    cascade: cv2.CascadeClassifier, picture: Luma, step: float, sizes: tuple[int, int], neighbours: int = 0
+) -> list[list[int]]:
+    """Return the windows in which a cascade sees a face: left, top, width and height each, sorted.
+
+    `picture`: uint8 (height, width). `step`: ratio between two sizes. `sizes`: smallest and largest side, pixels.
+    `neighbours`: as OpenCV's `minNeighbors`; 0 returns all windows, not merged.
+    """
+    smallest, largest = sizes
+    windows = cascade.detectMultiScale(
+        picture, scaleFactor=step, minNeighbors=neighbours, minSize=(smallest, smallest), maxSize=(largest, largest)
+    )
+    return sorted(np.asarray(windows).tolist())
+
+
+def faces_of(
+    cascade: cv2.CascadeClassifier, picture: Luma, step: float, sizes: tuple[int, int], neighbours: int
+) -> list[tuple[Box, int]]:
+    """Return merged windows as boxes of the picture, with the number of windows in each; see `windows_of`."""
+    smallest, largest = sizes
+    boxes, counts = cascade.detectMultiScale2(
+        picture, scaleFactor=step, minNeighbors=neighbours, minSize=(smallest, smallest), maxSize=(largest, largest)
+    )
+    return [
+        (Box(*(float(value) for value in corners)), int(count)) for corners, count in zip(boxes, counts, strict=True)
+    ]
+
+
+def face_sizes(shorter_px: int, config: DetectorConfig) -> tuple[int, int]:
+    """Return the smallest and the largest face, pixels, of a picture whose shorter side is `shorter_px`."""
+    return max(1, round(shorter_px * config.min_face)), max(1, round(shorter_px * config.max_face))
+
+
 def search_whole_frame(
     cascade: cv2.CascadeClassifier, luma: Luma, config: DetectorConfig, neighbours: int
 ) -> list[tuple[Box, int]]:
@@ -65,17 +101,7 @@ def search_whole_frame(
     its box, in pixels of `luma`, and its number of windows.
     """
     reduced = reduced_to_width(luma, config.search_width_px)
-    shorter_side = min(reduced.shape)
-    smallest, largest = (max(1, round(shorter_side * share)) for share in (config.min_face, config.max_face))
-    boxes, counts = cascade.detectMultiScale2(
-        reduced,
-        scaleFactor=config.scale_factor,
-        minNeighbors=neighbours,
-        minSize=(smallest, smallest),
-        maxSize=(largest, largest),
-    )
+    sizes = face_sizes(min(reduced.shape), config)
     factor = luma.shape[1] / reduced.shape[1]
-    return [
-        (Box(*(float(value) for value in corners)).scaled(factor), int(count))
-        for corners, count in zip(boxes, counts, strict=True)
-    ]
+    found = faces_of(cascade, reduced, config.scale_factor, sizes, neighbours)
+    return [(box.scaled(factor), windows) for box, windows in found]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -13,7 +13,14 @@ from edge.config.schema import DetectorConfig
 from edge.frame_rate import FrameRate
 from edge.levels import LADDER, Level
 from edge.types import Box, Detection, Luma, TrackPrediction
-from edge.vision.detection.cascades import SEARCH_CASCADE, cascade_path, load_cascade, search_whole_frame
+from edge.vision.detection.cascades import (
+    GROUP_EPS,
+    SEARCH_CASCADE,
+    cascade_path,
+    load_cascade,
+    search_whole_frame,
+    windows_of,
+)
 from edge.vision.detection.effort import frame_effort
 from edge.vision.detection.finder_looks import Colour, FinderLooks, look_at_still
 from edge.vision.detection.finders.create import create_finder
@@ -37,8 +44,6 @@ from edge.vision.detection.verification import (
 from edge.vision.pyramid import ImagePyramid
 from edge.vision.tracker import MAX_SIZE_RATIO, MAX_TENTATIVE_ATTEMPTS
 
-_GROUP_EPS: Final = 0.2
-"""Relative difference up to which boxes are merged, as in OpenCV's own search."""
 _CONFIRMED_MIN_SIZE: Final = 0.8
 """Smallest size of a confirmed face, as a share of the smallest size of the search. A new face must have the
 full size: the search of the whole frame tries no smaller size, and takes smaller faces for the smallest."""
@@ -180,15 +185,8 @@ class _Stream:
             grade = None
             if self._effort.verifications > 1 and not continued.confirmed:
                 grade = self._verify(candidate.box, candidate.roll_degrees)
-            new.append(
-                Detection(
-                    candidate.box,
-                    candidate.neighbours,
-                    verified=None if grade is None else grade is not Grade.FAILED,
-                    roll_degrees=candidate.roll_degrees,
-                    weak=grade is Grade.WEAK,
-                )
-            )
+            verified = None if grade is None else grade is not Grade.FAILED
+            new.append(_detection(replace(candidate, weak=grade is Grade.WEAK), verified=verified))
         self._queue.add(unknown, seconds)
         self._queue.discard(lambda queued: any(box.may_match(queued) for box in tracked))
         new += self._verified(redetected, predictions, seconds)
@@ -299,13 +297,8 @@ class _Stream:
         """Search through a turned window; returns the candidates with their centre inside the frame."""
         band = self._grid.bands[job.band]
         cascade = (None if job.turned else self._verifier.cascade) or self._cascade
-        hits = cascade.detectMultiScale(
-            job.window.render(self._pyramid.at_octave(band.octave)),
-            scaleFactor=SCALE_STEP,
-            minNeighbors=self._min_neighbours(0),
-            minSize=(band.smallest, band.smallest),
-            maxSize=(band.largest, band.largest),
-        )
+        picture = job.window.render(self._pyramid.at_octave(band.octave))
+        hits = windows_of(cascade, picture, SCALE_STEP, (band.smallest, band.largest), self._min_neighbours(0))
         factor, roll = float(1 << band.octave), job.window.roll_degrees
         height, width = self.shape
         candidates = [
@@ -316,13 +309,8 @@ class _Stream:
     def _search(self, job: SearchJob, step: float) -> list[Candidate]:
         band = self._grid.bands[job.band]
         left, top, right, bottom = job.region
-        hits = self._cascade.detectMultiScale(
-            self._pyramid.at_octave(band.octave)[top:bottom, left:right],
-            scaleFactor=step,
-            minNeighbors=self._min_neighbours(0),
-            minSize=(band.smallest, band.smallest),
-            maxSize=(band.largest, band.largest),
-        )
+        picture = self._pyramid.at_octave(band.octave)[top:bottom, left:right]
+        hits = windows_of(self._cascade, picture, step, (band.smallest, band.largest), self._min_neighbours(0))
         self._changes.mark_searched(job.band, job.cells)
         factor = float(1 << band.octave)
         return [
@@ -335,7 +323,9 @@ class _Stream:
     ) -> list[Detection]:
         """Run the verifications of this frame; notes their results in `redetected`, returns verified new faces."""
         if not self._started:
-            return [self._corrected(_verified_detection(candidate)) for candidate in self._queue.verify_all(seconds)]
+            return [
+                self._corrected(_detection(candidate, verified=True)) for candidate in self._queue.verify_all(seconds)
+            ]
         detected = [(one, redetected[one.id]) for one in predictions if one.id in redetected]
         tracks, candidates = self._queue.verify_due(
             detected, seconds, self._effort.verifications, self._effort.pause_frames
@@ -344,7 +334,10 @@ class _Stream:
             passed, weak = grade is not Grade.FAILED, grade is Grade.WEAK
             detection = replace(redetected[searched_id], verified=passed, weak=weak)
             redetected[searched_id] = self._corrected(detection)
-        return [self._corrected(_verified_detection(candidate)) for candidate in candidates]
+        return self._new_faces(candidates)
+
+    def _new_faces(self, verified: Sequence[Candidate]) -> list[Detection]:
+        return [self._corrected(_detection(candidate, verified=True)) for candidate in verified]
 
     def _corrected(self, detection: Detection) -> Detection:
         return detection if self._looks is None else self._looks.corrected(detection)
@@ -355,18 +348,16 @@ def _ordered(detections: list[Detection]) -> list[Detection]:
     return sorted(detections, key=lambda detection: (-detection.box.width, detection.box.x, detection.box.y))
 
 
-def _verified_detection(candidate: Candidate) -> Detection:
+def _detection(candidate: Candidate, *, verified: bool | None) -> Detection:
     return Detection(
-        candidate.box, candidate.neighbours, verified=True, roll_degrees=candidate.roll_degrees, weak=candidate.weak
+        candidate.box, candidate.neighbours, verified, roll_degrees=candidate.roll_degrees, weak=candidate.weak
     )
 
 
-def _grouped(hits: Any) -> list[tuple[Box, int]]:  # noqa: ANN401 - OpenCV returns an array, or an empty tuple
-    """Merge overlapping hits; returns the boxes and how many hits are in each."""
-    if not len(hits):
-        return []
-    # Each hit twice, because OpenCV drops groups of one.
-    boxes, counts = cv2.groupRectangles(sorted(np.asarray(hits).tolist()) * 2, 1, _GROUP_EPS)
+def _grouped(hits: Sequence[Sequence[int]]) -> list[tuple[Box, int]]:
+    """Merge overlapping windows; returns the boxes and how many windows are in each."""
+    # Each window twice, because OpenCV drops groups of one.
+    boxes, counts = cv2.groupRectangles([*hits, *hits], 1, GROUP_EPS)
     return [(Box(*(float(value) for value in box)), int(count) // 2) for box, count in zip(boxes, counts, strict=True)]
 
 

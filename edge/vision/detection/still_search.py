@@ -10,6 +10,7 @@ import cv2
 
 from edge.config.schema import DetectorConfig
 from edge.types import Box, Luma
+from edge.vision.detection.cascades import face_sizes, faces_of
 from edge.vision.detection.verification import Candidate
 from edge.vision.pyramid import reduced_to_width
 from edge.vision.turned import TurnedWindow, turned_size
@@ -51,21 +52,12 @@ def _search_at(
     border = round(_BORDER * shorter)
     across, down = turned_size(width, height, roll_degrees)
     window = TurnedWindow((width / 2, height / 2), 1.0, across + 2 * border, down + 2 * border, roll_degrees)
-    smallest, largest = (max(1, round(shorter * share)) for share in (config.min_face, config.max_face))
+    smallest, largest = face_sizes(shorter, config)
     if roll_degrees:
         smallest = min(largest, round(_TURNED_SIZE * smallest))
-    boxes, counts = cascade.detectMultiScale2(
-        window.render(picture),
-        scaleFactor=config.scale_factor,
-        minNeighbors=config.neighbours,
-        minSize=(smallest, smallest),
-        maxSize=(largest, largest),
-    )
+    faces = faces_of(cascade, window.render(picture), config.scale_factor, (smallest, largest), config.neighbours)
     frame = Box(0, 0, width, height)
-    found = [
-        Candidate(window.box_to_picture(Box(*(float(value) for value in corners))), int(count), roll_degrees)
-        for corners, count in zip(boxes, counts, strict=True)
-    ]
+    found = [Candidate(window.box_to_picture(box), windows, roll_degrees) for box, windows in faces]
     return [one for one in found if frame.contains(one.box.centre)]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.types import Box, Detection, Luma, TrackPrediction
-from edge.vision.detection.cascades import VERIFICATION_CASCADE, cascade_path, load_cascade
+from edge.vision.detection.cascades import GROUP_EPS, VERIFICATION_CASCADE, cascade_path, load_cascade, windows_of
 from edge.vision.detection.motion import ChangeMap
 from edge.vision.pyramid import halved
 from edge.vision.turned import TurnedWindow
@@ -19,8 +19,6 @@ from edge.vision.turned import TurnedWindow
 NO_VERIFICATION: Final = "none"
 """Value of `detector.confirm_cascade` that turns verification off."""
 _SCALE_STEP: Final = 1.1
-_GROUP_EPS: Final = 0.2
-"""Relative difference up to which windows are merged, as in OpenCV's own search."""
 _STRONG_HITS: Final = 16
 """Windows on a face and its mirror image from which it is verified strongly. In STREAM_VERIFICATION, on store-aisle,
 people-detection and classroom mirrored, scaled and turned, 4 of 122 passes of phantoms had as many, and 72 % of 189
@@ -121,25 +119,13 @@ class FaceVerifier:
         if self._cascade is None:
             return Grade.STRONG
         picture = _resized(luma, box, settings, roll_degrees)
-        hits = self._hits(picture, settings)
-        if not len(cv2.groupRectangles(hits, settings.neighbours, _GROUP_EPS)[0]):
-            return Grade.FAILED
-        mirrored = self._hits(np.ascontiguousarray(picture[:, ::-1]), settings)
-        return Grade.STRONG if len(hits) + len(mirrored) >= _STRONG_HITS else Grade.WEAK
-
-    def _hits(self, picture: Luma, settings: VerificationSettings) -> list[list[int]]:
-        """Return all windows in which the cascade sees a face."""
-        if self._cascade is None:
-            return []
         smallest, largest = (round(settings.side_px * share) for share in settings.sizes)
-        hits = self._cascade.detectMultiScale(
-            picture,
-            scaleFactor=_SCALE_STEP,
-            minNeighbors=0,
-            minSize=(smallest, smallest),
-            maxSize=(largest, largest),
-        )
-        return sorted(np.asarray(hits).tolist())
+        hits = windows_of(self._cascade, picture, _SCALE_STEP, (smallest, largest))
+        if not len(cv2.groupRectangles(hits, settings.neighbours, GROUP_EPS)[0]):
+            return Grade.FAILED
+        mirrored_picture = np.ascontiguousarray(picture[:, ::-1])
+        mirrored = windows_of(self._cascade, mirrored_picture, _SCALE_STEP, (smallest, largest))
+        return Grade.STRONG if len(hits) + len(mirrored) >= _STRONG_HITS else Grade.WEAK
 
 
 def _resized(luma: Luma, box: Box, settings: VerificationSettings, roll_degrees: float) -> Luma:
@@ -278,28 +264,23 @@ class VerificationQueue:
         candidates that passed.
         """
         due = sorted(
-            (
-                (prediction.verification.last_seconds, prediction.id, detection)
-                for prediction, detection in detected
-                if _is_due(prediction, seconds)
-            ),
-            key=lambda one: one[:2],
+            ((prediction, detection) for prediction, detection in detected if _is_due(prediction, seconds)),
+            key=lambda one: (one[0].verification.last_seconds, one[0].id),
         )
-        # A new face that has passed once is hardly a phantom: such faces need not wait for each other, and as their
-        # roll is known roughly, they have a second try.
-        offsets: dict[int, tuple[float, ...]] = {one.id: (0.0,) for one, _ in detected}
-        likely = [one for one, _ in detected if not one.confirmed and one.verification.passes > 0]
-        for one in likely:
-            offsets[one.id] = (0.0, _ROLL_OFFSETS[one.verification.failures % len(_ROLL_OFFSETS)])
-        limit = max(limit, min(len(likely), _MAX_LIKELY))
+        # Likely faces need not wait for each other.
+        limit = max(limit, min(sum(_is_likely(prediction) for prediction, _ in detected), _MAX_LIKELY))
         tracks: dict[int, Grade] = {}
         passed: list[Candidate] = []
         for _ in range(limit):
             ready = (one for one in self._queued if one.pause_frames <= 0 and seconds >= one.not_before_seconds)
             best = max(ready, key=lambda one: one.candidate.neighbours + one.waited_frames, default=None)
-            if due and (best is None or due[0][0] <= best.since_seconds):
-                _, track_id, detection = due.pop(0)
-                tracks[track_id] = self._grade(detection.box, detection.roll_degrees, offsets[track_id])
+            if due and (best is None or due[0][0].verification.last_seconds <= best.since_seconds):
+                track, detection = due.pop(0)
+                offsets: tuple[float, ...] = (0.0,)
+                if _is_likely(track):
+                    # Its roll is known roughly, so it has a second try.
+                    offsets = (0.0, _ROLL_OFFSETS[track.verification.failures % len(_ROLL_OFFSETS)])
+                tracks[track.id] = self._grade(detection.box, detection.roll_degrees, offsets)
             elif best is None:
                 break
             elif self._verify_candidate(best, seconds, pause_frames):
@@ -352,6 +333,11 @@ class VerificationQueue:
 
 def _is_same(one: Box, other: Box) -> bool:
     return one.iou(other) >= _SAME_CANDIDATE_IOU
+
+
+def _is_likely(prediction: TrackPrediction) -> bool:
+    """Return whether a track is a new face that has passed once: it is hardly a phantom."""
+    return not prediction.confirmed and prediction.verification.passes > 0
 
 
 def _is_due(prediction: TrackPrediction, seconds: float) -> bool:
