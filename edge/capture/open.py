@@ -15,10 +15,9 @@ from edge.capture.pictures.header import is_picture
 from edge.capture.scripted.script import parse_script
 from edge.capture.scripted.source import ScriptedSource
 from edge.capture.source import Source, SourceOptions
-from edge.errors import SourceError, SourceLostError
+from edge.errors import SourceError
 from edge.redact import redacted
 from edge.system.files import expanded
-from edge.types import Frame
 
 _KINDS = (
     "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, "
@@ -168,18 +167,3 @@ def _expand_list(uri: str) -> list[Path]:
         message = f'The list of images "{redacted(uri)}" is empty: it needs at least one file'
         raise SourceError(message)
     return paths
-
-
-def read_first_frame(uri: str, options: SourceOptions) -> Frame:
-    """Open a source, read one frame and close it. Raises `SourceError`, also where the source gives no frame."""
-    source = create_source(uri, options)
-    try:
-        source.open()
-        frame = source.read()
-    except SourceLostError as error:
-        raise SourceError(str(error)) from error
-    finally:
-        source.close()
-    if frame is None:
-        raise SourceError(f"The source {source.uri} gives no frame")
-    return frame

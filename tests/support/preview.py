@@ -13,7 +13,6 @@ import cv2
 import msgspec
 import numpy as np
 
-from edge.capture.open import read_first_frame
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config, PreviewConfig
 from edge.levels import LADDER
@@ -22,6 +21,7 @@ from edge.preview.framing import unpack
 from edge.preview.server import PreviewServer
 from edge.types import Box, Frame, StepResult, TrackedFace
 from support.mqtt import TIMEOUT_SECONDS, health, info, wait_until
+from support.sources import read_first_frame
 
 LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 TOKEN = "0123456789abcdef"  # noqa: S105 - of a server that runs for a second

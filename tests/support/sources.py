@@ -8,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.capture.open import create_source
 from edge.capture.scripted.script import EMOTIONS
+from edge.capture.source import SourceOptions
 from edge.errors import SourceLostError
 from edge.pacing import Backoff
 from edge.types import Frame
@@ -218,3 +220,15 @@ class FixedBackoff(Backoff):
         """Start to count anew after a stable attempt."""
         if lasted_seconds >= self.stable_seconds:
             self.number = 0
+
+
+def read_first_frame(uri: str, options: SourceOptions) -> Frame:
+    """Open a source, read one frame and close it."""
+    source = create_source(uri, options)
+    try:
+        source.open()
+        frame = source.read()
+    finally:
+        source.close()
+    assert frame is not None
+    return frame

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.capture.geometry import Geometry, exif_geometry, picture_geometry, upright, video_geometry
-from edge.capture.open import read_first_frame
 from edge.capture.source import SourceOptions
 from edge.config.schema import SourceConfig
 from support.oriented_pictures import FORMATS, HEIGHT, WIDTH, as_stored, encode, exif, upright_picture
+from support.sources import read_first_frame
 
 SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif"}
 JPEG_ERROR = 40  # grey levels by which JPEG and lossy WebP change a pixel beside an edge
