@@ -82,7 +82,8 @@ def check_picture_options(arguments: argparse.Namespace) -> None:
                 raise ConvertError(msg)
     else:
         for name in _NEED_PICTURES:
-            if getattr(arguments, name) not in (None, False):
+            # Not `in`: a margin of 0 equals False.
+            if not any(getattr(arguments, name) is default for default in (None, False)):
                 msg = f"--{name.replace('_', '-')} needs --pictures DIR: without it FER2013 is measured"
                 raise ConvertError(msg)
         if is_keras_model(arguments.model):

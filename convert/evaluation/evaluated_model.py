@@ -97,7 +97,11 @@ def _open_tflite(name: str, options: ModelOptions) -> EvaluatedModel:
     classifier = Classifier(path)
     manifest = classifier.manifest
     float_path = find_float_model(path, options.float_model)
-    loaded = None if float_path is None else load_fitting_float_model(float_path, manifest.input)
+    loaded = (
+        None
+        if float_path is None
+        else load_fitting_float_model(float_path, manifest.input, trust_lambda=options.trust_lambda)
+    )
     if loaded is not None:
         _check_outputs(loaded, manifest.labels, f"manifest {manifest_path(path)}")
     return EvaluatedModel(

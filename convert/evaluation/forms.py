@@ -130,9 +130,12 @@ def float_forms(
     return [*forms, (as_tflite, converted.predict(inputs))], []
 
 
-def load_fitting_float_model(path: Path, spec: ModelInput) -> FloatModel:
-    """Load the float model of a .tflite with the input `spec`. Raises ConvertError where it does not fit."""
-    model = load_float_model(path)
+def load_fitting_float_model(path: Path, spec: ModelInput, *, trust_lambda: bool = False) -> FloatModel:
+    """Load the float model of a .tflite with the input `spec`. Raises ConvertError where it does not fit.
+
+    `trust_lambda`: as in `load_float_model`.
+    """
+    model = load_float_model(path, trust_lambda=trust_lambda)
     check_fits(model, spec)
     return model
 

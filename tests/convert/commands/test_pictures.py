@@ -213,6 +213,8 @@ def test_pictures_that_cannot_be_measured_are_one_sentence(lone_model, photos, t
         (("--pictures", "x"), "--pictures x cannot be read: No such file or directory"),
         (("--crops",), "--crops needs --pictures DIR"),
         (("--label-map", "a=b"), "--label-map needs --pictures DIR"),
+        (("--crop-margin", "0"), "--crop-margin needs --pictures DIR"),
+        (("--unknown-below", "0"), "--unknown-below needs --pictures DIR"),
         (("--data", "nowhere"), "or measure on pictures of your own with --pictures DIR"),
     ],
 )
