@@ -101,8 +101,8 @@ class Detection:
     while a phantom (a false positive that stays in one place) is one from its first frame.
     `searched_id`: `Track.id` of the track that was searched for, 0 for a search of the frame.
     `roll_degrees`: roll of the face, as `edge.vision.turned` defines it; 0 where it is about upright. `weak`: verified,
-    but no more clearly than a phantom now and then is. `turn`: how far the face is turned to its left or right, from 0
-    (frontal) to 1 (profile); None where it is not known, as without landmarks.
+    but in few windows of the cascade: phantoms sometimes reach as many. `turn`: how far the face is turned to its left
+    or right, from 0 (frontal) to 1 (profile); None without landmarks.
     """
 
     box: Box

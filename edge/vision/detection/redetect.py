@@ -59,8 +59,8 @@ cascade does not see a face without its surroundings."""
 _PROBE_FRAMES: Final = 2
 """A face that is found weakly is searched for at another roll in each second frame."""
 _CHECK_FRAMES: Final = 8
-"""Any face is, on both sides, in its second frame and in each eighth one, so that its roll is followed before it is
-lost."""
+"""A face is searched for at the rolls on both sides in its second frame and in every eighth one, so that its roll is
+followed before it is lost."""
 
 _PEAK_GAIN: Final = 1.5
 """Share of the mean roll of the hits at three rolls that is followed: three rolls do not reach the whole peak, and
@@ -210,7 +210,7 @@ def _combined(found: Sequence[FoundAgain | None]) -> FoundAgain | None:
 
 
 def _peak(middle: FoundAgain, left: FoundAgain | None, right: FoundAgain | None) -> FoundAgain:
-    """Return the strongest of the finds at three neighbouring rolls, with the roll about which the hits are even."""
+    """Return the strongest of the finds at three neighbouring rolls, with the roll around which the hits balance."""
     best = middle
     hits = []
     for side in (left, right):

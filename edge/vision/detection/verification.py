@@ -81,7 +81,7 @@ class Grade(enum.Enum):
 
     FAILED = enum.auto()
     WEAK = enum.auto()
-    """Verified, but no more clearly than a phantom now and then is."""
+    """Verified, but in few windows: phantoms sometimes reach as many."""
     STRONG = enum.auto()
 
 
