@@ -8,10 +8,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from typing import Final
 
 from convert.errors import ConvertError
 from edge.logs.native import redirect_native_stderr
 from edge.system.installation import how_to_install
+
+BACKEND_VARIABLE: Final = "KERAS_BACKEND"
+"""Environment variable from which Keras takes its backend."""
+TENSORFLOW: Final = "tensorflow"
 
 
 @contextmanager
@@ -33,15 +38,22 @@ def discard_stderr() -> Iterator[None]:
 def require_tensorflow() -> None:
     """Import TensorFlow and Keras without their output.
 
-    Raises ConvertError where one of them, or Matplotlib, which draws the reports, is not installed.
+    Raises ConvertError where one of them, or Matplotlib, which draws the reports, is not installed, and where Keras is
+    to use another backend.
     """
-    for package in ("tensorflow", "keras", "matplotlib"):
+    backend = os.environ.get(BACKEND_VARIABLE) or TENSORFLOW
+    if backend != TENSORFLOW:
+        raise ConvertError(
+            f"{BACKEND_VARIABLE} is {backend!r}, and this command needs TensorFlow: unset it, or set it to "
+            f"{TENSORFLOW}; only `train` runs with another backend"
+        )
+    for package in (TENSORFLOW, "keras", "matplotlib"):
         if find_spec(package) is None:
             raise ConvertError(
                 f"{package} is not installed, and this command needs it: install it with {how_to_install('convert')}"
             )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ[BACKEND_VARIABLE] = TENSORFLOW
     with discard_stderr():
         import keras  # noqa: PLC0415 - takes seconds and hundreds of megabytes; --help must not wait for it
         import tensorflow as tf  # noqa: PLC0415

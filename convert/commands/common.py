@@ -26,6 +26,15 @@ def load_tensorflow(beat: Heartbeat) -> None:
     require_tensorflow()
 
 
+def load_backend(beat: Heartbeat) -> None:
+    """Import Keras with the backend that KERAS_BACKEND names. Raises ConvertError where that is not possible."""
+    from convert.keras_backend import BACKENDS, chosen_backend, require_backend  # noqa: PLC0415
+
+    name = chosen_backend()
+    beat.status(f"loading {BACKENDS[name]}")
+    require_backend(name)
+
+
 def data_option() -> argparse.ArgumentParser:
     """Return a parent parser with `--data`."""
     parent = argparse.ArgumentParser(add_help=False)

@@ -4,7 +4,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from convert.commands.common import Subparsers, data_folder_of, data_option, load_tensorflow, print_line, whole_number
+from convert.commands.common import (
+    Subparsers,
+    data_folder_of,
+    data_option,
+    load_backend,
+    load_tensorflow,
+    print_line,
+    whole_number,
+)
 from convert.progress import Heartbeat
 
 if TYPE_CHECKING:
@@ -31,7 +39,19 @@ def add(commands: Subparsers) -> None:
         "--epochs-scale", type=float, default=1.0, metavar="X", help="factor for every stage's epochs (default: 1)"
     )
     train.add_argument(
-        "--teacher", type=Path, metavar="FILE", help="float model from which a recipe such as small learns"
+        "--teacher",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="float model from which a recipe such as small learns; of several the mean",
+    )
+    train.add_argument(
+        "--workers",
+        type=whole_number(0, 256),
+        default=0,
+        metavar="N",
+        help="processes that prepare the pictures, where the network computes on a GPU (default: 0)",
     )
     train.add_argument(
         "--checkpoint-seconds",
@@ -80,11 +100,11 @@ def _train(arguments: argparse.Namespace) -> None:
         beat.line(f"recipe {recipe.name}: {recipe.summary()}; run folder {folder}")
         beat.status("reading the data set")
         prepared = prepare(recipe, data_folder_of(arguments), folder, arguments.teacher)
-        load_tensorflow(beat)
+        load_backend(beat)
         from convert.training.train import CHECKPOINT_SECONDS, train  # noqa: PLC0415
 
         seconds = CHECKPOINT_SECONDS if arguments.checkpoint_seconds is None else arguments.checkpoint_seconds
-        beat.line(f"best model: {train(prepared, beat, seconds)}")
+        beat.line(f"best model: {train(prepared, beat, seconds, arguments.workers)}")
 
 
 def _last_words(arguments: argparse.Namespace) -> str:

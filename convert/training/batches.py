@@ -2,16 +2,15 @@
 
 from typing import Final, NamedTuple
 
-import cv2
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.data.augment import augment
 from convert.data.fer2013 import Split
-from convert.training.distillation import Teacher
+from convert.training.distillation import Teacher, resized
 from convert.training.network import to_input
 from convert.training.recipe import MAX_EPOCHS, Recipe
+from convert.training.views import ViewRequest, ViewWorkers, draw_views
 
 _MIN_FREQUENCY: Final = 1e-9
 """Replaces a frequency of 0. No target uses the weight that follows; it must only be finite."""
@@ -33,8 +32,15 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
     `total`: number of whole batches of the epoch. Other epochs use the remaining images.
     """
 
-    def __init__(self, split: Split, recipe: Recipe, place: Place, teacher: Teacher | None = None) -> None:
-        """Draw the order of the images of the epoch at `place`."""
+    def __init__(
+        self,
+        split: Split,
+        recipe: Recipe,
+        place: Place,
+        teacher: Teacher | None = None,
+        workers: ViewWorkers | None = None,
+    ) -> None:
+        """Draw the order of the images of the epoch at `place`. `workers`: draw the views; None: this process does."""
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=16)
         self._split, self._recipe, self._settings, self._teacher = split, recipe, recipe.stages[place.stage], teacher
         self.stage, self.epoch, self.first = place
@@ -43,6 +49,9 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._order = np.random.default_rng((recipe.seed, self.epoch_id)).permutation(len(split))
         self._targets = soft_targets(split, recipe, self._settings.leader_share)
         self._weights = sample_weights(self._targets, self._settings.class_weight_power)
+        self._view_workers = workers
+        if workers is not None:
+            workers.forget()
 
     def __len__(self) -> int:
         """Return the number of whole batches from `first` on."""
@@ -51,20 +60,27 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> Batch:
         """Return inputs (b, side, side, 1), targets (b, 7) and weights (b,) of batch number `first` + `index`."""
         index += self.first
-        size, share = self._recipe.batch_size, self._recipe.teacher_share
-        rows = self._order[index * size : (index + 1) * size]
-        rng = np.random.default_rng((self._recipe.seed, self.epoch_id, index))
-        augmentation, side = self._settings.augmentation, self._settings.side_px
-        view_px = side if self._teacher is None else max(side, self._teacher.side_px)
-        views = np.stack([augment(self._split.images[row], view_px, augmentation, rng) for row in rows])
+        share, side = self._recipe.teacher_share, self._settings.side_px
+        request = self._request(index)
+        rows = request.rows
+        if self._view_workers is None:
+            views, rng = draw_views(self._split.images, request)
+        else:
+            views, rng = self._view_workers.views(index, self.total, self._request)
         targets = self._targets[rows]
         if self._teacher is not None:
             # Teacher and student get the same view: a teacher with another crop would teach the difference.
-            targets = (1 - share) * targets + share * self._teacher.predict(resized(views, self._teacher.side_px))
+            targets = (1 - share) * targets + share * self._teacher.predict(views)
         inputs, targets = to_input(resized(views, side)), np.asarray(targets, dtype=np.float32)
         if self._settings.mixup:
             inputs, targets = mix_up(inputs, targets, self._settings.mixup, rng)
         return inputs, targets, self._weights[rows]
+
+    def _request(self, index: int) -> ViewRequest:
+        size, side = self._recipe.batch_size, self._settings.side_px
+        rows = self._order[index * size : (index + 1) * size]
+        view_px = side if self._teacher is None else max(side, self._teacher.side_px)
+        return ViewRequest(rows, (self._recipe.seed, self.epoch_id, index), view_px, self._settings.augmentation)
 
 
 def mix_up(
@@ -77,14 +93,6 @@ def mix_up(
     other = rng.permutation(len(inputs))
     share = np.float32(rng.beta(alpha, alpha))
     return share * inputs + (1 - share) * inputs[other], share * targets + (1 - share) * targets[other]
-
-
-def resized(views: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """Return square images (n, any, any) as (n, side, side)."""
-    if views.shape[1] == side_px:
-        return views
-    smaller = [cv2.resize(view, (side_px, side_px), interpolation=cv2.INTER_AREA) for view in views]
-    return np.asarray(smaller, dtype=np.uint8)
 
 
 def soft_targets(split: Split, recipe: Recipe, leader_share: float = 0.0) -> NDArray[np.float32]:

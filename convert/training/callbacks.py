@@ -13,6 +13,13 @@ from convert.training.recipe import Recipe, learning_rate
 _AVERAGE_INTERVAL: Final = 8
 """Batches between two updates of the average: each update copies all weights."""
 
+Report = Callable[[Any, int, float], None]
+"""Called after a batch with the model, the number of batches done and their mean loss.
+
+With the callback's own `model`, never with another reference to it: with JAX the variables of a model are valid within
+`fit` only behind that property, which fetches them from the compiled step.
+"""
+
 
 class LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
     """Sets the learning rate before each batch."""
@@ -51,8 +58,8 @@ class WeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
 class BatchCount(keras.callbacks.Callback):  # type: ignore[misc]
     """Counts an epoch's batches, averages their loss, and reports both after each batch."""
 
-    def __init__(self, first: int, loss: float, report: Callable[[int, float], None]) -> None:
-        """Begin after `first` batches with the mean loss `loss`. `report`: called with batches done and mean loss."""
+    def __init__(self, first: int, loss: float, report: Report) -> None:
+        """Begin after `first` batches with the mean loss `loss`."""
         super().__init__()
         self._first, self._first_loss, self._report = first, loss, report
         self.loss = loss
@@ -62,4 +69,4 @@ class BatchCount(keras.callbacks.Callback):  # type: ignore[misc]
         done = self._first + batch + 1
         mean = float((logs or {})["loss"])
         self.loss = (self._first * self._first_loss + (batch + 1) * mean) / done
-        self._report(done, self.loss)
+        self._report(self.model, done, self.loss)

@@ -1,5 +1,6 @@
 """Checks and reads what a training run needs, before TensorFlow is loaded, so that what is missing is named at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class PreparedRun:
     """What a run needs.
 
     `labels`: int64 (n,), of the n validation faces. `weights`: file of ImageNet weights; None for a run that resumes.
-    `teacher`: file of the float model that the recipe learns from, if it learns from one.
+    `teachers`: files of the float models that the recipe learns from, if it learns from any.
     """
 
     recipe: Recipe
@@ -28,16 +29,16 @@ class PreparedRun:
     validation: Split
     labels: NDArray[np.int64]
     weights: Path | None
-    teacher: Path | None
+    teachers: tuple[Path, ...]
 
 
-def prepare(recipe: Recipe, data: Path, folder: Path, teacher: Path | None = None) -> PreparedRun:
+def prepare(recipe: Recipe, data: Path, folder: Path, teachers: Sequence[Path] = ()) -> PreparedRun:
     """Read the state of the run in `folder` and the data set. Nothing is written.
 
     Raises ConvertError where recipe and teacher do not fit, the run folder is none or another recipe's, a file is
     missing or cannot be used, or there are fewer faces than a batch needs.
     """
-    _check_teacher(recipe, teacher)
+    _check_teachers(recipe, teachers)
     require_writable_folder(folder, "--run")
     checkpoints = open_run(recipe, folder)
     begun = checkpoints.state.place != (0, 0, 0)
@@ -58,7 +59,7 @@ def prepare(recipe: Recipe, data: Path, folder: Path, teacher: Path | None = Non
     if not len(validation):
         msg = f"{data / FER2013_FILE} has no face in PublicTest to validate on"
         raise ConvertError(msg)
-    return PreparedRun(recipe, checkpoints, training, validation, labels, weights, teacher)
+    return PreparedRun(recipe, checkpoints, training, validation, labels, weights, tuple(teachers))
 
 
 def imagenet_weights(data: Path, alpha: float) -> Path:
@@ -74,13 +75,12 @@ def imagenet_weights(data: Path, alpha: float) -> Path:
     return path
 
 
-def _check_teacher(recipe: Recipe, path: Path | None) -> None:
-    if (path is None) != (recipe.teacher_share == 0):
-        problem = (
-            "learns from a teacher: give --teacher FILE" if path is None else "has teacher_share 0: leave --teacher out"
-        )
+def _check_teachers(recipe: Recipe, paths: Sequence[Path]) -> None:
+    if bool(paths) != (recipe.teacher_share > 0):
+        problem = "has teacher_share 0: leave --teacher out" if paths else "learns from a teacher: give --teacher FILE"
         msg = f"recipe {recipe.name} {problem}"
         raise ConvertError(msg)
-    if path is not None and not path.exists():
-        msg = f"teacher {path} does not exist: --teacher is a Keras model, such as models/normal.keras"
-        raise ConvertError(msg)
+    for path in paths:
+        if not path.exists():
+            msg = f"teacher {path} does not exist: --teacher is a Keras model, such as models/normal.keras"
+            raise ConvertError(msg)

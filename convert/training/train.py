@@ -1,7 +1,7 @@
 """Trains in stages of growing image size, from ImageNet weights to FER+ vote distributions; runs resume."""
 
 import time
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from convert.data.augment import resize_face
 from convert.files import replace_file, write_atomically
+from convert.keras_backend import compiles_steps
 from convert.progress import Heartbeat
 from convert.training.batches import Place, TrainingBatches, soft_targets
-from convert.training.callbacks import BatchCount, LearningRate, WeightAverage
+from convert.training.callbacks import BatchCount, LearningRate, Report, WeightAverage
 from convert.training.checkpoint import dropout_states
 from convert.training.distillation import Teacher
 from convert.training.history import Epoch, add_epoch
@@ -24,6 +25,7 @@ from convert.training.preparation import PreparedRun
 from convert.training.recipe import Recipe
 from convert.training.remaining_time import RemainingTime
 from convert.training.run_folder import BEST, RECIPE, is_finished, place_of
+from convert.training.views import ViewWorkers
 
 _UNADJUSTED: Final = "unbalanced.keras"
 """Copy of best.keras from before the logit adjustment."""
@@ -39,7 +41,7 @@ def _compiled(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401
         recipe.stages[0].peak_learning_rate, weight_decay=recipe.weight_decay, clipnorm=_GRADIENT_NORM
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(optimizer, loss="categorical_crossentropy", jit_compile=False)
+    model.compile(optimizer, loss="categorical_crossentropy", jit_compile=compiles_steps(keras.config.backend()))
     return model
 
 
@@ -72,9 +74,14 @@ class _TrainingRun:
     """One training run in its folder."""
 
     def __init__(
-        self, prepared: PreparedRun, beat: Heartbeat, teacher: Teacher | None, checkpoint_seconds: float
+        self,
+        prepared: PreparedRun,
+        beat: Heartbeat,
+        teacher: Teacher | None,
+        workers: ViewWorkers | None,
+        checkpoint_seconds: float,
     ) -> None:
-        self._prepared, self._beat, self._teacher = prepared, beat, teacher
+        self._prepared, self._beat, self._teacher, self._workers = prepared, beat, teacher, workers
         self._checkpoint_seconds = checkpoint_seconds
         self._recipe, self._checkpoints = prepared.recipe, prepared.checkpoints
         self._training, self._validation = prepared.training, prepared.validation
@@ -157,11 +164,11 @@ class _TrainingRun:
         stage, state = self._recipe.stages[number], self._checkpoints.state
         name = f"{self._name(number)}, epoch {epoch + 1} of {stage.epochs}"
         self._beat.status(f"{name}: preparing the first batch")
-        batches = TrainingBatches(self._training, self._recipe, place, self._teacher)
+        batches = TrainingBatches(self._training, self._recipe, place, self._teacher, self._workers)
         _seed_dropout(model, self._recipe.seed, batches.epoch_id)
         if place.batch:
             self._checkpoints.restore_dropout(model)
-        count = BatchCount(place.batch, state.loss, self._reporter(model, average, batches, name))
+        count = BatchCount(place.batch, state.loss, self._reporter(average, batches, name))
         # `TrainingBatches` has drawn the order already; Keras would shuffle with a generator of its own.
         # `count` comes last, and saves when rate and average have seen the batch.
         callbacks = [LearningRate(self._recipe, batches), average, count]
@@ -179,15 +186,14 @@ class _TrainingRun:
 
     def _reporter(
         self,
-        model: Any,  # noqa: ANN401
         average: WeightAverage,
         batches: TrainingBatches,
         name: str,
-    ) -> Callable[[int, float], None]:
+    ) -> Report:
         """Return a function that makes the batches of an epoch the status, and saves a checkpoint where one is due."""
         saved = time.monotonic()
 
-        def report(done: int, loss: float) -> None:
+        def report(model: Any, done: int, loss: float) -> None:  # noqa: ANN401
             nonlocal saved
             left = self._remaining.text(batches.stage, batches.epoch + done / batches.total)
             if done == batches.total:  # the whole epoch is saved, after what Keras does at its end
@@ -213,16 +219,19 @@ class _TrainingRun:
         return accuracy
 
 
-def train(prepared: PreparedRun, beat: Heartbeat, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> Path:
+def train(
+    prepared: PreparedRun, beat: Heartbeat, checkpoint_seconds: float = CHECKPOINT_SECONDS, workers: int = 0
+) -> Path:
     """Train a prepared run and return the file of the float model with the best accuracy on PublicTest.
 
     An interrupted run resumes from its last checkpoint: the end of an epoch, or a moment at most `checkpoint_seconds`
-    and a batch before the interruption. A line is printed whenever there was none for a while. Raises ConvertError
-    where teacher or checkpoint cannot be read.
+    and a batch before the interruption. `workers`: processes that draw the views; 0: this process does. A line is
+    printed whenever there was none for a while. Raises ConvertError where teacher or checkpoint cannot be read.
     """
     prepared.recipe.save(prepared.checkpoints.folder / RECIPE)
     teacher = None
-    if prepared.teacher is not None:
-        beat.status(f"loading the teacher {prepared.teacher}")
-        teacher = Teacher(prepared.teacher)
-    return _TrainingRun(prepared, beat, teacher, checkpoint_seconds).train()
+    if prepared.teachers:
+        beat.status(f"loading the teacher {', '.join(map(str, prepared.teachers))}")
+        teacher = Teacher(prepared.teachers)
+    with ViewWorkers(prepared.training.images, workers) if workers else nullcontext() as drawn:
+        return _TrainingRun(prepared, beat, teacher, drawn, checkpoint_seconds).train()

@@ -27,8 +27,8 @@ OWN_ENVIRONMENT: Final = "~/emotion-edge-env"
 """The environment to make where the running one is the system's or the service's; the shell expands `~`."""
 _IN_SERVICE: Final = ("preview", "mtcnn")
 """Extras that `systemd/install` installs by itself."""
-_PROGRAMS: Final = {"convert": ("emotion-convert", "convert.cli")}
-"""Extra: the command that needs it, and its module. Every other extra is for `emotion-edge`."""
+_PROGRAMS: Final = dict.fromkeys(("convert", "backends"), ("emotion-convert", "convert.cli"))
+"""Extras of `emotion-convert`: the command that needs them, and its module. Every other is for `emotion-edge`."""
 
 
 @dataclass(frozen=True)

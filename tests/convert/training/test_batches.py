@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("keras", reason="the training half needs the convert extra")
 from convert.data.fer2013 import load_split
 from convert.training.batches import Place, TrainingBatches, mix_up, sample_weights, soft_targets
+from convert.training.views import ViewWorkers
 from support.tiny_run import TINY
 
 
@@ -20,6 +21,17 @@ def test_batches_depend_on_seed_epoch_and_batch_only(small_data):
     np.testing.assert_array_equal(inputs, again[1][0])
     assert not np.array_equal(inputs, later[1][0])
     assert len(first) == 2
+
+
+def test_worker_processes_draw_the_same_batches(small_data):
+    split = load_split(small_data, "Training")
+    recipe = replace(TINY, stages=(replace(TINY.stages[0], mixup=0.3),))
+    with ViewWorkers(split.images, 1) as workers:
+        for epoch in (0, 1):  # an epoch that was left after its first batch, and the next
+            alone = TrainingBatches(split, recipe, Place(0, epoch))[0]
+            ahead = TrainingBatches(split, recipe, Place(0, epoch), None, workers)[0]
+            for one, other in zip(alone, ahead, strict=True):
+                np.testing.assert_array_equal(one, other)
 
 
 def test_rare_classes_have_larger_weights(small_data):

@@ -18,7 +18,7 @@ def test_teacher_is_mixed_into_the_targets(small_data, tmp_path):
     build_network(TINY, 32, None).save(tmp_path / "teacher.keras")
     split = load_split(small_data, "Training")
     recipe = replace(TINY, teacher_share=0.25)
-    teacher = Teacher(tmp_path / "teacher.keras")
+    teacher = Teacher([tmp_path / "teacher.keras"])
     alone = TrainingBatches(split, TINY, Place(0, 0))[0]
     taught = TrainingBatches(split, recipe, Place(0, 0), teacher)[0]
     np.testing.assert_array_equal(alone[0], taught[0])
@@ -26,11 +26,23 @@ def test_teacher_is_mixed_into_the_targets(small_data, tmp_path):
     np.testing.assert_allclose(taught[1], 0.75 * alone[1] + 0.25 * teacher.predict(views), atol=1e-5)
 
 
+def test_several_teachers_answer_with_their_mean_each_at_its_own_size(tmp_path):
+    for side in (32, 48):
+        inputs = keras.Input((side, side, 1))
+        pooled = keras.layers.Flatten()(keras.layers.AveragePooling2D(side // 4)(inputs))
+        keras.Model(inputs, keras.layers.Dense(7, "softmax")(pooled)).save(tmp_path / f"{side}.keras")
+    views = np.random.default_rng(1).integers(0, 255, (3, 48, 48), dtype=np.uint8)
+    both = Teacher([tmp_path / "32.keras", tmp_path / "48.keras"])
+    assert both.side_px == 48
+    one, other = (Teacher([tmp_path / f"{side}.keras"]).predict(views) for side in (32, 48))
+    np.testing.assert_allclose(both.predict(views), (one + other) / 2, atol=1e-6)
+
+
 def test_file_that_is_not_a_teacher_is_refused(tmp_path):
     (tmp_path / "text.keras").write_text("no")
     with pytest.raises(ConvertError, match=r"teacher .*text\.keras is not a Keras model"):
-        Teacher(tmp_path / "text.keras")
+        Teacher([tmp_path / "text.keras"])
     inputs = keras.Input((32, 32, 3))
     keras.Model(inputs, keras.layers.Dense(7)(keras.layers.Flatten()(inputs))).save(tmp_path / "colour.keras")
     with pytest.raises(ConvertError, match=r"colour\.keras takes \(None, 32, 32, 3\)"):
-        Teacher(tmp_path / "colour.keras")
+        Teacher([tmp_path / "colour.keras"])

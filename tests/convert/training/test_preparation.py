@@ -31,7 +31,7 @@ def test_missing_weights_file_is_named_with_the_command_that_makes_it(tmp_path):
 )
 def test_teacher_and_recipe_that_do_not_fit_are_named(share, teacher, sentence, tmp_path):
     with pytest.raises(ConvertError, match=sentence):
-        prepare(replace(TINY, teacher_share=share), tmp_path, tmp_path / "run", teacher and tmp_path / teacher)
+        prepare(replace(TINY, teacher_share=share), tmp_path, tmp_path / "run", [tmp_path / teacher] if teacher else [])
 
 
 def test_run_folder_that_is_a_file_is_named(tmp_path):
