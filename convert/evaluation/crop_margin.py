@@ -86,14 +86,20 @@ def find_face(detector: Detector, frame: NDArray[np.uint8], place: Box) -> Detec
     return max(detections, key=lambda each: place.iou(each.box), default=None)
 
 
-def measure_crop_margins(
-    split: Split, labels: NDArray[np.int64], model: Int8Model, spec: ModelInput, margins: Sequence[float] = MARGINS
+def measure_crop_margins(  # noqa: PLR0913 - data, model and detector
+    split: Split,
+    labels: NDArray[np.int64],
+    model: Int8Model,
+    spec: ModelInput,
+    margins: Sequence[float] = MARGINS,
+    config: DetectorConfig | None = None,
 ) -> MarginStudy:
     """Measure the accuracy for each margin on the faces of `split` that the detector finds.
 
-    `labels`: int64 (n,), the true labels. Raises CascadeError where OpenCV's cascades are missing.
+    `labels`: int64 (n,), the true labels. `config`: of the detector (None: as a device has it by default). Raises
+    CascadeError where OpenCV's cascades are missing.
     """
-    detector, rng = Detector(DetectorConfig()), np.random.default_rng(_SEED)
+    detector, rng = Detector(config or DetectorConfig()), np.random.default_rng(_SEED)
     correct: list[list[bool]] = []
     whole, sides, offsets = [], [], []
     for image, label in zip(split.images, labels, strict=True):
