@@ -28,11 +28,13 @@ def sentence_of(code, stderr):
 
 
 @pytest.fixture
-def refused_early(capfd, caplog):
+def refused_early(capfd, caplog, monkeypatch):
     """As `refused`, in this process: for what is refused before any library that could crash or print is used."""
     handler = signal.getsignal(signal.SIGTERM)
 
-    def refuse(*arguments):
+    def refuse(*arguments, **changes):
+        for name, value in changes.items():
+            monkeypatch.setenv(name, value)
         code = main([str(argument) for argument in arguments])
         assert not caplog.records
         return sentence_of(code, capfd.readouterr().err)
@@ -52,14 +54,14 @@ def text(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.avi", "face.png", "face.jpg"])
-def test_missing_file_is_named(tmp_path, name):
-    assert str(tmp_path / name) in refused("run", "--source", tmp_path / name)
+def test_missing_file_is_named(refused_early, tmp_path, name):
+    assert str(tmp_path / name) in refused_early("run", "--source", tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.avi", "face.png", "face.jpg"])
-def test_empty_file_is_named(text, name):
+def test_empty_file_is_named(refused_early, text, name):
     path = text(name, b"")
-    message = refused("run", "--source", path)
+    message = refused_early("run", "--source", path)
     assert str(path) in message
     assert "empty" in message
 
@@ -70,8 +72,8 @@ def test_text_file_named_as_video_or_image_is_named(text, name):
     assert str(path) in refused("run", "--source", path)
 
 
-def test_folder_without_images_is_named(tmp_path):
-    assert str(tmp_path) in refused("run", "--source", tmp_path)
+def test_folder_without_images_is_named(refused_early, tmp_path):
+    assert str(tmp_path) in refused_early("run", "--source", tmp_path)
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.png", b""), ("b.jpg", b"text\n" * 100)])
@@ -101,24 +103,24 @@ def test_file_that_is_no_model_is_named(text, content):
     assert str(path) in refused("run", "--source", "scripted:", **with_model(path))
 
 
-def test_missing_model_is_named(tmp_path):
-    assert "nothing.tflite" in refused("run", **with_model(tmp_path / "nothing.tflite"))
-    assert "'tiny'" in refused("run", EMOTION_EDGE_MODEL_NAME="tiny")
+def test_missing_model_is_named(refused_early, tmp_path):
+    assert "nothing.tflite" in refused_early("run", **with_model(tmp_path / "nothing.tflite"))
+    assert "'tiny'" in refused_early("run", EMOTION_EDGE_MODEL_NAME="tiny")
 
 
-def test_missing_manifest_is_named(tmp_path):
+def test_missing_manifest_is_named(refused_early, tmp_path):
     model = model_copy(tmp_path)
     model.with_suffix(".json").unlink()
-    assert str(model.with_suffix(".json")) in refused("run", **with_model(model))
+    assert str(model.with_suffix(".json")) in refused_early("run", **with_model(model))
 
 
-def test_manifest_of_another_model_is_named_with_the_model(tmp_path):
+def test_manifest_of_another_model_is_named_with_the_model(refused_early, tmp_path):
     model = model_copy(tmp_path)
     manifest = model.with_suffix(".json")
     content = manifest.read_text(encoding="utf-8")
     digest = content.split('"sha256": "')[1][:64]
     manifest.write_text(content.replace(digest, "0" * 64), encoding="utf-8")
-    message = refused("run", **with_model(model))
+    message = refused_early("run", **with_model(model))
     assert str(model) in message
     assert str(manifest) in message
 
@@ -200,8 +202,8 @@ def test_unknown_host_is_one_sentence(command):
     assert "no-such-host.invalid" in refused(command, "--mqtt", "mqtt://no-such-host.invalid")
 
 
-def test_password_in_a_url_is_refused_and_not_repeated():
-    message = refused("run", "--mqtt", "mqtt://me:s3cret@127.0.0.1")
+def test_password_in_a_url_is_refused_and_not_repeated(refused_early):
+    message = refused_early("run", "--mqtt", "mqtt://me:s3cret@127.0.0.1")
     assert "password_file" in message
     assert "s3cret" not in message
 
@@ -214,8 +216,8 @@ def test_missing_camera_is_named(uri):
 @pytest.mark.parametrize(
     "uri", ["scripted:joy=3", "scripted:happy=", "scripted:happy=-1", "scripted:happy=1?speed=2", "ftp://host/clip.mp4"]
 )
-def test_invalid_source_is_named(uri):
-    message = refused("run", "--source", uri)
+def test_invalid_source_is_named(refused_early, uri):
+    message = refused_early("run", "--source", uri)
     assert any(part in message for part in ("joy", "happy", "speed", "ftp"))
 
 

@@ -42,7 +42,7 @@ def weights(path):
 
 @pytest.fixture(scope="module")
 def loaded(finished_run):
-    """The three models of the finished run, as Keras loads them: the best, that before the adjustment, the checkpoint."""
+    """The models of the finished run, as Keras loads them: the best, that before the adjustment, the checkpoint."""
     folder, best, _ = finished_run
     return [
         keras.models.load_model(path)

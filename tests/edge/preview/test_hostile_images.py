@@ -7,7 +7,7 @@ from collections import Counter
 from support.hostile_images import EXPECTED_STATUSES, HostileRequests
 from support.preview import WarningCollector, actor, encoded
 
-COUNT = 600
+COUNT = 300
 MAX_GROWTH_MB = 200
 """A decoded picture of 25 million pixels takes 25 MB; the buffers of its decoder take a multiple of that."""
 
