@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,3 +167,18 @@ def test_the_example_of_a_held_label_is_one() -> None:
     assert face["groups"] == {"upset": pytest.approx(shares["angry"] + shares["fear"])}
     assert sum(shares.values()) == pytest.approx(1)
     assert all(state[key] == face[key] for key in ("emotion", "confidence", "leader", "leader_confidence"))
+
+
+def test_distances_of_the_cameras_follow_the_formula() -> None:
+    """A face of 0.172 m, the angle of the whole 16:9 sensor, and frames of another shape cut out of its middle."""
+    page = (DOCS / "detection.md").read_text(encoding="utf-8")
+    row = r"^\| Raspberry Pi Camera .*, (\d+) degrees \| (\d+)x(\d+) \| (\d+) degrees \| ([\d.]+) m \((\d+) pixels\) "
+    rows = re.findall(row + r"\| ([\d.]+) m \| ([\d.]+) m \|$", page, re.MULTILINE)
+    assert len(rows) == 4
+    for sensor_angle, width, height, angle, *cells in rows:
+        focal_px = max(int(width), int(height) * 16 / 9) / 2 / math.tan(math.radians(int(sensor_angle)) / 2)
+        assert round(math.degrees(2 * math.atan(int(width) / 2 / focal_px))) == int(angle)
+        default, default_px, at_32, at_24 = (float(cell) for cell in cells)
+        assert default_px == 0.1 * int(height)
+        for metres, face_px in ((default, default_px), (at_32, 32), (at_24, 24)):
+            assert metres == round(0.172 * focal_px / face_px, 1)

@@ -93,7 +93,12 @@ class DetectorConfig(Section, frozen=True, kw_only=True):
     ] = ""
     search_width_px: Annotated[
         int,
-        Meta(ge=120, le=4096, description="Width to which wider frames are reduced for the search, in pixels."),
+        Meta(
+            ge=120,
+            le=4096,
+            description="Width to which wider frames are reduced for the search, in pixels. No face is found that has "
+            "fewer than 24 pixels then.",
+        ),
     ] = 480
     scale_factor: Annotated[
         float, Meta(ge=1.01, le=2, description="Ratio between one face size that is searched and the next.")
@@ -109,7 +114,12 @@ class DetectorConfig(Section, frozen=True, kw_only=True):
     ] = 3
     min_face: Annotated[
         float,
-        Meta(ge=0.02, le=1, description="Smallest face that is searched for, as a share of the frame's shorter side."),
+        Meta(
+            ge=0.02,
+            le=1,
+            description="Smallest face that is searched for, as a share of the frame's shorter side. For smaller ones "
+            "than 0.1 raise search_width_px too.",
+        ),
     ] = 0.1
     max_face: Annotated[
         float,

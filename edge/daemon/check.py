@@ -1,6 +1,11 @@
 """Checks a configuration beyond its types: that its files exist and that its parts fit each other."""
 
+import logging
+import re
 from collections.abc import Iterable
+from typing import Final
+
+import msgspec
 
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
@@ -15,7 +20,13 @@ from edge.mqtt.settings import broker_settings
 from edge.preview.auth import preview_access
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import configured_model, load_manifest
+from edge.vision.detection.detector import Detector
 from edge.vision.detection.finders.create import create_finder
+
+log = logging.getLogger(__name__)
+
+_CAMERA: Final = re.compile(r"picamera:|v4l2:|/dev/video|[0-9]+$", re.IGNORECASE | re.ASCII)
+"""Sources that are requested to give frames of `source.width` by `source.height`; of others the size is not known."""
 
 
 def check(config: Config) -> None:
@@ -26,8 +37,20 @@ def check(config: Config) -> None:
         raise CascadeError(sentence)
     for sentence in finder_findings(create_finder(config.detector, still=False)):
         raise DetectorError(sentence)
+    _warn_of_search_limit(config)
     warn_of_useless_model(classifier, config.events)
     check_next_start(config, ("source", "mqtt", "preview"))
+
+
+def _warn_of_search_limit(config: Config) -> None:
+    """Log where smaller faces are asked for than can be found; a camera gives the size that is requested of it."""
+    if not _CAMERA.match(config.source.uri):
+        return
+    sentence = Detector(msgspec.structs.replace(config.detector, kind="haar")).search_limit(
+        (config.source.height, config.source.width)
+    )
+    if sentence is not None:
+        log.warning("%s", sentence)
 
 
 def check_next_start(config: Config, keys: Iterable[str]) -> None:

@@ -69,6 +69,8 @@ class Daemon:
         self._slow_source_log = SlowSourceLog()
         self._size_logs = LogQuota(_MOST_SIZE_LOGS)
         self._size: tuple[int, int] | None = None
+        self._search_limits: set[str] = set()
+        """Sentences about the smallest face that were logged."""
 
     def stop(self, cause: str = "a request") -> None:
         """Request the end, after the frame in hand; safe in a signal handler. `cause`: for the log, as in "Ctrl-C"."""
@@ -179,6 +181,18 @@ class Daemon:
                 *(*self._size, *before),
                 "; further changes within the hour are not logged" if left == 1 else "",
             )
+        if before != self._size:
+            self._log_search_limit()
+
+    def _log_search_limit(self) -> None:
+        """Log once where smaller faces are asked for than the search can find in frames of this size."""
+        if self._size is None:
+            return
+        width, height = self._size
+        sentence = self._pipeline.search_limit((height, width))
+        if sentence is not None and sentence not in self._search_limits and len(self._search_limits) < _MOST_SIZE_LOGS:
+            self._search_limits.add(sentence)
+            log.warning("%s", sentence)
 
     def _log_too_few_frames(self) -> None:
         """Log that the source has ended before any face could be announced: one picture gives no event."""
@@ -270,6 +284,8 @@ class Daemon:
             diff, detector = changed
             self._config = diff.config
             self._pipeline.configure(diff.config, detector)
+            if detector is not None:
+                self._log_search_limit()
             if diff.touches("budget"):
                 self._governor.set_budget(diff.config.budget.latency_ms)
             self._health.configure(diff.config)

@@ -73,7 +73,7 @@ class StillInspector:
             "doubted": [box_share(one.box, frame) for one in detections if one.verified is False],
             "spent_ms": round(spent_ms, 1),
             "crop": {"width": self._classifier.manifest.input.width, "height": self._classifier.manifest.input.height},
-            "sentence": self._sentence(len(faces), detections),
+            "sentence": self._sentence(len(faces), detections, frame.luma.shape),
         }
         picture = shrink(frame.luma if frame.bgr is None else frame.bgr, _ANSWER_PX)
         return pack(content, [encode_jpeg(picture, _JPEG_QUALITY), *(_encode_png(crop) for crop in crops)])
@@ -106,7 +106,7 @@ class StillInspector:
             raise PictureRefusedError(422, f"Not read: {error}. Choose another picture.") from None
         return frame_from_bgr(0, 0.0, picture.image, SourceOptions(colour=colour))
 
-    def _sentence(self, classified: int, detections: list[Detection]) -> str:
+    def _sentence(self, classified: int, detections: list[Detection], shape: tuple[int, ...]) -> str:
         verified = sum(one.verified is not False for one in detections)
         rejected = len(detections) - verified
         if classified and verified > classified:
@@ -116,10 +116,10 @@ class StillInspector:
         if rejected:
             what = "one place looks" if rejected == 1 else f"{rejected} places look"
             return f"No face: {what} like a face to the search, but did not pass the second check (dashed box)."
-        share = 100 * self._config.detector.min_face
+        share = 100 * self._detector.smallest_face_px(shape) / min(shape)
         return (
             "No face was found. The detector finds faces seen from the front that are at least "
-            f"{share:.0f} % of the picture's shorter side."
+            f"{share:.3g} % of the picture's shorter side."
         )
 
 

@@ -90,6 +90,10 @@ class Pipeline:
         stage_ms = {"detect": spent[0], "classify": spent[2], "track": spent[1] + spent[3]}
         return StepResult(frame, tuple(faces), tuple(events), stage_ms, faces_classified)
 
+    def search_limit(self, shape: tuple[int, ...]) -> str | None:
+        """Return a sentence where smaller faces are asked for than can be found in frames of that shape, else None."""
+        return self._detector.search_limit(shape)
+
     def finish(self) -> list[Event]:
         """End the stream: the source has ended, or gives no frames for now.
 

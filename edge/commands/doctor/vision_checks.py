@@ -105,6 +105,9 @@ class VisionChecks(Checks):
         height, width = probe.first.luma.shape
         rate = "" if probe.fps is None else f", {probe.fps:.3g} a second"
         found = ""
+        limit = None if self.detector is None else self.detector.search_limit((height, width))
+        if limit is not None:
+            self.warn(limit)
         if self.detector is not None:
             found = f", {len(self.detector.detect(probe.first.luma, probe.first.in_colour))} face(s) in its first frame"
         return f"{source_in_words(source.uri)} gives frames of {width}x{height}{rate}{found}"

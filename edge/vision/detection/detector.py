@@ -31,6 +31,7 @@ from edge.vision.detection.motion import ChangeMap
 from edge.vision.detection.redetect import Redetector
 from edge.vision.detection.schedule import Schedule
 from edge.vision.detection.second_search import SCALE_STEP, SecondJob, SecondSearch
+from edge.vision.detection.smallest_face import default_sizes, prompt_face_px, search_limit, smallest_face_px
 from edge.vision.detection.still_search import search_still
 from edge.vision.detection.verification import (
     REMOVED_SECONDS,
@@ -115,6 +116,14 @@ class Detector:
             self._stream = _Stream(self._config, self._cascade, self._verifier, self._looks, luma.shape)
         return self._stream.search(luma, seconds, predictions, level)
 
+    def smallest_face_px(self, shape: tuple[int, ...]) -> float:
+        """Return the side of the smallest face that is found in frames of that shape, (height, width, ...), pixels."""
+        return smallest_face_px(self._config, shape, int(self._cascade.getOriginalWindowSize()[0]))
+
+    def search_limit(self, shape: tuple[int, ...]) -> str | None:
+        """Return a sentence where smaller faces are asked for than can be found in frames of that shape, else None."""
+        return search_limit(self._config, shape, int(self._cascade.getOriginalWindowSize()[0]))
+
     def reset(self) -> None:
         """Forget the stream: the next frame starts a new one."""
         self._stream = None
@@ -138,13 +147,20 @@ class _Stream:
         self._verifier = verifier
         height, width = shape
         window = int(cascade.getOriginalWindowSize()[0])
-        # No smaller than what the search of the reduced frame, as in `detect`, could find.
-        self._smallest = max(config.min_face * min(shape), window * max(1.0, width / config.search_width_px))
+        self._smallest = smallest_face_px(config, shape, window)
+        prompt_px = prompt_face_px(config, shape, window)
+        self._first_search = config if self._smallest >= prompt_px else default_sizes(config)
         self._grid = SearchGrid(width, height, window, self._smallest, config.max_face * min(shape))
-        self._schedule = Schedule(self._grid)
+        # Faces that the default configuration would not look for take turns at a cost of their own.
+        self._prompt_bands, small_bands = self._grid.divided(prompt_px)
+        self._schedule = Schedule(self._grid, self._prompt_bands)
+        self._schedules = [self._schedule]
+        if small_bands:
+            self._schedules.append(Schedule(self._grid, small_bands, self._schedule))
         self._second = SecondSearch(self._grid)
         tile_faces = math.inf if looks is None else looks.tile_faces
-        self._look_plan = LookPlan(look_tiles(width, height, self._smallest, tile_faces))
+        tiles = look_tiles(width, height, self._smallest, tile_faces)
+        self._look_plan = LookPlan(tiles, [tile for tile in tiles if tile.smallest_px >= prompt_px])
         self._changes = ChangeMap(self._grid)
         self._queue = VerificationQueue(self._verify, self._redetect_candidate, self._changes)
         self._pyramid = ImagePyramid(np.zeros((1, 1), dtype=np.uint8))
@@ -264,8 +280,9 @@ class _Stream:
     def _candidates(self, tracked: Sequence[Box], seconds: float, level: Level) -> list[Candidate]:
         """Search for faces that are not tracked: the whole first frame, then what the schedule plans."""
         if not self._started:
-            whole = search_whole_frame(self._cascade, self._pyramid.at_octave(0), self._config, self._min_neighbours(1))
-            self._changes.mark_all_searched()
+            luma, neighbours = self._pyramid.at_octave(0), self._min_neighbours(1)
+            whole = search_whole_frame(self._cascade, luma, self._first_search, neighbours)
+            self._changes.mark_all_searched(self._prompt_bands)
             upright = [Candidate(box, neighbours) for box, neighbours in whole]
             if self._looks is not None:
                 return upright
@@ -273,13 +290,14 @@ class _Stream:
             return upright + self._search_second(second_jobs, upright)
         step = level.scale_factor or self._config.scale_factor
         changed = self._changes.changed(tracked)
-        full_cost = self._schedule.full_search(step)[1]
+        full_cost = sum(one.paced_cost(step) for one in self._schedules)
         # A network sees what the second search would find.
         second_jobs = []
         if self._looks is None:
             second_jobs = self._second.plan(changed, seconds, full_cost, self._effort.search_frames)
-        jobs = self._schedule.plan(changed, seconds, self._effort.search_frames, step, moving=self._changes.moving)
-        found = [candidate for job in jobs for candidate in self._search(job, step)]
+        search_frames, moving = self._effort.search_frames, self._changes.moving
+        plans = [one.plan(changed, seconds, search_frames, step, moving=moving) for one in self._schedules]
+        found = [candidate for jobs in plans for job in jobs for candidate in self._search(job, step)]
         return found + self._search_second(second_jobs, found)
 
     def _search_second(self, jobs: Sequence[SecondJob], upright: Sequence[Candidate]) -> list[Candidate]:

@@ -12,6 +12,7 @@ from edge.types import Box, Detection, Luma, TrackPrediction
 from edge.vision.classification.preprocess import crop_upright
 from edge.vision.detection.finders.face_finder import FaceFinder, FoundFace
 from edge.vision.detection.look_plan import LookTile
+from edge.vision.detection.smallest_face import smallest_face_px
 from edge.vision.turned import TurnedWindow, normalised_roll
 
 _CROP_PX: Final = 96
@@ -28,7 +29,7 @@ _SMALLEST_SHARE: Final = 0.5
 """Smallest face that is looked for in a crop, in sides of the face that is expected."""
 _ROLL_NOISE_DEGREES: Final = 12.0
 """A roll by landmarks up to this is 0: upright faces of the footage show up to 11 degrees in a single look."""
-_SMALLEST_STILL_PX: Final = 24.0
+_SMALLEST_STILL_PX: Final = 24
 """Window of the search cascade: no smaller face is looked for in a picture of `detector.search_width_px`."""
 _BEYOND: Final = 1.25
 """A box that is larger than `detector.max_face` by less than this is one of that size: a face of a whole picture."""
@@ -148,9 +149,9 @@ def look_at_still(
     looks = FinderLooks(finder)
     looks.start_frame(luma, colour)
     height, width = luma.shape
-    smallest, largest = (share * min(luma.shape) for share in (config.min_face, config.max_face))
-    # Not less than a cascade could find in the reduced picture: smaller faces cannot be read.
-    smallest = max(smallest, _SMALLEST_STILL_PX * max(1.0, width / config.search_width_px))
+    largest = config.max_face * min(luma.shape)
+    # Not less than a cascade could find in the reduced picture.
+    smallest = smallest_face_px(config, luma.shape, _SMALLEST_STILL_PX)
     faces = looks.look_at(LookTile(0, 0, width, height, smallest))
     seen = [face for face in faces if face.box.width <= _BEYOND * largest]
     others = [one for one in found if not any(face.box.may_match(one.box) for face in seen)]

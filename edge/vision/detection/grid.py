@@ -85,6 +85,15 @@ class SearchGrid:
         self.bands = tuple(self._bands(smallest, largest)) if self.columns and self.rows else ()
         self.tiles = tuple(tile for band in range(len(self.bands)) for tile in self._tiles(band))
 
+    def divided(self, prompt_px: float) -> tuple[list[int], list[int]]:
+        """Divide the bands: those with faces from `prompt_px` on, and those with smaller ones only.
+
+        `prompt_px`: in pixels of the frame. Where no band has such faces, all count as if they had.
+        """
+        bands = range(len(self.bands))
+        prompt = [band for band in bands if self.bands[band].largest + 1 << self.bands[band].octave > prompt_px]
+        return (prompt, [band for band in bands if band not in prompt]) if prompt else (list(bands), [])
+
     def size(self, octave: int) -> tuple[int, int]:
         """Return width and height of the frame halved `octave` times."""
         return self._width >> octave, self._height >> octave

@@ -96,9 +96,13 @@ class LookPlan:
     ladder below `full` makes looks rarer, by `Level.look_interval`.
     """
 
-    def __init__(self, tiles: Sequence[LookTile]) -> None:
-        """`tiles`: as `look_tiles` returns them; in a period each is looked at once."""
+    def __init__(self, tiles: Sequence[LookTile], first: Sequence[LookTile] = ()) -> None:
+        """`tiles`: as `look_tiles` returns them; in a period each is looked at once.
+
+        `first`: those of the first frame, by default all.
+        """
         self._tiles = tuple(tiles)
+        self._first = tuple(first) or self._tiles
         self._next_tile = 0
         self._credit = 0.0
         self._seconds: float | None = None
@@ -107,7 +111,7 @@ class LookPlan:
         """By `TrackPrediction.id`: the last frame in which a track was looked for."""
 
     def plan(self, missed: Sequence[TrackPrediction], seconds: float, level: Level, limit: int = 1) -> FrameLooks:
-        """Return the looks of the next frame, at most `limit`; the first frame is looked at as a whole.
+        """Return the looks of the next frame, at most `limit`; the first frame has looks of its own.
 
         `missed`: the tracks that the cascade has not found in this frame. `seconds`: time of the frame.
         """
@@ -116,7 +120,7 @@ class LookPlan:
         elapsed = 0.0 if self._seconds is None else max(0.0, seconds - self._seconds)
         self._seconds = seconds
         if first:
-            return FrameLooks((), self._tiles)
+            return FrameLooks((), self._first)
         count = len(self._tiles)
         # One more than the tiles, so that no fraction is lost where a frame takes all of them.
         self._credit = min(self._credit + elapsed * count / (LOOK_SECONDS * level.look_interval), count + 1.0)

@@ -94,9 +94,9 @@ class ChangeMap:
         left, top, right, bottom = cells
         self._searched[band, top:bottom, left:right] = self._now[top:bottom, left:right]
 
-    def mark_all_searched(self) -> None:
-        """Record that the whole current frame was searched in all bands."""
-        self._searched[:] = self._now
+    def mark_all_searched(self, bands: Sequence[int] | None = None) -> None:
+        """Record that the whole current frame was searched in these bands, by default in all."""
+        self._searched[slice(None) if bands is None else list(bands)] = self._now
 
     def changed(self, tracked: Sequence[Box]) -> list[NDArray[np.uint8] | None]:
         """Return for each band the places that changed since their last search.

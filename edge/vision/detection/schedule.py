@@ -40,9 +40,15 @@ class Schedule:
     REFRESH_SECONDS.
     """
 
-    def __init__(self, grid: SearchGrid) -> None:
+    def __init__(self, grid: SearchGrid, bands: Sequence[int] | None = None, pace: "Schedule | None" = None) -> None:
+        """`bands`: of the grid, those that are searched, by default all.
+
+        `pace`: another schedule, whose search this one may cost in a frame at most; it then takes longer.
+        """
         self._grid = grid
-        self._changed_since: list[int | None] = [None] * len(grid.tiles)
+        self._tiles = [tile for tile in grid.tiles if bands is None or tile.band in bands]
+        self._pace = pace
+        self._changed_since: list[int | None] = [None] * len(self._tiles)
         self._full: dict[float, tuple[list[SearchJob], float]] = {}
         self._frame = 0
         self._seconds: float | None = None
@@ -54,9 +60,13 @@ class Schedule:
     def full_search(self, step: float) -> tuple[list[SearchJob], float]:
         """Return the jobs of all whole tiles, and their total cost; `step`: ratio between sizes."""
         if step not in self._full:
-            jobs = [self._grid.job(tile.band, tile.cells, step) for tile in self._grid.tiles]
+            jobs = [self._grid.job(tile.band, tile.cells, step) for tile in self._tiles]
             self._full[step] = jobs, sum(job.cost for job in jobs)
         return self._full[step]
+
+    def paced_cost(self, step: float) -> float:
+        """Return the cost of what is searched in the time of one search of the whole frame."""
+        return min(one.full_search(step)[1] for one in (self, self._pace) if one is not None)
 
     def plan(
         self,
@@ -91,7 +101,7 @@ class Schedule:
     def _changed_tiles(self, changed: Sequence[NDArray[np.uint8] | None], step: float) -> list[_ChangedTile]:
         """Return the changed tiles in the order of their deadlines."""
         tiles = []
-        for index, tile in enumerate(self._grid.tiles):
+        for index, tile in enumerate(self._tiles):
             mask = changed[tile.band]
             cells = None if mask is None else _bounds(mask, tile.cells)
             if cells is None:
@@ -111,7 +121,7 @@ class Schedule:
         for tile in tiles:
             total += tile.job.cost
             pace = max(pace, total / max(1, tile.since_frame + search_frames - self._frame))
-        pace = min(pace, self.full_search(step)[1] / search_frames)
+        pace = min(pace, self.paced_cost(step) / search_frames)
         due, spent = [], 0.0
         for tile in tiles:
             if spent >= pace - _ROUNDING:
@@ -122,7 +132,7 @@ class Schedule:
 
     def _due_while_moving(self, tiles: list[_ChangedTile], frames: int, step: float) -> list[_ChangedTile]:
         """Return the tiles for this frame at the pace of a search in that many frames, none where it is ahead."""
-        pace = self.full_search(step)[1] / frames
+        pace = self.paced_cost(step) / frames
         if self._spent_ahead >= pace:
             self._spent_ahead -= pace
             return []
@@ -137,9 +147,10 @@ class Schedule:
             return []
         elapsed = 0.0 if self._seconds is None else seconds - self._seconds
         self._seconds = seconds
-        share = full_cost / search_frames
+        paced_cost = self.paced_cost(step)
+        share = paced_cost / search_frames
         max_credit = share + max(job.cost for job in jobs)
-        self._refresh_credit = min(self._refresh_credit + full_cost * elapsed / REFRESH_SECONDS, max_credit)
+        self._refresh_credit = min(self._refresh_credit + paced_cost * elapsed / REFRESH_SECONDS, max_credit)
         chosen, spent = [], 0.0
         for _ in jobs:
             job = jobs[self._next_refresh]

@@ -79,7 +79,9 @@ class SecondSearch:
     def __init__(self, grid: SearchGrid) -> None:
         self._grid = grid
         self._jobs: list[SecondJob] = []
-        self._layers = [layer for band in range(len(grid.bands)) for layer in self._make_layers(band)]
+        # A band so narrow that it holds no size of this search is left to the upright one.
+        searched = [band for band in range(len(grid.bands)) if grid.cost(band, (0, 0, 1, 1), SCALE_STEP)]
+        self._layers = [layer for band in searched for layer in self._make_layers(band)]
         for layer in self._layers:
             layer.cell_tiles[layer.cell_tiles < 0] = len(self._jobs)
         self._changed_since = np.full(len(self._jobs) + 1, math.inf)

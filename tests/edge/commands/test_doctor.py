@@ -8,7 +8,7 @@ import pytest
 from edge.commands.doctor import command
 from edge.commands.doctor.checks import Checks
 from edge.commands.doctor.system_checks import SystemChecks
-from edge.config.schema import Config, SourceConfig
+from edge.config.schema import Config, DetectorConfig, SourceConfig
 from edge.errors import ConfigError
 
 CONFIG = Config(source=SourceConfig(uri="scripted:happy=1"))
@@ -60,3 +60,10 @@ def test_person_is_told_that_the_service_has_fewer_rights(tmp_path):
     (warning,) = warnings(unit, {})
     assert "'sudo systemd/install --check'" in warning
     assert warnings(unit, {"STATE_DIRECTORY": "/var/lib/emotion-edge"}) == [], "this is the service"
+
+
+def test_smaller_faces_than_can_be_found_are_a_warning(capsys):
+    config = Config(source=SourceConfig(uri="scripted:none=0.2"), detector=DetectorConfig(min_face=0.05))
+    assert command.run(arguments(only=["cascade", "source"]), config) == 0
+    (warning,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warn  source")]
+    assert "detector.min_face = 0.05 asks for faces of 24 pixels in frames of 640x480" in warning

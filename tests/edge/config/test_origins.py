@@ -48,12 +48,14 @@ def test_summary_names_file_variables_and_flags(write, tmp_path):
     assert Origins().summary(service) == f"{nothing}; the service reads another file (--config {service})"
 
 
-def test_check_and_show_name_the_file(write, capsys, monkeypatch):
-    path = write('[model]\nname = "small"\n')
+def test_check_and_show_name_the_file(write, capsys, caplog, monkeypatch):
+    path = write('[model]\nname = "small"\n[detector]\nmin_face = 0.05\n')
     monkeypatch.setenv("EMOTION_EDGE_CONFIG", str(path))
-    assert main(["config", "check", "--source", "scripted:"]) == 0
+    assert main(["config", "check", "--source", "v4l2:0"]) == 0
     expected = f"the file {path} and source.uri from the command line"
     assert capsys.readouterr().out == f"the configuration can be used: {expected}\n"
+    # A camera is requested to give frames of 640x480.
+    assert caplog.text.count("detector.min_face = 0.05 asks for faces of 24 pixels in frames of 640x480") == 1
     assert main(["config", "show", "--source", "scripted:"]) == 0
     assert capsys.readouterr().out.startswith(f"# Values: {expected}.\n\n# Identity of this sensor.\n[device]\n")
 

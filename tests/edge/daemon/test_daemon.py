@@ -9,7 +9,7 @@ import pytest
 
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions, make_frame
-from edge.config.schema import BudgetConfig, Config
+from edge.config.schema import BudgetConfig, Config, DetectorConfig
 from edge.daemon.daemon import Daemon
 from edge.daemon.wiring import build_components
 from support.sources import ManualCamera, numbered_picture
@@ -111,3 +111,11 @@ def test_events_are_json_lines_with_the_components_boot_id(build):
     events = [json.loads(line) for line in stdout.getvalue().splitlines()]
     assert [event["type"] for event in events] == ["face_appeared", "face_left"]
     assert {event["boot_id"] for event in events} == {parts.boot_id}
+
+
+def test_smaller_faces_than_can_be_found_are_logged_once_when_the_size_is_known(build, caplog):
+    source = create_source("scripted:none=1?seed=1", SourceOptions())
+    daemon, _, _ = build(source, Config(detector=DetectorConfig(min_face=0.05)), max_frames=4)
+    assert daemon.run() == 0
+    (line,) = [one.getMessage() for one in caplog.records if "asks for faces" in one.getMessage()]
+    assert line.startswith("detector.min_face = 0.05 asks for faces of 24 pixels in frames of 640x480, but the search ")

@@ -89,7 +89,11 @@ def test_picture_without_a_face_gets_a_sentence(site):
     content, pictures = site.upload(encoded(np.full((480, 640), 90, np.uint8))).record
     assert content["faces"] == []
     assert content["sentence"].startswith("No face was found.")
+    assert content["sentence"].endswith("at least 10 % of the picture's shorter side.")
     assert len(pictures) == 1
+    # Reduced to 480 pixels of width, a face of 64 pixels has the 24 of the cascade's window.
+    content, _ = site.upload(encoded(np.full((480, 1280), 90, np.uint8))).record
+    assert content["sentence"].endswith("at least 13.3 % of the picture's shorter side.")
 
 
 def test_current_frame_is_inspected(site):

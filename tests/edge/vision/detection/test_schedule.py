@@ -1,5 +1,7 @@
 """Tests of the search schedule alone, without pictures and cascades."""
 
+import math
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,3 +140,30 @@ def test_equal_changes_give_equal_plans():
             (np.random.default_rng(number).random((grid.rows, grid.columns)) < 0.1).astype(np.uint8) for _ in grid.bands
         ]
         assert one.plan(changed, number / FPS, 6, STEP) == other.plan(changed, number / FPS, 6, STEP)
+
+
+@given(grids, st.sampled_from([level.search_frames for level in LADDER]))
+def test_small_faces_cost_a_frame_no_more_than_the_search_that_sets_their_pace(grid, frames):
+    half = grid.bands[len(grid.bands) // 2]
+    prompt, small = grid.divided(half.smallest << half.octave)
+    assert sorted(prompt + small) == list(range(len(grid.bands)))
+    prompt_schedule = Schedule(grid, prompt)
+    schedule = Schedule(grid, small, prompt_schedule)
+    whole, total = schedule.full_search(STEP)
+    if not total or not prompt_schedule.full_search(STEP)[1]:
+        return
+    limit = min(total, prompt_schedule.full_search(STEP)[1]) / frames + max(job.cost for job in whole)
+    changed, done = everything(grid), []
+    needed = frames * math.ceil(total / prompt_schedule.full_search(STEP)[1])
+    for number in range(needed):
+        jobs = schedule.plan(changed, number / FPS, frames, STEP)
+        assert cost(jobs) <= 2 * limit + 1e-6, "changes and refresh"
+        assert {job.band for job in jobs} <= set(small)
+        done += jobs
+        for job in jobs:
+            left, top, right, bottom = job.cells
+            changed[job.band][top:bottom, left:right] = 0
+    masks = searched(grid, done)
+    for band in small:
+        if window_sizes(WINDOW, STEP, grid.bands[band].smallest, grid.bands[band].largest):
+            assert masks[band].all(), "later, but not never"

@@ -163,6 +163,30 @@ def test_face_below_the_smallest_size_is_not_confirmed():
         assert not any(track.confirmed for track in search.step(scene(number, [(160, 120, 60)])))
 
 
+@pytest.mark.parametrize(
+    ("across", "down", "wanted", "within"),
+    [
+        (2, 2, DetectorConfig(min_face=0.05, search_width_px=640), 30),
+        (4, 3, DetectorConfig(min_face=0.0333, search_width_px=1280), 60),
+    ],
+)
+def test_small_face_is_confirmed_where_the_configuration_asks_for_it(across, down, wanted, within):
+    """A frame of `across` by `down` parts of 320x240 pixels, with a face in the last one."""
+    wall = np.block([[scene(part + across * row) for part in range(across)] for row in range(down)])
+    asked, unasked = Search(wanted), Search()
+    tracks = []
+    for number in range(within):
+        wall[-HEIGHT:, -WIDTH:] = scene(number, [(150, 120, 27)])
+        tracks = asked.step(wall)
+        assert number >= 10 or unasked.step(wall) == []
+        if any(track.confirmed for track in tracks):
+            break
+    (track,) = tracks
+    assert track.confirmed
+    assert track.box.centre == pytest.approx((WIDTH * (across - 1) + 150, HEIGHT * (down - 1) + 120), abs=4)
+    assert track.box.width == pytest.approx(27, rel=0.3)
+
+
 def test_verification_runs_once_per_new_face_and_frame_and_seldom_for_confirmed_faces(monkeypatch):
     search = Search()
     verified_in = record_verifications(monkeypatch, search)
