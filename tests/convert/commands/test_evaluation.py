@@ -179,6 +179,12 @@ def test_errors_are_sorted_by_confidence_below_a_warning(report, figures):
     assert confidences == sorted(confidences, reverse=True)
 
 
+def test_without_a_sample_the_whole_split_is_measured(evaluated_model, face_data, capfd):
+    command = ["evaluate", str(evaluated_model), "--data", str(face_data), "--quick", "--split", "PublicTest"]
+    assert main(command) == 0
+    assert "PublicTest: 64 images (0 left out" in capfd.readouterr().out
+
+
 def test_sample_is_stated_and_deterministic(evaluated_model, face_data, capfd):
     command = ["evaluate", str(evaluated_model), "--data", str(face_data), "--quick", "--sample", "20"]
     assert main(command) == 0

@@ -62,7 +62,7 @@ def test_pilot_model_keeps_its_labels(data):
     spec = ModelInput(width=96, height=96, colour="rgb", value_range=(-1.0, 1.0))
     model = load_float_model(data / "pilot_96.keras")
     inputs = network_inputs(load_split(data, "PublicTest").images[:300], spec)
-    quantized = Int8Model(quantize(model, spec, training_faces(data, CalibrationSet("half", 100))))
+    quantized = Int8Model(quantize(model, spec, training_faces(data, CalibrationSet("half", 30))))
     assert label_agreement(model.predict(inputs), quantized.predict(inputs)) >= 0.935
 
 
