@@ -30,8 +30,12 @@ def reason_of(error: BaseException) -> str:
     White space is collapsed and the text is cut after 200 characters. An exception without a message
     gives the name of its type.
     """
-    text = " ".join(str(error).split())[:_MAX_REASON_CHARS]
-    return text or type(error).__name__
+    return one_line(str(error)) or type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line: white space is collapsed and the text is cut after 200 characters."""
+    return " ".join(text.split())[:_MAX_REASON_CHARS]
 
 
 def os_error_text(error: OSError, action: str, unnamed: object = "file") -> str:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Final
+from typing import IO, Final
 
 from convert.errors import ConvertError
 from edge.logs.native import redirect_native_stderr
@@ -20,8 +20,8 @@ TENSORFLOW: Final = "tensorflow"
 
 
 @contextmanager
-def discard_stderr() -> Iterator[None]:
-    """Discard what C++ and Python write to standard error while the block runs.
+def discard_stderr() -> Iterator[IO[bytes]]:
+    """Discard what C++ and Python write to standard error while the block runs; yield the file that it goes to.
 
     TensorFlow's loader and converter log straight to file descriptor 2 before any log level can be set.
     Errors still arrive as exceptions.
@@ -30,9 +30,16 @@ def discard_stderr() -> Iterator[None]:
     with tempfile.TemporaryFile() as sink, warnings.catch_warnings(), redirect_native_stderr(sink):
         warnings.simplefilter("ignore")
         try:
-            yield
+            yield sink
         finally:
             sys.stderr.flush()
+
+
+def first_error(written: IO[bytes]) -> str:
+    """Return the first line with an error that was written to a file of `discard_stderr`, "" where there is none."""
+    written.seek(0)
+    lines = written.read().decode(errors="replace").splitlines()
+    return next((line.partition("error: ")[2] for line in lines if "error: " in line), "")
 
 
 def require_tensorflow() -> None:

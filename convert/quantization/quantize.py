@@ -14,7 +14,8 @@ from convert.runtimes.inputs import Image, check_fits, to_network
 from convert.runtimes.keras_model import FloatModel
 from convert.runtimes.outputs import with_usable_outputs
 from convert.runtimes.tflite import Int8Model
-from convert.runtimes.tflite_export import to_float_tflite, to_tflite
+from convert.runtimes.tflite_export import quantize_tflite, to_float_tflite, to_tflite
+from convert.runtimes.tflite_repair import with_finite_padding
 from edge.vision.classification.manifest import ModelInput
 
 InOut = Literal["int8", "uint8"]
@@ -46,7 +47,10 @@ def quantize(
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = getattr(tf, in_out)
 
-    content = to_tflite(model, "full int8", configure)
+    if model.tflite is not None:
+        content = quantize_tflite(model.path, with_finite_padding(model.tflite, samples), counted_samples, in_out)
+    else:
+        content = to_tflite(model, "full int8", configure)
     try:
         verify_integer_only(content, in_out)
     except (RuntimeError, ValueError) as error:  # the interpreter's, where it cannot run the graph

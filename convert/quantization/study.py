@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.data.fer2013 import LABELS, clean_split
-from convert.errors import ConvertError, UnavailableError
+from convert.errors import ConvertError, UnavailableError, reason_of
 from convert.evaluation.forms import label_agreement
 from convert.evaluation.results import Probabilities
 from convert.progress import Heartbeat
@@ -45,6 +45,9 @@ GRID: Final = (
 )
 USUAL_AGREEMENT: Final = 0.95
 """Share of equal labels below which a user is warned: the models that ship keep 98 %, the pilot model 96.7 %."""
+_MOST_APART: Final = 0.01
+"""Difference of a probability between a network in its own framework and as float TensorFlow Lite, above which it was
+converted wrongly. Rounding makes some 1e-6; a transposed layout or another padding, tenths."""
 _LEAST_AGREEMENT: Final = 0.5
 """Share of the calibration pictures on which int8 must keep the float model's label. Networks that ship keep 97 %;
 below half, the int8 form is another network."""
@@ -197,11 +200,16 @@ def quantize_by_agreement(
     heartbeat.step(f"running the float model on {len(images)} calibration pictures")
     inputs = np.stack([to_network(image, spec) for image in images])
     model = with_usable_outputs(model, inputs)
-    reference = model.predict(inputs)
+    reference = _reference(model, inputs, heartbeat)
 
     def tried(content: bytes) -> UserModel:
         heartbeat.status(f"running the int8 model on {len(images)} calibration pictures")
-        return UserModel(content, model.kind or "probabilities", reference, Int8Model(content).predict(inputs))
+        try:
+            outputs = Int8Model(content).predict(inputs)
+        except RuntimeError as error:  # the interpreter's, such as a division by what int8 rounds to zero
+            msg = f"the int8 form of model {model.path} cannot be run on the pictures: {reason_of(error)}"
+            raise ConvertError(msg) from error
+        return UserModel(content, model.kind or "probabilities", reference, outputs)
 
     def agreement_of(made: UserModel) -> float:
         return label_agreement(reference, made.outputs)
@@ -237,6 +245,35 @@ def quantize_by_agreement(
     else:
         heartbeat.line(f"float and int8 give the same label on {share}")
     return best
+
+
+def _reference(model: FloatModel, inputs: NDArray[np.float32], heartbeat: Heartbeat) -> NDArray[np.float32]:
+    """Return the answers that int8 is compared with: those of the original framework where the model has one.
+
+    Raises ConvertError where the network that was converted from it gives other answers.
+    """
+    converted = model.predict(inputs)
+    if model.original is None:
+        return converted
+    heartbeat.step(f"running the original network on {len(inputs)} calibration pictures")
+    reference = model.original(inputs)
+    if reference.shape != converted.shape or not np.isfinite(reference).all():
+        msg = (
+            f"model {model.path} gives {reference.shape} in its own framework, with values that are "
+            f"{'' if np.isfinite(reference).all() else 'not '}finite, and {converted.shape} once converted"
+        )
+        raise ConvertError(msg)
+    apart = float(np.abs(reference - converted).max())
+    if apart > _MOST_APART:
+        same = label_agreement(reference, converted)
+        msg = (
+            f"model {model.path} was converted wrongly, and nothing was written: its float form differs from the "
+            f"original by up to {apart:.2f} in an output, and gives the same label on {100 * same:.0f} % of "
+            f"{len(inputs)} calibration pictures; an operation in it is probably not supported"
+        )
+        raise ConvertError(msg)
+    heartbeat.line(f"the converted float network differs from the original by at most {apart:.1g} in an output")
+    return reference
 
 
 HEADER: Final = (

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.errors import ConvertError, reason_of
-from convert.runtimes.frozen_graph import freeze, last_operations, scaled_input
 from convert.runtimes.inputs import Image, to_network
 from convert.runtimes.keras_model import FloatModel
+from convert.runtimes.network_ends import last_operations, scaled_input
 from convert.runtimes.outputs import with_probabilities
 from edge.vision.classification.face_reading import plain_label
 from edge.vision.classification.manifest import ModelInput
@@ -54,9 +54,8 @@ def input_warnings(model: FloatModel, spec: ModelInput, images: Sequence[Image])
     """
     low, high = spec.value_range
     try:
-        frozen = freeze(model)
-        last = last_operations(frozen)
-        scaled = scaled_input(frozen, low, high)
+        last = last_operations(model)
+        scaled = scaled_input(model, low, high)
     except Exception as error:  # TensorFlow raises any type
         msg = f"model {model.path} cannot be traced for one image: {reason_of(error)}"
         raise ConvertError(msg) from error

@@ -38,7 +38,8 @@ class FloatModel:
 
     `call`: maps a tensor float32 (n, height, width, channels) to a tensor (n, outputs) in inference mode;
     traced once per batch size. `owner`: keeps the variables alive that `call` uses. `kind`: what the outputs are, None
-    while that is not known (`convert.runtimes.outputs`).
+    while that is not known (`convert.runtimes.outputs`). `tflite`: the network as a float .tflite, where it came so
+    from another framework and has no TensorFlow graph. `original`: the network in that framework, as `predict`.
     """
 
     path: Path
@@ -49,6 +50,8 @@ class FloatModel:
     outputs: int
     owner: Any
     kind: OutputKind | None = None
+    tflite: bytes | None = None
+    original: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
 
     def predict(self, inputs: NDArray[np.float32], batch: int = 64) -> NDArray[np.float32]:
         """Run the model on float32 (n, height, width, channels); return float32 (n, outputs)."""

@@ -9,8 +9,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from convert.errors import ConvertError, reason_of
-from convert.runtimes.frozen_graph import freeze, last_operations
+from convert.runtimes.float_tflite import with_softmax
 from convert.runtimes.keras_model import FloatModel
+from convert.runtimes.network_ends import last_operations
 from edge.vision.classification.outputs import OutputKind, UnusableOutputsError, recognise_outputs
 
 _CHECKED_SAMPLES: Final = 64
@@ -75,6 +76,8 @@ def with_usable_outputs(model: FloatModel, samples: Sequence[NDArray[np.float32]
         raise ConvertError(msg) from error
     if kind != "logits":
         return replace(model, kind=kind)
+    if model.tflite is not None:
+        return with_softmax(model, model.tflite)
     call = tf.function(lambda x: tf.nn.softmax(model.call(x)), reduce_retracing=True)
     return replace(model, call=call, kind="probabilities")
 
@@ -97,7 +100,7 @@ def with_probabilities(model: FloatModel, samples: Sequence[NDArray[np.float32]]
 
 def _last_operation(model: FloatModel) -> str:
     try:
-        return last_operations(freeze(model))[0]
+        return last_operations(model)[0]
     except Exception as error:  # TensorFlow raises any type
         msg = f"model {model.path} cannot be traced for one image: {reason_of(error)}"
         raise ConvertError(msg) from error

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from convert.runtimes.worker import run_each
@@ -63,6 +63,13 @@ class FloatTfliteModel:
         """Allocate the tensors, for one thread."""
         self._interpreter = _interpreter(content, 1)
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Shapes of the input and of the output, each with the batch of one."""
+        details = (*self._interpreter.get_input_details(), *self._interpreter.get_output_details())
+        takes, gives = (tuple(int(size) for size in detail["shape"]) for detail in details)
+        return takes, gives
+
     def predict(self, inputs: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Run the model on each of `inputs`, float32 (height, width, channels); return float32 (n, outputs)."""
         return np.asarray(run_each(self._interpreter, inputs), dtype=np.float32)
@@ -74,9 +81,24 @@ def to_integers(values: NDArray[np.float32], scale: float, zero_point: int, dtyp
     return np.asarray(np.clip(np.rint(values / scale) + zero_point, limits.min, limits.max).astype(dtype))
 
 
-def _interpreter(content: bytes, threads: int) -> Any:  # noqa: ANN401 - ai_edge_litert has no types
+def values_behind(content: bytes, tensor: int, level: float) -> NDArray[np.float32]:
+    """Return the values, in one row, that a tensor of a float .tflite has where the whole input is `level`."""
+    interpreter = _interpreter(
+        content,
+        1,
+        experimental_preserve_all_tensors=True,
+        # Delegates fuse operations, and drop what lies between them.
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    (source,) = interpreter.get_input_details()
+    interpreter.set_tensor(source["index"], np.full(source["shape"], level, dtype=np.float32))
+    interpreter.invoke()
+    return np.ravel(interpreter.get_tensor(tensor))
+
+
+def _interpreter(content: bytes, threads: int, **options: Any) -> Any:  # noqa: ANN401 - ai_edge_litert has no types
     with discard_stderr():
-        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter = Interpreter(model_content=content, num_threads=threads, **options)
         interpreter.allocate_tensors()
     return interpreter
 
