@@ -3,7 +3,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-backends test-device fuzz soak lint bench clean
+.PHONY: help demo test test-backends test-frameworks test-device fuzz soak lint bench clean
 
 help:   ## what can be done here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -17,6 +17,10 @@ test:   ## lint, types, and the tests with each interpreter
 # Not part of `test`: PyTorch and JAX are gigabytes, and JAX compiles for minutes. docs/testing.md has its last run.
 test-backends: .venv-backends/.ready   ## the same training steps with TensorFlow, PyTorch and JAX
 	@.venv-backends/bin/python -m pytest -q tests/convert/training/test_backends.py tests/convert/training/test_distillation.py
+
+# Not part of `test`: two more environments of gigabytes. docs/testing.md has its last passing run.
+test-frameworks: .venv-litert/.ready .venv-onnx/.ready .venv-torch/.ready   ## networks of ONNX and PyTorch, converted
+	@EMOTION_EDGE_TEST_FRAMEWORKS=1 .venv-litert/bin/python -m pytest -q tests/convert/frameworks
 
 fuzz: .venv-litert/.ready   ## 10,000 of each: configurations, requests, answers of a broker (FUZZ_EXAMPLES=n)
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} .venv-litert/bin/python -m pytest -q $$(find tests -name 'test_fuzz_*.py')
@@ -38,7 +42,7 @@ bench: .venv/.ready   ## time each stage on this machine (ARGS="--source 0 --jso
 	@.venv/bin/python -m edge.cli bench $(ARGS)
 
 clean:   ## remove environments and caches
-	rm -rf .venv .venv-litert .venv-tflite .venv-backends .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-litert .venv-tflite .venv-backends .venv-onnx .venv-torch .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.ready: pyproject.toml scripts/make-env
@@ -49,6 +53,12 @@ clean:   ## remove environments and caches
 
 .venv-backends/.ready: pyproject.toml scripts/make-env
 	@sh scripts/make-env backends
+
+.venv-onnx/.ready: pyproject.toml scripts/make-env
+	@sh scripts/make-env onnx
+
+.venv-torch/.ready: pyproject.toml scripts/make-env
+	@sh scripts/make-env torch
 
 .venv-tflite/.ready: pyproject.toml scripts/make-env scripts/device_requirements.py
 	@sh scripts/make-env tflite

@@ -62,10 +62,10 @@ find_python() {
     return 1
 }
 
-# die_of_python LAST: says which Python is needed, and what is there.
+# die_of_python LAST [FIRST]: says which Python is needed, and what is there.
 die_of_python() {
     there=$("${PYTHON:-python3}" -V 2>/dev/null) && there="is $there" || there="does not start"
-    die "Python 3.11 to 3.$1 is needed, and ${PYTHON:-python3} $there"
+    die "Python 3.${2:-11} to 3.$1 is needed, and ${PYTHON:-python3} $there"
 }
 
 # can_make_env PYTHON: Debian ships Python without what `venv` needs, in the package python3-venv.

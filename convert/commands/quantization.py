@@ -21,9 +21,11 @@ _UNKNOWN_BELOW: Final = 0.4
 def add(commands: Subparsers) -> None:
     """Add both subcommands."""
     quantize = commands.add_parser(
-        "quantize", parents=[data_option(), range_option()], help="convert a Keras model of your own"
+        "quantize", parents=[data_option(), range_option()], help="convert a model of your own: Keras, ONNX or PyTorch"
     )
-    quantize.add_argument("model", type=Path, metavar="MODEL", help=".keras file, .h5 file or SavedModel folder")
+    quantize.add_argument(
+        "model", type=Path, metavar="MODEL", help=".keras, .h5, .onnx or .pt2 file, or SavedModel folder"
+    )
     quantize.add_argument(
         "--labels", metavar="A,B,...", help="labels in the order of the outputs (default: FER's seven)"
     )
@@ -67,6 +69,13 @@ def add(commands: Subparsers) -> None:
         action="store_true",
         help="run the Python code of Lambda layers in the file: only for a file whose maker you trust",
     )
+    quantize.add_argument(
+        "--converter-python",
+        type=Path,
+        metavar="PATH",
+        help="bin/python of an environment with the packages that convert ONNX or PyTorch (default: the running one, "
+        "else that of scripts/make-env)",
+    )
     quantize.add_argument("--licence", default="not stated", help="licence of the model, for the manifest")
     quantize.add_argument("--intended-use", default="not stated", help="intended use, for the manifest")
     quantize.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for NAME.tflite, NAME.json")
@@ -102,6 +111,16 @@ def _check_paths(arguments: argparse.Namespace) -> None:
             raise ConvertError(msg)
 
 
+def _check_framework(arguments: argparse.Namespace) -> None:
+    """Raise the errors of an ONNX or PyTorch file, and of missing packages, before TensorFlow is loaded."""
+    from convert.frameworks.files import framework_of  # noqa: PLC0415
+    from convert.frameworks.original import find_python  # noqa: PLC0415
+
+    framework = framework_of(arguments.model)
+    if framework is not None and arguments.converter_python is None:
+        find_python(framework)
+
+
 def _check_calibration(arguments: argparse.Namespace) -> None:
     """Raise ConvertError, naming both ways, where there are neither pictures of the user nor FER2013's."""
     from convert.errors import ConvertError  # noqa: PLC0415
@@ -120,6 +139,7 @@ def _check_calibration(arguments: argparse.Namespace) -> None:
 
 def _quantize(arguments: argparse.Namespace) -> None:
     _check_paths(arguments)
+    _check_framework(arguments)
     _check_calibration(arguments)
     with Heartbeat(print_line) as heartbeat:
         load_tensorflow(heartbeat)
@@ -145,6 +165,7 @@ def _quantize(arguments: argparse.Namespace) -> None:
         data=arguments.data,
         in_out=arguments.in_out,
         trust_lambda=arguments.trust_lambda,
+        converter_python=arguments.converter_python,
     )
     convert_user_model(arguments.model, options, description, arguments.output, print_line)
 

@@ -1,11 +1,15 @@
-"""Converts a user's own Keras model to one that `edge` runs."""
+"""Converts a user's own model, of Keras, ONNX or PyTorch, to one that `edge` runs."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from convert.data.fer2013 import FER2013_FILE, LABELS, data_folder
 from convert.errors import ConvertError
+from convert.frameworks.files import framework_of
+from convert.frameworks.network_model import load_network
+from convert.frameworks.original import Original, find_python
 from convert.progress import Heartbeat, PrintLine
 from convert.quantization.calibration import CalibrationImages, load_images, named_training_faces
 from convert.quantization.quantize import InOut
@@ -14,7 +18,7 @@ from convert.release.export import ModelDescription, check_description, write_mo
 from convert.release.model_checks import count_warnings, input_warnings, output_warnings
 from convert.release.summary import summary_lines
 from convert.runtimes.inputs import describe_input
-from convert.runtimes.keras_model import load_float_model
+from convert.runtimes.keras_model import FloatModel, load_float_model
 from convert.runtimes.tflite import Int8Model
 from edge.vision.classification.manifest import MODEL_SUFFIX, ModelInput, manifest_path
 from edge.vision.classification.outputs import to_probabilities
@@ -29,6 +33,7 @@ class InputOptions:
     `value_range`: what pixel values 0 and 255 were in training. `colour`: gray, rgb or bgr, None for the
     default of the channels. `calibration`: a folder, .npz or .npy of images; None for FER2013's Training in
     the folder `data`. `in_out`: type of input and output tensor. `trust_lambda`: run the code of Lambda layers.
+    `converter_python`: the Python that has the packages of an ONNX or PyTorch file; None to look for one.
     """
 
     value_range: tuple[float, float]
@@ -37,12 +42,13 @@ class InputOptions:
     data: Path | None
     in_out: InOut
     trust_lambda: bool = False
+    converter_python: Path | None = None
 
 
 def convert_user_model(
     source: Path, options: InputOptions, description: ModelDescription, folder: Path, print_line: PrintLine
 ) -> Path:
-    """Quantize a Keras model, write it with its manifest into `folder`, and return the .tflite path.
+    """Quantize a model, write it with its manifest into `folder`, and return the .tflite path.
 
     Prints each step when it begins, how far it is at least every ten seconds, a line beginning with "warning:" for each
     thing that looks wrong and cannot be known to be, and at the end what was made and how to try it.
@@ -59,18 +65,28 @@ def convert_user_model(
             f"{manifest_path(source)}, as docs/manifest.md describes"
         )
         raise ConvertError(msg)
-    with Heartbeat(print_line) as heartbeat:
-        return _convert(source, options, description, folder, heartbeat)
+    with Heartbeat(print_line) as heartbeat, ExitStack() as originals:
+        heartbeat.step(f"reading {source}")
+        model = _load(source, options, originals, heartbeat)
+        return _convert(model, options, description, folder, heartbeat)
+
+
+def _load(source: Path, options: InputOptions, originals: ExitStack, heartbeat: Heartbeat) -> FloatModel:
+    """Load a model; what runs an original of another framework runs until `originals` is closed."""
+    framework = framework_of(source) if source.exists() else None
+    if framework is None:
+        return load_float_model(source, trust_lambda=options.trust_lambda)
+    python = options.converter_python or find_python(framework)
+    original = originals.enter_context(Original(source, framework, python))
+    return load_network(source, original, heartbeat)
 
 
 def _convert(
-    source: Path, options: InputOptions, description: ModelDescription, folder: Path, heartbeat: Heartbeat
+    model: FloatModel, options: InputOptions, description: ModelDescription, folder: Path, heartbeat: Heartbeat
 ) -> Path:
     labels = description.labels
-    heartbeat.step(f"reading {source}")
-    model = load_float_model(source, trust_lambda=options.trust_lambda)
     if len(labels) != model.outputs:
-        msg = f"model {source} has {model.outputs} outputs, but --labels names {len(labels)}: {','.join(labels)}"
+        msg = f"model {model.path} has {model.outputs} outputs, but --labels names {len(labels)}: {','.join(labels)}"
         raise ConvertError(msg)
     spec = describe_input(model, options.value_range, options.colour)
     check_description(description, spec)

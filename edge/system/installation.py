@@ -97,6 +97,16 @@ def how_to_install(extra: str, installation: Installation | None = None) -> str:
     )
 
 
+def how_to_install_apart(extra: str, python: str, folder: str, installation: Installation | None = None) -> str:
+    """Name the command that installs an extra into a new environment of its own, for the end of a message.
+
+    For packages that cannot share an environment with what else the program needs. `python`: the command that makes
+    the environment. `folder`: where to; the shell expands `~`. `installation`: as for `how_to_install`.
+    """
+    wanted = shlex.join(_wanted(extra, installation or find_installation()))
+    return f"{python} -m venv {folder} && {folder}/bin/pip install {wanted}"
+
+
 def _wanted(extra: str, here: Installation) -> list[str]:
     """Return the arguments of `pip install`."""
     if here.source is not None:

@@ -1,0 +1,1 @@
+"""Converts networks of other frameworks, ONNX and PyTorch, to float TensorFlow Lite, and runs the originals."""
