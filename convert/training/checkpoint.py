@@ -103,15 +103,19 @@ class Checkpoints:
                 f"{self.folder / STATE} names stage {stage}, epoch {epoch}, batch {batch}, which this run does not have"
             )
             raise ConvertError(msg + ": give another --run, or delete the folder")
-        needed: list[Path] = []
-        if self.state.within_stage:
-            needed = [self.model_file(*self.state.place), self.average_file(*self.state.place)]
-        elif 0 < stage < len(epochs):
-            needed = [self.average_file(stage - 1, epochs[stage - 1])]
-        for path in needed:
+        for path in self.files(epochs):
             if not path.is_file():
                 msg = f"{path} is missing, from which the run resumes: give another --run, or delete the folder"
                 raise ConvertError(msg)
+
+    def files(self, epochs: Sequence[int]) -> list[Path]:
+        """Return the files that the state names, from which the run resumes. `epochs`: of each stage."""
+        stage = self.state.stage
+        if self.state.within_stage:
+            return [self.model_file(*self.state.place), self.average_file(*self.state.place)]
+        if 0 < stage < len(epochs):
+            return [self.average_file(stage - 1, epochs[stage - 1])]
+        return []
 
     def save(self, model: Any, average: Weights, state: RunState) -> None:  # noqa: ANN401
         """Write model, averaged weights and state; delete the checkpoints of the stage that the state does not name."""

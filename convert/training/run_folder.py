@@ -11,6 +11,8 @@ from convert.training.recipe_file import load_recipe
 
 BEST: Final = "best.keras"
 RECIPE: Final = "recipe.json"
+UNADJUSTED: Final = "unbalanced.keras"
+"""Copy of the best model from before the logit adjustment."""
 
 
 def open_run(recipe: Recipe, folder: Path) -> Checkpoints:
@@ -75,7 +77,7 @@ def best_model(folder: Path) -> Path:
     if not folder.is_dir():
         msg = f"run folder {folder} does not exist: give the --run of a training, such as runs/normal"
         raise ConvertError(msg)
-    recipe = _recipe_in(folder)
+    recipe = recipe_in(folder)
     if recipe is None:
         msg = f"{folder} is not the folder of a training run: it has neither {BEST} nor {RECIPE}"
         raise ConvertError(msg)
@@ -90,7 +92,7 @@ def best_model(folder: Path) -> Path:
 
 def unfinished_warning(folder: Path) -> str | None:
     """Return a sentence where the best model in a run's folder is that of an unfinished run, else None."""
-    recipe = _recipe_in(folder)
+    recipe = recipe_in(folder)
     if recipe is None:
         return None
     state = read_state(folder)
@@ -103,6 +105,7 @@ def unfinished_warning(folder: Path) -> str | None:
     )
 
 
-def _recipe_in(folder: Path) -> Recipe | None:
+def recipe_in(folder: Path) -> Recipe | None:
+    """Return the recipe of the run in a folder, None where there is no run."""
     path = folder / RECIPE
     return load_recipe(path) if path.is_file() else None

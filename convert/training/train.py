@@ -24,11 +24,8 @@ from convert.training.network import build_network, freeze_before, to_input
 from convert.training.preparation import PreparedRun
 from convert.training.recipe import Recipe
 from convert.training.remaining_time import RemainingTime
-from convert.training.run_folder import BEST, RECIPE, is_finished, place_of
+from convert.training.run_folder import BEST, RECIPE, UNADJUSTED, is_finished, place_of
 from convert.training.views import ViewWorkers
-
-_UNADJUSTED: Final = "unbalanced.keras"
-"""Copy of best.keras from before the logit adjustment."""
 
 _GRADIENT_NORM: Final = 1.0
 
@@ -113,7 +110,7 @@ class _TrainingRun:
 
     def _adjust_logits(self) -> None:
         """Adjust the best model's logits towards rare labels, by the strength chosen on PublicTest."""
-        before = self._checkpoints.folder / _UNADJUSTED
+        before = self._checkpoints.folder / UNADJUSTED
         if not before.exists():
             write_atomically(before, self._best_file.read_bytes())
         # The copy is the start: a run that is killed before the state is written repeats this and adjusts once.

@@ -16,6 +16,9 @@ pytest.importorskip("keras", reason="the training half needs the convert extra")
 from convert.cli import main
 from convert.keras_backend import BACKENDS
 
+# Three frameworks one after the other, one of them compiling: five minutes on two cores that do nothing else.
+pytestmark = pytest.mark.timeout(3600)
+
 INSTALLED = [name for name in BACKENDS if find_spec(name) is not None]
 
 

@@ -1,0 +1,1 @@
+"""Trains on another machine: a folder goes there, a folder comes back (`scripts/train-on-gpu`)."""
