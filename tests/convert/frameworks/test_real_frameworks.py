@@ -21,7 +21,7 @@ from convert.runtimes.float_tflite import softmax
 from convert.runtimes.inputs import to_network
 from edge.types import Box, Frame
 from edge.vision.classification.classifier import Classifier
-from edge.vision.classification.manifest import load_manifest
+from edge.vision.classification.manifest import ModelInput, load_manifest
 
 if not os.environ.get("EMOTION_EDGE_TEST_FRAMEWORKS"):
     pytest.skip("make test-frameworks runs this file", allow_module_level=True)
@@ -51,11 +51,11 @@ def onnx_files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """A hundred pictures of coarse random colours, 160x160 pixels, BGR, and the folder of their files."""
+    """A hundred coarse pictures in random colours, dark to bright, 160x160 pixels, BGR, and their folder."""
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(8)
-    coarse = rng.integers(0, 256, (COUNT, 6, 6, 3), dtype=np.uint8)
-    images = [cv2.resize(image, (160, 160), interpolation=cv2.INTER_NEAREST) for image in coarse]
+    coarse = rng.uniform(0, 105, (COUNT, 6, 6, 3)) + rng.uniform(0, 150, (COUNT, 1, 1, 1))
+    images = [cv2.resize(image, (160, 160), interpolation=cv2.INTER_NEAREST) for image in coarse.astype(np.uint8)]
     for at, image in enumerate(images):
         cv2.imwrite(str(folder / f"{at:03}.png"), image)
     return folder, images
@@ -82,7 +82,7 @@ def compare_with(answers, path, labels, images, capfd):
 
 
 def read(device, image):
-    frame = Frame(0, 0.0, image[..., 1].copy(), 0.0, 0.0, bgr=image)
+    frame = Frame(0, 0.0, cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), 0.0, 0.0, bgr=image)
     (row,) = device.classify(frame, [Box(0, 0, image.shape[1], image.shape[0])])
     return row
 
@@ -130,18 +130,19 @@ def test_onnx_network_of_five_classes(onnx_files, pictures, tmp_path, capfd, nam
 def test_keras_network_of_five_classes(pictures, tmp_path, capfd):
     keras.utils.set_random_seed(2)
     layers = keras.layers
-    spread = keras.initializers.RandomNormal(stddev=2.0)
-    network = keras.Sequential(
-        [
-            keras.Input((48, 48, 1)),
-            layers.Conv2D(16, 3, strides=2),
-            layers.BatchNormalization(),
-            layers.ReLU(),
-            layers.Conv2D(32, 3, strides=2, activation="relu"),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(5, activation="softmax", kernel_initializer=spread),
-        ]
-    )
+    source = keras.Input((48, 48, 1))
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(16, 3, strides=2)(source)))
+    features = layers.GlobalAveragePooling2D()(layers.Conv2D(32, 3, strides=2, activation="relu")(x))
+    dense = layers.Dense(5)
+    network = keras.Model(source, layers.Softmax()(dense(features)))
+    # Five directions, 72 degrees apart, in the plane in which the features of the pictures differ most.
+    spec = ModelInput(width=48, height=48, colour="gray", value_range=(-1.0, 1.0))
+    values = keras.Model(source, features)(np.stack([to_network(image, spec) for image in pictures[1]])).numpy()
+    centred = values - values.mean(axis=0)
+    angles = np.arange(5) * 2 * np.pi / 5
+    kernel = np.linalg.svd(centred, full_matrices=False)[2][:2].T @ np.stack([np.cos(angles), np.sin(angles)])
+    kernel *= 3 / (centred @ kernel).std()
+    dense.set_weights([kernel, -values.mean(axis=0) @ kernel])
     network.save(tmp_path / "net.keras")
     assert quantize(tmp_path / "net.keras", FIVE, pictures, tmp_path) == 0
     compare_with(
