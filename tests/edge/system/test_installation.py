@@ -8,7 +8,13 @@ import pytest
 from packaging.requirements import Requirement
 
 from edge.system import installation
-from edge.system.installation import Installation, find_installation, how_to_install, packages_of
+from edge.system.installation import (
+    Installation,
+    find_installation,
+    how_to_install,
+    how_to_install_apart,
+    packages_of,
+)
 
 ROOT = Path(__file__).parents[3]
 WHEEL = Path("/home/ana/emotion_edge-0.1.0-py3-none-any.whl")
@@ -134,3 +140,11 @@ def test_a_program_that_is_not_installed_reads_the_project_file(monkeypatch, tmp
 def test_the_services_environment_is_told_by_its_folder(tmp_path):
     assert not find_installation(folder=tmp_path).service
     assert find_installation(folder=Path(sys.prefix).parent).service
+
+
+def test_extra_that_needs_an_environment_of_its_own_is_installed_there():
+    command = how_to_install_apart("convert", "python3.12", "~/other", IN_CHECKOUT)
+    assert command == "python3.12 -m venv ~/other && ~/other/bin/pip install -e '/home/ana/sensor[convert]'"
+    collected = replace(IN_CHECKOUT, editable=False, source=None)
+    command = how_to_install_apart("preview", "python3", "~/other", collected)
+    assert command == "python3 -m venv ~/other && ~/other/bin/pip install 'uvicorn<1,>=0.34'"
