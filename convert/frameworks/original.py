@@ -159,10 +159,7 @@ class Original:
             line = process.stdout.readline()
         except BrokenPipeError:
             line = ""
-        if not line:
-            msg = f"model {self._path} cannot {action}: {self._python} ended with {self._last_words()}"
-            raise ConvertError(msg)
-        reply = json.loads(line)
+        reply = json.loads(line) if line else self._last_words()
         if reply.get("type") == "ModuleNotFoundError":
             msg = f"{self._python} lacks a package that converting {self._path} needs: {one_line(reply['error'])}"
             raise ConvertError(msg)
@@ -171,8 +168,11 @@ class Original:
             raise ConvertError(msg)
         return reply["answer"]
 
-    def _last_words(self) -> str:
-        """Return why the process ended: the last line on its standard error, else its exit code."""
+    def _last_words(self) -> dict[str, str]:
+        """Return why the process ended, as a reply: the last line on its standard error, else its exit code."""
         code = self._process.wait() if self._process else None
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"exit code {code}"
+        kind, _, reason = lines[-1].partition(": ") if lines else ("", "", "")
+        if kind == "ModuleNotFoundError":
+            return {"error": reason, "type": kind}
+        return {"error": f"{self._python} ended with {lines[-1] if lines else f'exit code {code}'}"}

@@ -60,3 +60,16 @@ def test_process_that_ends_is_one_sentence_with_its_last_words(tmp_path):
             original.describe()
         with pytest.raises(ConvertError, match="cannot be run: "):
             original.run(picture, channels_last=False)
+
+
+def test_python_without_numpy_is_one_sentence_too(tmp_path):
+    python = tmp_path / "python"
+    python.write_text(
+        "#!/bin/sh\necho \"ModuleNotFoundError: No module named 'numpy'\" >&2\nexit 1\n", encoding="utf-8"
+    )
+    python.chmod(0o755)
+    with (
+        pytest.raises(ConvertError, match=r"lacks a package that converting .* needs: No module named 'numpy'"),
+        Original(tmp_path / "mine.pt2", "torch", python) as original,
+    ):
+        original.describe()
