@@ -34,6 +34,9 @@ _MIN_MOVEMENT: Final = 3
 _MOVING_SHARE: Final = 0.4
 """Share of the textured cells that must have moved. On the footage, before fixed cameras with people who walk up, nine
 frames of ten have at most 0.37; with a pan and zoom over it, half of the frames have 0.5 to 0.8."""
+_MIN_MOVING_SHARE: Final = 0.02
+"""Share of all cells that must have moved at least: in a quiet scene, where each step counts, texture is not looked
+for."""
 _MOVING_FRAMES: Final = 4
 """Frames in which they must, beyond those in which they did not: when a light is switched on, the frame is searched as
 usual."""
@@ -82,10 +85,12 @@ class ChangeMap:
 
     def _moves(self) -> bool:
         """Return whether most places that have a texture changed since the last frame: others show no movement."""
-        texture = cv2.morphologyEx(self._now, cv2.MORPH_GRADIENT, _NEIGHBOURHOOD)
-        textured = cv2.threshold(texture, _MIN_TEXTURE, 1, cv2.THRESH_BINARY)[1]
         difference = cv2.absdiff(self._now, self._before)
         changed = cv2.threshold(difference, _MIN_MOVEMENT, 1, cv2.THRESH_BINARY)[1]
+        if cv2.countNonZero(changed) < _MIN_MOVING_SHARE * changed.size:
+            return False
+        texture = cv2.morphologyEx(self._now, cv2.MORPH_GRADIENT, _NEIGHBOURHOOD)
+        textured = cv2.threshold(texture, _MIN_TEXTURE, 1, cv2.THRESH_BINARY)[1]
         both = cv2.countNonZero(cv2.bitwise_and(changed, textured))
         return both > _MOVING_SHARE * max(1, cv2.countNonZero(textured))
 

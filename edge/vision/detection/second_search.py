@@ -33,10 +33,14 @@ _MIN_WAIT_SECONDS: Final = 0.1
 """Added to the time that a tile waits: of those that have changed just now the cheaper are searched first."""
 _BURST: Final = 1.5
 """Largest credit, in upright searches of the whole frame: enough for somebody who enters a quiet scene."""
+_FIRST_CREDIT: Final = 0.5
+"""Credit after the first frame, which was searched for large faces already."""
 _RESERVE: Final = 0.75
 """Credit that is kept for changes: what has not changed since the first frame is searched with the rest."""
 _REFRESH_SECONDS: Final = 60.0
 """Period in which everything is searched even without a change."""
+_FIRST_REFRESH_SECONDS: Final = 30.0
+"""The same after the first frame, of which only the large faces were searched."""
 _SHARE: Final = 0.5
 """Cost of this search in one frame at most, in the share of the upright search for one frame."""
 _Axis = NDArray[np.float64]
@@ -89,15 +93,15 @@ class SecondSearch:
         stands for the cells without a tile."""
         self._looks = np.zeros(len(self._jobs) + 1, dtype=np.int64)
         """For each tile how often it was searched since its last change."""
-        self._searched_seconds = np.full(len(self._jobs), -_REFRESH_SECONDS)
         costs = np.bincount([job.band for job in self._jobs], [job.cost for job in self._jobs])
         self._band_costs = np.array([costs[job.band] for job in self._jobs])
-        self._credit = _BURST
+        self._searched_seconds = np.zeros(len(self._jobs))
+        self._credit = _FIRST_CREDIT
         self._seconds: float | None = None
 
     def first(self, seconds: float, full_cost: float) -> list[SecondJob]:
         """Return the jobs of the first frame: large faces first, at the cost of one upright search of the frame."""
-        self._seconds = seconds
+        self._elapsed(seconds)
         jobs, spent = [], 0.0
         for index in np.argsort(self._band_costs, kind="stable").tolist():
             if spent >= full_cost:
@@ -114,12 +118,12 @@ class SecondSearch:
         `changed`: as `ChangeMap.changed` returns it. `seconds`: time of the frame. `full_cost`: cost of an upright
         search of the whole frame. `search_frames`: frames over which that is spread.
         """
-        elapsed = 0.0 if self._seconds is None else seconds - self._seconds
-        self._seconds = seconds
-        self._credit = min(_BURST, self._credit + elapsed / _PERIOD_SECONDS)
+        self._credit = min(_BURST, self._credit + self._elapsed(seconds) / _PERIOD_SECONDS)
         self._mark_changed(changed, seconds)
         credit, limit = self._credit * full_cost, _SHARE / search_frames * full_cost
         since = np.minimum(self._changed_since[:-1], self._searched_seconds + _REFRESH_SECONDS)
+        if since.min(initial=math.inf) > seconds:
+            return []
         # First looks before second ones. Among these each tile waits in proportion to the cost of its band, so that
         # large faces are found soon, and none starves.
         waiting = (seconds - since + _MIN_WAIT_SECONDS) / self._band_costs
@@ -139,6 +143,21 @@ class SecondSearch:
         if spent:
             self._credit -= spent / full_cost
         return jobs
+
+    def _elapsed(self, seconds: float) -> float:
+        """Return the time since the frame before, and set it to that of this frame."""
+        if self._seconds is None:
+            self._start_refresh(seconds)
+        elapsed = 0.0 if self._seconds is None else seconds - self._seconds
+        self._seconds = seconds
+        return elapsed
+
+    def _start_refresh(self, seconds: float) -> None:
+        """Spread the first refresh over its period, large faces first: at once it costs too much."""
+        costs = np.array([job.cost for job in self._jobs])
+        order = np.argsort(self._band_costs, kind="stable")
+        shares = np.cumsum(costs[order]) / max(float(costs.sum()), 1.0)
+        self._searched_seconds[order] = seconds + _FIRST_REFRESH_SECONDS * shares - _REFRESH_SECONDS
 
     def _search(self, index: int, seconds: float) -> SecondJob:
         offset = _ROLL_OFFSETS[int(self._looks[index]) % len(_ROLL_OFFSETS)]

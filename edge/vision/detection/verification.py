@@ -112,20 +112,31 @@ class FaceVerifier:
 
         `luma`: uint8 (height, width). Returns True where verification is turned off.
         """
-        return self.grade(luma, box, settings, roll_degrees) is not Grade.FAILED
+        if self._cascade is None:
+            return True
+        return _is_face(self._hits(self._cascade, _resized(luma, box, settings, roll_degrees), settings), settings)
 
     def grade(self, luma: Luma, box: Box, settings: VerificationSettings, roll_degrees: float = 0.0) -> Grade:
         """Return how clearly the second cascade finds a face at `box`; STRONG where verification is turned off."""
         if self._cascade is None:
             return Grade.STRONG
         picture = _resized(luma, box, settings, roll_degrees)
-        smallest, largest = (round(settings.side_px * share) for share in settings.sizes)
-        hits = windows_of(self._cascade, picture, _SCALE_STEP, (smallest, largest))
-        if not len(cv2.groupRectangles(hits, settings.neighbours, GROUP_EPS)[0]):
+        hits = self._hits(self._cascade, picture, settings)
+        if not _is_face(hits, settings):
             return Grade.FAILED
-        mirrored_picture = np.ascontiguousarray(picture[:, ::-1])
-        mirrored = windows_of(self._cascade, mirrored_picture, _SCALE_STEP, (smallest, largest))
-        return Grade.STRONG if len(hits) + len(mirrored) >= _STRONG_HITS else Grade.WEAK
+        count = len(hits)
+        if count < _STRONG_HITS:  # else the mirror image changes nothing
+            count += len(self._hits(self._cascade, np.ascontiguousarray(picture[:, ::-1]), settings))
+        return Grade.STRONG if count >= _STRONG_HITS else Grade.WEAK
+
+    @staticmethod
+    def _hits(cascade: cv2.CascadeClassifier, picture: Luma, settings: VerificationSettings) -> list[list[int]]:
+        smallest, largest = (round(settings.side_px * share) for share in settings.sizes)
+        return windows_of(cascade, picture, _SCALE_STEP, (smallest, largest))
+
+
+def _is_face(hits: list[list[int]], settings: VerificationSettings) -> bool:
+    return len(cv2.groupRectangles(hits, settings.neighbours, GROUP_EPS)[0]) > 0
 
 
 def _resized(luma: Luma, box: Box, settings: VerificationSettings, roll_degrees: float) -> Luma:

@@ -153,6 +153,31 @@ def test_box_is_smoothed():
     assert tracks[0].detected_box.x == pytest.approx(96)
 
 
+def read_weakly_verified(clarity, *, passes, attempts):
+    """Return in which frame a face is announced that passes weakly at first, is read with `clarity`, and then fails."""
+    tracker = Tracker(CONFIG)
+    for number in range(attempts):
+        passed = number < passes
+        detection = Detection(Box(100.0, 100.0, 60.0, 60.0), 5, passed, weak=passed)
+        tracks, _ = tracker.update([detection], number / FPS)
+        weak = tracker.track_to_read()
+        if weak is not None:
+            tracker.add_reading(weak, clarity, number / FPS)
+        if any(track.confirmed for track in tracks):
+            return number
+    return None
+
+
+def test_weakly_verified_face_is_announced_where_the_network_reads_it():
+    assert read_weakly_verified(0.65, passes=9, attempts=9) == 3
+    assert read_weakly_verified(0.5, passes=9, attempts=9) is None
+
+
+def test_face_that_is_read_clearly_needs_no_further_verification():
+    assert read_weakly_verified(0.75, passes=2, attempts=30) == 5
+    assert read_weakly_verified(0.65, passes=2, attempts=30) is None
+
+
 boxes = st.builds(
     lambda x, y, side, verified: Detection(Box(x, y, side, side), 5, verified),
     st.floats(0, 600),

@@ -48,8 +48,12 @@ def test_first_frame_is_searched_for_large_faces_at_all_rolls():
 def test_changed_place_is_searched_at_each_roll_within_a_second(cell):
     search = SecondSearch(GRID)
     search.first(0.0, FULL_COST)
+    for second in range(1, 30):
+        plan(search, NO_CHANGE, second)
     jobs = [
-        job for number in range(12) for job in plan(search, change(cell) if number == 0 else NO_CHANGE, number / 12)
+        job
+        for number in range(12)
+        for job in plan(search, change(cell) if number == 0 else NO_CHANGE, 30 + number / 12)
     ]
     for band in range(2, len(GRID.bands)):
         for roll in (0, -35, 35):
@@ -83,10 +87,11 @@ def test_cost_is_bounded_whatever_changes(frames):
 def test_scene_without_a_change_is_searched_seldom():
     search = SecondSearch(GRID)
     search.first(0.0, FULL_COST)
-    costs = [sum(job.cost for job in plan(search, NO_CHANGE, number / 12)) for number in range(1, 12 * 25)]
-    # Once what the first frame left out; all of it again only after a minute.
-    assert sum(costs) <= 2 * FULL_COST
-    assert sum(costs[12 * 15 :]) == 0
+    costs = np.array([sum(job.cost for job in plan(search, NO_CHANGE, number / 12)) for number in range(12 * 180)])
+    # Once within half a minute, then once in a minute, evenly.
+    assert 0 < costs[: 12 * 35].sum() <= 3.5 * FULL_COST
+    assert costs.reshape(-1, 12 * 10).sum(axis=1).max() <= 1.3 * FULL_COST
+    assert 0 < costs[12 * 120 :].sum() <= 3.5 * FULL_COST
 
 
 def test_same_changes_give_the_same_jobs():
