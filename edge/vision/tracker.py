@@ -48,7 +48,7 @@ doubled."""
 _CERTAIN_READINGS: Final = 5
 """Readings after which a face may be announced without further verifications."""
 _CERTAIN_CLARITY: Final = 0.7
-"""Mean clarity of the readings from which it may. A woman with glasses has 0.76, and passes two verifications of nine."""
+"""Mean clarity of the readings from which it may: a woman with glasses has 0.76, and passes two verifications of 9."""
 MAX_TENTATIVE_ATTEMPTS: Final = 10
 """A new track below `_MIN_PASS_SHARE` after this many verifications is removed: each costs 2 ms."""
 _HOPELESS_CLARITY: Final = 0.4

@@ -41,7 +41,7 @@ _PAUSE_SECONDS: Final = 0.06
 show nearly the same."""
 _SAME_CANDIDATE_IOU: Final = 0.3
 """IoU from which two candidates are the same."""
-_ROLL_OFFSETS: Final = (10.0, -10.0)
+ROLL_OFFSETS: Final = (10.0, -10.0)
 """Added to the roll of a likely face, in turn, for a second try: its roll is known to some 10 degrees."""
 _MAX_LIKELY: Final = 3
 """New faces that are verified in one frame where all of them have passed before."""
@@ -258,7 +258,7 @@ class VerificationQueue:
 
     def verify_all(self, seconds: float) -> list[Candidate]:
         """Verify all candidates now; returns those that passed."""
-        offsets = (0.0, *_ROLL_OFFSETS)
+        offsets = (0.0, *ROLL_OFFSETS)
         return [one.candidate for one in list(self._queued) if self._verify_candidate(one, seconds, 1, offsets)]
 
     def verify_due(
@@ -290,7 +290,7 @@ class VerificationQueue:
                 offsets: tuple[float, ...] = (0.0,)
                 if _is_likely(track):
                     # Its roll is known roughly, so it has a second try.
-                    offsets = (0.0, _ROLL_OFFSETS[track.verification.failures % len(_ROLL_OFFSETS)])
+                    offsets = (0.0, ROLL_OFFSETS[track.verification.failures % len(ROLL_OFFSETS)])
                 tracks[track.id] = self._grade(detection.box, detection.roll_degrees, offsets)
             elif best is None:
                 break
