@@ -49,6 +49,9 @@ _CERTAIN_READINGS: Final = 5
 """Readings after which a face may be announced without further verifications."""
 _CERTAIN_CLARITY: Final = 0.7
 """Mean clarity of the readings from which it may: a woman with glasses has 0.76, and passes two verifications of 9."""
+_SELDOM_FAILURES: Final = 3
+"""Failed verifications from which a face that has passed one is read too. Where people stand still, the view that fails
+does so in each frame."""
 MAX_TENTATIVE_ATTEMPTS: Final = 10
 """A new track below `_MIN_PASS_SHARE` after this many verifications is removed: each costs 2 ms."""
 _HOPELESS_CLARITY: Final = 0.4
@@ -100,12 +103,13 @@ class Track:
 
     @property
     def wants_reading(self) -> bool:
-        """Whether a reading decides if the face may be announced: it is verified, but weakly."""
+        """Whether a reading decides if the face may be announced: it is verified, but weakly or seldom."""
         verification = self.verification
         weak = verification.passes > verification.strong_passes and verification.passes > 1
-        if self.confirmed or not weak or self.detection is None:
+        seldom = verification.passes > 0 and verification.attempts >= verification.passes + _SELDOM_FAILURES
+        if self.confirmed or self.detection is None or not (weak or seldom):
             return False
-        return self.readings < _FREE_READINGS or self.detection.verified is True
+        return self.readings < (_FREE_READINGS if weak else _CERTAIN_READINGS) or self.detection.verified is True
 
     def reads_clearly(self, min_readings: int, min_clarity: float) -> bool:
         """Return whether there are that many readings, and their mean clarity is that high."""

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Final
 
 import cv2
@@ -22,9 +21,8 @@ from edge.vision.detection.cascades import (
     windows_of,
 )
 from edge.vision.detection.effort import frame_effort
-from edge.vision.detection.finder_looks import Colour, FinderLooks, look_at_still
+from edge.vision.detection.finder_looks import Colour, FinderLooks
 from edge.vision.detection.finders.create import create_finder
-from edge.vision.detection.finders.face_finder import FaceFinder
 from edge.vision.detection.grid import SearchGrid, SearchJob
 from edge.vision.detection.look_plan import LookPlan, look_tiles
 from edge.vision.detection.motion import ChangeMap
@@ -32,11 +30,9 @@ from edge.vision.detection.redetect import Redetector
 from edge.vision.detection.schedule import Schedule
 from edge.vision.detection.second_search import SCALE_STEP, SecondJob, SecondSearch
 from edge.vision.detection.smallest_face import default_sizes, prompt_face_px, search_limit, smallest_face_px
-from edge.vision.detection.still_search import search_still
+from edge.vision.detection.still_detector import StillDetector, ordered
 from edge.vision.detection.verification import (
     REMOVED_SECONDS,
-    ROLL_OFFSETS,
-    STILL_VERIFICATION,
     STREAM_VERIFICATION,
     Candidate,
     FaceVerifier,
@@ -64,51 +60,15 @@ class Detector:
         """File of the search cascade."""
         self._cascade = load_cascade(self.path, "detector.cascade")
         self._verifier = FaceVerifier(config.confirm_cascade)
+        self._stills = StillDetector(config, self._cascade, self._verifier)
         self.finder = create_finder(config, still=False)
         """The network of `detector.kind`, as it looks at a stream; None for "haar"."""
         self._looks = None if self.finder is None else FinderLooks(self.finder)
         self._stream: _Stream | None = None
 
-    @cached_property
-    def _still_finder(self) -> FaceFinder | None:
-        """The network as it looks at single pictures, loaded with the first of them: a stream has none."""
-        return create_finder(self._config, still=True)
-
-    @cached_property
-    def _first_as_verifier(self) -> FaceVerifier:
-        return FaceVerifier(str(self.path))
-
     def detect(self, luma: Luma, colour: Colour | None = None) -> list[Detection]:
-        """Search one grey picture, uint8 (height, width), and verify each face found in it.
-
-        `colour`: decodes it in colour, as `Frame.in_colour`. Returns verified and unverified faces, largest first, with
-        boxes in pixels of `luma`.
-        """
-        found = [
-            Detection(one.box, one.neighbours, _verify_still(self._verifier, luma, one), roll_degrees=one.roll_degrees)
-            for one in search_still(self._cascade, luma, self._config)
-        ]
-        for face in self._found_by_the_second(luma):
-            near = [one for one in found if one.box.may_match(face.box)]
-            if not any(one.verified for one in near):
-                found = [one for one in found if one not in near] + [face]
-        if self._still_finder is not None:
-            found = look_at_still(self._still_finder, luma, colour, found, self._config)
-        return _ordered(found)
-
-    def _found_by_the_second(self, luma: Luma) -> list[Detection]:
-        """Search a picture with the second cascade; returns the upright faces that the first one verifies.
-
-        On 100 faces of FER2013 (PublicTest) in frames this finds one in a hundred more, and at the border of the frame
-        one or two.
-        """
-        if self._verifier.cascade is None:
-            return []
-        return [
-            Detection(one.box, one.neighbours, verified=True, roll_degrees=one.roll_degrees)
-            for one in search_still(self._verifier.cascade, luma, self._config, rolls=(0.0,))
-            if _verify_still(self._first_as_verifier, luma, one)
-        ]
+        """Search one grey picture, uint8 (height, width), and verify each face found in it; see `StillDetector`."""
+        return self._stills.detect(luma, colour)
 
     def search(
         self,
@@ -223,7 +183,7 @@ class _Stream:
         new += self._verified(redetected, predictions, seconds)
         self._started = True
         self._frame_index += 1
-        return _ordered([*redetected.values(), *new])
+        return ordered([*redetected.values(), *new])
 
     def _reject_removed(self, predictions: Sequence[TrackPrediction], seconds: float) -> None:
         """Ignore for a while the places of new tracks that the tracker removed because verification failed."""
@@ -374,23 +334,6 @@ class _Stream:
 
     def _corrected(self, detection: Detection) -> Detection:
         return detection if self._looks is None else self._looks.corrected(detection)
-
-
-def _verify_still(verifier: FaceVerifier, luma: Luma, candidate: Candidate) -> bool:
-    """Verify a face of a single picture, at its roll and beside it; a weak one must pass at another size too."""
-    for offset in (0.0, *ROLL_OFFSETS):
-        roll_degrees = candidate.roll_degrees + offset
-        grade = verifier.grade(luma, candidate.box, STILL_VERIFICATION, roll_degrees)
-        if grade is Grade.WEAK and not verifier.verify(luma, candidate.box, STREAM_VERIFICATION, roll_degrees):
-            continue
-        if grade is not Grade.FAILED:
-            return True
-    return False
-
-
-def _ordered(detections: list[Detection]) -> list[Detection]:
-    """Sort by size, then place: a replay gives the same tracks, whatever the order in which OpenCV merges."""
-    return sorted(detections, key=lambda detection: (-detection.box.width, detection.box.x, detection.box.y))
 
 
 def _detection(candidate: Candidate, *, verified: bool | None) -> Detection:

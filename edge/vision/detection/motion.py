@@ -65,6 +65,7 @@ class ChangeMap:
         self._now = np.zeros(shape[1:], dtype=np.uint8)
         self._before = np.zeros(shape[1:], dtype=np.uint8)
         self._moving_frames = 0
+        self._compares = True
         self._smallest_px = [band.smallest << band.octave for band in grid.bands]
         self._kernels = [self._kernel(band) for band in range(len(grid.bands))]
 
@@ -76,7 +77,11 @@ class ChangeMap:
         side = CELL_PX // 2
         used = pyramid.at_octave(self._grid.first_octave + 1)[: rows * side, : columns * side]
         cv2.resize(used, (columns, rows), dst=self._now, interpolation=cv2.INTER_AREA)
-        self._moving_frames = min(_MAX_MOVING_FRAMES, max(0, self._moving_frames + (1 if self._moves() else -1)))
+        # In every second frame, because most frames show no movement; it counts for both.
+        self._compares = not self._compares
+        if self._compares:
+            step = 2 if self._moves() else -2
+            self._moving_frames = min(_MAX_MOVING_FRAMES, max(0, self._moving_frames + step))
 
     @property
     def moving(self) -> bool:

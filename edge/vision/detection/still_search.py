@@ -32,15 +32,13 @@ _UPRIGHT_DEGREES: Final = 12.0
 _ROLL_STEP: Final = 15.0
 
 
-def search_still(
-    cascade: cv2.CascadeClassifier, luma: Luma, config: DetectorConfig, rolls: Sequence[float] = STILL_ROLLS
-) -> list[Candidate]:
-    """Search a grey picture, uint8 (height, width), reduced to `config.search_width_px`, at some rolls, degrees.
+def search_still(cascade: cv2.CascadeClassifier, luma: Luma, config: DetectorConfig) -> list[Candidate]:
+    """Search a grey picture, uint8 (height, width), reduced to `config.search_width_px`.
 
     Returns a candidate for each face, with its box in pixels of `luma`, the most hits at one roll, and its roll.
     """
     reduced = reduced_to_width(luma, config.search_width_px)
-    finds = [find for roll in rolls for find in _search_at(cascade, reduced, config, roll)]
+    finds = [find for roll in STILL_ROLLS for find in _search_at(cascade, reduced, config, roll)]
     factor = luma.shape[1] / reduced.shape[1]
     merged = [_merged(group) for group in _groups(finds) if _is_credible(group)]
     return [Candidate(one.box.scaled(factor), one.neighbours, one.roll_degrees) for one in merged]

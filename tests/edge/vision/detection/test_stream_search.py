@@ -310,8 +310,8 @@ def test_face_that_leaves_the_frame_by_a_fifth_is_found(centre):
     """A face of 70 pixels whose centre is 22 from the edge: 13 pixels of it, a fifth, are outside."""
     search = Search()
     confirmed = [
-        any(track.confirmed for track in search.step(scene(number, [(*centre, 70)] if number > 3 else [])))
-        for number in range(29)
+        any(track.confirmed for track in search.step(scene(number, [(*centre, 70)] if number > 60 else [])))
+        for number in range(86)
     ]
     assert any(confirmed)
 
