@@ -176,6 +176,7 @@ def test_weakly_verified_face_is_announced_where_the_network_reads_it():
 def test_face_that_is_read_clearly_needs_no_further_verification():
     assert read_weakly_verified(0.75, passes=2, attempts=30) == 5
     assert read_weakly_verified(0.65, passes=2, attempts=30) is None
+    assert read_weakly_verified(0.95, passes=1, attempts=30) is None
 
 
 boxes = st.builds(
