@@ -55,7 +55,7 @@ def ordered(detections: Iterable[Detection]) -> list[Detection]:
 
 
 def _verify(verifier: FaceVerifier, luma: Luma, candidate: Candidate) -> bool:
-    """Verify a face at its roll, where a weak one must pass at another size too, and beside it, where none may be weak."""
+    """Verify a face at its roll, a weak one at another size too, and beside its roll, where it must not be weak."""
     box, roll_degrees = candidate.box, candidate.roll_degrees
     grade = verifier.grade(luma, box, STILL_VERIFICATION, roll_degrees)
     if grade is Grade.WEAK and verifier.verify(luma, box, STREAM_VERIFICATION, roll_degrees):
