@@ -54,6 +54,13 @@ def add(commands: Subparsers) -> None:
     evaluate.add_argument(
         "--tflite-python", type=Path, metavar="FILE", help="bin/python of an environment that has tflite-runtime"
     )
+    evaluate.add_argument(
+        "--held-out",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="instead of a model: pool what the runs of all folds (`train --fold I/K`) predict for their folds",
+    )
     add_picture_options(evaluate)
     evaluate.set_defaults(handler=_evaluate)
 
@@ -75,6 +82,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from convert.progress import Heartbeat  # noqa: PLC0415
     from convert.reports.text import evaluation_data, to_text  # noqa: PLC0415
 
+    if arguments.held_out:
+        _pool_folds(arguments)
+        return
     check_picture_options(arguments)
     _check_outputs(arguments)
     with Heartbeat(print_line) as beat:
@@ -87,6 +97,24 @@ def _evaluate(arguments: argparse.Namespace) -> None:
             from convert.reports.report import write_report  # noqa: PLC0415 - importing matplotlib takes a second
 
             write_report(measurement, arguments.report, arguments.run, beat.line)
+
+
+def _pool_folds(arguments: argparse.Namespace) -> None:
+    from convert.data.fer2013 import LABELS  # noqa: PLC0415
+    from convert.errors import ConvertError  # noqa: PLC0415
+    from convert.evaluation.cross_validation import pool_folds, pooled_data  # noqa: PLC0415
+    from convert.files import write_json  # noqa: PLC0415
+    from convert.reports.text import result_lines  # noqa: PLC0415
+
+    others = ("float", "split", "quick", "sample", "report", "run", "tflite_python", "pictures")
+    given = [f"--{name.replace('_', '-')}" for name in others if getattr(arguments, name)]
+    if given:
+        msg = f"--held-out measures runs and goes with --json only: leave {', '.join(given)} out"
+        raise ConvertError(msg)
+    result = pool_folds(arguments.held_out)
+    print_line("\n".join(["Training, each face judged by the run that has not seen it", *result_lines(result, LABELS)]))
+    if arguments.json:
+        write_json(arguments.json, pooled_data(result))
 
 
 def _measure_split(arguments: argparse.Namespace, beat: "Heartbeat") -> "Measurement":

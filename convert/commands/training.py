@@ -16,6 +16,7 @@ from convert.commands.common import (
 from convert.progress import Heartbeat
 
 if TYPE_CHECKING:
+    from convert.training.folds import Fold
     from convert.training.recipe import Recipe
 
 _RUN: Final = Path("runs/normal")
@@ -60,6 +61,11 @@ def add(commands: Subparsers) -> None:
         help="longest time between two checkpoints, which an interruption costs (default: 30)",
     )
     train.add_argument(
+        "--fold",
+        metavar="I/K",
+        help="train without fold I of K of Training, and keep the predictions for it; `evaluate --held-out` pools them",
+    )
+    train.add_argument(
         "--print-recipe",
         action="store_true",
         help="print the recipe's file and train nothing; `--recipe example` has a comment at each key",
@@ -77,18 +83,22 @@ def add(commands: Subparsers) -> None:
     export.set_defaults(handler=_export, loads_tensorflow=True)
 
 
-def _recipe_of(arguments: argparse.Namespace) -> tuple["Recipe", Path]:
-    """Return the recipe and the folder of its run."""
+def _recipe_of(arguments: argparse.Namespace) -> tuple["Recipe", Path, "Fold | None"]:
+    """Return the recipe, the folder of its run, and the fold that it leaves out."""
+    from convert.training.folds import parse_fold  # noqa: PLC0415
     from convert.training.named_recipes import find_recipe  # noqa: PLC0415
 
     recipe = find_recipe(arguments.recipe)
     if arguments.epochs_scale != 1:
         recipe = recipe.scaled(arguments.epochs_scale)
-    return recipe, arguments.run or Path("runs") / recipe.name
+    fold = parse_fold(arguments.fold) if arguments.fold else None
+    if fold is not None:
+        recipe = fold.named(recipe)
+    return recipe, arguments.run or Path("runs") / recipe.name, fold
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    recipe, folder = _recipe_of(arguments)
+    recipe, folder, fold = _recipe_of(arguments)
     if arguments.print_recipe:
         from convert.training.named_recipes import recipe_text  # noqa: PLC0415
 
@@ -99,7 +109,7 @@ def _train(arguments: argparse.Namespace) -> None:
     with Heartbeat(print_line) as beat:
         beat.line(f"recipe {recipe.name}: {recipe.summary()}; run folder {folder}")
         beat.status("reading the data set")
-        prepared = prepare(recipe, data_folder_of(arguments), folder, arguments.teacher)
+        prepared = prepare(recipe, data_folder_of(arguments), folder, arguments.teacher, fold)
         load_backend(beat)
         from convert.training.train import CHECKPOINT_SECONDS, train  # noqa: PLC0415
 
@@ -110,7 +120,7 @@ def _train(arguments: argparse.Namespace) -> None:
 def _last_words(arguments: argparse.Namespace) -> str:
     from convert.training.run_folder import last_words  # noqa: PLC0415
 
-    return last_words(*_recipe_of(arguments))
+    return last_words(*_recipe_of(arguments)[:2])
 
 
 def _export(arguments: argparse.Namespace) -> None:

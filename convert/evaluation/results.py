@@ -162,6 +162,7 @@ class Evaluation:
     because Training contains them too; `images`: measured. `robustness` and `detected`: int8, FER+ majority, run by
     `trust.runtime`. `not_measured`: what is absent. `pictures`: None for a split. `warnings`: sentences on what makes
     figures weak or looks wrong. `notes`: sentences on what was left out, and under which names.
+    `public_test`: beside PrivateTest, the main runtime on PublicTest: more images of the rare labels.
     """
 
     model: str
@@ -181,6 +182,7 @@ class Evaluation:
     pictures: PictureCounts | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    public_test: tuple[RuntimeResult, ...] = ()
 
     @property
     def shipped(self) -> RuntimeResult:

@@ -19,7 +19,14 @@ from convert.reports import plots
 from convert.reports.confusion import confusion_table, interval_text, label_table
 from convert.reports.error_page import check_private, error_page, warning_of
 from convert.reports.html import bullets, facts, figure, page, paragraph, table
-from convert.reports.text import coverage_sentence, evaluation_data, missing_forms, percent, picture_sentences
+from convert.reports.text import (
+    PUBLIC_TEST_NOTE,
+    coverage_sentence,
+    evaluation_data,
+    missing_forms,
+    percent,
+    picture_sentences,
+)
 from convert.training.history import Epoch, read_history
 
 INDEX: Final = "index.html"
@@ -182,6 +189,14 @@ def _labels(evaluation: Evaluation) -> list[str]:
     for result in evaluation.results:
         if result.runtime == evaluation.trust.runtime:
             pieces += [label_table(result, evaluation.labels), confusion_table(result, evaluation.labels)]
+    for result in evaluation.public_test:
+        scores = result.scores
+        sentence = (
+            f"{PUBLIC_TEST_NOTE}: {percent(scores.accuracy)} of {scores.images} correct "
+            f"({interval_text(scores.interval)}), macro recall {percent(scores.macro_recall)} "
+            f"({interval_text(scores.macro_recall_interval)})."
+        )
+        pieces += [paragraph(sentence), label_table(result, evaluation.labels)]
     return pieces
 
 

@@ -13,10 +13,12 @@ from convert.evaluation.results import (
     NotMeasured,
     PictureCounts,
     RuntimeComparison,
+    RuntimeResult,
 )
 from convert.evaluation.robustness import SUREST_SHARE, ConditionResult, mean_accuracy
 from convert.reports.confusion import confusion_lines, interval_text, label_lines
 
+PUBLIC_TEST_NOTE: Final = "PublicTest, on which recipe, epoch and adjustment were chosen"
 _MAX_NAMED: Final = 10
 """Maximum number of unreadable pictures that the terminal names; JSON and page have all."""
 
@@ -27,6 +29,7 @@ def evaluation_data(evaluation: Evaluation) -> dict[str, Any]:
     split = {"split": evaluation.split}
     origin = {**split, "dataset": evaluation.trust.dataset, "runtime": evaluation.trust.runtime}
     raw["results"] = [{**split, **result} for result in raw["results"]]
+    raw["public_test"] = [{"split": "PublicTest", **result} for result in raw["public_test"]]
     raw["pairs"] = [{**split, **pair} for pair in raw["pairs"]]
     raw["trust"] = {**origin, **raw["trust"]}
     raw["robustness"] = [{**origin, **row} for row in raw["robustness"]]
@@ -164,11 +167,27 @@ def _robustness(results: Sequence[ConditionResult]) -> list[str]:
 
 def _per_label(evaluation: Evaluation) -> list[str]:
     shipped = evaluation.over_all_pictures or evaluation.shipped
+    lines = ["", f"{shipped.dataset}, {shipped.runtime}, by label", *_labels_and_confusion(shipped, evaluation.labels)]
+    for other in evaluation.public_test:
+        lines += ["", f"{PUBLIC_TEST_NOTE}:", *result_lines(other, evaluation.labels)]
+    return lines
+
+
+def result_lines(result: RuntimeResult, labels: Sequence[str]) -> list[str]:
+    """Return accuracy and macro recall of a result, the figures of each label, and the confusion matrix."""
+    scores = result.scores
     return [
-        "",
-        f"{shipped.dataset}, {shipped.runtime}, by label",
-        *label_lines(shipped, evaluation.labels),
+        f"{result.dataset}, {result.runtime}: {percent(scores.accuracy)} of {scores.images} correct (95 % interval "
+        f"{interval_text(scores.interval)}), macro recall {percent(scores.macro_recall)} "
+        f"({interval_text(scores.macro_recall_interval)})",
+        *_labels_and_confusion(result, labels),
+    ]
+
+
+def _labels_and_confusion(result: RuntimeResult, labels: Sequence[str]) -> list[str]:
+    return [
+        *label_lines(result, labels),
         "",
         "rows are true labels, columns predicted labels",
-        *confusion_lines(shipped.scores, evaluation.labels),
+        *confusion_lines(result.scores, labels),
     ]

@@ -11,6 +11,7 @@ from convert.data.fer2013 import FER2013_FILE, Split, load_split, training_rows,
 from convert.errors import ConvertError
 from convert.files import require_writable_folder
 from convert.training.checkpoint import Checkpoints
+from convert.training.folds import Fold, held_out_faces
 from convert.training.recipe import Recipe
 from convert.training.run_folder import open_run
 
@@ -21,6 +22,7 @@ class PreparedRun:
 
     `labels`: int64 (n,), of the n validation faces. `weights`: file of ImageNet weights; None for a run that resumes.
     `teachers`: files of the float models that the recipe learns from, if it learns from any.
+    `fold`, `held_out`: the fold of Training that is not trained on, and its faces that count; None without a fold.
     """
 
     recipe: Recipe
@@ -30,13 +32,17 @@ class PreparedRun:
     labels: NDArray[np.int64]
     weights: Path | None
     teachers: tuple[Path, ...]
+    fold: Fold | None = None
+    held_out: Split | None = None
 
 
-def prepare(recipe: Recipe, data: Path, folder: Path, teachers: Sequence[Path] = ()) -> PreparedRun:
+def prepare(
+    recipe: Recipe, data: Path, folder: Path, teachers: Sequence[Path] = (), fold: Fold | None = None
+) -> PreparedRun:
     """Read the state of the run in `folder` and the data set. Nothing is written.
 
-    Raises ConvertError where recipe and teacher do not fit, the run folder is none or another recipe's, a file is
-    missing or cannot be used, or there are fewer faces than a batch needs.
+    `fold`: leave these faces of Training out. Raises ConvertError where recipe and teacher do not fit, the run folder
+    is none or another recipe's, a file is missing or cannot be used, or there are fewer faces than a batch needs.
     """
     _check_teachers(recipe, teachers)
     require_writable_folder(folder, "--run")
@@ -51,6 +57,13 @@ def prepare(recipe: Recipe, data: Path, folder: Path, teachers: Sequence[Path] =
         labels = validation.majority
     else:
         training, labels = everything, validation.original
+    held_out = None
+    if fold is not None:
+        if not need_votes:
+            msg = f"recipe {recipe.name} is for FER2013's labels, and --fold counts by the votes of FER+"
+            raise ConvertError(msg)
+        held_out = held_out_faces(everything, fold)
+        training = training.take(~fold.holds(training.images))
     if recipe.batch_size > len(training):
         msg = (
             f"batch_size = {recipe.batch_size} of recipe {recipe.name} must be at most {len(training)}, the number of "
@@ -59,7 +72,7 @@ def prepare(recipe: Recipe, data: Path, folder: Path, teachers: Sequence[Path] =
     if not len(validation):
         msg = f"{data / FER2013_FILE} has no face in PublicTest to validate on"
         raise ConvertError(msg)
-    return PreparedRun(recipe, checkpoints, training, validation, labels, weights, tuple(teachers))
+    return PreparedRun(recipe, checkpoints, training, validation, labels, weights, tuple(teachers), fold, held_out)
 
 
 def imagenet_weights(data: Path, alpha: float) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.data.augment import resize_face
+from convert.data.fer2013 import Split
 from convert.files import replace_file, write_atomically
 from convert.keras_backend import compiles_steps
 from convert.progress import Heartbeat
@@ -18,6 +19,7 @@ from convert.training.batches import Place, TrainingBatches, soft_targets
 from convert.training.callbacks import BatchCount, LearningRate, Report, WeightAverage
 from convert.training.checkpoint import dropout_states
 from convert.training.distillation import Teacher
+from convert.training.folds import Fold, HeldOut
 from convert.training.history import Epoch, add_epoch
 from convert.training.logit_adjustment import adjust_bias, choose_strength, label_shares
 from convert.training.network import build_network, freeze_before, to_input
@@ -106,7 +108,18 @@ class _TrainingRun:
         if not is_finished(self._checkpoints.state, self._recipe):
             self._beat.status("adjusting the logits towards rare labels")
             self._adjust_logits()
+        if self._prepared.fold is not None and self._prepared.held_out is not None:
+            self._predict_held_out(self._prepared.fold, self._prepared.held_out)
         return self._best_file
+
+    def _predict_held_out(self, fold: Fold, faces: Split) -> None:
+        """Write the best model's predictions for the faces that the run was not trained on."""
+        self._beat.status(f"running the {len(faces)} faces of fold {fold}")
+        model = keras.models.load_model(self._best_file, compile=False)
+        probabilities = self._probabilities(model, self._recipe.stages[-1].side_px, faces)
+        HeldOut(fold, faces.rows, faces.leader, probabilities).save(self._checkpoints.folder)
+        right = (probabilities.argmax(axis=1) == faces.leader).mean()
+        self._beat.line(f"fold {fold} of Training, not trained on: {len(faces)} faces, {100 * right:.1f} % correct")
 
     def _adjust_logits(self) -> None:
         """Adjust the best model's logits towards rare labels, by the strength chosen on PublicTest."""
@@ -127,9 +140,10 @@ class _TrainingRun:
             f"macro recall {100 * chosen.macro_recall_before:.1f} % -> {100 * chosen.macro_recall:.1f} %"
         )
 
-    def _probabilities(self, model: Any, side_px: int) -> NDArray[np.float32]:  # noqa: ANN401
-        """Return a model's probabilities (n, 7) for the validation faces."""
-        inputs = to_input(np.stack([resize_face(image, side_px) for image in self._validation.images]))
+    def _probabilities(self, model: Any, side_px: int, faces: Split | None = None) -> NDArray[np.float32]:  # noqa: ANN401
+        """Return a model's probabilities (n, 7) for faces, those of validation where None are given."""
+        images = (self._validation if faces is None else faces).images
+        inputs = to_input(np.stack([resize_face(image, side_px) for image in images]))
         return np.asarray(model.predict(inputs, batch_size=256, verbose=0), dtype=np.float32)
 
     def _model(self, number: int) -> Any:  # noqa: ANN401

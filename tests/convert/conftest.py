@@ -76,6 +76,18 @@ def small_data(face_data):
     return face_data
 
 
+@pytest.fixture
+def weighted_data(face_data):
+    """The same with a file in place of the weights, which is there and is not read: without Keras."""
+    path = face_data / "mobilenet_v2_0.35_imagenet_notop.weights.h5"
+    stored = path.read_bytes() if path.exists() else None  # those of `small_data`
+    path.write_bytes(np.random.default_rng(3).bytes(2_000_000))
+    yield face_data
+    path.unlink()
+    if stored is not None:
+        path.write_bytes(stored)
+
+
 @pytest.fixture(scope="session")
 def finished_run(small_data, tmp_path_factory):
     """A finished run of the tiny recipe, with a heartbeat in each phase: (folder, best model, printed lines)."""
@@ -116,15 +128,25 @@ def evaluated_model(face_data, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def exported(small_data, tmp_path_factory):
-    """The best model of a run that trained the dense layers for an epoch, as `export` writes it."""
-    pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
+def fold_run(small_data, tmp_path_factory):
+    """The folder of a run that trained the dense layers for an epoch, without fold 1 of 8."""
     from convert.cli import main  # noqa: PLC0415
 
-    folder, run = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("run")
+    run = tmp_path_factory.mktemp("run")
     recipe = replace(TINY, stages=(replace(TINY.stages[0], epochs=1, first_block=HEAD_ONLY),))
     recipe.save(run / "mine.json")
     command = ["train", "--recipe", str(run / "mine.json"), "--run", str(run), "--data", str(small_data)]
+    assert main([*command, "--fold", "1/8"]) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def exported(fold_run, small_data, tmp_path_factory):
+    """The best model of that run, as `export` writes it."""
+    pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
+    from convert.cli import main  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("models")
+    command = ["export", "--run", str(fold_run), "--data", str(small_data), "--output", str(folder), "--name", "t"]
     assert main(command) == 0
-    assert main(["export", "--run", str(run), "--data", str(small_data), "--output", str(folder), "--name", "t"]) == 0
     return folder / "t.tflite"

@@ -179,10 +179,26 @@ def test_errors_are_sorted_by_confidence_below_a_warning(report, figures):
     assert confidences == sorted(confidences, reverse=True)
 
 
-def test_without_a_sample_the_whole_split_is_measured(evaluated_model, face_data, capfd):
-    command = ["evaluate", str(evaluated_model), "--data", str(face_data), "--quick", "--split", "PublicTest"]
-    assert main(command) == 0
+def test_without_a_sample_the_whole_split_is_measured_and_beside_privatetest_publictest(
+    evaluated_model, face_data, tmp_path, capfd
+):
+    command = ["evaluate", str(evaluated_model), "--data", str(face_data), "--quick"]
+    assert main([*command, "--split", "PublicTest", "--json", str(tmp_path / "public.json")]) == 0
     assert "PublicTest: 64 images (0 left out" in capfd.readouterr().out
+    public = json.loads((tmp_path / "public.json").read_text(encoding="utf-8"))
+    assert public["public_test"] == []
+    assert main([*command, "--report", str(tmp_path / "report")]) == 0
+    out = capfd.readouterr().out
+    assert "PrivateTest: 59 images (5 left out" in out
+    (beside,) = json.loads((tmp_path / "report" / "figures.json").read_text(encoding="utf-8"))["public_test"]
+    assert beside["split"] == "PublicTest"
+    same = [
+        each for each in public["results"] if (each["dataset"], each["runtime"]) == ("FER+ majority", beside["runtime"])
+    ]
+    assert [each["scores"] for each in same] == [beside["scores"]]
+    share = f"{100 * beside['scores']['accuracy']:.2f} % of 64 correct"
+    assert share in out[out.index("PublicTest, on which") :]
+    assert share in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
 
 
 def test_sample_is_stated_and_deterministic(evaluated_model, face_data, capfd):

@@ -14,7 +14,6 @@ from support.tiny_run import TINY
 
 PLAN = [PlannedRun("tiny", TINY)]
 BEST = np.random.default_rng(2).bytes(2_500_000)
-WEIGHTS = np.random.default_rng(3).bytes(2_000_000)
 
 
 def begin(folder, state):
@@ -25,13 +24,6 @@ def begin(folder, state):
     for name in ("best.keras", "unbalanced.keras", "stage0_epoch2.keras", "stage0_epoch2.npz"):
         (folder / name).write_bytes(BEST)
     return folder
-
-
-@pytest.fixture
-def weighted_data(face_data):
-    (face_data / "mobilenet_v2_0.35_imagenet_notop.weights.h5").write_bytes(WEIGHTS)
-    yield face_data
-    (face_data / "mobilenet_v2_0.35_imagenet_notop.weights.h5").unlink()
 
 
 def test_finished_run_comes_back_in_parts_as_its_best_model(tmp_path):

@@ -9,9 +9,13 @@ pytest.importorskip("tensorflow", reason="the training half needs the convert ex
 pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
 
 from convert.cli import main
+from convert.data.augment import resize_face
 from convert.data.fer2013 import load_split
 from convert.runtimes.inputs import network_inputs
+from convert.runtimes.keras_model import load_float_model
 from convert.runtimes.tflite import Int8Model
+from convert.training.folds import Fold, held_out_faces, read_held_out
+from convert.training.network import to_input
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import load_manifest
 from edge.vision.classification.outputs import calibrate
@@ -39,6 +43,17 @@ def test_export_compares_both_methods_and_is_deterministic(small_data, tmp_path,
         lost = of["accuracy", "keras"] - of["accuracy", "ai-edge-litert"]
         assert of["accuracy_lost_to_float", "ai-edge-litert"] == pytest.approx(lost, abs=2e-4)
         assert any(m.name == "same_label_as_float" and m.split.startswith(split) for m in metrics)
+
+
+def test_run_that_left_out_a_fold_keeps_its_predictions_for_it(fold_run, small_data):
+    held, faces = read_held_out(fold_run), held_out_faces(load_split(small_data, "Training"), Fold(1, 8))
+    assert held.fold == Fold(1, 8)
+    np.testing.assert_array_equal(held.rows, faces.rows)
+    np.testing.assert_array_equal(held.labels, faces.leader)
+    probabilities = load_float_model(fold_run / "best.keras").predict(
+        to_input(np.stack([resize_face(image, 32) for image in faces.images]))
+    )
+    np.testing.assert_allclose(held.probabilities, probabilities, atol=1e-5)
 
 
 def test_exported_model_loads_on_the_device(exported):
