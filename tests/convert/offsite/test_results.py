@@ -1,5 +1,8 @@
 """Runs that were packed on one machine go on on another, with the folder that goes there and that which comes back."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -81,3 +84,15 @@ def test_plan_of_other_widths_names_the_weights_that_are_missing(weighted_data, 
     plan = plan_of({"runs": [{"name": "wide", "recipe": "normal"}]})
     with pytest.raises(ConvertError, match=r"no ImageNet weights for alpha 1"):
         prepare_folder(plan, weighted_data, tmp_path / "there")
+
+
+def test_machine_that_lacks_packages_is_told_how_to_prepare_the_folder(weighted_data, tmp_path):
+    prepare_folder(PLAN, weighted_data, tmp_path / "there")
+    # Neither site-packages nor anything of this environment.
+    command = [sys.executable, "-I", "-S", str(tmp_path / "there" / "run.py"), str(tmp_path / "out")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith("run.py: this machine lacks absl-py, opencv-python-headless, h5py, keras, ")
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert f"prepare the folder anew with --python {version} --lacks absl-py opencv-python-headless" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
