@@ -1,7 +1,8 @@
 """Fixtures and marks for every test."""
 
+import gc
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ EACH_INTERPRETER = (
     "test_packaging.py",
 )
 """Folders and files whose tests run the network, or depend on the interpreter that is installed."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect the tests without a look for garbage: what they import stays, and that look took a fifth of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

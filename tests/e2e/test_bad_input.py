@@ -53,9 +53,13 @@ def text(tmp_path):
     return _text
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi", "face.png", "face.jpg"])
+@pytest.mark.parametrize("name", ["clip.avi", "face.png", "face.jpg"])
 def test_missing_file_is_named(refused_early, tmp_path, name):
     assert str(tmp_path / name) in refused_early("run", "--source", tmp_path / name)
+
+
+def test_missing_file_is_named_by_the_program(tmp_path):
+    assert str(tmp_path / "clip.mp4") in refused("run", "--source", tmp_path / "clip.mp4")
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.avi", "face.png", "face.jpg"])
