@@ -62,6 +62,10 @@ _MAX_CERTAIN_ATTEMPTS: Final = 30
 _HOPELESS_CLARITY: Final = 0.4
 """Mean clarity of the readings below which a new track is removed after MAX_TENTATIVE_ATTEMPTS verifications, however
 many of them passed: they passed weakly, and the network reads no face."""
+_FIRST_READINGS: Final = 2
+"""Readings after which a face is read on in each frame only where it may still be announced by them."""
+_READ_ON_CLARITY: Final = 0.3
+"""Mean clarity of the readings from which it may."""
 _FREE_READINGS: Final = 10
 """Readings of a new track that are made in each frame; further ones only in frames in which verification passed."""
 _MAX_UNVERIFIED_SECONDS: Final = 10.0
@@ -114,7 +118,9 @@ class Track:
         seldom = verification.passes > 0 and verification.attempts >= verification.passes + _SELDOM_FAILURES
         if self.confirmed or self.detection is None or not (weak or seldom):
             return False
-        return self.readings < (_FREE_READINGS if weak else _CERTAIN_READINGS) or self.detection.verified is True
+        if self.detection.verified or self.readings < _FIRST_READINGS:
+            return True
+        return self.readings < (_FREE_READINGS if weak else _CERTAIN_READINGS) and self.reads_clearly(1, _READ_ON_CLARITY)
 
     @property
     def certain(self) -> bool:

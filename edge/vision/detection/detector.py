@@ -264,13 +264,14 @@ class _Stream:
             second_jobs = self._second.first(seconds, self._schedule.full_search(self._config.scale_factor)[1])
             return upright + self._search_second(second_jobs, upright)
         step = level.scale_factor or self._config.scale_factor
-        changed = self._changes.changed(tracked)
+        moving = self._changes.moving
+        changed = [None] * len(self._grid.bands) if moving else self._changes.changed(tracked)
         full_cost = sum(one.paced_cost(step) for one in self._schedules)
         # A network sees what the second search would find.
         second_jobs = []
         if self._looks is None:
             second_jobs = self._second.plan(changed, seconds, full_cost, self._effort.search_frames)
-        search_frames, moving = self._effort.search_frames, self._changes.moving
+        search_frames = self._effort.search_frames
         plans = [one.plan(changed, seconds, search_frames, step, moving=moving) for one in self._schedules]
         found = [candidate for jobs in plans for job in jobs for candidate in self._search(job, step)]
         return found + self._search_second(second_jobs, found)

@@ -16,8 +16,8 @@ from edge.vision.detection.grid import Rectangle, SearchGrid, SearchJob
 REFRESH_SECONDS: Final = 4.0
 """Period in which all tiles are searched even without a change: a face may be too faint for the change map,
 or missed by the first search."""
-_NEW_FACE_SECONDS: Final = 2.0
-"""Period in which a frame is searched before a moving camera: so long may a new face wait there."""
+_MOVING_REFRESH_SECONDS: Final = 2.5
+"""The same before a moving camera, where it is all of the search: so long may a new face wait there."""
 _ROUNDING: Final = 1e-9
 """Tolerance in the comparison of summed costs."""
 
@@ -53,8 +53,6 @@ class Schedule:
         self._frame = 0
         self._seconds: float | None = None
         self._refresh_credit = 0.0
-        self._spent_ahead = 0.0
-        """By how much the search before a moving camera is ahead of its pace."""
         self._next_refresh = 0
 
     def full_search(self, step: float) -> tuple[list[SearchJob], float]:
@@ -83,20 +81,15 @@ class Schedule:
         changed since it was last searched, as `ChangeMap.changed` returns it; None for a band without change.
         `seconds`: time of the frame. `search_frames`: frames over which a search of the whole frame is spread.
         `step`: ratio between the sizes that are searched. `moving`: whether the whole picture moves, so that a change
-        is no news; the search then takes _NEW_FACE_SECONDS.
+        is no news and `changed` has none; the refresh then takes _MOVING_REFRESH_SECONDS.
         """
         self._frame += 1
-        elapsed = 0.0 if self._seconds is None else seconds - self._seconds
-        tiles = self._changed_tiles(changed, step)
-        if moving and elapsed > 0:
-            due = self._due_while_moving(tiles, max(search_frames, round(_NEW_FACE_SECONDS / elapsed)), step)
-        else:
-            self._spent_ahead = 0.0
-            due = self._due(tiles, search_frames, step)
+        due = self._due(self._changed_tiles(changed, step), search_frames, step)
         searched = {tile.index for tile in due}
         for index in searched:
             self._changed_since[index] = None
-        return [tile.job for tile in due] + self._refresh(seconds, search_frames, step, searched)
+        period = _MOVING_REFRESH_SECONDS if moving else REFRESH_SECONDS
+        return [tile.job for tile in due] + self._refresh(seconds, search_frames, step, searched, period)
 
     def _changed_tiles(self, changed: Sequence[NDArray[np.uint8] | None], step: float) -> list[_ChangedTile]:
         """Return the changed tiles in the order of their deadlines."""
@@ -130,17 +123,9 @@ class Schedule:
             spent += tile.job.cost
         return due
 
-    def _due_while_moving(self, tiles: list[_ChangedTile], frames: int, step: float) -> list[_ChangedTile]:
-        """Return the tiles for this frame at the pace of a search in that many frames, none where it is ahead."""
-        pace = self.paced_cost(step) / frames
-        if self._spent_ahead >= pace:
-            self._spent_ahead -= pace
-            return []
-        due = self._due(tiles, frames, step)
-        self._spent_ahead = max(0.0, self._spent_ahead + sum(tile.job.cost for tile in due) - pace)
-        return due
-
-    def _refresh(self, seconds: float, search_frames: int, step: float, searched: set[int]) -> list[SearchJob]:
+    def _refresh(
+        self, seconds: float, search_frames: int, step: float, searched: set[int], period_seconds: float
+    ) -> list[SearchJob]:
         """Return the next jobs of the refresh, without the tiles that this frame searches already."""
         jobs, full_cost = self.full_search(step)
         if full_cost <= 0:
@@ -150,7 +135,7 @@ class Schedule:
         paced_cost = self.paced_cost(step)
         share = paced_cost / search_frames
         max_credit = share + max(job.cost for job in jobs)
-        self._refresh_credit = min(self._refresh_credit + paced_cost * elapsed / REFRESH_SECONDS, max_credit)
+        self._refresh_credit = min(self._refresh_credit + paced_cost * elapsed / period_seconds, max_credit)
         chosen, spent = [], 0.0
         for _ in jobs:
             job = jobs[self._next_refresh]

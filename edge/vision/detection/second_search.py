@@ -62,10 +62,10 @@ class SecondJob:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
-    """Tiles of one band that do not overlap: `first` to `last` (exclusive) in the list of all jobs.
+class _BandTiles:
+    """Tiles of one band at all rolls: `first` to `last` (exclusive) in the list of all jobs.
 
-    `cell_tiles`: int32 (cells,), the tile of each cell; the number of all tiles where a cell has none.
+    `cell_tiles`: int32 (rolls, cells), the tile of each cell; the number of all tiles where a cell has none.
     """
 
     band: int
@@ -85,9 +85,9 @@ class SecondSearch:
         self._jobs: list[SecondJob] = []
         # A band so narrow that it holds no size of this search is left to the upright one.
         searched = [band for band in range(len(grid.bands)) if grid.cost(band, (0, 0, 1, 1), SCALE_STEP)]
-        self._layers = [layer for band in searched for layer in self._make_layers(band)]
-        for layer in self._layers:
-            layer.cell_tiles[layer.cell_tiles < 0] = len(self._jobs)
+        self._band_tiles = [self._make_tiles(band) for band in searched]
+        for tiles in self._band_tiles:
+            tiles.cell_tiles[tiles.cell_tiles < 0] = len(self._jobs)
         self._changed_since = np.full(len(self._jobs) + 1, math.inf)
         """For each tile the frame time of the first change since its last search, inf without one. One element more
         stands for the cells without a tile."""
@@ -171,35 +171,37 @@ class SecondSearch:
 
     def _mark_changed(self, changed: Sequence[NDArray[np.uint8] | None], seconds: float) -> None:
         """Record a change in all tiles that have a cell in the mask of their band."""
-        cells: dict[int, NDArray[np.intp]] = {}
-        for layer in self._layers:
-            mask = changed[layer.band]
+        for band in self._band_tiles:
+            mask = changed[band.band]
             # In a scene with constant movement most tiles wait for their search already.
-            if mask is None or np.isfinite(self._changed_since[layer.first : layer.last]).all():
+            if mask is None or np.isfinite(self._changed_since[band.first : band.last]).all():
                 continue
-            if layer.band not in cells:
-                cells[layer.band] = np.flatnonzero(mask)
-            tiles = layer.cell_tiles[cells[layer.band]]
+            tiles = band.cell_tiles[:, np.flatnonzero(mask)].ravel()
             fresh = tiles[np.isinf(self._changed_since[tiles])]
             self._looks[fresh] = 0
             self._changed_since[fresh] = seconds
 
-    def _make_layers(self, band: int) -> list[_Layer]:
+    def _make_tiles(self, band: int) -> _BandTiles:
         octave = self._grid.bands[band].octave
         side = self._grid.cell_px / 2**octave
         rows, columns = np.indices((self._grid.rows, self._grid.columns))
         x, y = (columns.ravel() + 0.5) * side, (rows.ravel() + 0.5) * side
-        return [self._make_layer(band, x, y, side, roll) for roll in SEARCH_ROLLS]
+        first = len(self._jobs)
+        cell_tiles = np.stack([self._make_layer(band, x, y, side, roll) for roll in SEARCH_ROLLS])
+        return _BandTiles(band, first, len(self._jobs), cell_tiles)
 
-    def _make_layer(self, band: int, x: _Axis, y: _Axis, cell_px: float, roll: float) -> _Layer:
-        """Make tiles that cover the frame in coordinates turned by `roll`."""
+    def _make_layer(self, band: int, x: _Axis, y: _Axis, cell_px: float, roll: float) -> NDArray[np.int32]:
+        """Make tiles that cover the frame in coordinates turned by `roll`, and do not overlap.
+
+        Returns the tile of each cell, int32 (cells,), -1 where it has none.
+        """
         largest = self._grid.bands[band].largest
         radians = math.radians(roll)
         cosine, sine = math.cos(radians), math.sin(radians)
         across, down = cosine * x + sine * y, cosine * y - sine * x
         columns, rows = (_parts(values, _TILE_WINDOWS * largest) for values in (across, down))
         margin = _OVERLAP * largest + cell_px / 2
-        first, cell_tiles = len(self._jobs), np.full(len(x), -1, dtype=np.int32)
+        cell_tiles = np.full(len(x), -1, dtype=np.int32)
         for row, column in sorted(set(zip(rows.tolist(), columns.tolist(), strict=True))):
             cells = (rows == row) & (columns == column)
             cell_tiles[cells] = len(self._jobs)
@@ -209,7 +211,7 @@ class SecondSearch:
             centre = cosine * middle_across - sine * middle_down, sine * middle_across + cosine * middle_down
             size = math.ceil(right - left), math.ceil(bottom - top)
             self._add_job(band, TurnedWindow(centre, 1.0, *size, roll))
-        return _Layer(band, first, len(self._jobs), cell_tiles)
+        return cell_tiles
 
     def _add_job(self, band: int, window: TurnedWindow) -> None:
         cost = self._grid.cost(band, (0, 0, window.width, window.height), SCALE_STEP)

@@ -336,10 +336,8 @@ class VerificationQueue:
         queued.failures += 1
         queued.pause_frames, queued.waited_frames, queued.since_seconds = pause_frames, 0, seconds
         queued.not_before_seconds = seconds + _PAUSE_SECONDS
-        failed_often = queued.failures >= _MAX_FAILURES
-        if candidate is None or failed_often:
+        if candidate is None or queued.failures >= _MAX_FAILURES:
             self._queued.remove(queued)
-        if failed_often:  # else it was only not found again, as a face often is that turns
             self.reject(queued.candidate, seconds)
         return False
 
