@@ -120,7 +120,8 @@ class Track:
             return False
         if self.detection.verified or self.readings < _FIRST_READINGS:
             return True
-        return self.readings < (_FREE_READINGS if weak else _CERTAIN_READINGS) and self.reads_clearly(1, _READ_ON_CLARITY)
+        limit = _FREE_READINGS if weak else _CERTAIN_READINGS
+        return self.readings < limit and self.reads_clearly(1, _READ_ON_CLARITY)
 
     @property
     def certain(self) -> bool:
