@@ -3,7 +3,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-backends test-frameworks test-device fuzz soak lint bench clean
+.PHONY: help demo test test-long test-backends test-frameworks test-device fuzz soak lint bench clean
 
 help:   ## what can be done here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -17,6 +17,10 @@ test:   ## lint, types, and the tests with each interpreter
 # Not part of `test`: PyTorch and JAX are gigabytes, and JAX compiles for minutes. docs/testing.md has its last run.
 test-backends: .venv-backends/.ready   ## the same training steps with TensorFlow, PyTorch and JAX
 	@.venv-backends/bin/python -m pytest -q tests/convert/training/test_backends.py tests/convert/training/test_distillation.py
+
+# Not part of `test`, which would take longer than six minutes. docs/testing.md has its last passing run.
+test-long: .venv-litert/.ready   ## what takes too long for `make test`
+	@sh scripts/run-tests litert -m long
 
 # Not part of `test`: two more environments of gigabytes. docs/testing.md has its last passing run.
 test-frameworks: .venv-litert/.ready .venv-onnx/.ready .venv-torch/.ready   ## networks of ONNX and PyTorch, converted

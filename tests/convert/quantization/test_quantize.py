@@ -54,6 +54,7 @@ def test_int8_probabilities_are_near_float(tmp_path):
 
 
 @pytest.mark.footage
+@pytest.mark.long
 def test_pilot_model_keeps_its_labels(data):
     """300 PublicTest faces. On 1,655 of them 96.7 % of the labels stayed the same, whatever the
     calibration set, at the same accuracy: only ties changed. The standard error on 300 is one point."""
