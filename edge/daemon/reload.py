@@ -12,6 +12,7 @@ from edge.config.keys import is_reloadable
 from edge.config.schema import Config
 from edge.daemon.cascade_trial import warn_of_unfit_cascades
 from edge.daemon.check import check_next_start
+from edge.daemon.finder_trial import warn_of_unfit_finder
 from edge.errors import EdgeError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.vision.detection.detector import Detector
@@ -91,8 +92,9 @@ class Reloader:
             diff = diff_configs(in_force, loaded)
             check_next_start(loaded, diff.restart)
             detector = Detector(diff.config.detector) if diff.touches("detector") else None
-            if diff.touches("detector"):
+            if detector is not None:
                 warn_of_unfit_cascades(diff.config.detector)
+                warn_of_unfit_finder(detector.finder)
             builder.regroup(diff.config.labels)
         except EdgeError as error:
             reason = self._with_origin(str(error))

@@ -61,7 +61,9 @@ class RunLog:
     def started(self, config: Config, device: str, model: str, now: float) -> None:
         """Log that the sensor runs, where no source is named what plays instead, and on a terminal where events go."""
         self._logged_at = now
-        log.info("sensor started: source %s, model %s", source_in_words(redacted(config.source.uri)), model)
+        source, kind = source_in_words(redacted(config.source.uri)), config.detector.kind
+        detector = "" if kind == "haar" else f", detector {kind}"
+        log.info("sensor started: source %s, model %s%s", source, model, detector)
         if not self._source_given:
             log.warning(
                 "no source set: playing the built-in actor, not a camera; set source.uri in the configuration or pass "

@@ -22,6 +22,7 @@ from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.control.handler import RequestHandler, create_request_handler
 from edge.daemon.cascade_trial import warn_of_unfit_cascades
+from edge.daemon.finder_trial import warn_of_unfit_finder
 from edge.daemon.health import HealthReporter
 from edge.daemon.model_trial import warn_of_useless_model
 from edge.daemon.outputs import Outputs
@@ -81,7 +82,9 @@ def build_components(
     warn_of_useless_model(classifier, config.events)
     warn_of_unfit_cascades(config.detector)
     payloads = PayloadBuilder(boot_id, classifier.labels, config.labels)
-    pipeline = Pipeline(config, Detector(config.detector), classifier)
+    detector = Detector(config.detector)
+    warn_of_unfit_finder(detector.finder)
+    pipeline = Pipeline(config, detector, classifier)
 
     def preview_health(stats: FrameStats) -> HealthPayload:
         # The preview calls this only once it runs; by then `health`, which is built below, exists.

@@ -1,15 +1,17 @@
-"""The network of `detector.kind` is tried on a face in `doctor` and `config check`, and a reload loads it."""
+"""The network of `detector.kind` is tried on a face; `run`, `classify` and a reload try files that nobody measured."""
 
 import io
 
 import pytest
 
+from edge.commands.classify import classify
 from edge.commands.doctor import command
 from edge.commands.doctor.vision_checks import VisionChecks
 from edge.config.schema import Config, DetectorConfig
 from edge.daemon.check import check
 from edge.daemon.finder_trial import finder_findings, other_version
 from edge.daemon.reload import Reloader
+from edge.daemon.wiring import build_components
 from edge.errors import DetectorError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.vision.detection.detector import Detector
@@ -56,10 +58,29 @@ def test_mtcnn_finds_the_face():
 def test_network_that_finds_no_face_is_named_with_what_to_do(yunet_file, monkeypatch):
     monkeypatch.setattr(YuNetFinder, "find", lambda *_: [])
     (sentence,) = findings(of("yunet", yunet_file))
-    assert sentence.startswith(f"detector.yunet_file is {str(yunet_file)!r}, but this file finds not the face")
+    assert sentence.startswith(f"detector.yunet_file is {str(yunet_file)!r}, but this file does not find the face")
     assert "download" in sentence
-    with pytest.raises(DetectorError, match="finds not the face"):
+    with pytest.raises(DetectorError, match="does not find the face"):
         check(of("yunet", yunet_file))
+
+
+def test_damaged_network_is_named_by_whatever_loads_it(yunet_file, tmp_path, caplog):
+    content = bytearray(yunet_file.read_bytes())
+    content[60_000:60_400] = bytes(range(200)) * 2  # weights: the form of the file stays right
+    damaged = tmp_path / "face_detection_yunet_2026may.onnx"
+    damaged.write_bytes(content)
+    sentence = f"detector.yunet_file is {str(damaged)!r}, but this file does not find the face in a test picture"
+    config = of("yunet", damaged)
+
+    build_components(config, fast=True, stdout=io.StringIO())
+    assert caplog.text.count(sentence) == 1
+    assert classify(config, [], as_json=False, annotate=None, stream=io.StringIO()) == 0
+    assert caplog.text.count(sentence) == 2
+    assert Reloader(lambda: config).load(of("haar"), PayloadBuilder("", ("happy",), {})) is not None
+    assert caplog.text.count(sentence) == 3
+
+    build_components(of("yunet", yunet_file), fast=True, stdout=io.StringIO())
+    assert caplog.text.count("does not find the face") == 3
 
 
 def test_other_version_of_yunet_is_used_and_noted(yunet_file, tmp_path):

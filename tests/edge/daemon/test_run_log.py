@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from edge.config.mqtt_schema import MqttConfig
-from edge.config.schema import Config
+from edge.config.schema import Config, DetectorConfig
 from edge.daemon.run_log import RunFigures, RunLog
 from edge.sinks.base import SinkStatus
 
@@ -66,6 +66,8 @@ def test_outside_a_terminal_there_is_no_sign_of_life_and_one_line_at_the_start(l
     assert lines(run_log.started, Config(), "cam", "normal", 0.0) == [
         "sensor started: source the built-in actor, model normal"
     ]
+    yunet = Config(detector=DetectorConfig(kind="yunet"))
+    assert lines(run_log.started, yunet, "cam", "normal", 0.0)[0].endswith(", model normal, detector yunet")
     assert not run_log.due(1e6)
 
 
