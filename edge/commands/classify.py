@@ -2,6 +2,7 @@
 
 import argparse
 import glob
+import logging
 import os
 import re
 import shlex
@@ -21,6 +22,7 @@ from edge.capture.pictures.foreign import is_video
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
 from edge.daemon.cascade_trial import warn_of_unfit_cascades
+from edge.daemon.finder_trial import warn_of_unfit_finder
 from edge.daemon.model_trial import warn_of_useless_model
 from edge.errors import ConfigError, SourceError
 from edge.logs.setup import on_one_line, print_error
@@ -30,6 +32,8 @@ from edge.types import Frame, TrackedFace
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
 from edge.vision.stills import classify_faces
+
+log = logging.getLogger(__name__)
 
 _GREEN: Final = (80, 220, 80)
 _DARK_GREY: Final = (20, 20, 20)
@@ -59,6 +63,8 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
     warn_of_unfit_cascades(config.detector)
     payloads = PayloadBuilder("", classifier.labels, config.labels)
     detector = Detector(config.detector)
+    warn_of_unfit_finder(detector.finder)
+    limits: set[str] = set()
     unreadable = 0
     for path in images:
         try:
@@ -68,13 +74,20 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
             stream.flush()  # so that the lines of both streams come in the order of the images
             print_error(str(error))
             continue
-        faces = classify_faces(frame, detector.detect(frame.luma, frame.in_colour), classifier, config)
+        limit = detector.search_limit(frame.luma.shape)
+        if limit is not None and limit not in limits:
+            limits.add(limit)
+            log.warning("%s", limit)
+        found = detector.detect(frame.luma, frame.in_colour)
+        faces = classify_faces(frame, found, classifier, config)
+        _warn_of_left_out(on_one_line(str(path)), sum(bool(one.verified) for one in found), len(faces))
         if as_json:
             state: dict[str, Any] = msgspec.to_builtins(payloads.state(faces, frame, frame.captured_unix))
             image = str(path).encode(errors="backslashreplace").decode()  # a name need not be UTF-8, but JSON is
             stream.write(msgspec.json.encode({"image": image, "faces": state["faces"]}).decode() + "\n")
         else:
-            stream.write(_table(on_one_line(str(path)), faces, classifier.labels))
+            smallest_px = detector.smallest_face_px(frame.luma.shape)
+            stream.write(_table(on_one_line(str(path)), faces, classifier.labels, smallest_px))
         if annotate is not None:
             _write(annotate, annotated(frame, faces))
     return unreadable
@@ -128,9 +141,16 @@ def _is_video(path: Path) -> bool:
         return False  # reported when it is read as a picture
 
 
-def _table(name: str, faces: Sequence[TrackedFace], labels: Sequence[str]) -> str:
+def _warn_of_left_out(name: str, verified: int, classified: int) -> None:
+    if classified < verified:
+        log.warning(
+            "%s shows %d faces, but only the largest are classified: model.max_faces is %d", name, verified, classified
+        )
+
+
+def _table(name: str, faces: Sequence[TrackedFace], labels: Sequence[str], smallest_px: float) -> str:
     if not faces:
-        return f"{name}: no face\n"
+        return f"{name}: no face of {round(smallest_px)} pixels or more\n"
     lines = [f"{name}: {len(faces)} face{'s' * (len(faces) > 1)}"]
     widths = [max(len(label), 5) for label in labels]
     headings = "  ".join(f"{label:>{width}}" for label, width in zip(labels, widths, strict=True))
