@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
 
-from convert.commands import actor, data, evaluation, event_tuning, quantization, training
+from convert.commands import actor, cascade, data, evaluation, event_tuning, quantization, training
 from convert.commands.common import load_tensorflow, print_line
 from convert.errors import ConvertError, os_error_text
 from convert.progress import Heartbeat
 from edge.errors import EXIT_INTERRUPTED, EdgeError
 from edge.logs.native import relay_native_stderr
 
-_COMMANDS: Final = (training, quantization, data, evaluation, event_tuning, actor)
+_COMMANDS: Final = (training, quantization, data, evaluation, event_tuning, actor, cascade)
 
 EXIT_TERMINATED: Final = 143
 """Exit code after SIGTERM: 128 + SIGTERM, as shells report it."""

@@ -28,7 +28,7 @@ _FACE_PX: Final = 120
 _FRAME: Final = (240, 320)
 _SEED: Final = 5
 _BORDER_PX: Final = 60
-_MIN_OVERLAP: Final = 0.3
+SAME_FACE_IOU: Final = 0.3
 """Intersection over union from which a detection is that of the embedded face."""
 
 
@@ -49,13 +49,15 @@ class MarginStudy:
     offset: tuple[float, float]
 
 
-def embed_in_frame(face: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], Box]:
-    """Enlarge a (48, 48) face into a (240, 320) frame, surrounded by its blurred edge pixels.
+def embed_in_frame(
+    face: NDArray[np.uint8], rng: np.random.Generator, side: int = _FACE_PX
+) -> tuple[NDArray[np.uint8], Box]:
+    """Resize a square face to `side` pixels into a (240, 320) frame, surrounded by its blurred edge pixels.
 
     Returns the frame and the face's box in it.
     """
-    side = _FACE_PX
-    large = np.asarray(cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC))
+    interpolation = cv2.INTER_AREA if side < len(face) else cv2.INTER_CUBIC
+    large = np.asarray(cv2.resize(face, (side, side), interpolation=interpolation))
     top = int(rng.integers(_BORDER_PX // 2, _FRAME[0] - side - _BORDER_PX // 2))
     left = int(rng.integers(_BORDER_PX // 2, _FRAME[1] - side - _BORDER_PX // 2))
     borders = (top, _FRAME[0] - side - top, left, _FRAME[1] - side - left)
@@ -82,7 +84,7 @@ def one_thread() -> Iterator[None]:
 def find_face(detector: Detector, frame: NDArray[np.uint8], place: Box) -> Detection | None:
     """Return the detection in a grey uint8 (h, w) frame that overlaps `place` most; None where none does enough."""
     with one_thread():
-        detections = [each for each in detector.detect(frame) if each.box.iou(place) > _MIN_OVERLAP]
+        detections = [each for each in detector.detect(frame) if each.box.iou(place) > SAME_FACE_IOU]
     return max(detections, key=lambda each: place.iou(each.box), default=None)
 
 
