@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from convert.data.fer2013 import load_split, training_rows, without_duplicates_of
 from convert.data.labelled_folder import picture_files, printable
 from convert.errors import ConvertError, os_error_text
-from convert.evaluation.crop_margin import embed_in_frame
+from convert.evaluation.face_frames import embed_in_frame
 from edge.capture.backends.images import decode_image
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions

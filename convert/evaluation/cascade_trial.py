@@ -18,7 +18,7 @@ import numpy as np
 
 from convert.errors import ConvertError, reason_of
 from convert.evaluation.cascade_frames import Condition, Faces, FootageFrame, set_into_frame
-from convert.evaluation.crop_margin import SAME_FACE_IOU, one_thread
+from convert.evaluation.face_frames import SAME_FACE_IOU, one_thread
 from convert.metrics import Interval, wilson_interval
 from convert.progress import Tick
 from edge.config.schema import DetectorConfig

@@ -5,16 +5,15 @@ frames, detected there, cropped with each margin, and classified. The margin wit
 manifest's `crop_margin`.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from convert.data.fer2013 import Split
+from convert.evaluation.face_frames import SAME_FACE_IOU, embed_in_frame, one_thread
 from convert.runtimes.inputs import to_network
 from convert.runtimes.tflite import Int8Model
 from edge.config.schema import DetectorConfig
@@ -24,12 +23,7 @@ from edge.vision.classification.preprocess import crop_upright
 from edge.vision.detection.detector import Detector
 
 MARGINS: Final = (-0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
-_FACE_PX: Final = 120
-_FRAME: Final = (240, 320)
 _SEED: Final = 5
-_BORDER_PX: Final = 60
-SAME_FACE_IOU: Final = 0.3
-"""Intersection over union from which a detection is that of the embedded face."""
 
 
 @dataclass(frozen=True)
@@ -47,38 +41,6 @@ class MarginStudy:
     whole: float
     side_ratio: float
     offset: tuple[float, float]
-
-
-def embed_in_frame(
-    face: NDArray[np.uint8], rng: np.random.Generator, side: int = _FACE_PX
-) -> tuple[NDArray[np.uint8], Box]:
-    """Resize a square face to `side` pixels into a (240, 320) frame, surrounded by its blurred edge pixels.
-
-    Returns the frame and the face's box in it.
-    """
-    interpolation = cv2.INTER_AREA if side < len(face) else cv2.INTER_CUBIC
-    large = np.asarray(cv2.resize(face, (side, side), interpolation=interpolation))
-    top = int(rng.integers(_BORDER_PX // 2, _FRAME[0] - side - _BORDER_PX // 2))
-    left = int(rng.integers(_BORDER_PX // 2, _FRAME[1] - side - _BORDER_PX // 2))
-    borders = (top, _FRAME[0] - side - top, left, _FRAME[1] - side - left)
-    surround = np.asarray(cv2.copyMakeBorder(large, *borders, cv2.BORDER_REPLICATE))
-    frame = np.array(cv2.GaussianBlur(surround, (0, 0), 6.0), dtype=np.uint8)
-    frame[top : top + side, left : left + side] = large
-    return frame, Box(left, top, side, side)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Restrict OpenCV to one thread while the block runs, as the daemon does.
-
-    On a busy machine several threads wait for each other longer than one thread takes.
-    """
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def find_face(detector: Detector, frame: NDArray[np.uint8], place: Box) -> Detection | None:

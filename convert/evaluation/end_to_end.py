@@ -1,6 +1,6 @@
 """Measures the accuracy on faces that the device's own detector finds and crops.
 
-FER2013's images are embedded in frames (`crop_margin`), searched, cropped and classified as on the device.
+FER2013's images are embedded in frames (`face_frames`), searched, cropped and classified as on the device.
 They show little beyond the face, and their surround is artificial: the share of found faces says less about
 the detector than footage does.
 """
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.data.fer2013 import Split
-from convert.evaluation.crop_margin import embed_in_frame, find_face
+from convert.evaluation.crop_margin import find_face
+from convert.evaluation.face_frames import embed_in_frame
 from convert.metrics import Scores, score
 from convert.progress import Tick
 from convert.runtimes.inputs import to_network

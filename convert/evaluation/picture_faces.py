@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.data.labelled_folder import LabelledPictures, printable
-from convert.evaluation.crop_margin import one_thread
+from convert.evaluation.face_frames import one_thread
 from convert.progress import Tick
 from convert.runtimes.inputs import to_size
 from edge.capture.backends.images import read_picture

@@ -3,7 +3,8 @@ import pytest
 
 pytest.importorskip("ai_edge_litert", reason="the model is run by ai-edge-litert")
 from convert.data.fer2013 import clean_split, with_leader
-from convert.evaluation.crop_margin import embed_in_frame, measure_crop_margins, to_text
+from convert.evaluation.crop_margin import measure_crop_margins, to_text
+from convert.evaluation.face_frames import embed_in_frame
 from convert.runtimes.tflite import Int8Model
 from edge.config.schema import DetectorConfig
 from edge.vision.classification.manifest import find_model, load_manifest
