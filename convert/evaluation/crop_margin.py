@@ -19,7 +19,7 @@ from convert.runtimes.tflite import Int8Model
 from edge.config.schema import DetectorConfig
 from edge.types import Box, Detection
 from edge.vision.classification.manifest import ModelInput
-from edge.vision.classification.preprocess import crop_upright
+from edge.vision.classification.preprocess import face_for_network, with_detail
 from edge.vision.detection.detector import Detector
 
 MARGINS: Final = (-0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
@@ -71,9 +71,8 @@ def measure_crop_margins(  # noqa: PLR0913 - data, model and detector
         detection = find_face(detector, frame, place)
         if detection is None:
             continue
-        box = detection.box
-        size, roll = (spec.width, spec.height), detection.roll_degrees
-        views = [crop_upright(frame, box, margin, size, roll) for margin in margins] + [image]
+        box, roll = detection.box, detection.roll_degrees
+        views = [face_for_network(frame, box, margin, spec, roll) for margin in margins] + [with_detail(image, spec)]
         matches = model.predict(np.stack([to_network(view, spec) for view in views])).argmax(axis=1) == label
         correct.append([bool(value) for value in matches[:-1]])
         whole.append(bool(matches[-1]))

@@ -20,7 +20,7 @@ from convert.runtimes.inputs import to_network
 from convert.runtimes.tflite import Int8Model
 from edge.config.schema import DetectorConfig
 from edge.vision.classification.manifest import Manifest
-from edge.vision.classification.preprocess import crop_upright
+from edge.vision.classification.preprocess import face_for_network, with_detail
 from edge.vision.detection.detector import Detector
 
 _SEED: Final = 11
@@ -59,10 +59,8 @@ def measure_end_to_end(
         detection = find_face(detector, frame, place)
         if detection is None:
             continue
-        view = crop_upright(
-            frame, detection.box, manifest.crop_margin, (spec.width, spec.height), detection.roll_degrees
-        )
-        predictions = model.predict(np.stack([to_network(each, spec) for each in (view, image)]))
+        view = face_for_network(frame, detection.box, manifest.crop_margin, spec, detection.roll_degrees)
+        predictions = model.predict(np.stack([to_network(each, spec) for each in (view, with_detail(image, spec))]))
         rows.append(row)
         confirmed.append(detection.verified)
         boxed.append(predictions[0])

@@ -16,7 +16,7 @@ from edge.config.schema import DetectorConfig, SourceConfig
 from edge.errors import SourceError
 from edge.types import Box, Detection, Frame
 from edge.vision.classification.manifest import ModelInput
-from edge.vision.classification.preprocess import crop_upright
+from edge.vision.classification.preprocess import face_for_network, with_detail
 from edge.vision.detection.detector import Detector
 
 
@@ -63,7 +63,9 @@ def find_faces(
                 picture = frame.luma if spec.colour == "gray" else _bgr(frame)
                 whole = crops and not crop_margin
                 face = (
-                    to_size(_squared(picture), spec) if whole else _cropped(picture, detections[0], crop_margin, spec)
+                    to_size(with_detail(_squared(picture), spec), spec)
+                    if whole
+                    else _cropped(picture, detections[0], crop_margin, spec)
                 )
                 faces.append(face)
                 rows.append(row)
@@ -84,7 +86,7 @@ def _detections(frame: Frame, detector: Detector | None) -> list[Detection]:
 
 
 def _cropped(picture: NDArray[np.uint8], face: Detection, margin: float, spec: ModelInput) -> NDArray[np.uint8]:
-    return crop_upright(picture, face.box, margin, (spec.width, spec.height), face.roll_degrees)
+    return face_for_network(picture, face.box, margin, spec, face.roll_degrees)
 
 
 def _squared(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from convert.errors import ConvertError
 from convert.runtimes.keras_model import FloatModel
 from edge.vision.classification.manifest import ModelInput
+from edge.vision.classification.preprocess import with_detail
 
 _MAX_LEVEL: Final = 255.0
 _COLOUR_DIMENSIONS: Final = 3
@@ -101,4 +102,4 @@ class NetworkInputs:
 
 def network_inputs(images: NDArray[np.uint8], spec: ModelInput) -> NDArray[np.float32]:
     """Convert uint8 (n, 48, 48) faces to float32 (n, height, width, channels), in FER2013's framing."""
-    return np.stack([to_network(image, spec) for image in images])
+    return np.stack([to_network(with_detail(image, spec), spec) for image in images])

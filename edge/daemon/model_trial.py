@@ -32,7 +32,7 @@ from edge.vision.classification.input_forms import (
     range_of_tensor,
 )
 from edge.vision.classification.manifest import ModelInput, is_shipped, manifest_path
-from edge.vision.classification.preprocess import crop
+from edge.vision.classification.preprocess import face_for_network
 from edge.vision.expression import unknown_threshold
 
 log = logging.getLogger(__name__)
@@ -49,10 +49,9 @@ class ModelTrial:
         self._classifier = classifier
         manifest = classifier.manifest
         self._threshold = unknown_threshold(events, manifest.thresholds.unknown_below)
-        size = manifest.input.width, manifest.input.height
         self._crops = [
-            crop(_tinted(luma) if classifier.takes_colour else luma, TEST_FACE, manifest.crop_margin, *size)
-            for luma in actor_pictures().values()
+            face_for_network(picture, TEST_FACE, manifest.crop_margin, manifest.input)
+            for picture in (_tinted(luma) if classifier.takes_colour else luma for luma in actor_pictures().values())
         ]
         self.reading = self._read(manifest.input)
         """How the model reads them with the input that its manifest states."""

@@ -28,7 +28,7 @@ from edge.vision.classification.manifest import (
     load_manifest,
 )
 from edge.vision.classification.outputs import OutputKind, UnusableOutputsError, recognise_outputs, to_probabilities
-from edge.vision.classification.preprocess import crop_upright, dequantize, input_table
+from edge.vision.classification.preprocess import dequantize, face_for_network, input_table
 
 log = logging.getLogger(__name__)
 
@@ -243,7 +243,7 @@ class Classifier:
         picture = frame.bgr if self.wants_colour else frame.luma
         if picture is None:
             raise self._mismatch(f"the manifest requires {spec.colour}, but the frame carries no colour")
-        return crop_upright(picture, box, self.manifest.crop_margin, (spec.width, spec.height), roll_degrees)
+        return face_for_network(picture, box, self.manifest.crop_margin, spec, roll_degrees)
 
     def classify_crop(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Classify a crop, as `face_crop` returns it; returns calibrated probabilities, float32 (labels,)."""

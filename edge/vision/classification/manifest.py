@@ -46,15 +46,18 @@ class TensorQuantization(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ModelInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Size, colour and value range of the network's input.
+    """Size, colour, value range and detail of the network's input.
 
-    `value_range`, "range" in the file: real values of the pixel values 0 and 255, before quantization.
+    `value_range`, "range" in the file: real values of the pixel values 0 and 255, before quantization. `detail_px`:
+    longer side, pixels, to which a larger face is reduced before it is enlarged to the input, because the network was
+    trained on pictures of that many pixels; where it is not stated, a face is resized to the input directly.
     """
 
     width: Annotated[int, Meta(ge=8, le=1024)]
     height: Annotated[int, Meta(ge=8, le=1024)]
     colour: Colour
     value_range: tuple[float, float] = field(name="range")
+    detail_px: Annotated[int, Meta(ge=8, le=1024)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         """Check what the types cannot express."""
@@ -62,11 +65,25 @@ class ModelInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if not low < high:
             msg = f"`range` must rise, but goes from {low:g} to {high:g}"
             raise ValueError(msg)
+        if self.detail_px and self.detail_px >= max(self.width, self.height):
+            msg = (
+                f"`detail_px` must be less than the longer side of the input, {max(self.width, self.height)}, "
+                f"but is {self.detail_px}: leave it out"
+            )
+            raise ValueError(msg)
 
     @property
     def channels(self) -> int:
         """Channels of the input tensor: 1 or 3."""
         return 1 if self.colour == "gray" else 3
+
+    @property
+    def detail_size(self) -> tuple[int, int] | None:
+        """(width, height) to which a larger face is reduced first, in the input's proportions; None: to none."""
+        if not self.detail_px:
+            return None
+        share = self.detail_px / max(self.width, self.height)
+        return max(1, round(share * self.width)), max(1, round(share * self.height))
 
 
 class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -71,6 +71,28 @@ def crop_upright(
     return np.asarray(cv2.resize(upright, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
+def face_for_network(
+    picture: NDArray[np.uint8], box: Box, margin: float, spec: ModelInput, roll_degrees: float = 0.0
+) -> NDArray[np.uint8]:
+    """Crop a face, turn it upright and resize it to the network's input, with no more detail than `spec` states.
+
+    Returns uint8 (spec.height, spec.width[, 3]). The rest as in `crop_upright`.
+    """
+    size, detail = (spec.width, spec.height), spec.detail_size
+    if detail is None or max(box.width, box.height) * (1 + 2 * margin) <= max(detail):
+        return crop_upright(picture, box, margin, size, roll_degrees)
+    reduced = crop_upright(picture, box, margin, detail, roll_degrees)
+    return np.asarray(cv2.resize(reduced, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def with_detail(face: NDArray[np.uint8], spec: ModelInput) -> NDArray[np.uint8]:
+    """Average a picture that is a face down to the detail that `spec` states, uint8 (h, w[, 3]); else return it."""
+    detail = spec.detail_size
+    if detail is None or max(face.shape[:2]) <= max(detail):
+        return face
+    return np.asarray(cv2.resize(face, detail, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
 def _padded(picture: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
     """Cut out a square; repeat the edge pixels where it lies outside the picture."""
     height, width = picture.shape[:2]

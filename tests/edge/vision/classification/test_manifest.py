@@ -91,6 +91,8 @@ def test_value_range_is_written_as_range():
         ("input.colour", "cmyk", "input.colour"),
         ("input.range", [1, -1], "must rise"),
         ("input.range", [0], "range"),
+        ("input.detail_px", 7, "input.detail_px"),
+        ("input.detail_px", 96, "must be less than the longer side of the input, 96, but is 96: leave it out"),
         ("quantization.input.dtype", "float32", "dtype"),
         ("quantization.output.scale", 0, "scale"),
         ("crop_margin", 3, "crop_margin"),
@@ -197,10 +199,9 @@ def fields_of(kind, prefix=""):
     """Yield name, type, range and default of every field that a file may have, as the page states them."""
     for each in msgspec.inspect.type_info(kind).fields:
         name, of = prefix + each.encode_name, each.type
-        default = {msgspec.NODEFAULT: "`probabilities`", (): "none"}.get(each.default, f"`{each.default}`")
+        unset = "none" if isinstance(of, msgspec.inspect.IntType) else "`probabilities`"
+        default = {msgspec.NODEFAULT: unset, (): "none"}.get(each.default, f"`{each.default}`")
         default = "" if each.required else default
-        if isinstance(of, msgspec.inspect.UnionType):  # with UNSET
-            (of,) = (one for one in of.types if isinstance(one, msgspec.inspect.LiteralType))
         if isinstance(of, msgspec.inspect.StructType):
             yield from fields_of(of.cls, f"{name}.")
             continue

@@ -1,5 +1,6 @@
 """Tests of cropping, quantization and calibration."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from edge.types import Box
 from edge.vision.classification.manifest import ModelInput
 from edge.vision.classification.outputs import calibrate
-from edge.vision.classification.preprocess import crop, dequantize, input_table
+from edge.vision.classification.preprocess import crop, dequantize, face_for_network, input_table, with_detail
 
 
 def ramp(height=120, width=160):
@@ -88,3 +89,32 @@ def test_calibrated_probabilities_sum_to_one_and_keep_the_best_label(levels, tem
     assert result.sum() == pytest.approx(1, abs=1e-5)
     assert (result > 0).all()
     assert result[probabilities.argmax()] == result.max()
+
+
+def fine_stripes(side=128):
+    """Return columns that are black and white by turns: the finest detail that a picture can have."""
+    return np.tile(np.array([0, 255], dtype=np.uint8), (side, side // 2))
+
+
+@pytest.mark.parametrize("roll_degrees", [0.0, 20.0])
+def test_large_face_keeps_no_more_detail_than_stated(roll_degrees):
+    stripes, box = fine_stripes(), Box(8, 8, 112, 112)
+    plain = ModelInput(width=112, height=84, colour="gray", value_range=(0, 255))
+    reduced = msgspec.structs.replace(plain, detail_px=56)
+    assert reduced.detail_size == (56, 42)
+    faces = [face_for_network(stripes, box, 0.0, spec, roll_degrees) for spec in (plain, reduced)]
+    assert [face.shape for face in faces] == [(84, 112), (84, 112)]
+    assert faces[0].std() > 4 * faces[1].std()
+    assert with_detail(stripes, plain) is stripes
+    assert with_detail(stripes, reduced).shape == (42, 56)
+
+
+def test_face_that_has_no_more_detail_is_enlarged_directly():
+    picture = np.random.default_rng(3).integers(0, 256, (60, 60), dtype=np.uint8)
+    plain = ModelInput(width=112, height=112, colour="gray", value_range=(0, 255))
+    stated = msgspec.structs.replace(plain, detail_px=48)
+    for box, margin in ((Box(2, 4, 48, 48), 0.0), (Box(2, 4, 60, 60), -0.1)):
+        expected = crop(picture, box, margin, 112, 112)
+        np.testing.assert_array_equal(face_for_network(picture, box, margin, stated), expected)
+    small = picture[:48, :40]
+    assert with_detail(small, stated) is small
