@@ -19,7 +19,7 @@ from convert.data.corruptions import CORRUPTIONS
 from convert.data.fer2013 import Split
 from convert.metrics import accuracy_above, accuracy_at_coverage, expected_calibration_error, score
 from convert.progress import Tick
-from convert.runtimes.inputs import to_network
+from convert.runtimes.inputs import network_inputs
 from convert.runtimes.tflite import Int8Model
 from edge.vision.classification.manifest import Manifest
 from edge.vision.classification.outputs import to_probabilities
@@ -116,7 +116,7 @@ def measure_robustness(  # noqa: PLR0913 - data, model and progress
                 apply_condition(image, int(row), condition)
                 for image, row in zip(split.images[part], split.rows[part], strict=True)
             ]
-            rows.append(model.predict(np.stack([to_network(view, manifest.input) for view in views])))
+            rows.append(model.predict(network_inputs(np.stack(views), manifest.input)))
         calibrated = to_probabilities(
             np.concatenate(rows), manifest.output_kind, manifest.temperature, model.output.scale
         )
