@@ -63,6 +63,7 @@ def test_valid_manifest_loads(write):
     assert manifest.labels == ("angry", "happy", "sad")
     assert manifest.input.value_range == (-1.0, 1.0)
     assert manifest.input.channels == 1
+    assert manifest.input.detail_size is None
     assert manifest.metrics[0].images == 9
 
 
@@ -184,6 +185,7 @@ def test_shipped_model_fits_its_manifest():
     manifest = load_manifest(path)
     assert isinstance(manifest, Manifest)
     assert manifest.name == "normal"
+    assert manifest.input.detail_size == (64, 64)
     assert manifest.labels == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
