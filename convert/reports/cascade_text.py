@@ -36,12 +36,13 @@ def trial_text(trial: Trial) -> str:
 def _method(trial: Trial) -> Iterator[str]:
     config = DetectorConfig()
     yield (
-        f"{len(trial.faces.images)} faces of {trial.faces.origin}, each in {len(trial.conditions)} frames of 320x240 "
-        "pixels, in a blurred surround"
+        f"{_counted(len(trial.faces.images), 'face')} of {trial.faces.origin}, each in "
+        f"{len(trial.conditions)} frames of 320x240 pixels, in a blurred surround"
     )
     blocks = len(trial.block_frames)
     yield (
-        f"phantoms are counted on {trial.footage_frames} frames of the footage, in {blocks} stretches"
+        f"phantoms are counted on {_counted(trial.footage_frames, 'frame')} of the footage, in "
+        f"{_counted(blocks, 'stretch', 'stretches')}"
         if blocks
         else "phantoms are counted beside the faces in the same frames: these show little else, so give --footage"
     )
@@ -214,6 +215,10 @@ def _time_ratio(trial: Trial, tally: Tally) -> float:
 
 def _per_cent(share: float) -> str:
     return f"{100 * share:.1f}"
+
+
+def _counted(number: int, one: str, several: str = "") -> str:
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
 
 
 def _limits(interval: Interval) -> str:

@@ -26,8 +26,8 @@ def test_faces_of_ones_own_and_footage(tmp_path, capfd):
     options = ["--pictures", str(tmp_path / "faces"), "--footage", str(footage), "--json", str(output)]
     assert main(["cascade", DEFAULT, *options]) == 0
     text = capfd.readouterr().out
-    assert "1 faces of 2 pictures in" in text
-    assert "phantoms are counted on 1 frames of the footage" in text
+    assert "1 face of 2 pictures in" in text
+    assert "phantoms are counted on 1 frame of the footage, in 1 stretch\n" in text
     assert "has 8x8 pixels, and a face needs 24 at least" in text
     assert "note: left out of the footage: " in text
     assert "haarcascade_frontalface_default.xml may be better or worse than OpenCV's default" in text
