@@ -86,6 +86,17 @@ def test_file_of_a_detector_is_put_where_the_service_can_read_it_and_goes_with_a
     assert not machine.path(YUNET).parent.exists()
 
 
+def test_file_that_is_no_detector_does_not_replace_the_one_that_is_there(machine):
+    good, page = machine.view / "good.onnx", machine.view / "page.onnx"
+    good.write_bytes(b"network")
+    page.write_bytes(b"<html>")
+    assert machine.install("--detector", str(good)).returncode == 0
+    done = machine.install("--detector", str(page))
+    assert done.returncode == 1
+    assert f"{page} cannot be used as YuNet's file" in done.stderr
+    assert machine.path(YUNET).read_bytes() == b"network"
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

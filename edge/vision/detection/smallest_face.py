@@ -12,6 +12,8 @@ import msgspec
 from edge.config.schema import DetectorConfig
 
 _DEFAULTS: Final = DetectorConfig()
+_MAX_SEARCH_WIDTH_PX: Final = 4096
+"""Largest value of `detector.search_width_px`."""
 _TOLERANCE: Final = 1.02
 """Ratio from which one size counts as larger than another: shares of a frame are rounded when they are written down."""
 
@@ -42,28 +44,38 @@ def default_sizes(config: DetectorConfig) -> DetectorConfig:
 def search_limit(config: DetectorConfig, shape: tuple[int, ...], window: int) -> str | None:
     """Return a sentence where `config` asks for smaller faces than its search can find in frames of that shape.
 
-    None where it does not, and where neither key was changed.
+    None where it does not. Where neither key was changed, frames as small as they are say enough themselves.
     """
     height, width = shape[:2]
     shorter = min(height, width)
     wanted_px, found_px = config.min_face * shorter, _window_px(config, shape, window)
+    reduced = width > config.search_width_px
     unchanged = (config.min_face, config.search_width_px) == (_DEFAULTS.min_face, _DEFAULTS.search_width_px)
-    if unchanged or found_px <= _TOLERANCE * wanted_px:
+    if found_px <= _TOLERANCE * wanted_px or (unchanged and not reduced):
         return None
-    share = math.ceil(1000 * found_px / shorter) / 1000
-    remedy = f"set detector.min_face to {share:g}"
-    if width > config.search_width_px:
+    remedies = []
+    if reduced:
         cause = f"because it reduces them to detector.search_width_px = {config.search_width_px}"
         needed = min(width, math.ceil(window * width / wanted_px))
-        smaller_px = max(wanted_px, float(window))
-        remedy = f"set detector.search_width_px to {needed} for faces of {smaller_px:.0f} pixels, or {remedy}"
+        too = f" and detector.min_face to {_share(window, shorter):g}" if wanted_px * _TOLERANCE < window else ""
+        if needed <= _MAX_SEARCH_WIDTH_PX and (not too or _share(window, shorter) <= config.max_face):
+            smaller_px = max(wanted_px, float(window))
+            remedies = [f"set detector.search_width_px to {needed}{too} for faces of {smaller_px:.0f} pixels"]
     else:
-        cause = f"the window of the cascade: {remedy}, or use larger frames"
-        remedy = ""
+        cause = "the window of the cascade"
+    if _share(found_px, shorter) <= config.max_face:
+        remedies.append(f"set detector.min_face to {_share(found_px, shorter):g}")
+    if not reduced or not remedies:
+        remedies.append("use larger frames")
     return (
-        f"detector.min_face = {config.min_face:g} asks for faces of {wanted_px:.0f} pixels in frames of "
-        f"{width}x{height}, but the search finds none below {found_px:.0f} pixels, {cause}{': ' * bool(remedy)}{remedy}"
+        f"detector.min_face = {config.min_face:g} asks for faces of {max(1.0, wanted_px):.0f} pixels in frames of "
+        f"{width}x{height}, but the search finds none below {found_px:.0f} pixels, {cause}: {', or '.join(remedies)}"
     )
+
+
+def _share(size_px: float, shorter_px: int) -> float:
+    """Return a size as a share of the frame's shorter side, rounded up to three digits."""
+    return math.ceil(1000 * size_px / shorter_px) / 1000
 
 
 def _window_px(config: DetectorConfig, shape: tuple[int, ...], window: int) -> float:

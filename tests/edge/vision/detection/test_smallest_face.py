@@ -36,6 +36,26 @@ WINDOW = 24
             "detector.min_face = 0.05 asks for faces of 12 pixels in frames of 320x240, but the search finds none "
             "below 24 pixels, the window of the cascade: set detector.min_face to 0.1, or use larger frames",
         ),
+        (
+            DetectorConfig(min_face=0.02),
+            (480, 640),
+            "detector.min_face = 0.02 asks for faces of 10 pixels in frames of 640x480, but the search finds none "
+            "below 32 pixels, because it reduces them to detector.search_width_px = 480: set detector.search_width_px "
+            "to 640 and detector.min_face to 0.05 for faces of 24 pixels, or set detector.min_face to 0.067",
+        ),
+        (
+            DetectorConfig(min_face=0.5),
+            (16, 16),
+            "detector.min_face = 0.5 asks for faces of 8 pixels in frames of 16x16, but the search finds none below 24 "
+            "pixels, the window of the cascade: use larger frames",
+        ),
+        (
+            DetectorConfig(),
+            (480, 4096),
+            "detector.min_face = 0.1 asks for faces of 48 pixels in frames of 4096x480, but the search finds none "
+            "below 205 pixels, because it reduces them to detector.search_width_px = 480: set detector.search_width_px "
+            "to 2048 for faces of 48 pixels, or set detector.min_face to 0.427",
+        ),
     ],
 )
 def test_sentence_names_both_sizes_and_what_would_be_right(config, shape, sentence):
@@ -69,14 +89,22 @@ def test_what_the_sentence_advises_ends_it(min_face, search_width_px, width, hei
     sentence = search_limit(config, (height, width), WINDOW)
     if sentence is None:
         return
-    share = float(re.search(r"set detector.min_face to ([\d.]+)", sentence)[1])
-    if share <= 1:
-        advised = msgspec.structs.replace(config, min_face=share)
+    larger = re.search(r"set detector.min_face to ([\d.]+)", sentence)
+    wider = re.search(
+        r"set detector.search_width_px to (\d+)(?: and detector.min_face to ([\d.]+))? for faces of (\d+) pixels",
+        sentence,
+    )
+    assert larger or wider or sentence.endswith("use larger frames")
+    if larger is not None:
+        advised = msgspec.structs.replace(config, min_face=float(larger[1]))
         assert search_limit(advised, (height, width), WINDOW) is None
         assert smallest_face_px(advised, (height, width), WINDOW) == pytest.approx(
             smallest_face_px(config, (height, width), WINDOW), abs=0.0011 * min(height, width)
         )
-    wider = re.search(r"set detector.search_width_px to (\d+) for faces of (\d+) pixels", sentence)
     if wider is not None:
-        advised = msgspec.structs.replace(config, search_width_px=int(wider[1]))
-        assert smallest_face_px(advised, (height, width), WINDOW) == pytest.approx(int(wider[2]), abs=0.51)
+        advised = msgspec.structs.replace(
+            config, search_width_px=int(wider[1]), min_face=float(wider[2]) if wider[2] else config.min_face
+        )
+        assert search_limit(advised, (height, width), WINDOW) is None
+        size = smallest_face_px(advised, (height, width), WINDOW)
+        assert size == pytest.approx(int(wider[3]), abs=0.51 + 0.001 * min(height, width))
