@@ -294,15 +294,13 @@ class Tracker:
     def _confirm(self, track: Track, seconds: float) -> None:
         """Confirm a track for which there is enough evidence."""
         config, verification = self._config, track.verification
+        if track.confirmed or seconds - track.first_seconds < config.confirm_seconds:
+            return
         clear = track.reads_clearly(_MIN_READINGS, _MIN_CLARITY)
-        verified = (
-            verification.passes if clear else verification.strong_passes
-        ) >= config.confirm_hits and verification.passes >= _MIN_PASS_SHARE * verification.attempts
-        if (
-            not track.confirmed
-            and (verified or (verification.passes >= _CERTAIN_PASSES and track.certain))
-            and seconds - track.first_seconds >= config.confirm_seconds
-        ):
+        passes = verification.passes if clear else verification.strong_passes
+        often = verification.passes >= _MIN_PASS_SHARE * verification.attempts
+        certain = track.certain and verification.passes >= _CERTAIN_PASSES
+        if certain or (passes >= config.confirm_hits and often):
             self._last_track_id += 1
             track.track_id = self._last_track_id
 

@@ -95,7 +95,10 @@ class SecondSearch:
         """For each tile how often it was searched since its last change."""
         costs = np.bincount([job.band for job in self._jobs], [job.cost for job in self._jobs])
         self._band_costs = np.array([costs[job.band] for job in self._jobs])
-        self._searched_seconds = np.zeros(len(self._jobs))
+        self._large_first = np.argsort(self._band_costs, kind="stable")
+        """All tiles, those of large faces, which cost least, first."""
+        self._searched_seconds = self._first_refresh()
+        """For each tile the frame time of its last search; before the first frame, seconds from that frame."""
         self._credit = _FIRST_CREDIT
         self._seconds: float | None = None
 
@@ -103,7 +106,7 @@ class SecondSearch:
         """Return the jobs of the first frame: large faces first, at the cost of one upright search of the frame."""
         self._elapsed(seconds)
         jobs, spent = [], 0.0
-        for index in np.argsort(self._band_costs, kind="stable").tolist():
+        for index in self._large_first.tolist():
             if spent >= full_cost:
                 break
             jobs.append(self._search(index, seconds))
@@ -145,19 +148,19 @@ class SecondSearch:
         return jobs
 
     def _elapsed(self, seconds: float) -> float:
-        """Return the time since the frame before, and set it to that of this frame."""
+        """Return the time since the frame before, and begin the stream with the first one."""
         if self._seconds is None:
-            self._start_refresh(seconds)
+            self._searched_seconds += seconds
         elapsed = 0.0 if self._seconds is None else seconds - self._seconds
         self._seconds = seconds
         return elapsed
 
-    def _start_refresh(self, seconds: float) -> None:
+    def _first_refresh(self) -> NDArray[np.float64]:
         """Spread the first refresh over its period, large faces first: at once it costs too much."""
-        costs = np.array([job.cost for job in self._jobs])
-        order = np.argsort(self._band_costs, kind="stable")
-        shares = np.cumsum(costs[order]) / max(float(costs.sum()), 1.0)
-        self._searched_seconds[order] = seconds + _FIRST_REFRESH_SECONDS * shares - _REFRESH_SECONDS
+        costs = np.array([job.cost for job in self._jobs])[self._large_first]
+        searched = np.empty(len(costs))
+        searched[self._large_first] = _FIRST_REFRESH_SECONDS * np.cumsum(costs) / max(float(costs.sum()), 1.0)
+        return searched - _REFRESH_SECONDS
 
     def _search(self, index: int, seconds: float) -> SecondJob:
         offset = _ROLL_OFFSETS[int(self._looks[index]) % len(_ROLL_OFFSETS)]

@@ -42,7 +42,8 @@ show nearly the same."""
 _SAME_CANDIDATE_IOU: Final = 0.3
 """IoU from which two candidates are the same."""
 ROLL_OFFSETS: Final = (10.0, -10.0)
-"""Added to the roll of a likely face, in turn, for a second try: its roll is known to some 10 degrees."""
+"""Added to the roll of a likely face, in turn, for a second try, and to that of a face in a single picture: a roll is
+known to some 10 degrees."""
 _MAX_LIKELY: Final = 3
 """New faces that are verified in one frame where all of them have passed before."""
 _SAME_ROLL_DEGREES: Final = 20.0
