@@ -58,14 +58,16 @@ does so in each frame."""
 MAX_TENTATIVE_ATTEMPTS: Final = 10
 """A new track below `_MIN_PASS_SHARE` after this many verifications is removed: each costs 2 ms."""
 _MAX_CERTAIN_ATTEMPTS: Final = 30
-"""The same for one that the network reads clearly: it may pass as soon as the face moves."""
+"""A new track below `_MIN_PASS_SHARE` that the network reads clearly is removed only after this many verifications: it
+may pass as soon as the face moves."""
 _HOPELESS_CLARITY: Final = 0.4
 """Mean clarity of the readings below which a new track is removed after MAX_TENTATIVE_ATTEMPTS verifications, however
 many of them passed: they passed weakly, and the network reads no face."""
 _FIRST_READINGS: Final = 2
-"""Readings after which a face is read on in each frame only where it may still be announced by them."""
+"""Readings that each weakly or seldom verified face has. After them it is read in each frame only while it reads
+clearly enough, else in frames in which verification passed."""
 _READ_ON_CLARITY: Final = 0.3
-"""Mean clarity of the readings from which it may."""
+"""Mean clarity of the readings from which such a face is read in each frame."""
 _FREE_READINGS: Final = 10
 """Readings of a new track that are made in each frame; further ones only in frames in which verification passed."""
 _MAX_UNVERIFIED_SECONDS: Final = 10.0

@@ -35,8 +35,8 @@ _MOVING_SHARE: Final = 0.4
 """Share of the textured cells that must have moved. On the footage, before fixed cameras with people who walk up, nine
 frames of ten have at most 0.37; with a pan and zoom over it, half of the frames have 0.5 to 0.8."""
 _MIN_MOVING_SHARE: Final = 0.02
-"""Share of all cells that must have moved at least: in a quiet scene, where each step counts, texture is not looked
-for."""
+"""Share of all cells below which the picture as a whole does not move. Most frames of a quiet scene end there, before
+texture is computed."""
 _MOVING_FRAMES: Final = 4
 """Frames in which they must, beyond those in which they did not: when a light is switched on, the frame is searched as
 usual."""

@@ -17,7 +17,8 @@ REFRESH_SECONDS: Final = 4.0
 """Period in which all tiles are searched even without a change: a face may be too faint for the change map,
 or missed by the first search."""
 _MOVING_REFRESH_SECONDS: Final = 2.5
-"""The same before a moving camera, where it is all of the search: so long may a new face wait there."""
+"""Period in which all tiles are searched before a moving camera. Nothing else is searched there, so a new face may wait
+that long."""
 _ROUNDING: Final = 1e-9
 """Tolerance in the comparison of summed costs."""
 

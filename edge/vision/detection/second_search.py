@@ -40,7 +40,7 @@ _RESERVE: Final = 0.75
 _REFRESH_SECONDS: Final = 60.0
 """Period in which everything is searched even without a change."""
 _FIRST_REFRESH_SECONDS: Final = 30.0
-"""The same after the first frame, of which only the large faces were searched."""
+"""Period of the first refresh: the first frame is searched for large faces only."""
 _SHARE: Final = 0.5
 """Cost of this search in one frame at most, in the share of the upright search for one frame."""
 _Axis = NDArray[np.float64]
