@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge.vision.classification.outputs import calibrate
 
-_Z_95: Final = 1.959964
+Z_95: Final = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""
 _TEMPERATURES: Final = np.exp(np.linspace(math.log(0.25), math.log(4.0), 561))
 """Candidates half a per cent apart: between neighbours the likelihood is the same to four digits."""
@@ -71,7 +71,7 @@ def wilson_interval(correct: int, total: int) -> Interval:
     """Return the 95 % score interval of a share (Wilson 1927), which holds near 0 and 1 too, unlike the normal one."""
     if total == 0:
         return 0.0, 1.0
-    share, spread = correct / total, _Z_95**2 / total
+    share, spread = correct / total, Z_95**2 / total
     centre = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
     # The interval holds the share; rounding may leave a limit beside a share of exactly 0 or 1.

@@ -19,7 +19,7 @@ import numpy as np
 from convert.errors import ConvertError, reason_of
 from convert.evaluation.cascade_frames import Condition, Faces, FootageFrame, set_into_frame
 from convert.evaluation.face_frames import SAME_FACE_IOU, one_thread
-from convert.metrics import Interval, wilson_interval
+from convert.metrics import Z_95, Interval, wilson_interval
 from convert.progress import Tick
 from edge.config.schema import DetectorConfig
 from edge.types import Box, Luma
@@ -36,8 +36,6 @@ EQUAL_RECALL: Final = 0.02
 """Difference of recall within which two cascades count as equal: two faces in a hundred."""
 EQUAL_PHANTOMS: Final = 0.05
 """The same for phantoms a frame: one in twenty frames, a tenth of what OpenCV's default shows on footage of a shop."""
-_Z_95: Final = 1.959964
-"""Two-sided 95 % quantile of the normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +233,7 @@ def _comparison(differences: Sequence[float], equal: float, *, more_is_better: b
     count = len(differences) + 2
     mean = sum(differences) / count
     variance = (sum(one * one for one in differences) + 1) / count - mean**2
-    half = _Z_95 * math.sqrt(variance / count)
+    half = Z_95 * math.sqrt(variance / count)
     low, high = mean - half, mean + half
     if -equal <= low and high <= equal:
         verdict = "equal"

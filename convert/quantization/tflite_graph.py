@@ -12,11 +12,9 @@ from typing import Any, Final
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from convert.runtimes.tflite import to_integers
-from convert.tensorflow import discard_stderr
+from convert.runtimes.tflite import plain_interpreter, to_integers
 
 _CONV: Final = schema.BuiltinOperator.CONV_2D
 _DEPTHWISE: Final = schema.BuiltinOperator.DEPTHWISE_CONV_2D
@@ -144,7 +142,7 @@ class TfliteGraph:
 
         Inputs have their tensors' types. Delegates are off, because they fuse layers and drop tensors.
         """
-        interpreter = _interpreter(self.content, preserve_all_tensors=True)
+        interpreter = plain_interpreter(self.content, preserve_all_tensors=True)
         (source,) = interpreter.get_input_details()
         for sample in samples:
             interpreter.set_tensor(source["index"], _as_input(sample, source))
@@ -158,7 +156,7 @@ class TfliteGraph:
         the next one is taken: what follows is computed with them. Each operation runs once for each sample, so that
         all layers together take as long as one run of the graph.
         """
-        (source,) = _interpreter(self.content).get_input_details()
+        (source,) = plain_interpreter(self.content).get_input_details()
         activations: Activations = {int(self._graph.Inputs(0)): [_as_input(sample, source) for sample in samples]}
         # Its constants are views of the content, so that changes are in it.
         model = schema.ModelT.InitFromPackedBuf(self._content, 0)
@@ -193,7 +191,7 @@ def _run_operators(model: Any, now: Sequence[Any], later: Sequence[Any], known: 
     graph.operators, graph.inputs, graph.outputs = now, given, wanted
     builder = flatbuffers.Builder()
     builder.Finish(model.Pack(builder), _IDENTIFIER)
-    interpreter = _interpreter(bytes(builder.Output()))
+    interpreter = plain_interpreter(bytes(builder.Output()))
     places = [detail["index"] for detail in interpreter.get_input_details()]
     results = [detail["index"] for detail in interpreter.get_output_details()]
     activations: Activations = {tensor: values for tensor, values in known.items() if tensor in needed}
@@ -205,16 +203,3 @@ def _run_operators(model: Any, now: Sequence[Any], later: Sequence[Any], known: 
         for tensor, place in zip(wanted, results, strict=True):
             activations[tensor].append(interpreter.get_tensor(place))
     return activations
-
-
-def _interpreter(content: bytes, *, preserve_all_tensors: bool = False) -> Any:  # noqa: ANN401 - no types
-    """Return an interpreter without delegates, its tensors allocated: delegates fuse layers and drop tensors."""
-    with discard_stderr():
-        interpreter = Interpreter(
-            model_content=content,
-            num_threads=1,
-            experimental_preserve_all_tensors=preserve_all_tensors,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        interpreter.allocate_tensors()
-    return interpreter

@@ -83,17 +83,24 @@ def to_integers(values: NDArray[np.float32], scale: float, zero_point: int, dtyp
 
 def values_behind(content: bytes, tensor: int, level: float) -> NDArray[np.float32]:
     """Return the values, in one row, that a tensor of a float .tflite has where the whole input is `level`."""
-    interpreter = _interpreter(
-        content,
-        1,
-        experimental_preserve_all_tensors=True,
-        # Delegates fuse operations, and drop what lies between them.
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
+    interpreter = plain_interpreter(content, preserve_all_tensors=True)
     (source,) = interpreter.get_input_details()
     interpreter.set_tensor(source["index"], np.full(source["shape"], level, dtype=np.float32))
     interpreter.invoke()
     return np.ravel(interpreter.get_tensor(tensor))
+
+
+def plain_interpreter(content: bytes, *, preserve_all_tensors: bool = False) -> Any:  # noqa: ANN401 - no types
+    """Return an interpreter without delegates, its tensors allocated: delegates fuse layers and drop tensors.
+
+    `preserve_all_tensors`: keeps what lies between the operations readable after a run.
+    """
+    return _interpreter(
+        content,
+        1,
+        experimental_preserve_all_tensors=preserve_all_tensors,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
 
 
 def _interpreter(content: bytes, threads: int, **options: Any) -> Any:  # noqa: ANN401 - ai_edge_litert has no types

@@ -9,10 +9,9 @@ from typing import Any, Final
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from convert.tensorflow import discard_stderr
+from convert.runtimes.tflite import plain_interpreter
 
 _IDENTIFIER: Final = b"TFL3"
 _ENDLESS: Final = -1e30
@@ -95,15 +94,7 @@ def _padding(model: Any, operator: Any) -> float:  # noqa: ANN401
 
 def _lowest(content: bytes, tensors: list[int], samples: Iterable[NDArray[np.float32]]) -> list[float]:
     """Return the lowest value that each tensor has for any of the samples."""
-    with discard_stderr():
-        interpreter = Interpreter(
-            model_content=content,
-            num_threads=1,
-            experimental_preserve_all_tensors=True,
-            # Delegates fuse operations, and drop what lies between them.
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        interpreter.allocate_tensors()
+    interpreter = plain_interpreter(content, preserve_all_tensors=True)
     (source,) = interpreter.get_input_details()
     lowest = [np.inf] * len(tensors)
     for sample in samples:
