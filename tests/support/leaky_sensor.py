@@ -25,14 +25,15 @@ _step = edge.vision.pipeline.Pipeline.step
 _event = PayloadBuilder.event
 _publish = edge.mqtt.connection.Connection.publish
 outlets = []
-last = np.zeros((1, 1), np.uint8)
+last = leaked = np.zeros((1, 1), np.uint8)
 
 
 def step(self, frame):
     """Leak the frame to disk, shared memory and log."""
-    global last  # noqa: PLW0603 - sabotage
+    global last, leaked  # noqa: PLW0603 - sabotage
     last = frame.luma
     if frame.number == LEAKED:
+        leaked = frame.luma
         jpeg = cv2.imencode(".jpg", frame.luma)[1].tobytes()
         logging.getLogger("edge.vision.pipeline").debug("frame %s", base64.b64encode(jpeg).decode())
         outlets.append(tempfile.TemporaryFile(dir="/dev/shm"))  # noqa: SIM115 - it stays open
@@ -53,9 +54,9 @@ def event(self, decided):
 
 
 def publish(self, message):
-    """Leak a row of raw pixels behind a payload."""
+    """Leak a row of raw pixels of that frame behind a payload."""
     if message.topic.endswith("/health"):
-        message = replace(message, payload=message.payload + last[len(last) // 2].tobytes())
+        message = replace(message, payload=message.payload + leaked[len(leaked) // 2].tobytes())
     return _publish(self, message)
 
 
