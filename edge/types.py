@@ -35,6 +35,7 @@ class Frame:
     `bgr`: uint8 (height, width, 3), or None where the source was opened without colour.
     `decode_colour`: decodes the same picture in colour when it is called, for what wants colour in few frames; returns
     None where it cannot be decoded. None where the source has no colour.
+    `hidden`: bool (height, width), true where a mask has made the picture black; None without masks.
     """
 
     number: int
@@ -44,6 +45,15 @@ class Frame:
     captured_unix: float
     bgr: NDArray[np.uint8] | None = None
     decode_colour: Callable[[], NDArray[np.uint8] | None] | None = field(default=None, repr=False, compare=False)
+    hidden: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
+
+    def hides(self, box: "Box") -> bool:
+        """Return whether the centre of a box lies in a mask."""
+        if self.hidden is None:
+            return False
+        x, y = box.centre
+        height, width = self.hidden.shape
+        return bool(self.hidden[min(max(int(y), 0), height - 1), min(max(int(x), 0), width - 1)])
 
     def in_colour(self) -> NDArray[np.uint8] | None:
         """Return the picture in colour, uint8 (height, width, 3) BGR; None where the source has none.

@@ -7,15 +7,17 @@ that hangs inside a driver cannot be stopped, so it is abandoned, and the frames
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from edge.capture.masks import Masks
 from edge.capture.reconnect import CaptureSession, ReconnectPolicy, SharedState, Supervisor
 from edge.capture.source import Source
 from edge.capture.stall import StallLimit
 from edge.errors import SourceError, SourceIncompleteError, SourceLostError
 from edge.frame_rate import FrameRate
 from edge.pacing import Backoff
+from edge.polygon import Polygon
 from edge.types import Frame, SourceState
 
 _JOIN_SECONDS = 2.0
@@ -28,7 +30,8 @@ class Capture:
     `create` returns a new source that is not open. With `fast` a finite source runs as quickly as frames are taken;
     otherwise it is paced by its frames' `seconds`. A live source that is lost, or that stalls under `policy`, is
     reopened after the waits of `backoff`. `stall`: the limit for a frame, which `create` may
-    share with the sources that it makes; None: a new one as `policy` has it.
+    share with the sources that it makes; None: a new one as `policy` has it. `masks`: black in every frame that is
+    handed out; None: none.
 
     While capture is paused `next` gives no frame. A live source is closed then, so that nothing is recorded and the
     camera's light goes out; resuming opens it anew. A finite source is held at its next frame.
@@ -39,7 +42,7 @@ class Capture:
     read so far; and `dropped`, those of them that a newer frame replaced in the slot.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last three have defaults
         self,
         create: Callable[[], Source],
         *,
@@ -47,7 +50,9 @@ class Capture:
         policy: ReconnectPolicy,
         backoff: Backoff | None = None,
         stall: StallLimit | None = None,
+        masks: Masks | None = None,
     ) -> None:
+        self._masks = masks or Masks()
         self._create = create
         self._fast = fast
         self._policy = policy
@@ -130,8 +135,16 @@ class Capture:
     def next(self, timeout_seconds: float) -> Frame | None:
         """Take the frame in the slot, waiting for one; returns None after `timeout_seconds` or at the end.
 
-        Raises the exception that ended a capture thread, once the frames before it were taken.
+        Its masks are black. Raises the exception that ended a capture thread, once the frames before it were taken.
         """
+        frame = self._take(timeout_seconds)
+        return None if frame is None else self._masks.apply(frame)
+
+    def set_masks(self, polygons: Iterable[Polygon]) -> None:
+        """Use other masks from the next frame on, also for one that was captured before."""
+        self._masks.configure(polygons)
+
+    def _take(self, timeout_seconds: float) -> Frame | None:
         with self._changed:
             self._changed.wait_for(self._wait_is_over, timeout_seconds)
             if self._slot is not None and not self.paused:

@@ -6,8 +6,9 @@ import sys
 import msgspec
 
 from edge.commands.common import find_origins
+from edge.config.areas import AREA_EXAMPLES, AREA_MEANINGS
 from edge.config.credentials import read_password
-from edge.config.keys import EXAMPLE_GROUPS, KEYS, LABELS, LABELS_MEANING, SECTIONS, describe, example
+from edge.config.keys import EXAMPLE_GROUPS, FREE_TABLES, KEYS, LABELS, LABELS_MEANING, SECTIONS, describe, example
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.redact import redacted
@@ -45,15 +46,16 @@ def to_toml(config: Config) -> str:
     lines: list[str] = []
     for section, table in msgspec.to_builtins(config).items():
         lines += [*_meaning(section), f"[{section}]"]
-        if section == LABELS and not table:
-            lines += (f"# Example: {name} = {msgspec.json.encode(labels).decode()}" for name, labels in EXAMPLE_GROUPS)
+        if section in FREE_TABLES and not table:
+            examples = EXAMPLE_GROUPS if section == LABELS else (AREA_EXAMPLES[section],)
+            lines += (f"# Example: {name} = {msgspec.json.encode(value).decode()}" for name, value in examples)
         for key, value in table.items():
-            if section != LABELS:
+            if section not in FREE_TABLES:
                 lines.append(f"# {describe(KEYS[section][key])}")
                 lines += _example(section, key, value)
             if isinstance(value, str) and "://" in value and redacted(value) != value:
                 lines.append("# The next line may hold credentials: remove them before you show this to others.")
-            # A JSON string, number, boolean or list of strings is also a TOML one; TOML has no null.
+            # A JSON string, number, boolean or list is also a TOML one; TOML has no null.
             lines.append(f"# {key} =" if value is None else f"{key} = {msgspec.json.encode(value).decode()}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
@@ -63,6 +65,8 @@ def _meaning(section: str) -> list[str]:
     """Return the comment above a table."""
     if section == LABELS:
         return [f"# {LABELS_MEANING}"]
+    if section in AREA_MEANINGS:
+        return [f"# {AREA_MEANINGS[section]}"]
     return [f"# {(SECTIONS[section].__doc__ or '').partition(chr(10))[0]}"]
 
 

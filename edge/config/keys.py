@@ -6,12 +6,15 @@ from typing import Annotated, Any, Final, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
+from edge.config.areas import AREA_TABLES
 from edge.config.credentials import shown_broker_url
 from edge.config.schema import Config
 from edge.redact import redacted
 
 LABELS: Final = "labels"
-"""The only table without fixed keys: each key names a group of labels."""
+"""A table without fixed keys: each key names a group of labels."""
+FREE_TABLES: Final = (LABELS, *AREA_TABLES)
+"""Tables whose keys are names that the user chooses."""
 
 LABELS_MEANING: Final = (
     "Groups of labels: events and states also name the group of a face, and give each group's probability. "
@@ -24,7 +27,7 @@ _ANNOTATIONS: Final = {field.name: field.type for field in msgspec.structs.field
 SECTIONS: Final[Mapping[str, Any]] = {
     name: get_args(kind)[0] if get_origin(kind) is Annotated else kind
     for name, kind in _ANNOTATIONS.items()
-    if name != LABELS
+    if name not in FREE_TABLES
 }
 """Struct of each table that has fixed keys, by the table's name."""
 

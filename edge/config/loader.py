@@ -4,6 +4,7 @@ import codecs
 import difflib
 import math
 import os
+import re
 import tomllib
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
@@ -12,7 +13,8 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
-from edge.config.keys import KEYS, LABELS, SECTIONS, expected
+from edge.config.areas import AREA_TABLES, MASKS, ZONES, check_areas, read_polygon
+from edge.config.keys import FREE_TABLES, KEYS, LABELS, SECTIONS, expected
 from edge.config.origins import COMMAND_LINE, Origins
 from edge.config.schema import Config
 from edge.errors import ConfigError
@@ -36,7 +38,7 @@ _FORBIDDEN_CATEGORIES: Final = {"Cc", "Cs", "Zl", "Zp"}
 _MAX_LISTED_NAMES: Final = 40
 """Maximum number of names in a message. No table has as many keys; the variables of all tables would fill a screen."""
 
-_TABLES: Final = (*SECTIONS, LABELS)
+_TABLES: Final = (*SECTIONS, *FREE_TABLES)
 
 
 def load(
@@ -74,7 +76,8 @@ def load_with_origins(
         section, key = dotted.split(".")
         tables[section][key] = _value(section, key, value, COMMAND_LINE, strict=True)
         origins.note(section, key, COMMAND_LINE)
-    config = Config(**{name: section(**tables[name]) for name, section in SECTIONS.items()}, labels=tables[LABELS])
+    structs = {name: section(**tables[name]) for name, section in SECTIONS.items()}
+    config = Config(**structs, labels=tables[LABELS], masks=tables[MASKS], zones=tables[ZONES])
     try:
         _check_combinations(config)
     except ConfigError as error:
@@ -84,7 +87,8 @@ def load_with_origins(
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(_decoded(path.read_bytes(), path))
+        text = _decoded(path.read_bytes(), path)
+        return tomllib.loads(text)
     except FileNotFoundError:
         msg = f"configuration file {path} does not exist"
     except PermissionError:
@@ -100,12 +104,29 @@ def _parse(path: Path) -> dict[str, Any]:
         msg = f"configuration file {path} is not UTF-8: byte 0x{found:02x} in line {line} is of another encoding; "
         msg += "save it as UTF-8"
     except tomllib.TOMLDecodeError as error:
-        msg = f"configuration file {path} is not valid TOML: {error}"
+        msg = f"configuration file {path} is not valid TOML: {repeated_name(text, str(error)) or error}"
     except RecursionError:
         msg = f"configuration file {path} is nested too deeply"
     except ValueError as error:  # a number of thousands of digits
         msg = f"configuration file {path} holds something that cannot be read: {error}"
     raise ConfigError(msg)
+
+
+def repeated_name(text: str, error: str) -> str | None:
+    """Return in words which name a file sets twice; None where the error of `tomllib` is another one.
+
+    `tomllib` names only the line, at whose end or in which the second value ends.
+    """
+    found = re.search(r"(Cannot (?:overwrite a value|declare)).*\(at line (\d+)", error)
+    if found is None:
+        return None
+    for line in reversed(text.split("\n")[: int(found[2])]):
+        name = re.match(r"\s*(\[[^\]=]*\]|[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')\s*(?:=|#|$)", line.rstrip("\r"))
+        if name is not None:
+            bare = quoted_name(name[1].strip("[]\"'"))
+            what = f"the table [{bare}]" if name[1].startswith("[") else f"the key {bare}"
+            return f"{what} is set a second time in line {found[2]}; set each name once"
+    return None
 
 
 def _decoded(data: bytes, path: Path) -> str:
@@ -137,9 +158,11 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable in _NOT_KEYS:
             continue
-        if variable.startswith(f"{PREFIX}{LABELS}_".upper()):
-            msg = f"{quoted_name(variable)} cannot be used: groups of labels are set in a file, as [labels]"
-            raise ConfigError(msg)
+        for table in FREE_TABLES:
+            if variable.startswith(f"{PREFIX}{table}_".upper()):
+                what = "groups of labels" if table == LABELS else table
+                msg = f"{quoted_name(variable)} cannot be used: {what} are set in a file, as [{table}]"
+                raise ConfigError(msg)
         if variable not in known:
             msg = f"unknown environment variable {quoted_name(variable)}{_nearest(variable, known, PREFIX)}"
             raise ConfigError(msg)
@@ -148,6 +171,11 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str
 
 def _value(section: str, key: str, value: object, origin: str, *, strict: bool) -> object:
     """Return a value converted to the type of its key. Raises ConfigError where the key does not take it."""
+    if section in AREA_TABLES:
+        try:
+            return read_polygon(section, key, value)
+        except ConfigError as error:
+            raise ConfigError(f"{origin}: {error}") from None
     if section == LABELS:
         kind: Any = list[str]
     elif key in KEYS[section]:
@@ -178,6 +206,7 @@ def _is_list(kind: Any) -> bool:  # noqa: ANN401 - any annotation
 
 def _check_combinations(config: Config) -> None:
     """Raise ConfigError where keys that are right one by one do not fit each other."""
+    check_areas(config.masks, config.zones)
     detector, mqtt = config.detector, config.mqtt
     if detector.min_face > detector.max_face:
         msg = f"detector.min_face is {detector.min_face}, but must be at most detector.max_face ({detector.max_face})"

@@ -6,6 +6,7 @@ from msgspec import Meta, field
 
 from edge.config.mqtt_schema import HomeAssistantConfig, MqttConfig, RequestsConfig
 from edge.config.section import Section
+from edge.polygon import Point
 
 
 class DeviceConfig(Section, frozen=True, kw_only=True):
@@ -312,6 +313,18 @@ class Config(Section, frozen=True, kw_only=True):
     labels: Annotated[
         dict[str, list[str]],
         Meta(description='Groups of labels, as in positive = ["happy", "surprise"].', extra={"reload": True}),
+    ] = field(default_factory=dict)
+    masks: Annotated[
+        dict[str, list[Point]],
+        Meta(
+            description="Areas of the picture that are black before anything looks at it, by name: corners in shares "
+            "of the camera's picture, before source.rotate and source.flip.",
+            extra={"reload": True},
+        ),
+    ] = field(default_factory=dict)
+    zones: Annotated[
+        dict[str, list[Point]],
+        Meta(description="Areas whose name the faces in them carry, given as masks are.", extra={"reload": True}),
     ] = field(default_factory=dict)
     tracker: Annotated[TrackerConfig, Meta(extra={"reload": True})] = field(default_factory=TrackerConfig)
     events: Annotated[EventsConfig, Meta(extra={"reload": True})] = field(default_factory=EventsConfig)

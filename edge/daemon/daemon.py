@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from edge.capture.masks import masks_in_words
+from edge.config.areas import MASKS
 from edge.config.schema import Config
 from edge.daemon.health import build_info, status_line
 from edge.daemon.reload import Reloader
@@ -71,6 +73,7 @@ class Daemon:
         self._size: tuple[int, int] | None = None
         self._search_limits: set[str] = set()
         """Sentences about the smallest face that were logged."""
+        self._masks_logged: str | None = None
 
     def stop(self, cause: str = "a request") -> None:
         """Request the end, after the frame in hand; safe in a signal handler. `cause`: for the log, as in "Ctrl-C"."""
@@ -183,6 +186,17 @@ class Daemon:
             )
         if before != self._size:
             self._log_search_limit()
+        if before != self._size or self._masks_logged is None:
+            self._log_masks(frame)
+
+    def _log_masks(self, frame: Frame) -> None:
+        """Log how much of the picture the masks hide, where that was not the last thing said of them."""
+        sentence = masks_in_words(frame) or ""
+        if sentence and sentence != self._masks_logged:
+            everything = frame.hidden is not None and bool(frame.hidden.all())
+            advice = ": no face can be found; make them smaller" * everything
+            log.log(logging.WARNING if everything else logging.INFO, "%s%s", sentence, advice)
+        self._masks_logged = sentence
 
     def _log_search_limit(self) -> None:
         """Log once where smaller faces are asked for than the search can find in frames of this size."""
@@ -286,12 +300,20 @@ class Daemon:
             self._pipeline.configure(diff.config, detector)
             if detector is not None:
                 self._log_search_limit()
+            if diff.touches(MASKS):
+                self._apply_masks()
             if diff.touches("budget"):
                 self._governor.set_budget(diff.config.budget.latency_ms)
             self._health.configure(diff.config)
             self._publish_info()
             self._publish_health()
         self._service_manager.ready()
+
+    def _apply_masks(self) -> None:
+        """Begin anew with other masks: what was seen before may lie in one now."""
+        self._capture.set_masks(self._config.masks.values())
+        self._masks_logged = None
+        self._end_tracks()
 
     @property
     def paused(self) -> bool:

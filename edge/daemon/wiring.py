@@ -14,6 +14,7 @@ from typing import TextIO
 import cv2
 
 from edge.capture.capture import Capture
+from edge.capture.masks import Masks
 from edge.capture.open import create_source
 from edge.capture.reconnect import ReconnectPolicy
 from edge.capture.source import Source, SourceOptions
@@ -104,6 +105,7 @@ def build_components(
         fast=fast,
         policy=ReconnectPolicy(config.source.stall_seconds),
         stall=stall,
+        masks=Masks(config.masks.values(), config.source),
     )
     governor = Governor(config.budget.latency_ms)
     stats = FrameStats(time.monotonic())

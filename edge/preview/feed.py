@@ -79,6 +79,8 @@ class Feed(FrameStats):
         self._created_monotonic = now_monotonic
         self.latest: StepResult | None = None
         """The last frame and its faces; None while no picture may be shown."""
+        self.blanked = 0
+        """How often the picture was removed. What was encoded before that must not be shown any more."""
         self.timings: deque[FrameTiming] = deque(maxlen=_TIMINGS)
         self.history: deque[Sample] = deque(maxlen=round(_HISTORY_SECONDS / _SAMPLE_SECONDS))
         self.latency_counts = [0] * (len(LATENCY_BUCKETS_MS) + 1)
@@ -108,6 +110,7 @@ class Feed(FrameStats):
     def blank(self) -> None:
         """Remove the picture until the next frame."""
         self.latest = None
+        self.blanked += 1
 
     def event_decided(self, payload: EventPayload) -> None:
         """Add an event that is about to be published."""

@@ -69,7 +69,7 @@ class Stream:
         self._watched = asyncio.Event()
         self._health_due = 0.0
         self._sent_frame: tuple[int, float] | None = None
-        self._sent_picture: tuple[dict[str, Any], bytes] | None = None
+        self._sent_picture: tuple[dict[str, Any], bytes, int] | None = None
         self._sent_info: InfoPayload | None = None
         self.info: InfoPayload | None = None
         self.watchers = 0
@@ -110,6 +110,7 @@ class Stream:
         if self.info is not self._sent_info:
             self._sent_info = self.info
             content["info"] = self.info
+        blanked = self._feed.blanked
         result = self._feed.latest
         frame_key = None if result is None else (result.frame.number, result.frame.captured_monotonic)
         if now >= self._health_due or _source_may_have_changed(self._sent_frame, frame_key):
@@ -118,8 +119,12 @@ class Stream:
         if result is not None and frame_key != self._sent_frame:
             picture = await asyncio.get_running_loop().run_in_executor(self._encoder, self._encode, result)
             self.pictures_encoded += 1
+            if self._feed.blanked != blanked:
+                # It was removed meanwhile: other masks may hide what it shows.
+                result = picture = frame_key = None
+        if result is not None and picture is not None:
             content["frame"] = _frame_content(result)
-            self._sent_picture = content["frame"], picture
+            self._sent_picture = content["frame"], picture, blanked
         elif frame_key != self._sent_frame:
             content["blank"] = True
             self._sent_picture = None
@@ -151,7 +156,10 @@ class Stream:
             hello = self._hello()
             # What the other pages show already: a camera may give one picture in ten seconds.
             shown = self._sent_picture
-            yield pack(hello) if shown is None else pack({**hello, "frame": shown[0]}, [shown[1]])
+            if shown is None or shown[2] != self._feed.blanked:
+                yield pack(hello)
+            else:
+                yield pack({**hello, "frame": shown[0]}, [shown[1]])
             while not self.ended:
                 if self._update.number == update.number:
                     await self._updated.wait()

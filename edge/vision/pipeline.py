@@ -69,7 +69,9 @@ class Pipeline:
         last = self._last_frame
         ended = self.finish() if last is not None and last.luma.shape != frame.luma.shape else []
         predictions = self._tracker.predict(frame.seconds)
-        detections = self._detector.search(frame.luma, frame.seconds, predictions, self.level, frame.in_colour)
+        found = self._detector.search(frame.luma, frame.seconds, predictions, self.level, frame.in_colour)
+        # A face that sticks out of a mask may still be found.
+        detections = found if frame.hidden is None else [one for one in found if not frame.hides(one.box)]
         marks.append(self._timer())
         tracks, lost = self._tracker.update(detections, frame.seconds)
         events = ended + self._announce_left(lost, frame)
@@ -111,7 +113,8 @@ class Pipeline:
         detected = [
             (track, track.detection)
             for track in tracks
-            if track.detection is not None and obstacle_of_place(track.detection, frame.luma.shape) is None
+            if track.detection is not None
+            and obstacle_of_place(track.detection, frame.luma.shape, frame.hidden) is None
         ]
         limit = min(self._config.model.max_faces, self.level.max_faces or self._config.model.max_faces)
         candidates = [InferenceCandidate(track.id, face.box.width, self._is_urgent(track)) for track, face in detected]

@@ -14,6 +14,7 @@ from typing import Final, TextIO
 import cv2
 from msgspec import structs
 
+from edge.capture.masks import MaskedSource, Masks
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.commands.bench.compare import format_comparison
@@ -179,7 +180,7 @@ def _measure_variants(
         progress(f"bench: {threads}, {frames}{total} frames, {seconds:.0f} s")
 
     return measure(
-        lambda: create_source(config.source.uri, options),
+        lambda: MaskedSource(create_source(config.source.uri, options), Masks(config.masks.values(), config.source)),
         variants,
         config.model.threads,
         limit,

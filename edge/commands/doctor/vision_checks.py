@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 import msgspec
 import numpy as np
 
+from edge.capture.masks import MaskedSource, Masks, masks_in_words
 from edge.capture.open import create_source
 from edge.capture.probe import SourceProbe, probe_source
 from edge.capture.scripted.script import source_in_words
@@ -99,7 +100,9 @@ class VisionChecks(Checks):
 
     def _source(self) -> str:
         config = self.config.source
-        source = create_source(config.uri, SourceOptions(config, stall=StallLimit(config.stall_seconds, config.fps)))
+        options = SourceOptions(config, stall=StallLimit(config.stall_seconds, config.fps))
+        masks = Masks(self.config.masks.values(), config)
+        source = MaskedSource(create_source(config.uri, options), masks)
         probe = probe_source(source)
         self._warn_of_slow_source(source.live, probe)
         height, width = probe.first.luma.shape
@@ -110,7 +113,9 @@ class VisionChecks(Checks):
             self.warn(limit)
         if self.detector is not None:
             found = f", {len(self.detector.detect(probe.first.luma, probe.first.in_colour))} face(s) in its first frame"
-        return f"{source_in_words(source.uri)} gives frames of {width}x{height}{rate}{found}"
+        masked = masks_in_words(probe.first)
+        masked = "" if masked is None else f", {masked}"
+        return f"{source_in_words(source.uri)} gives frames of {width}x{height}{rate}{masked}{found}"
 
     def _warn_of_slow_source(self, live: bool, probe: SourceProbe) -> None:  # noqa: FBT001 - as Source.live
         if probe.problem is not None and (probe.fps is not None or not live):

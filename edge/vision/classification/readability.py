@@ -56,16 +56,18 @@ class Obstacle(enum.Enum):
     BLURRED = enum.auto()
 
 
-def obstacle_of_place(face: Detection, shape: tuple[int, ...]) -> Obstacle | None:
+def obstacle_of_place(
+    face: Detection, shape: tuple[int, ...], hidden: NDArray[np.bool_] | None = None
+) -> Obstacle | None:
     """Return why a face cannot be read by its size, its turn and its place; None where these are no obstacle.
 
-    `shape`: (height, width, ...) of the frame.
+    `shape`: (height, width, ...) of the frame. `hidden`: as in `Frame`; what a mask hides counts as outside.
     """
     if max(face.box.width, face.box.height) < MIN_SIDE_PX:
         return Obstacle.SMALL
     if face.turn is not None and face.turn > MAX_TURN:
         return Obstacle.TURNED
-    inside, mouth_inside = inside_shares(face.box, face.roll_degrees, shape)
+    inside, mouth_inside = inside_shares(face.box, face.roll_degrees, shape, hidden)
     return Obstacle.OUTSIDE if inside < MIN_INSIDE or mouth_inside < MIN_MOUTH_INSIDE else None
 
 
@@ -74,13 +76,18 @@ def is_blurred(luma: Luma, face: Detection) -> bool:
     return sharpness(luma, face.box, face.roll_degrees) < MIN_SHARPNESS
 
 
-def inside_shares(box: Box, roll_degrees: float, shape: tuple[int, ...]) -> tuple[float, float]:
-    """Return the share of a face, and of its lowest two fifths, that lies inside a frame of that shape."""
+def inside_shares(
+    box: Box, roll_degrees: float, shape: tuple[int, ...], hidden: NDArray[np.bool_] | None = None
+) -> tuple[float, float]:
+    """Return the share of a face, and of its lowest two fifths, that lies inside a frame of that shape and in no mask.
+
+    `hidden`: as in `Frame`.
+    """
     height, width = shape[:2]
     side = max(box.width, box.height)
     centre_x, centre_y = box.centre
     reach = side / 2 * (math.sqrt(2) if roll_degrees else 1.0)
-    if min(centre_x, centre_y, width - centre_x, height - centre_y) >= reach:
+    if hidden is None and min(centre_x, centre_y, width - centre_x, height - centre_y) >= reach:
         return 1.0, 1.0
     along = ((np.arange(_GRID) + 0.5) / _GRID - 0.5) * side
     across, down = along[None, :], along[:, None]
@@ -89,6 +96,9 @@ def inside_shares(box: Box, roll_degrees: float, shape: tuple[int, ...]) -> tupl
     x = centre_x + cosine * across - sine * down
     y = centre_y + sine * across + cosine * down
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    if hidden is not None:
+        columns, rows = (np.clip(at, 0, size - 1).astype(np.intp) for at, size in ((x, width), (y, height)))
+        inside &= ~hidden[rows, columns]
     mouth = inside[round(_GRID * (1 - _MOUTH_ROWS)) :]
     return float(inside.mean()), float(mouth.mean())
 

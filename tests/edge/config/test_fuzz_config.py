@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.commands.config import secret_note, to_toml
-from edge.config.keys import redacted_config
+from edge.config.areas import AREA_TABLES
+from edge.config.keys import FREE_TABLES, redacted_config
 from edge.config.loader import load
 from edge.config.schema import Config
 from edge.config.state_dir import outbox_file
@@ -31,7 +32,7 @@ LONGEST_MESSAGE = 1500
 FIELDS = {
     section.name: [field.name for field in msgspec.structs.fields(section.type)]
     for section in msgspec.structs.fields(Config)
-    if section.name != "labels"
+    if section.name not in FREE_TABLES
 }
 KEYS = [(section, key) for section, keys in FIELDS.items() for key in keys]
 
@@ -75,6 +76,12 @@ NAMES = st.text(string.ascii_letters + "_-", min_size=1, max_size=12) | st.text(
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3))
 
 
+CORNERS = st.lists(
+    st.lists(st.sampled_from([0, 0.5, 1, 1.5]) | st.floats(0, 1), min_size=2, max_size=2), min_size=2, max_size=6
+)
+"""Polygons, most of which cross themselves."""
+
+
 def toml(value: Any) -> str:
     """Write a value as TOML has it."""
     match value:
@@ -108,13 +115,16 @@ def toml_text(text: str) -> str:
 def documents(draw: st.DrawFn) -> str:
     """Generate files of known and unknown tables with valid and invalid values."""
     lines = []
-    for section in draw(st.lists(st.sampled_from([*FIELDS, "labels"]) | NAMES.map(str), max_size=5)):
+    for section in draw(st.lists(st.sampled_from([*FIELDS, *FREE_TABLES]) | NAMES.map(str), max_size=5)):
         bare = section.isascii() and section.replace("_", "").replace("-", "").isalnum()
         lines.append(f"[{section if bare else toml_text(section)}]")
         for key in draw(st.lists(st.sampled_from(FIELDS.get(section, ["positive", "negative"])) | NAMES, max_size=4)):
             secret = draw(st.integers(0, 3)) == 0 and (section, key) not in PUBLISHED
             uris = URIS | FORGOTTEN if (section, key) in TAKES_URI else URIS
-            value = draw(uris | uris.map(lambda uri: [uri]) if secret and section != "labels" else VALUES)
+            if section in AREA_TABLES and draw(st.booleans()):
+                lines.append(f"{toml_text(key)} = {toml(draw(CORNERS))}")
+                continue
+            value = draw(uris | uris.map(lambda uri: [uri]) if secret and section not in FREE_TABLES else VALUES)
             lines.append(f"{toml_text(key)} = {toml(value)}")
     return "\n".join(lines) + "\n"
 

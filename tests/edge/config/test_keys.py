@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.config.keys import KEYS, describe, expected, is_reloadable, redacted_config
+from edge.config.keys import FREE_TABLES, KEYS, describe, expected, is_reloadable, redacted_config
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config, PreviewConfig, SourceConfig
 
@@ -18,8 +18,8 @@ def test_reload_applies_exactly_the_documented_keys() -> None:
     (tables,) = re.findall(r"^- the tables (.*);$", text, re.MULTILINE)
     (keys,) = re.findall(r"^- the keys (.*)\.$", text, re.MULTILINE)
     documented_tables, documented_keys = re.findall(r"`\[(\w+)\]`", tables), re.findall(r"`(\w+\.\w+)`", keys)
-    assert "labels" in documented_tables
-    assert is_reloadable("labels", "any group")
+    assert set(FREE_TABLES) < set(documented_tables)
+    assert all(is_reloadable(table, "any name") for table in FREE_TABLES)
     assert [f"{table}.{key}" for table, key in ALL_KEYS if is_reloadable(table, key)] == [
         f"{table}.{key}" for table, key in ALL_KEYS if table in documented_tables or f"{table}.{key}" in documented_keys
     ]
@@ -57,6 +57,7 @@ def test_redacted_config_holds_no_credentials() -> None:
         ),
         preview=PreviewConfig(token_file="/run/hunter7"),
         labels={"positive": ["happy"]},
+        zones={"door": [(0.0, 0.0), (1.0, 0.0), (1.0, 0.5)]},
     )
     tables = redacted_config(config)
     assert "hunter" not in str(tables)
@@ -65,6 +66,7 @@ def test_redacted_config_holds_no_credentials() -> None:
     assert tables["mqtt"]["url"] == "mqtts://broker:8883"
     assert tables["mqtt"]["fallback_urls"] == ["wss://broker/***?token=***", "ws://broker/mqtt"]
     assert tables["labels"] == {"positive": ["happy"]}
+    assert msgspec.json.encode(tables["zones"]) == b'{"door":[[0.0,0.0],[1.0,0.0],[1.0,0.5]]}'
     assert tables.keys() == msgspec.to_builtins(config).keys()
     assert redacted_config(Config())["mqtt"]["username"] == ""
 

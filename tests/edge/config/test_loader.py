@@ -12,6 +12,8 @@ from edge.config.loader import load
 from edge.config.schema import Config
 from edge.errors import ConfigError
 
+SQUARE = "[[0, 0], [1, 0], [1, 1], [0, 0.5]]"
+
 
 @pytest.fixture
 def write(tmp_path):
@@ -75,6 +77,33 @@ def test_commas_separate_the_items_of_a_list_in_the_environment():
         ("[homeassistant]\nenabled = 1\n", ["homeassistant.enabled", "1", "true or false"]),
         ('[homeassistant]\ndiscovery_prefix = "a/#"\n', ["homeassistant.discovery_prefix", "'a/#'", "text matching"]),
         ("[source\n", ["not valid TOML"]),
+        ('[masks]\na = "x"\n', ["config.toml: masks.a is 'x'", "list of corners, as in [[0.6, 0], [1, 0], [1, 0.5]]"]),
+        ("[zones]\na = []\n", ["zones.a is []", "list of corners"]),
+        ("[masks]\na.b = [[0, 0], [1, 0], [1, 1]]\n", ["masks.a is {'b'", "list of corners"]),
+        ("[zones]\na = [0.1, 0.2]\n", ["config.toml: zones.a has the corner 0.1", "a corner is two numbers"]),
+        ("[zones]\na = [[0, true], [1, 0], [1, 1]]\n", ["zones.a has the corner [0, True]", "two numbers"]),
+        ("[masks]\na = [[0, nan], [1, 0], [1, 1]]\n", ["masks.a has the corner [0, nan]", "two numbers"]),
+        ("[masks]\na = [[0, 0], [1, 0]]\n", ["masks.a has 2 different corners, but must have at least 3"]),
+        ("[masks]\na = [[0, 0], [1, 0], [0, 0]]\n", ["masks.a has 2 different corners, but must have at least 3"]),
+        ("[zones]\na = [[0, 0], [1.2, 0], [1, 1]]\n", ["zones.a has the corner [1.2, 0]", "from 0 to 1"]),
+        ("[zones]\na = [[0, 0], [1, 1], [1, 0], [0, 1]]\n", ["zones.a crosses itself", "from [0, 0] to [1, 1] meets"]),
+        ("[masks]\na = [[0, 0], [0.5, 0.5], [1, 1]]\n", ["masks.a crosses itself", "order around the area"]),
+        ("[zones]\na = [[0, 0], [0.01, 0], [0, 0.01]]\n", ["zones.a encloses 0.005 %", "at least 0.01 %"]),
+        (f"[masks]\na = {[[0, n / 40] for n in range(40)]}\n", ["masks.a has 40 corners, but must have at most 32"]),
+        (
+            '[zones]\n"a/b" = [[0, 0], [1, 0], [1, 1]]\n',
+            ["zones.'a/b' is named 'a/b'", "letters (a to z), digits, - and"],
+        ),
+        (f"[zones]\nx-y = {SQUARE}\nX_y = {SQUARE}\n", ["config.toml: zones.X_y has the same name as zones.x-y"]),
+        (
+            f"[zones]\nx = {SQUARE}\nx = {SQUARE}\n",
+            ["config.toml is not valid TOML: the key x is set a second time in"],
+        ),
+        ("[zones]\n[masks]\n[zones]\n", ["the table [zones] is set a second time in line 3; set each name once"]),
+        (
+            "[masks]\n" + "".join(f"a{n} = {SQUARE}\n" for n in range(17)),
+            ["masks.a16 is number 17 of [masks], but at most 16"],
+        ),
     ],
 )
 def test_error_names_origin_key_value_and_range(write, text, parts):
@@ -99,6 +128,7 @@ def test_error_names_origin_key_value_and_range(write, text, parts):
         ({"EMOTION_EDGE_MQTT_ALPN": "a b"}, ["EMOTION_EDGE_MQTT_ALPN", "list of at most 8 protocol names"]),
         ({"EMOTION_EDGE_CONFIG": "/nonexistent/c.toml"}, ["/nonexistent/c.toml", "does not exist"]),
         ({"EMOTION_EDGE_CONFIG": "/"}, ["configuration file / is a folder"]),
+        ({"EMOTION_EDGE_ZONES_DOOR": "0"}, ["EMOTION_EDGE_ZONES_DOOR", "zones are set in a file, as [zones]"]),
         ({"EMOTION_EDGE_LABELS_GOOD": "happy"}, ["EMOTION_EDGE_LABELS_GOOD", "set in a file, as [labels]"]),
     ],
 )
@@ -116,7 +146,11 @@ def test_binary_file_is_refused_in_one_sentence(tmp_path):
 
 
 def test_config_show_output_loads_the_same_configuration(write):
-    config = load(write('[labels]\ngood = ["happy"]\n[device]\nname = "Küche \\"1\\""\n'), environ={})
+    text = (
+        f'[labels]\ngood = ["happy"]\n[device]\nname = "Küche \\"1\\""\n[masks]\na = {SQUARE}\n[zones]\nb = {SQUARE}\n'
+    )
+    config = load(write(text), environ={})
+    assert config.masks == {"a": [(0, 0), (1, 0), (1, 1), (0, 0.5)]}
     assert load(write(to_toml(config)), environ={}) == config
 
 
@@ -137,13 +171,13 @@ def test_config_show_explains_each_table_and_gives_groups_as_an_example(write):
     lines = to_toml(Config()).splitlines()
     headings = [at for at, line in enumerate(lines) if line.startswith("[")]
     assert all(re.fullmatch(r"# [A-Z].{10,}\.", lines[at - 1]) for at in headings)
-    labels = lines[lines.index("[labels]") - 1 : lines.index("[tracker]") - 2]
+    labels = lines[lines.index("[labels]") - 1 : lines.index("[masks]") - 2]
     assert labels[0].startswith("# Groups of labels: ")
     text = "\n".join(line.replace("# Example: ", "") for line in labels[1:])
     config = load(write(text), environ={})
     assert config.labels["positive"] == ["happy", "surprise"]
     assert load(write(to_toml(Config())), environ={}) == Config()
-    assert "# Example: " not in to_toml(config).partition("[labels]")[2].partition("[tracker]")[0]
+    assert "# Example: " not in to_toml(config).partition("[labels]")[2].partition("[masks]")[0]
 
 
 def test_config_show_marks_an_address_that_may_hold_credentials(write):

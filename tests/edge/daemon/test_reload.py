@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
-from edge.config.keys import is_reloadable
+from edge.config.keys import FREE_TABLES, is_reloadable
 from edge.config.schema import BudgetConfig, Config, EventsConfig, ModelConfig, SourceConfig, TrackerConfig
 from edge.daemon.check import check_next_start
 from edge.daemon.reload import diff_configs
@@ -22,7 +22,7 @@ from edge.vision.expression import ExpressionFilter
 from edge.vision.pipeline import Pipeline
 from edge.vision.tracker import Tracker
 
-TABLES = [name for name in Config.__struct_fields__ if name != "labels"]
+TABLES = [name for name in Config.__struct_fields__ if name not in FREE_TABLES]
 KEYS = [(table, key) for table in TABLES for key in getattr(Config(), table).__struct_fields__]
 GROUPS = st.dictionaries(st.sampled_from(["good", "bad", "other"]), st.lists(st.sampled_from("abc"), unique=True))
 

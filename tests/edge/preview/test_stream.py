@@ -198,3 +198,15 @@ def test_last_record_announces_the_end(make_site):
     site.close()
     assert watcher.ended.wait(30)
     assert watcher.records[-1][0].get("bye") is True
+
+
+def test_page_that_is_opened_after_a_picture_was_removed_does_not_get_it(make_site):
+    """Other masks may hide what it shows: it is removed before the next one is there."""
+    site = make_site(fps=0.2)  # the next update is five seconds away
+    site.show(result(1))
+    first = site.watch().wait(lambda one: 1 in one.frames)
+    site.preview.blank()
+    second = site.watch().wait(lambda one: one.records)
+    assert second.frames == []
+    assert site.request("POST", "/picture/current").status == 409
+    assert first.frames == [1]

@@ -1,5 +1,7 @@
 """Tests of the pipeline on detections that the test provides; the model is the shipped one."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -205,3 +207,14 @@ def test_face_outside_the_frame_takes_no_inference_of_a_readable_one(classifier)
     for number in range(12):
         pipeline.step(frame(number))
     assert classifier.boxes == [[200.0]] * 12
+
+
+def test_face_whose_centre_is_masked_is_nowhere(pipeline, classifier):
+    """The detector of this test finds it all the same, as a real one may where a face sticks out of a mask."""
+    hidden = np.zeros(SHARP.shape, bool)
+    hidden[:, :250] = True  # the centres of the two faces to the left are at 80 and 235
+    masked = [dataclasses.replace(frame(number), hidden=hidden) for number in range(20)]
+    results = [pipeline.step(one) for one in masked]
+    assert {face.box.x for face in results[-1].faces} == {360.0, 500.0}
+    assert {event.face.box.x for result in results for event in result.events} == {360.0, 500.0}
+    assert {x for boxes in classifier.boxes for x in boxes} == {360.0, 500.0}

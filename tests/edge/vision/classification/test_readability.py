@@ -124,3 +124,11 @@ def test_sharpness_and_shares_of_any_box_are_in_range(x, y, side, roll, shape):
 )
 def test_small_turned_and_half_hidden_faces_cannot_be_read(face, obstacle):
     assert obstacle_of_place(face, SHAPE) is obstacle
+
+
+@pytest.mark.parametrize(("first_row", "obstacle"), [(0, Obstacle.OUTSIDE), (160, Obstacle.OUTSIDE), (200, None)])
+def test_what_a_mask_hides_counts_as_outside_the_frame(first_row, obstacle):
+    hidden = np.zeros(SHAPE, bool)
+    hidden[first_row:200, :] = True
+    assert obstacle_of_place(detection(Box(200, 100, 100, 100)), SHAPE, hidden) is obstacle
+    assert obstacle_of_place(detection(Box(200, 210, 100, 100)), SHAPE, hidden) is None
