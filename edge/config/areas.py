@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from edge.config.schema import SourceConfig
 from edge.errors import ConfigError
-from edge.polygon import Point, problem_of
+from edge.polygon import Point, Polygon, oriented, problem_of
 from edge.redact import quoted, quoted_name
 
 MASKS: Final = "masks"
@@ -27,14 +28,29 @@ AREA_EXAMPLES: Final = {
 
 MAX_AREAS: Final = 16
 """Masks, and zones, at most. Home Assistant's announcement takes some 2 kB for each zone."""
+_DECIMALS: Final = 4
+"""Decimals of corners in the frame: a ten-thousandth is less than a pixel. The subtraction of a mirror leaves more."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 """A name is part of entity ids and of topics that people make of it, like `device.id`."""
+
+
+def is_area_name(name: str) -> bool:
+    """Return whether a mask or a zone may have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def in_frame(areas: Mapping[str, Polygon], source: SourceConfig) -> dict[str, list[Point]]:
+    """Return areas of the camera's picture in shares of the frame, after `rotate` and `flip`, as boxes are given."""
+    return {
+        name: [(round(x, _DECIMALS), round(y, _DECIMALS)) for x, y in oriented(polygon, source.rotate, source.flip)]
+        for name, polygon in areas.items()
+    }
 
 
 def read_polygon(table: str, name: str, value: object) -> list[Point]:
     """Return the corners of an area. Raises ConfigError, one sentence that begins with the key."""
     key = f"{table}.{quoted_name(name)}"
-    if not _NAME.fullmatch(name):
+    if not is_area_name(name):
         raise ConfigError(f"{key} is named {quoted(name)}, but a name has 1 to 32 letters (a to z), digits, - and _")
     example = ", ".join(f"[{x:g}, {y:g}]" for x, y in AREA_EXAMPLES[table][1][:3])
     if not isinstance(value, list) or not value:

@@ -30,6 +30,12 @@ def announced_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = o
     return folder and folder / f"announced-{device}.txt"
 
 
+def announced_zones_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file of the zones that `device` has announced. Folder and errors: see `outbox_file`."""
+    folder = _folder(mqtt, environ)
+    return folder and folder / f"announced-{device}.zones"
+
+
 def pause_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return the file that exists while `device` is paused. Folder and errors: see `outbox_file`."""
     folder = _folder(mqtt, environ)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.capture.masks import masks_in_words
-from edge.config.areas import MASKS
+from edge.config.areas import MASKS, ZONES, in_frame
 from edge.config.schema import Config
 from edge.daemon.health import build_info, status_line
 from edge.daemon.reload import Reloader
@@ -300,6 +300,8 @@ class Daemon:
             self._pipeline.configure(diff.config, detector)
             if detector is not None:
                 self._log_search_limit()
+            if diff.touches(ZONES):
+                self._apply_zones()
             if diff.touches(MASKS):
                 self._apply_masks()
             if diff.touches("budget"):
@@ -308,6 +310,12 @@ class Daemon:
             self._publish_info()
             self._publish_health()
         self._service_manager.ready()
+
+    def _apply_zones(self) -> None:
+        self._components.payloads.set_zones(in_frame(self._config.zones, self._config.source))
+        if not self._health.faces_in_view:
+            # A state with faces follows with the next frame; this one stays until a face appears.
+            self._outputs.publish_empty_state(paused=self.paused)
 
     def _apply_masks(self) -> None:
         """Begin anew with other masks: what was seen before may lie in one now."""

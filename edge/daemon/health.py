@@ -8,6 +8,7 @@ import cv2
 
 from edge import __version__
 from edge.capture.capture import Capture
+from edge.config.areas import in_frame
 from edge.config.schema import Config
 from edge.latency.governor import Governor
 from edge.latency.stats import RECENT_SECONDS, FrameStats
@@ -36,6 +37,8 @@ def build_info(*, config: Config, device: str, boot_id: str, classifier: Classif
         boot_id=boot_id,
         model=ModelInfo(name=manifest.name, sha256=manifest.sha256, labels=list(manifest.labels)),
         groups=config.labels,
+        zones=in_frame(config.zones, config.source),
+        masks=in_frame(config.masks, config.source),
         runtime=str(classifier.runtime),
         source=redacted(config.source.uri),
         budget_latency_ms=config.budget.latency_ms,

@@ -19,6 +19,7 @@ from edge.capture.open import create_source
 from edge.capture.reconnect import ReconnectPolicy
 from edge.capture.source import Source, SourceOptions
 from edge.capture.stall import StallLimit
+from edge.config.areas import in_frame
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.control.handler import RequestHandler, create_request_handler
@@ -83,6 +84,7 @@ def build_components(
     warn_of_useless_model(classifier, config.events)
     warn_of_unfit_cascades(config.detector)
     payloads = PayloadBuilder(boot_id, classifier.labels, config.labels)
+    payloads.set_zones(in_frame(config.zones, config.source))
     detector = Detector(config.detector)
     warn_of_unfit_finder(detector.finder)
     pipeline = Pipeline(config, detector, classifier)

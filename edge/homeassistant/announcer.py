@@ -5,10 +5,11 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
+from edge.config.areas import is_area_name
 from edge.config.mqtt_schema import HomeAssistantConfig
 from edge.config.schema import Config
-from edge.config.state_dir import announced_file
-from edge.homeassistant.announced_topics import AnnouncedTopics
+from edge.config.state_dir import announced_file, announced_zones_file
+from edge.homeassistant.announced import Announced
 from edge.homeassistant.discovery import config_topic, discovery, removal
 from edge.messages.payloads import InfoPayload
 from edge.messages.topics import Topics, is_topic_name
@@ -20,6 +21,8 @@ _LOG: Final = logging.getLogger(__name__)
 _BIRTH: Final = b"online"
 """Home Assistant's birth message, published when it has started: by default with QoS 0 and not retained."""
 
+_MAX_ZONES: Final = 48
+"""Maximum number of zones that are remembered, so that they can be removed: three times as many as may be set."""
 MAX_DELAY_SECONDS: Final = 3.0
 """Longest delay of the announcement after a birth message, drawn anew each time. All sensors of a house receive the
 birth message in the same instant, while Home Assistant is busy starting, and it has the retained announcement already.
@@ -31,26 +34,29 @@ class DiscoveryAnnouncer:
 
     `announced`: the topics of earlier announcements. Those that `config` no longer contains, because discovery is
     disabled or has another prefix, are cleared, and removed from `announced` once the broker has echoed the empty
-    message. `commands`: the sensor accepts requests. `rng`: draws the delays.
+    message. `commands`: the sensor accepts requests. `zones`: those of earlier announcements; entities of those
+    that are no more are removed. `rng`: draws the delays.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last three have defaults
         self,
         config: HomeAssistantConfig,
         topics: Topics,
-        announced: AnnouncedTopics,
+        announced: Announced,
         *,
         commands: bool = True,
+        zones: Announced | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._config = config
         self._topics = topics
         self._announced = announced
         self._commands = commands
+        self._zones = zones or Announced(None, is_area_name)
         self._rng = rng or random.Random()
         self._message: OutgoingMessage | None = None
         self._publish: Publish | None = None
-        self._stale = announced.topics
+        self._stale = announced.names
         if config.enabled:
             topic = config_topic(config.discovery_prefix, topics.device)
             announced.add(topic)
@@ -65,7 +71,11 @@ class DiscoveryAnnouncer:
         """Set the description of the sensor and announce it. Thread-safe."""
         if not self._config.enabled:
             return
-        message = discovery(self._config.discovery_prefix, self._topics, info, commands=self._commands)
+        for zone in info.zones:
+            if len(self._zones.names) < _MAX_ZONES:
+                self._zones.add(zone)
+        gone = sorted(self._zones.names - info.zones.keys())
+        message = discovery(self._config.discovery_prefix, self._topics, info, commands=self._commands, gone_zones=gone)
         if message == self._message:
             return
         # First the message, then the connection, and the other way round in `connected`: whatever the interleaving, at
@@ -100,10 +110,11 @@ def create_announcer(config: Config, device: str) -> DiscoveryAnnouncer | None:
     Raises ConfigError if `mqtt.outbox_directory` cannot be used.
     """
     suffix = config_topic("", device)
-    announced = AnnouncedTopics(
+    announced = Announced(
         announced_file(config.mqtt, device), lambda topic: is_topic_name(topic) and topic.endswith(suffix)
     )
-    if not config.homeassistant.enabled and not announced.topics:
+    if not config.homeassistant.enabled and not announced.names:
         return None
     topics = Topics(config.mqtt.base_topic, device)
-    return DiscoveryAnnouncer(config.homeassistant, topics, announced, commands=config.requests.enabled)
+    zones = Announced(announced_zones_file(config.mqtt, device), is_area_name)
+    return DiscoveryAnnouncer(config.homeassistant, topics, announced, commands=config.requests.enabled, zones=zones)

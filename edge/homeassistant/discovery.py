@@ -6,11 +6,12 @@ all its entities. Keys have their full names, not Home Assistant's abbreviations
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from edge.homeassistant.entities import availability, components
+from edge.homeassistant.entities import availability, components, zone_components
 from edge.messages.payloads import InfoPayload
 from edge.messages.topics import Topics
 from edge.mqtt.types import OutgoingMessage
@@ -24,12 +25,20 @@ def config_topic(prefix: str, device: str) -> str:
     return f"{prefix}/device/{_object_id(device)}/config"
 
 
-def discovery(prefix: str, topics: Topics, info: InfoPayload, *, commands: bool = True) -> OutgoingMessage:
-    """Return the discovery message. `commands`: whether the sensor accepts requests; without, there is no switch."""
+def discovery(
+    prefix: str, topics: Topics, info: InfoPayload, *, commands: bool = True, gone_zones: Sequence[str] = ()
+) -> OutgoingMessage:
+    """Return the discovery message.
+
+    `commands`: whether the sensor accepts requests; without, there is no switch. `gone_zones`: zones that were
+    announced before and are no more.
+    """
     entities = {key: _with_ids(key, component, info.device) for key, component in components(topics, info).items()}
     if not commands:
         # A component of nothing but its platform removes an entity that was announced before.
         entities |= {key: {"platform": one["platform"]} for key, one in entities.items() if "command_topic" in one}
+    for zone in gone_zones:
+        entities |= {key: {"platform": one["platform"]} for key, one in zone_components(topics, info, zone).items()}
     payload = {
         "device": {
             "identifiers": [_object_id(info.device)],

@@ -56,8 +56,17 @@ _EVENT: Final = (
     "{{ {'event_type': value_json.type, 'emotion': value_json.emotion, 'previous': value_json.previous,"
     " 'group': value_json.group, 'confidence': value_json.confidence, 'leader': value_json.leader,"
     " 'leader_confidence': value_json.leader_confidence, 'track': value_json.face.track,"
-    " 'time': value_json.time, 'clock_synchronised': value_json.clock_synchronised} | to_json }}"
+    " 'zones': value_json.face.zones | default([]), 'time': value_json.time,"
+    " 'clock_synchronised': value_json.clock_synchronised} | to_json }}"
     "{% endif %}"
+)
+# A state that an earlier version left on the broker, or the one before a reload, does not have the zone.
+_ZONE: Final = "{{% set zone = (value_json.zones | default({{}})).get('{name}') %}}"
+_ZONE_PRESENT: Final = "{{ None if value_json.paused or zone is none else 'ON' if zone.present else 'OFF' }}"
+_ZONE_FACES: Final = "{{ None if value_json.paused or zone is none else zone.faces }}"
+_ZONE_EMOTION: Final = (
+    f"{{{{ None if value_json.paused or zone is none or zone.emotion == '{UNKNOWN}' else '{NOBODY}'"
+    " if zone.emotion is none else zone.emotion }}"
 )
 # Home Assistant has one payload for "not available"; both `stopped` and `offline` mean that.
 _CONNECTED: Final = f"{{{{ 'online' if value == '{ONLINE}' else 'offline' }}}}"
@@ -71,7 +80,8 @@ def availability(topics: Topics) -> list[dict[str, Any]]:
 
 def components(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
     """Return the entities by key, without their ids."""
-    return _faces(topics, info) | _event_and_switch(topics) | _diagnostics(topics)
+    zones = {key: one for zone in info.zones for key, one in zone_components(topics, info, zone).items()}
+    return _faces(topics, info) | zones | _event_and_switch(topics) | _diagnostics(topics)
 
 
 def _faces(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
@@ -79,11 +89,7 @@ def _faces(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
 
     They are unavailable while the camera is lost: it is not known then who is there, and `nobody` would be wrong.
     """
-    common = {
-        "state_topic": topics.state,
-        "availability": [*availability(topics), {"topic": topics.health, "value_template": _CAPTURING}],
-        "availability_mode": "all",
-    }
+    common = _in_view(topics)
     return {
         "emotion": common
         | {
@@ -91,8 +97,7 @@ def _faces(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
             "name": "Emotion",
             "icon": "mdi:emoticon-outline",
             "device_class": "enum",
-            # Home Assistant strips white space from a rendered template.
-            "options": list(dict.fromkeys([*(label.strip() for label in info.model.labels), NOBODY])),
+            "options": _emotions(info),
             "value_template": _EMOTION,
         },
         "confidence": common
@@ -122,6 +127,52 @@ def _faces(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
             "value_template": _PRESENT,
         },
     }
+
+
+def zone_components(topics: Topics, info: InfoPayload, zone: str) -> dict[str, dict[str, Any]]:
+    """Return the entities of one zone by key, without their ids. Available as those of the faces in view are."""
+    common = _in_view(topics)
+    read = _ZONE.format(name=zone)
+    return {
+        f"zone_{zone}_present": common
+        | {
+            "platform": "binary_sensor",
+            "name": f"Someone in {zone}",
+            "device_class": "occupancy",
+            "value_template": read + _ZONE_PRESENT,
+        },
+        f"zone_{zone}_faces": common
+        | {
+            "platform": "sensor",
+            "name": f"Faces in {zone}",
+            "icon": "mdi:account-multiple",
+            "state_class": "measurement",
+            "value_template": read + _ZONE_FACES,
+        },
+        f"zone_{zone}_emotion": common
+        | {
+            "platform": "sensor",
+            "name": f"Emotion in {zone}",
+            "icon": "mdi:emoticon-outline",
+            "device_class": "enum",
+            "options": _emotions(info),
+            "value_template": read + _ZONE_EMOTION,
+        },
+    }
+
+
+def _in_view(topics: Topics) -> dict[str, Any]:
+    """Return what all entities of the faces in view have in common."""
+    return {
+        "state_topic": topics.state,
+        "availability": [*availability(topics), {"topic": topics.health, "value_template": _CAPTURING}],
+        "availability_mode": "all",
+    }
+
+
+def _emotions(info: InfoPayload) -> list[str]:
+    """Return the states of an entity that shows an emotion; Home Assistant strips white space from what it renders."""
+    return list(dict.fromkeys([*(label.strip() for label in info.model.labels), NOBODY]))
 
 
 def _event_and_switch(topics: Topics) -> dict[str, dict[str, Any]]:

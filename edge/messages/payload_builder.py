@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ConfigError
-from edge.messages.payloads import BoxShare, EventPayload, FacePayload, StateFace, StatePayload
+from edge.messages.payloads import BoxShare, EventPayload, FacePayload, StateFace, StatePayload, ZoneState
+from edge.polygon import Polygon, contains
 from edge.redact import quoted, quoted_name
 from edge.types import Box, Event, Frame, TrackedFace
 
@@ -17,6 +18,8 @@ STATE_SECONDS: Final = 1.0
 
 _DECIMALS: Final = 4
 """Decimals of probabilities and of boxes: a ten-thousandth of a frame is less than a pixel."""
+_EDGE: Final = 1e-6
+"""Share of the frame by which a centre is moved off its edge, where it would lie on the border of a zone."""
 
 
 def timestamp(unix_seconds: float) -> str:
@@ -36,6 +39,7 @@ class PayloadBuilder:
         self._boot_id = boot_id
         self._labels = tuple(labels)
         self._seq = 0
+        self._zones: Mapping[str, Polygon] = {}
         self.regroup(groups)
 
     def regroup(self, groups: Mapping[str, Sequence[str]]) -> None:
@@ -50,6 +54,10 @@ class PayloadBuilder:
         self._groups = {group: [self._labels.index(label) for label in members] for group, members in groups.items()}
         self._group_of = {label: group for group, members in groups.items() for label in members}
 
+    def set_zones(self, zones: Mapping[str, Polygon]) -> None:
+        """Use these zones from the next payload on. `zones`: by name, in shares of the frame."""
+        self._zones = zones
+
     def event(self, event: Event) -> EventPayload:
         """Build the payload of an event, with the next number. `stamped` sets the rest on sending."""
         self._seq += 1
@@ -62,7 +70,10 @@ class PayloadBuilder:
             source_seconds=round(event.frame.seconds, 3),
             type=event.kind.value,
             face=FacePayload(
-                track=face.track_id, box=box_share(face.box, event.frame), roll_degrees=_roll_degrees(face)
+                track=face.track_id,
+                box=box_share(face.box, event.frame),
+                roll_degrees=_roll_degrees(face),
+                zones=self._zones_of(face.box, event.frame),
             ),
             emotion=face.label,
             previous=event.previous,
@@ -82,7 +93,7 @@ class PayloadBuilder:
     ) -> StatePayload:
         """Build the payload of the faces in view. `frame`, on which they were seen, may be None only without faces."""
         moment = now_unix if frame is None else frame.captured_unix
-        largest = max(faces, key=lambda face: face.box.width * face.box.height, default=None)
+        largest = _largest(faces)
         return StatePayload(
             time=timestamp(moment),
             paused=paused,
@@ -92,13 +103,32 @@ class PayloadBuilder:
             leader=None if largest is None else largest.leader,
             leader_confidence=None if largest is None else _leader_confidence(largest),
             faces=[] if frame is None else [self._state_face(face, frame) for face in faces],
+            zones={zone: self._zone_state(zone, faces, frame) for zone in self._zones},
         )
+
+    def _zone_state(self, zone: str, faces: Sequence[TrackedFace], frame: Frame | None) -> ZoneState:
+        inside = [] if frame is None else [face for face in faces if zone in self._zones_of(face.box, frame)]
+        largest = _largest(inside)
+        return ZoneState(
+            present=bool(inside),
+            faces=len(inside),
+            emotion=None if largest is None else largest.label,
+            confidence=None if largest is None else _rounded(largest.confidence),
+        )
+
+    def _zones_of(self, box: Box, frame: Frame) -> list[str]:
+        """Return the zones in which the centre of a box lies; a centre outside the frame counts as at its edge."""
+        height, width = frame.luma.shape
+        centre = box.centre
+        x, y = (min(1 - _EDGE, max(_EDGE, at / size)) for at, size in zip(centre, (width, height), strict=True))
+        return [zone for zone, polygon in self._zones.items() if contains(polygon, (x, y))]
 
     def _state_face(self, face: TrackedFace, frame: Frame) -> StateFace:
         return StateFace(
             track=face.track_id,
             box=box_share(face.box, frame),
             roll_degrees=_roll_degrees(face),
+            zones=self._zones_of(face.box, frame),
             emotion=face.label,
             group=self._group(face.label),
             confidence=_rounded(face.confidence),
@@ -117,6 +147,10 @@ class PayloadBuilder:
 
     def _grouped(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
         return {group: _rounded(float(probabilities[members].sum())) for group, members in self._groups.items()}
+
+
+def _largest(faces: Sequence[TrackedFace]) -> TrackedFace | None:
+    return max(faces, key=lambda face: face.box.width * face.box.height, default=None)
 
 
 def _rounded(value: float) -> float:

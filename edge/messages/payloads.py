@@ -46,6 +46,14 @@ RollDegrees = Annotated[
         "upright; null in events of an earlier version."
     ),
 ]
+ZoneNames = Annotated[
+    list[str],
+    Meta(
+        description="Zones in which the centre of the face lies, in the order of the configuration; empty in events of "
+        "an earlier version."
+    ),
+]
+Areas = dict[str, list[tuple[Share, Share]]]
 Timestamp = Annotated[
     str, Meta(description="RFC 3339, UTC, milliseconds", pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 ]
@@ -70,6 +78,7 @@ class FacePayload(Payload, frozen=True, kw_only=True):
     track: Annotated[int, Meta(ge=1, description="Number of the face since the start of the daemon; never used twice.")]
     box: BoxShare
     roll_degrees: RollDegrees = None
+    zones: ZoneNames = []
 
 
 class EventPayload(Payload, frozen=True, kw_only=True):
@@ -119,6 +128,7 @@ class StateFace(Payload, frozen=True, kw_only=True):
     track: Annotated[int, Meta(ge=1)]
     box: BoxShare
     roll_degrees: RollDegrees = None
+    zones: ZoneNames = []
     emotion: Emotion
     group: EmotionGroup
     confidence: Confidence
@@ -127,6 +137,15 @@ class StateFace(Payload, frozen=True, kw_only=True):
     leader_confidence: LeaderConfidence = None
     probabilities: Probabilities
     groups: Groups
+
+
+class ZoneState(Payload, frozen=True, kw_only=True):
+    """Faces in view whose centre lies in one zone."""
+
+    present: Annotated[bool, Meta(description="Whether there is one; false also while that is not known.")]
+    faces: Annotated[int, Meta(ge=0, description="How many there are.")]
+    emotion: Annotated[str | None, Meta(description="Emotion of the largest of them; null without one.")]
+    confidence: Annotated[Share | None, Meta(description="`confidence` of that face; null without one.")]
 
 
 class StatePayload(Payload, frozen=True, kw_only=True):
@@ -148,6 +167,7 @@ class StatePayload(Payload, frozen=True, kw_only=True):
         Share | None, Meta(description="Probability of that leader; null without a leader.")
     ] = None
     faces: list[StateFace]
+    zones: Annotated[dict[str, ZoneState], Meta(description="Each configured zone, by name.")] = {}
 
 
 class ModelInfo(Payload, frozen=True, kw_only=True):
@@ -192,6 +212,11 @@ class InfoPayload(Payload, frozen=True, kw_only=True):
     boot_id: str
     model: ModelInfo
     groups: dict[str, list[str]]
+    zones: Annotated[
+        Areas,
+        Meta(description="Zones by name: the corners of each, [x, y] in shares of the frame, as boxes are given."),
+    ] = {}
+    masks: Annotated[Areas, Meta(description="Masks by name, as zones are given: there the sensor sees nothing.")] = {}
     runtime: Annotated[str, Meta(description="Interpreter package and version, as in ai-edge-litert 2.3.0.")]
     source: str
     budget_latency_ms: float

@@ -1,6 +1,7 @@
 """Formats events, states and health as readable lines, and removes control characters from received text."""
 
 import datetime
+from collections.abc import Sequence
 
 from edge.messages.payloads import BudgetPayload, EventPayload, HealthPayload, StateFace, StatePayload
 from edge.types import UNKNOWN
@@ -47,15 +48,20 @@ def mark_retained(timestamp: str | None, now_unix: float) -> str:
 
 def describe(event: EventPayload, in_view_seconds: float | None = None) -> str:
     """Return one line about an event. `in_view_seconds`: time for which a face that left was in view, if known."""
-    face = f"face {event.face.track}"
+    face, place = f"face {event.face.track}", _place(event.face.zones)
     if event.type == "face_left":
         lasted = "" if in_view_seconds is None else f" after {in_view_seconds:.1f} s"
-        return printable(f"{face} left{lasted}, last {_emotion(event)}") + _delay(event)
+        return printable(f"{face} left{lasted}, last{place} {_emotion(event)}") + _delay(event)
     if event.type == "face_appeared":
-        line = f"{face} appeared: {_emotion(event)}"
+        line = f"{face} appeared{place}: {_emotion(event)}"
     else:
-        line = f"{face}: {event.previous or UNKNOWN} → {_emotion(event)}"
+        line = f"{face}{place}: {event.previous or UNKNOWN} → {_emotion(event)}"
     return printable(line) + _delay(event)
+
+
+def _place(zones: Sequence[str]) -> str:
+    """Return in which zones a face is, as in " in door and desk"; nothing without one."""
+    return f" in {' and '.join(zones)}" if zones else ""
 
 
 def _emotion(face: EventPayload | StateFace) -> str:
@@ -90,7 +96,7 @@ def describe_state(state: StatePayload) -> str:
         return "paused: no frames are captured"
     if not state.faces:
         return "no face in view"
-    faces = ", ".join(f"face {face.track} {_emotion(face)}" for face in state.faces)
+    faces = ", ".join(f"face {face.track}{_place(face.zones)} {_emotion(face)}" for face in state.faces)
     return printable(f"in view: {faces}")
 
 

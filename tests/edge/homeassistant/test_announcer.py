@@ -10,11 +10,12 @@ import pytest
 from edge.config.mqtt_schema import HomeAssistantConfig, MqttConfig, RequestsConfig
 from edge.config.schema import Config, DeviceConfig
 from edge.config.state_dir import announced_file
-from edge.homeassistant.announced_topics import AnnouncedTopics
+from edge.homeassistant.announced import Announced
 from edge.homeassistant.announcer import MAX_DELAY_SECONDS, DiscoveryAnnouncer, create_announcer
 from edge.homeassistant.discovery import config_topic, discovery, removal
 from edge.messages.topics import Topics
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage
+from support import homeassistant_rules as rules
 from support.mqtt import info
 
 TOPICS = Topics("emotion-edge", "cam")
@@ -100,7 +101,7 @@ def test_sensor_without_requests_has_no_switch(make) -> None:
 def test_birth_message_is_answered_after_a_random_delay() -> None:
     published = Published()
     config = HomeAssistantConfig(enabled=True, status_topic="ha/birth")
-    one = DiscoveryAnnouncer(config, TOPICS, AnnouncedTopics(None, lambda _: True), rng=random.Random(4))
+    one = DiscoveryAnnouncer(config, TOPICS, Announced(None, lambda _: True), rng=random.Random(4))
     one.describe(info())
     for _ in range(200):
         one.received(ReceivedMessage("ha/birth", b"online", retained=False), published)
@@ -180,3 +181,40 @@ def test_topics_of_others_in_the_state_file_are_not_cleared(make, folder) -> Non
     lines = ["zigbee2mqtt/bridge/state", "homeassistant/device/other/config", "#/device/emotion-edge-cam/config", ""]
     (folder / "announced-cam.txt").write_bytes("\n".join(lines).encode() + b"\xff\0")
     assert make() is None
+
+
+def zoned(*names: str):
+    return msgspec.structs.replace(info(), zones={name: [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)] for name in names})
+
+
+def announced_zones(message: OutgoingMessage) -> dict[str, bool]:
+    """Return for each zone of a message whether its three entities are described; false: removed."""
+    components = msgspec.json.decode(message.payload)["components"]
+    found: dict[str, set[bool]] = {}
+    for key, component in components.items():
+        if key.startswith("zone_"):
+            found.setdefault(key.removeprefix("zone_").rpartition("_")[0], set()).add(component.keys() != {"platform"})
+    return {zone: all(described) for zone, described in found.items()}
+
+
+def test_entities_of_a_zone_that_is_no_more_are_removed_also_after_a_restart(make, folder) -> None:
+    one, published = make(enabled=True), Published()
+    one.connected(published)
+    one.describe(zoned("door", "desk"))
+    assert announced_zones(published.messages[-1]) == {"door": True, "desk": True}
+    one.describe(zoned("desk"))
+    assert announced_zones(published.messages[-1]) == {"door": False, "desk": True}
+    # Home Assistant's rules hold for a removal as well.
+    rules.read(TOPIC, published.messages[-1].payload)
+    again, later = make(enabled=True), Published()
+    again.connected(later)
+    again.describe(zoned("door"))
+    assert announced_zones(later.messages[-1]) == {"door": True, "desk": False}
+    assert (folder / "announced-cam.zones").read_text() == "desk\ndoor\n"
+
+
+def test_number_of_zones_that_are_remembered_is_limited(make, folder) -> None:
+    one = make(enabled=True)
+    for number in range(100):
+        one.describe(zoned(f"z{number}"))
+    assert len((folder / "announced-cam.zones").read_text().split()) == 48

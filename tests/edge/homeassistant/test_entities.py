@@ -8,7 +8,7 @@ import pytest
 
 from edge.homeassistant.discovery import discovery
 from edge.levels import LADDER
-from edge.messages.payloads import EventPayload, LatencyPercentiles, encode
+from edge.messages.payloads import EventPayload, LatencyPercentiles, ZoneState, encode
 from edge.messages.topics import STATUS_WORDS, Topics
 from support import homeassistant_rules as rules
 from support import homeassistant_view as view
@@ -76,6 +76,7 @@ def test_event_entity_receives_the_event() -> None:
         "leader": "happy",
         "leader_confidence": 0.9,
         "track": 1,
+        "zones": [],
         "time": "2026-01-31T08:15:00.250Z",
         "clock_synchronised": False,
     }
@@ -168,3 +169,39 @@ def test_switch_sends_valid_pause_requests() -> None:
     switch = ENTITIES["paused"]
     assert (switch.payload_on, switch.payload_off) == ('{"paused": true}', '{"paused": false}')
     assert not switch.retain
+
+
+ZONED = msgspec.structs.replace(info(), zones={"door": [(0, 0), (1, 0), (1, 1)], "x-Y_2": [(0, 0), (1, 0), (1, 1)]})
+ZONE_MESSAGE = discovery("homeassistant", TOPICS, ZONED)
+ZONE_ENTITIES = rules.read(ZONE_MESSAGE.topic, ZONE_MESSAGE.payload)
+
+
+def in_zone(name: str, payload: bytes) -> list[Any]:
+    return [view.take(ZONE_ENTITIES[f"zone_{name}_{key}"], payload) for key in ("present", "faces", "emotion")]
+
+
+def test_each_zone_has_entities_of_its_own() -> None:
+    assert set(ZONE_ENTITIES) - set(ENTITIES) == {
+        f"zone_{name}_{key}" for name in ("door", "x-Y_2") for key in ("present", "faces", "emotion")
+    }
+    door = ZoneState(present=True, faces=2, emotion="happy", confidence=0.9)
+    empty = ZoneState(present=False, faces=0, emotion=None, confidence=None)
+    both = msgspec.structs.replace(state("neutral"), zones={"door": door, "x-Y_2": empty})
+    assert in_zone("door", encode(both)) == [True, 2, "happy"]
+    assert in_zone("x-Y_2", encode(both)) == [False, 0, "nobody"]
+    unsure = msgspec.structs.replace(door, emotion="unknown")
+    assert in_zone("door", encode(msgspec.structs.replace(both, zones={"door": unsure}))) == [True, 2, None]
+    # Not known while paused, in a state of an earlier version, and in one of before a reload.
+    for payload in (
+        encode(msgspec.structs.replace(both, paused=True)),
+        b'{"present":true,"paused":false,"emotion":"sad","faces":[]}',
+        encode(state("happy")),
+    ):
+        assert in_zone("door", payload) == [None, None, None]
+
+
+def test_entities_of_a_zone_are_unavailable_while_the_camera_is_away() -> None:
+    latest = {TOPICS.status: b"online", TOPICS.health: encode(health(source="lost"))}
+    assert not view.available(ZONE_ENTITIES["zone_door_present"], latest)
+    latest[TOPICS.health] = encode(health())
+    assert view.available(ZONE_ENTITIES["zone_door_present"], latest)

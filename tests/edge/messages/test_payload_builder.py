@@ -126,3 +126,29 @@ def test_group_with_a_label_that_the_model_lacks_is_refused():
 @given(st.floats(0, 4e9))
 def test_timestamps_are_rfc_3339_in_utc(seconds):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", timestamp(seconds))
+
+
+LEFT, LOWER = [(0, 0), (0.5, 0), (0.5, 1), (0, 1)], [(0, 0.5), (1, 0.5), (1, 1), (0, 1)]
+
+
+def test_face_carries_the_zones_in_which_its_centre_lies():
+    builder = PayloadBuilder("b", LABELS, GROUPS)
+    assert builder.state([view()], frame(), 0).zones == {}
+    builder.set_zones({"left": LEFT, "lower": LOWER})
+    # In a frame of 200x100: the centres are (70, 40), (150, 80), (20, 90) and, outside the frame, (-5, 104).
+    boxes = [Box(50, 20, 40, 40), Box(140, 70, 20, 20), Box(10, 80, 20, 20), Box(-20, 89, 30, 30)]
+    faces = [view(box, label, number) for number, (box, label) in enumerate(zip(boxes, "abcd", strict=True), 1)]
+    state = builder.state(faces, frame(), 0)
+    assert [face.zones for face in state.faces] == [["left"], ["lower"], ["left", "lower"], ["left", "lower"]]
+    summaries = {name: (zone.present, zone.faces, zone.emotion) for name, zone in state.zones.items()}
+    assert summaries == {"left": (True, 3, "a"), "lower": (True, 3, "d")}
+    conforms(state, "state")
+    for face, seen in zip(faces, state.faces, strict=True):
+        event = builder.event(Event(EventKind.FACE_LEFT, face, None, frame()))
+        assert event.face.zones == seen.zones
+    conforms(event, "event")
+    for empty in (builder.state([], None, 0), builder.state([view(Box(140, 10, 20, 20))], frame(), 0)):
+        assert {(zone.present, zone.faces, zone.emotion, zone.confidence) for zone in empty.zones.values()} == {
+            (False, 0, None, None)
+        }
+    conforms(builder.state([], None, 0, paused=True), "state")

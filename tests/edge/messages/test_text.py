@@ -108,3 +108,16 @@ def test_health_names_the_level_unless_it_is_the_best() -> None:
     )
     beyond = msgspec.structs.replace(lower, reachable_ms=140.0)
     assert describe_health(health(within_budget=False, budget=beyond)).endswith("even that takes too long)")
+
+
+def test_zones_of_a_face_are_named() -> None:
+    def in_zones(**changes: object) -> str:
+        payload = event(1, **changes)
+        return describe(msgspec.structs.replace(payload, face=msgspec.structs.replace(payload.face, zones=["a", "b"])))
+
+    assert in_zones(type="face_appeared") == "face 1 appeared in a and b: happy (90 %), 0 ms"
+    assert in_zones() == "face 1 in a and b: neutral → happy (90 %), 0 ms"
+    assert in_zones(type="face_left") == "face 1 left, last in a and b happy (90 %), 0 ms"
+    (face,) = state().faces
+    zoned = msgspec.structs.replace(state(), faces=[msgspec.structs.replace(face, zones=["door"])])
+    assert describe_state(zoned) == "in view: face 1 in door happy (90 %)"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.homeassistant.announced_topics import AnnouncedTopics
+from edge.homeassistant.announced import Announced
 
 TOPIC = "homeassistant/device/emotion-edge-cam/config"
 
@@ -19,17 +19,17 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_added_topic_is_stored_once_and_not_written_again(file) -> None:
-    AnnouncedTopics(file, any_topic).add(TOPIC)
+    Announced(file, any_topic).add(TOPIC)
     assert file.read_text() == f"{TOPIC}\n"
     before = file.stat()
-    again = AnnouncedTopics(file, any_topic)
+    again = Announced(file, any_topic)
     again.add(TOPIC)
-    assert again.topics == {TOPIC}
+    assert again.names == {TOPIC}
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_file_is_removed_with_its_last_topic(file) -> None:
-    topics = AnnouncedTopics(file, any_topic)
+    topics = Announced(file, any_topic)
     topics.add(TOPIC)
     topics.add("ha/device/emotion-edge-cam/config")
     topics.remove(TOPIC)
@@ -41,22 +41,22 @@ def test_file_is_removed_with_its_last_topic(file) -> None:
 def test_invalid_lines_are_ignored(file) -> None:
     file.parent.mkdir()
     file.write_bytes(f"other\n{TOPIC}\n".encode() + b"\xff\0")
-    assert AnnouncedTopics(file, lambda topic: topic == TOPIC).topics == {TOPIC}
+    assert Announced(file, lambda topic: topic == TOPIC).names == {TOPIC}
 
 
 def test_without_a_file_topics_are_kept_in_memory() -> None:
-    topics = AnnouncedTopics(None, any_topic)
+    topics = Announced(None, any_topic)
     topics.add(TOPIC)
-    assert topics.topics == {TOPIC}
+    assert topics.names == {TOPIC}
     topics.remove(TOPIC)
-    assert topics.topics == frozenset()
+    assert topics.names == frozenset()
 
 
 def test_unusable_file_is_logged(file, caplog) -> None:
     file.mkdir(parents=True)
-    topics = AnnouncedTopics(file, any_topic)
+    topics = Announced(file, any_topic)
     topics.add(TOPIC)
-    assert topics.topics == {TOPIC}
+    assert topics.names == {TOPIC}
     assert [record.levelname for record in caplog.records] == 2 * ["WARNING"]
     assert "cannot be read" in caplog.messages[0]
     assert "emotion-edge homeassistant remove" in caplog.messages[1]
