@@ -35,6 +35,7 @@ from convert.evaluation.results import (
     few_images_warning,
 )
 from convert.evaluation.robustness import measure_robustness
+from convert.evaluation.valence import measure_valence
 from convert.metrics import score
 from convert.progress import Heartbeat
 from convert.runtimes.inputs import network_inputs
@@ -95,7 +96,13 @@ def evaluate(
     more, reasons = tflite_runtime_form(model, dtype, inputs, options, beat)
     forms += more
     absent += reasons
-    calibrated = to_probabilities(quantized, manifest.output_kind, manifest.temperature, int8.output.scale)
+
+    def calibrated_form(name: str, rows: Probabilities) -> Probabilities:
+        # Float forms end in probabilities, whatever the network ends in.
+        kind = "probabilities" if name.endswith("float32") else manifest.output_kind
+        return to_probabilities(rows, kind, manifest.temperature, int8.output.scale)
+
+    calibrated = calibrated_form(shipped, quantized)
     led = with_leader(split)
     robustness = detected = None
     if options.quick:
@@ -132,6 +139,7 @@ def evaluate(
         circumstances=collect_provenance(data / FER2013_FILE, float_model),
         warnings=few_images_warning(main, LABELS, "images"),
         public_test=public,
+        valence=tuple(measure_valence(split, calibrated_form(name, rows), name) for name, rows in forms),
     )
     return Measurement(evaluation, faces_of(split), calibrated)
 

@@ -12,6 +12,7 @@ from convert.data.fer2013 import LABELS
 from convert.evaluation.end_to_end import EndToEndResult
 from convert.evaluation.provenance import Provenance
 from convert.evaluation.robustness import ConditionResult
+from convert.evaluation.valence import ValenceResult
 from convert.metrics import Interval, ReliabilityBin, Scores
 
 FERPLUS: Final = "FER+ majority"
@@ -162,7 +163,8 @@ class Evaluation:
     because Training contains them too; `images`: measured. `robustness` and `detected`: int8, FER+ majority, run by
     `trust.runtime`. `not_measured`: what is absent. `pictures`: None for a split. `warnings`: sentences on what makes
     figures weak or looks wrong. `notes`: sentences on what was left out, and under which names.
-    `public_test`: beside PrivateTest, the main runtime on PublicTest: more images of the rare labels.
+    `valence`: of each form, on a split. `public_test`: beside PrivateTest, the main runtime on PublicTest: more images
+    of the rare labels.
     """
 
     model: str
@@ -183,6 +185,7 @@ class Evaluation:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     public_test: tuple[RuntimeResult, ...] = ()
+    valence: tuple[ValenceResult, ...] = ()
 
     @property
     def shipped(self) -> RuntimeResult:

@@ -13,6 +13,7 @@ from convert.errors import ConvertError, os_error_text
 from convert.evaluation.evaluate import score_form
 from convert.evaluation.forms import label_agreement
 from convert.evaluation.results import FER2013, FERPLUS, Probabilities
+from convert.evaluation.valence import measure_valence
 from convert.files import write_atomically
 from convert.metrics import accuracy_above, expected_calibration_error, fit_temperature, threshold_for_coverage
 from convert.progress import Heartbeat
@@ -192,6 +193,10 @@ class _SplitMetrics:
             add("accuracy", result.scores.accuracy, result.dataset, result.scores.images, result.runtime)
             add("macro_recall", result.scores.macro_recall, result.dataset, result.scores.images, result.runtime)
         calibrated = self.calibrated(temperature)
+        for rows, by in forms:
+            valence = measure_valence(self.split, calibrate(rows, temperature, self._int8.output.scale), by)
+            if valence.correlation is not None:
+                add("valence_correlation", valence.correlation, valence.dataset, valence.images, by)
         coverage, covered_accuracy = accuracy_above(self.labels, calibrated, threshold)
         add("calibration_error", expected_calibration_error(self.labels, calibrated), FERPLUS, len(self.labels))
         add("coverage", coverage, FERPLUS, len(self.labels))

@@ -13,6 +13,7 @@ from convert.evaluation.results import (
     Measurement,
 )
 from convert.evaluation.robustness import SUREST_SHARE, mean_accuracy
+from convert.evaluation.valence import valence_lines
 from convert.files import to_json, write_atomically
 from convert.progress import PrintLine
 from convert.reports import plots
@@ -57,6 +58,7 @@ def index_page(evaluation: Evaluation, epochs: Sequence[Epoch] = ()) -> str:
         *_pictures(evaluation),
         *_labels(evaluation),
         *_calibration(evaluation.trust),
+        *(paragraph(f"{line[0].upper()}{line[1:]}.") for line in valence_lines(evaluation.valence)),
         *_robustness(evaluation),
         *_end_to_end(evaluation),
         *_training(epochs),

@@ -16,6 +16,7 @@ from convert.evaluation.results import (
     RuntimeResult,
 )
 from convert.evaluation.robustness import SUREST_SHARE, ConditionResult, mean_accuracy
+from convert.evaluation.valence import valence_lines
 from convert.reports.confusion import confusion_lines, interval_text, label_lines
 
 PUBLIC_TEST_NOTE: Final = "PublicTest, on which recipe, epoch and adjustment were chosen"
@@ -30,6 +31,7 @@ def evaluation_data(evaluation: Evaluation) -> dict[str, Any]:
     origin = {**split, "dataset": evaluation.trust.dataset, "runtime": evaluation.trust.runtime}
     raw["results"] = [{**split, **result} for result in raw["results"]]
     raw["public_test"] = [{"split": "PublicTest", **result} for result in raw["public_test"]]
+    raw["valence"] = [{**split, **one} for one in raw["valence"]]
     raw["pairs"] = [{**split, **pair} for pair in raw["pairs"]]
     raw["trust"] = {**origin, **raw["trust"]}
     raw["robustness"] = [{**origin, **row} for row in raw["robustness"]]
@@ -81,6 +83,7 @@ def to_text(evaluation: Evaluation) -> str:
     lines += evaluation.notes
     lines += [f"warning: {sentence}" for sentence in evaluation.warnings]
     lines += _forms(evaluation) + _pairs(evaluation.pairs) + _calibration(evaluation.trust)
+    lines += valence_lines(evaluation.valence)
     lines += _end_to_end(evaluation.detected) + _robustness(evaluation.robustness) + _per_label(evaluation)
     return "\n".join(lines) + "\n"
 

@@ -61,7 +61,7 @@ def classify(config: Config, images: Sequence[Path], *, as_json: bool, annotate:
     classifier = Classifier.from_config(config.model)
     warn_of_useless_model(classifier, config.events)
     warn_of_unfit_cascades(config.detector)
-    payloads = PayloadBuilder("", classifier.labels, config.labels)
+    payloads = PayloadBuilder("", classifier.labels, config.labels, config.valence)
     detector = Detector(config.detector)
     warn_of_unfit_finder(detector.finder)
     limits: set[str] = set()

@@ -1,17 +1,34 @@
 """`emotion-edge config`: checks or prints the configuration that file, environment and flags result in."""
 
 import argparse
+import re
 import sys
+from typing import Final
 
 import msgspec
 
 from edge.commands.common import find_origins
 from edge.config.areas import AREA_EXAMPLES, AREA_MEANINGS
 from edge.config.credentials import read_password
-from edge.config.keys import EXAMPLE_GROUPS, FREE_TABLES, KEYS, LABELS, LABELS_MEANING, SECTIONS, describe, example
+from edge.config.keys import (
+    EXAMPLE_GROUPS,
+    FREE_TABLES,
+    KEYS,
+    LABELS,
+    LABELS_MEANING,
+    SECTIONS,
+    VALENCE,
+    VALENCE_MEANING,
+    describe,
+    example,
+)
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
+from edge.messages.valence import RATINGS, default_weight
 from edge.redact import redacted
+
+_BARE_KEY: Final = re.compile("[A-Za-z0-9_-]+")
+"""Key that TOML takes without quotation marks."""
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -46,7 +63,9 @@ def to_toml(config: Config) -> str:
     lines: list[str] = []
     for section, table in msgspec.to_builtins(config).items():
         lines += [*_meaning(section), f"[{section}]"]
-        if section in FREE_TABLES and not table:
+        if section == VALENCE:
+            lines += _default_weights(table)
+        elif section in FREE_TABLES and not table:
             examples = EXAMPLE_GROUPS if section == LABELS else (AREA_EXAMPLES[section],)
             lines += (f"# Example: {name} = {msgspec.json.encode(value).decode()}" for name, value in examples)
         for key, value in table.items():
@@ -56,7 +75,8 @@ def to_toml(config: Config) -> str:
             if isinstance(value, str) and "://" in value and redacted(value) != value:
                 lines.append("# The next line may hold credentials: remove them before you show this to others.")
             # A JSON string, number, boolean or list is also a TOML one; TOML has no null.
-            lines.append(f"# {key} =" if value is None else f"{key} = {msgspec.json.encode(value).decode()}")
+            name = key if _BARE_KEY.fullmatch(key) else msgspec.json.encode(key).decode()
+            lines.append(f"# {name} =" if value is None else f"{name} = {msgspec.json.encode(value).decode()}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
@@ -67,7 +87,18 @@ def _meaning(section: str) -> list[str]:
         return [f"# {LABELS_MEANING}"]
     if section in AREA_MEANINGS:
         return [f"# {AREA_MEANINGS[section]}"]
+    if section == VALENCE:
+        return [f"# {VALENCE_MEANING}"]
     return [f"# {(SECTIONS[section].__doc__ or '').partition(chr(10))[0]}"]
+
+
+def _default_weights(table: dict[str, float]) -> list[str]:
+    """Return the default weights of labels as a comment, and an example where `table` has no weight."""
+    defaults = ", ".join(f"{label} {default_weight(label):g}" for label in RATINGS)
+    return [
+        f"# Defaults, also under the other names of the labels: {defaults}",
+        *["# Example: surprise = 0"][: not table],
+    ]
 
 
 def _example(section: str, key: str, value: object) -> list[str]:

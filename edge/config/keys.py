@@ -13,7 +13,9 @@ from edge.redact import redacted
 
 LABELS: Final = "labels"
 """A table without fixed keys: each key names a group of labels."""
-FREE_TABLES: Final = (LABELS, *AREA_TABLES)
+VALENCE: Final = "valence"
+"""A table without fixed keys: each key is a label, with its weight."""
+FREE_TABLES: Final = (LABELS, VALENCE, *AREA_TABLES)
 """Tables whose keys are names that the user chooses."""
 
 LABELS_MEANING: Final = (
@@ -22,6 +24,10 @@ LABELS_MEANING: Final = (
 )
 EXAMPLE_GROUPS: Final = (("positive", ["happy", "surprise"]), ("negative", ["angry", "disgust", "fear", "sad"]))
 """Groups of labels as an example."""
+VALENCE_MEANING: Final = (
+    "Weights of labels for valence, which says how pleasant an expression looks, from -1 to 1. Each key is a label of "
+    "the model. Labels that are not named here have the default weight of their name, if it has one."
+)
 
 _ANNOTATIONS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
 SECTIONS: Final[Mapping[str, Any]] = {

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
-from edge.config.areas import AREA_TABLES, MASKS, ZONES, check_areas, read_polygon
-from edge.config.keys import FREE_TABLES, KEYS, LABELS, SECTIONS, expected
+from edge.config.areas import AREA_TABLES, check_areas, read_polygon
+from edge.config.keys import FREE_TABLES, KEYS, LABELS, SECTIONS, VALENCE, expected
 from edge.config.origins import COMMAND_LINE, Origins
-from edge.config.schema import Config
+from edge.config.schema import Config, ValenceWeight
 from edge.errors import ConfigError
 from edge.redact import quoted, quoted_name
 
@@ -39,6 +39,8 @@ _MAX_LISTED_NAMES: Final = 40
 """Maximum number of names in a message. No table has as many keys; the variables of all tables would fill a screen."""
 
 _TABLES: Final = (*SECTIONS, *FREE_TABLES)
+_FREE_KINDS: Final[Mapping[str, Any]] = {LABELS: list[str], VALENCE: ValenceWeight}
+"""Type of the values in tables without fixed keys, but for areas."""
 
 
 def load(
@@ -76,8 +78,8 @@ def load_with_origins(
         section, key = dotted.split(".")
         tables[section][key] = _value(section, key, value, COMMAND_LINE, strict=True)
         origins.note(section, key, COMMAND_LINE)
-    structs = {name: section(**tables[name]) for name, section in SECTIONS.items()}
-    config = Config(**structs, labels=tables[LABELS], masks=tables[MASKS], zones=tables[ZONES])
+    parts: dict[str, Any] = {name: section(**tables[name]) for name, section in SECTIONS.items()}
+    config = Config(**(parts | {name: tables[name] for name in FREE_TABLES}))
     try:
         _check_combinations(config)
     except ConfigError as error:
@@ -160,7 +162,7 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str
             continue
         for table in FREE_TABLES:
             if variable.startswith(f"{PREFIX}{table}_".upper()):
-                what = "groups of labels" if table == LABELS else table
+                what = {LABELS: "groups of labels", VALENCE: "weights of labels"}.get(table, table)
                 msg = f"{quoted_name(variable)} cannot be used: {what} are set in a file, as [{table}]"
                 raise ConfigError(msg)
         if variable not in known:
@@ -176,8 +178,8 @@ def _value(section: str, key: str, value: object, origin: str, *, strict: bool) 
             return read_polygon(section, key, value)
         except ConfigError as error:
             raise ConfigError(f"{origin}: {error}") from None
-    if section == LABELS:
-        kind: Any = list[str]
+    if section in _FREE_KINDS:
+        kind: Any = _FREE_KINDS[section]
     elif key in KEYS[section]:
         kind = KEYS[section][key]
     else:

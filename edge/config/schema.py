@@ -303,6 +303,10 @@ class PrivacyConfig(Section, frozen=True, kw_only=True):
     ] = True
 
 
+ValenceWeight = Annotated[float, Meta(ge=-1, le=1)]
+"""Weight of a label for valence."""
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole configuration. Tables and keys of the TOML file have the same names."""
 
@@ -313,6 +317,10 @@ class Config(Section, frozen=True, kw_only=True):
     labels: Annotated[
         dict[str, list[str]],
         Meta(description='Groups of labels, as in positive = ["happy", "surprise"].', extra={"reload": True}),
+    ] = field(default_factory=dict)
+    valence: Annotated[
+        dict[str, ValenceWeight],
+        Meta(description="Weights of labels for valence, as in surprise = 0.2.", extra={"reload": True}),
     ] = field(default_factory=dict)
     masks: Annotated[
         dict[str, list[Point]],

@@ -32,7 +32,7 @@ _CAMERA: Final = re.compile(r"picamera:|v4l2:|/dev/video|[0-9]+$", re.IGNORECASE
 def check(config: Config) -> None:
     """Build every part that needs neither an open camera nor a connection. Raises EdgeError."""
     classifier = Classifier.from_config(config.model)
-    PayloadBuilder("", classifier.labels, config.labels)
+    log_missing_weights(PayloadBuilder("", classifier.labels, config.labels, config.valence))
     for sentence in cascade_findings(config.detector):
         raise CascadeError(sentence)
     for sentence in finder_findings(create_finder(config.detector, still=False)):
@@ -40,6 +40,17 @@ def check(config: Config) -> None:
     _warn_of_search_limit(config)
     warn_of_useless_model(classifier, config.events)
     check_next_start(config, ("source", "mqtt", "preview"))
+
+
+def log_missing_weights(payloads: PayloadBuilder) -> None:
+    """Log where a label of the model has no weight for valence.
+
+    A model of other things than expressions has none at all, and its user need not be warned.
+    """
+    weights = payloads.weights
+    finding = weights.finding()
+    if finding is not None:
+        log.log(logging.WARNING if weights.partly else logging.INFO, "%s", finding)
 
 
 def _warn_of_search_limit(config: Config) -> None:
@@ -61,7 +72,7 @@ def check_next_start(config: Config, keys: Iterable[str]) -> None:
     """
     tables = {key.partition(".")[0] for key in keys}
     if "model" in tables:
-        PayloadBuilder("", load_manifest(configured_model(config.model)).labels, config.labels)
+        PayloadBuilder("", load_manifest(configured_model(config.model)).labels, config.labels, config.valence)
     if "source" in tables:
         try:
             create_source(config.source.uri, SourceOptions(config.source))

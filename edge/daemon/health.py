@@ -15,6 +15,7 @@ from edge.latency.stats import RECENT_SECONDS, FrameStats
 from edge.messages.payload_builder import timestamp
 from edge.messages.payloads import HealthPayload, InfoPayload, ModelInfo
 from edge.messages.text import count
+from edge.messages.valence import ValenceWeights
 from edge.redact import redacted
 from edge.sinks.base import Sink
 from edge.system import board
@@ -28,7 +29,10 @@ their number says little."""
 
 
 def build_info(*, config: Config, device: str, boot_id: str, classifier: Classifier) -> InfoPayload:
-    """Return the description of this sensor: its software, model and source."""
+    """Return the description of this sensor: its software, model and source.
+
+    Raises ConfigError for a weight of a label that the model does not have.
+    """
     manifest = classifier.manifest
     return InfoPayload(
         version=__version__,
@@ -39,6 +43,7 @@ def build_info(*, config: Config, device: str, boot_id: str, classifier: Classif
         groups=config.labels,
         zones=in_frame(config.zones, config.source),
         masks=in_frame(config.masks, config.source),
+        valence=ValenceWeights(manifest.labels, config.valence).by_label,
         runtime=str(classifier.runtime),
         source=redacted(config.source.uri),
         budget_latency_ms=config.budget.latency_ms,

@@ -11,7 +11,7 @@ import msgspec
 from edge.config.keys import is_reloadable
 from edge.config.schema import Config
 from edge.daemon.cascade_trial import warn_of_unfit_cascades
-from edge.daemon.check import check_next_start
+from edge.daemon.check import check_next_start, log_missing_weights
 from edge.daemon.finder_trial import warn_of_unfit_finder
 from edge.errors import EdgeError
 from edge.messages.payload_builder import PayloadBuilder
@@ -55,7 +55,7 @@ def diff_configs(in_force: Config, loaded: Config) -> ConfigDiff:
         live += [f"{name}.{key}" for key in now]
         restart += [f"{name}.{key}" for key in differing if key not in now]
         if isinstance(old, dict):
-            # Groups of labels: a reload applies all of them or none.
+            # Groups or weights of labels: a reload applies all of them or none.
             tables[name] = new if now else old
         else:
             tables[name] = msgspec.structs.replace(old, **{key: getattr(new, key) for key in now})
@@ -84,8 +84,8 @@ class Reloader:
     def load(self, in_force: Config, builder: PayloadBuilder) -> tuple[ConfigDiff, Detector | None] | None:
         """Load the configuration and return its changes, with a new detector where these need one.
 
-        Everything that can fail has been done on return, and `builder` uses the new groups already. Returns None, and
-        logs the reason, where the configuration cannot be used; the one in force stays.
+        Everything that can fail has been done on return, and `builder` uses the new groups and weights already. Returns
+        None, and logs the reason, where the configuration cannot be used; the one in force stays.
         """
         try:
             loaded = self._load_config()
@@ -95,7 +95,9 @@ class Reloader:
             if detector is not None:
                 warn_of_unfit_cascades(diff.config.detector)
                 warn_of_unfit_finder(detector.finder)
-            builder.regroup(diff.config.labels)
+            builder.configure(diff.config.labels, diff.config.valence)
+            if diff.touches("valence"):
+                log_missing_weights(builder)
         except EdgeError as error:
             reason = self._with_origin(str(error))
             log.error("the new configuration is refused, and the one in force stays: %s", reason)  # noqa: TRY400
@@ -104,7 +106,7 @@ class Reloader:
         return diff, detector
 
 
-def _keys(old: Any, new: Any) -> list[str]:  # noqa: ANN401 - a table, or the groups of labels
+def _keys(old: Any, new: Any) -> list[str]:  # noqa: ANN401 - a table, or groups or weights of labels
     if isinstance(old, dict):
         return sorted({*old, *new})
     return list(old.__struct_fields__)

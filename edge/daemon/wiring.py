@@ -24,6 +24,7 @@ from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.control.handler import RequestHandler, create_request_handler
 from edge.daemon.cascade_trial import warn_of_unfit_cascades
+from edge.daemon.check import log_missing_weights
 from edge.daemon.finder_trial import warn_of_unfit_finder
 from edge.daemon.health import HealthReporter
 from edge.daemon.model_trial import warn_of_useless_model
@@ -83,7 +84,8 @@ def build_components(
     classifier = Classifier.from_config(config.model)
     warn_of_useless_model(classifier, config.events)
     warn_of_unfit_cascades(config.detector)
-    payloads = PayloadBuilder(boot_id, classifier.labels, config.labels)
+    payloads = PayloadBuilder(boot_id, classifier.labels, config.labels, config.valence)
+    log_missing_weights(payloads)
     payloads.set_zones(in_frame(config.zones, config.source))
     detector = Detector(config.detector)
     warn_of_unfit_finder(detector.finder)

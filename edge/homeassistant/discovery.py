@@ -33,9 +33,12 @@ def discovery(
     `commands`: whether the sensor accepts requests; without, there is no switch. `gone_zones`: zones that were
     announced before and are no more.
     """
-    entities = {key: _with_ids(key, component, info.device) for key, component in components(topics, info).items()}
-    if not commands:
+    entities = {
         # A component of nothing but its platform removes an entity that was announced before.
+        key: component if component.keys() == {"platform"} else _with_ids(key, component, info.device)
+        for key, component in components(topics, info).items()
+    }
+    if not commands:
         entities |= {key: {"platform": one["platform"]} for key, one in entities.items() if "command_topic" in one}
     for zone in gone_zones:
         entities |= {key: {"platform": one["platform"]} for key, one in zone_components(topics, info, zone).items()}

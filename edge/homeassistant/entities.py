@@ -29,6 +29,8 @@ _LEADER: Final = (
     "{{ {'leader': value_json.leader | default(none),"
     " 'leader_percent': None if share is none else (100 * share) | round | int} | to_json }}"
 )
+# A state that an earlier version left on the broker has no valence.
+_VALENCE: Final = "{{ None if value_json.paused else value_json.valence | default(none) }}"
 _FACES: Final = "{{ None if value_json.paused else value_json.faces | length }}"
 _PRESENT: Final = "{{ None if value_json.paused else 'ON' if value_json.present else 'OFF' }}"
 _PAUSED: Final = "{{ 'ON' if value_json.paused else 'OFF' }}"
@@ -110,6 +112,18 @@ def _faces(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
             "value_template": _CONFIDENCE,
             "json_attributes_topic": topics.state,
             "json_attributes_template": _LEADER,
+        },
+        # Without weights there is none to show: nothing but its platform removes an entity that was announced before.
+        "valence": {"platform": "sensor"}
+        if info.valence is None
+        else common
+        | {
+            "platform": "sensor",
+            "name": "Valence",
+            "icon": "mdi:emoticon-happy-outline",
+            "state_class": "measurement",
+            "suggested_display_precision": 2,
+            "value_template": _VALENCE,
         },
         "faces": common
         | {

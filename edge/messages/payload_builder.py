@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edge.errors import ConfigError
 from edge.messages.payloads import BoxShare, EventPayload, FacePayload, StateFace, StatePayload, ZoneState
+from edge.messages.valence import ValenceWeights
 from edge.polygon import Polygon, contains
 from edge.redact import quoted, quoted_name
 from edge.types import Box, Event, Frame, TrackedFace
@@ -32,18 +33,26 @@ class PayloadBuilder:
     """Builds event and state payloads, and numbers the events of one boot without a gap.
 
     `labels`: labels of the model, in the order of its probabilities. `groups`: labels by configured group.
+    `valence`: configured weights of labels, in place of the defaults.
     """
 
-    def __init__(self, boot_id: str, labels: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
-        """Raises ConfigError for a group that holds a label that the model does not have."""
+    def __init__(
+        self,
+        boot_id: str,
+        labels: Sequence[str],
+        groups: Mapping[str, Sequence[str]],
+        valence: Mapping[str, float] | None = None,
+    ) -> None:
+        """Raises ConfigError for a group or a weight of a label that the model does not have."""
         self._boot_id = boot_id
         self._labels = tuple(labels)
         self._seq = 0
         self._zones: Mapping[str, Polygon] = {}
-        self.regroup(groups)
+        self.configure(groups, valence or {})
 
-    def regroup(self, groups: Mapping[str, Sequence[str]]) -> None:
-        """Use other groups from the next payload on. Raises ConfigError as above, and then changes nothing."""
+    def configure(self, groups: Mapping[str, Sequence[str]], valence: Mapping[str, float]) -> None:
+        """Use other groups and weights from the next payload on. Raises ConfigError as above, and changes nothing."""
+        weights = ValenceWeights(self._labels, valence)
         for group, members in groups.items():
             for label in members:
                 if label not in self._labels:
@@ -51,6 +60,7 @@ class PayloadBuilder:
                         f"labels.{quoted_name(group)} holds {quoted(label)}, which is no label of the model: these are "
                         f"{', '.join(self._labels)}"
                     )
+        self.weights = weights
         self._groups = {group: [self._labels.index(label) for label in members] for group, members in groups.items()}
         self._group_of = {label: group for group, members in groups.items() for label in members}
 
@@ -84,6 +94,7 @@ class PayloadBuilder:
             leader_confidence=_leader_confidence(face),
             probabilities=self._named(face.probabilities),
             groups=self._grouped(face.probabilities),
+            valence=self._valence(face),
             latency_ms=0.0,
             replayed=False,
         )
@@ -102,6 +113,7 @@ class PayloadBuilder:
             confidence=None if largest is None else _rounded(largest.confidence),
             leader=None if largest is None else largest.leader,
             leader_confidence=None if largest is None else _leader_confidence(largest),
+            valence=None if largest is None else self._valence(largest),
             faces=[] if frame is None else [self._state_face(face, frame) for face in faces],
             zones={zone: self._zone_state(zone, faces, frame) for zone in self._zones},
         )
@@ -137,6 +149,7 @@ class PayloadBuilder:
             leader_confidence=_leader_confidence(face),
             probabilities=self._named(face.probabilities),
             groups=self._grouped(face.probabilities),
+            valence=self._valence(face),
         )
 
     def _group(self, label: str | None) -> str | None:
@@ -144,6 +157,10 @@ class PayloadBuilder:
 
     def _named(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
         return {label: _rounded(float(value)) for label, value in zip(self._labels, probabilities, strict=True)}
+
+    def _valence(self, face: TrackedFace) -> float | None:
+        # Before the first reading all probabilities are equal, and would give a number that nobody has read.
+        return None if face.leader is None else self.weights.valence(face.probabilities.tolist())
 
     def _grouped(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
         return {group: _rounded(float(probabilities[members].sum())) for group, members in self._groups.items()}

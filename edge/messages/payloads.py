@@ -39,6 +39,14 @@ Probabilities = Annotated[
     Meta(description="Probability of each label of the model, as of the last reading of the face; all equal before."),
 ]
 Groups = Annotated[dict[str, Share], Meta(description="Sum of `probabilities` in each configured group.")]
+Valence = Annotated[
+    Annotated[float, Meta(ge=-1, le=1)] | None,
+    Meta(
+        description="How pleasant the expression looks, from -1 to 1: the mean of the labels' weights ([valence]), "
+        "weighted with `probabilities`. Null as long as the face was not read, where a label of the model has no "
+        "weight, and in events of an earlier version."
+    ),
+]
 RollDegrees = Annotated[
     Annotated[float, Meta(ge=-180, le=180)] | None,
     Meta(
@@ -103,12 +111,13 @@ class EventPayload(Payload, frozen=True, kw_only=True):
     leader_confidence: LeaderConfidence = None
     probabilities: Probabilities
     groups: Groups
+    valence: Valence = None
     latency_ms: Annotated[
         float,
         Meta(ge=0, description="Time from the frame's capture to the event's hand-over to the connection."),
     ]
     replayed: Annotated[bool, Meta(description="Whether the event could not be sent when it happened.")]
-    # These and `leader` have defaults for events of older versions.
+    # These, `leader` and `valence` have defaults for events of older versions.
     time_corrected: Annotated[
         bool,
         Meta(description="Whether `time` was corrected because the clock was set after the frame was captured."),
@@ -137,6 +146,7 @@ class StateFace(Payload, frozen=True, kw_only=True):
     leader_confidence: LeaderConfidence = None
     probabilities: Probabilities
     groups: Groups
+    valence: Valence = None
 
 
 class ZoneState(Payload, frozen=True, kw_only=True):
@@ -165,6 +175,10 @@ class StatePayload(Payload, frozen=True, kw_only=True):
     ] = None
     leader_confidence: Annotated[
         Share | None, Meta(description="Probability of that leader; null without a leader.")
+    ] = None
+    valence: Annotated[
+        Annotated[float, Meta(ge=-1, le=1)] | None,
+        Meta(description="Valence of the largest face; null without a face in view, or where that face has none."),
     ] = None
     faces: list[StateFace]
     zones: Annotated[dict[str, ZoneState], Meta(description="Each configured zone, by name.")] = {}
@@ -217,6 +231,10 @@ class InfoPayload(Payload, frozen=True, kw_only=True):
         Meta(description="Zones by name: the corners of each, [x, y] in shares of the frame, as boxes are given."),
     ] = {}
     masks: Annotated[Areas, Meta(description="Masks by name, as zones are given: there the sensor sees nothing.")] = {}
+    valence: Annotated[
+        dict[str, Annotated[float, Meta(ge=-1, le=1)]] | None,
+        Meta(description="Weight of each label for `valence`; null where a label has none, and `valence` is null too."),
+    ] = None
     runtime: Annotated[str, Meta(description="Interpreter package and version, as in ai-edge-litert 2.3.0.")]
     source: str
     budget_latency_ms: float
@@ -332,10 +350,7 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
     ]
     messages_refused: Annotated[
         int,
-        Meta(
-            ge=0,
-            description="Other messages that the broker did not take since the start: too long, or refused.",
-        ),
+        Meta(ge=0, description="Other messages that the broker did not take since the start: too long, or refused."),
     ]
     outbox_durable: Annotated[
         bool | None, Meta(description="Whether waiting events survive a restart; null without a broker.")

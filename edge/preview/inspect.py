@@ -48,7 +48,7 @@ class StillInspector:
         self._config = config
         self._detector = Detector(config.detector)
         self._classifier = Classifier.from_config(config.model)
-        self._payload_builder = PayloadBuilder("", self._classifier.labels, config.labels)
+        self._payload_builder = PayloadBuilder("", self._classifier.labels, config.labels, config.valence)
 
     def inspect_upload(self, data: bytes) -> bytes:
         """Inspect an encoded picture; returns a packed record. Raises PictureRefusedError."""

@@ -73,6 +73,8 @@ def test_every_entity_accepts_its_messages_and_the_switch_pauses(broker, subscri
     assert {False} == set(seen.values["paused"])
     assert all(0 <= value <= 100 for value in seen.values["confidence"] if value is not None)
     assert any(value > 50 for value in seen.values["confidence"] if value is not None)
+    valences = [value for value in seen.values["valence"] if value is not None]
+    assert min(valences) < 0 < max(valences)
     assert any(value is not None and value > 0 for value in seen.values["latency"])
     assert max(seen.values["fps"]) > 0
     assert set(seen.values["level"]) == {"full"}
@@ -82,7 +84,7 @@ def test_every_entity_accepts_its_messages_and_the_switch_pauses(broker, subscri
     subscriber.publish(switch.command_topic, switch.payload_on.encode())
     subscriber.wait(lambda: house().values["paused"][-1])
     subscriber.wait(lambda: house().values["present"][-1] is None)
-    assert [house().values[key][-1] for key in ("emotion", "confidence", "faces")] == [None, None, None]
+    assert [house().values[key][-1] for key in ("emotion", "confidence", "valence", "faces")] == [None] * 4
     assert house().available() == set(seen.entities)
     events = len(house().values["event"])
     subscriber.publish(switch.command_topic, switch.payload_off.encode())
@@ -110,7 +112,7 @@ def test_faces_are_unavailable_while_the_camera_is_lost(broker, subscribe, start
     # Health is published once an hour: the loss of the camera must not wait for it.
     changes = ON | {"EMOTION_EDGE_HEALTH_INTERVAL_SECONDS": "3600", "EMOTION_EDGE_SOURCE_STALL_SECONDS": "1"}
     started("run", "--source", camera.uri, "--mqtt", broker.url, **changes)
-    in_view = {"emotion", "confidence", "faces", "present"}
+    in_view = {"emotion", "confidence", "valence", "faces", "present"}
 
     def house() -> House | None:
         return House(subscriber.seen) if any(one.topic == TOPIC for one in subscriber.seen) else None

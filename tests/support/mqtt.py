@@ -73,6 +73,7 @@ def info() -> InfoPayload:
         boot_id="boot",
         model=ModelInfo(name="normal", sha256="0" * 64, labels=["happy", "neutral"]),
         groups={},
+        valence={"happy": 0.8675, "neutral": 0.0},
         runtime="ai-edge-litert 2",
         source="scripted:",
         budget_latency_ms=100.0,

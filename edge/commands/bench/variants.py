@@ -41,7 +41,7 @@ class PipelineVariant:
 
     def __init__(self, config: Config, classifier: Classifier, sink: Sink) -> None:
         self._pipeline = Pipeline(config, Detector(config.detector), classifier)
-        self._payloads = PayloadBuilder("bench", classifier.labels, config.labels)
+        self._payloads = PayloadBuilder("bench", classifier.labels, config.labels, config.valence)
         self._sink = sink
         self._state_due = 0.0
 

@@ -61,8 +61,10 @@ class VisionChecks(Checks):
             began = time.perf_counter()
             classifier.classify_crop(face)
             times_ms.append(1000 * (time.perf_counter() - began))
-        PayloadBuilder("", classifier.labels, self.config.labels)
+        finding = PayloadBuilder("", classifier.labels, self.config.labels, self.config.valence).weights.finding()
         self.classifier = classifier
+        if finding is not None:
+            self.warn(finding)
         trial = ModelTrial(classifier, self.config.events)
         for sentence in trial.warnings():
             self.warn(sentence)

@@ -42,6 +42,8 @@ def test_export_compares_both_methods_and_is_deterministic(small_data, tmp_path,
         }
         lost = of["accuracy", "keras"] - of["accuracy", "ai-edge-litert"]
         assert of["accuracy_lost_to_float", "ai-edge-litert"] == pytest.approx(lost, abs=2e-4)
+        assert -1 <= of["valence_correlation", "keras"] <= 1
+        assert -1 <= of["valence_correlation", "ai-edge-litert"] <= 1
         assert any(m.name == "same_label_as_float" and m.split.startswith(split) for m in metrics)
 
 
@@ -100,3 +102,5 @@ def test_evaluation_of_the_exported_model_gives_the_metrics_of_its_manifest(expo
     stated = {(m.dataset, m.runtime): m.value for m in load_manifest(exported).metrics if m.name == "accuracy"}
     measured = {(r["dataset"], r["runtime"]): round(r["scores"]["accuracy"], 4) for r in content["results"]}
     assert measured == stated
+    assert [one["images"] for one in content["valence"]] == [59, 59]
+    assert out.count("valence against that of the votes, ") == 2

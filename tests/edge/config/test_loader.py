@@ -73,6 +73,9 @@ def test_commas_separate_the_items_of_a_list_in_the_environment():
         ('[labels]\na = ["happy"]\nb = ["happy"]\n', ["config.toml: labels.b", "happy", "labels.a"]),
         ('[labels]\na = ["happy"]\n"b c" = ["happy"]\n', ["config.toml: labels.'b c'", "labels.a"]),
         ('[labels]\na = "happy"\n', ["labels.a", "list"]),
+        ("[valence]\nhappy = 2\n", ["config.toml: valence.happy", "2", "a number from -1 to 1"]),
+        ('[valence]\nhappy = "good"\n', ["valence.happy", "'good'", "a number from -1 to 1"]),
+        ("[valence]\nhappy = nan\n", ["valence.happy", "nan", "a number from -1 to 1"]),
         ("[preview]\nenabled = true\n[privacy]\npictures = false\n", ["preview.enabled", "privacy.pictures is false"]),
         ("[homeassistant]\nenabled = 1\n", ["homeassistant.enabled", "1", "true or false"]),
         ('[homeassistant]\ndiscovery_prefix = "a/#"\n', ["homeassistant.discovery_prefix", "'a/#'", "text matching"]),
@@ -130,6 +133,7 @@ def test_error_names_origin_key_value_and_range(write, text, parts):
         ({"EMOTION_EDGE_CONFIG": "/"}, ["configuration file / is a folder"]),
         ({"EMOTION_EDGE_ZONES_DOOR": "0"}, ["EMOTION_EDGE_ZONES_DOOR", "zones are set in a file, as [zones]"]),
         ({"EMOTION_EDGE_LABELS_GOOD": "happy"}, ["EMOTION_EDGE_LABELS_GOOD", "set in a file, as [labels]"]),
+        ({"EMOTION_EDGE_VALENCE_HAPPY": "1"}, ["EMOTION_EDGE_VALENCE_HAPPY", "set in a file, as [valence]"]),
     ],
 )
 def test_error_in_the_environment_names_the_variable(environ, parts):
@@ -171,13 +175,21 @@ def test_config_show_explains_each_table_and_gives_groups_as_an_example(write):
     lines = to_toml(Config()).splitlines()
     headings = [at for at, line in enumerate(lines) if line.startswith("[")]
     assert all(re.fullmatch(r"# [A-Z].{10,}\.", lines[at - 1]) for at in headings)
-    labels = lines[lines.index("[labels]") - 1 : lines.index("[masks]") - 2]
+    labels = lines[lines.index("[labels]") - 1 : lines.index("[valence]") - 2]
     assert labels[0].startswith("# Groups of labels: ")
     text = "\n".join(line.replace("# Example: ", "") for line in labels[1:])
     config = load(write(text), environ={})
     assert config.labels["positive"] == ["happy", "surprise"]
     assert load(write(to_toml(Config())), environ={}) == Config()
-    assert "# Example: " not in to_toml(config).partition("[labels]")[2].partition("[masks]")[0]
+    assert "# Example: " not in to_toml(config).partition("[labels]")[2].partition("[valence]")[0]
+
+
+def test_config_show_gives_the_default_weights_and_reads_back_those_of_any_label(write):
+    text = to_toml(load(write('[valence]\n"sehr fröhlich" = 1\nsad = -0.5\n'), environ={}))
+    defaults, *weights = text.partition("[valence]\n")[2].splitlines()[:3]
+    assert "happy 0.8675" in defaults
+    assert weights == ['"sehr fröhlich" = 1.0', "sad = -0.5"]
+    assert load(write(text), environ={}).valence == {"sehr fröhlich": 1.0, "sad": -0.5}
 
 
 def test_config_show_marks_an_address_that_may_hold_credentials(write):

@@ -2,12 +2,14 @@
 
 import os
 import re
+import shutil
 
 import pytest
 
 from edge.cli import main
 from edge.config.loader import load_with_origins
 from edge.config.origins import Origins
+from edge.vision.classification.manifest import find_model
 
 
 @pytest.fixture
@@ -67,6 +69,10 @@ def test_check_and_show_name_the_file(write, capsys, caplog, monkeypatch):
             '[labels]\ngood = ["hapy"]\n',
             r"labels\.good holds 'hapy', which is no label of the model: these are angry, ",
         ),
+        (
+            "[valence]\nhapy = 1\n",
+            r"valence\.hapy is the weight of 'hapy', which is no label of the model: these are angry",
+        ),
         ('[model]\nname = "norml"\n', r"model\.name: there is no model 'norml': shipped are normal, small; or "),
         ('[labels]\ngood = ["happy", "happy"]\n', r"labels\.good holds 'happy' twice: name each label once"),
         ('[source]\nuri = "no.mp4"\n', r'source\.uri: The source "no\.mp4" does not exist'),
@@ -80,6 +86,27 @@ def test_check_names_the_file_of_each_error(write, capsys, text, reason):
     path = write(text)
     assert main(["config", "check", "--config", str(path)]) > 0
     assert re.match(rf"emotion-edge: {re.escape(str(path))}: {reason}", capsys.readouterr().err)
+
+
+def test_check_and_doctor_name_labels_of_ones_own_model_that_have_no_weight(write, tmp_path, capsys, caplog):
+    shipped = find_model("small")
+    shutil.copyfile(shipped, tmp_path / "mine.tflite")
+    manifest = shipped.with_suffix(".json").read_text(encoding="utf-8").replace('"surprise"', '"puzzled"')
+    (tmp_path / "mine.json").write_text(manifest, encoding="utf-8")
+    text = f'[model]\nname = "{tmp_path}/mine.tflite"\n'
+    missing = (
+        "valence is not published, because the label 'puzzled' of the model has no weight: set valence.puzzled to a "
+        "number from -1 (unpleasant) to 1 (pleasant)"
+    )
+    path = write(text)
+    assert main(["config", "check", "--config", str(path)]) == 0
+    assert [record.levelname for record in caplog.records if missing in record.getMessage()] == ["WARNING"]
+    assert main(["doctor", "--only", "model", "--config", str(path)]) == 0
+    assert f"warn  model        {missing}\n" in capsys.readouterr().out
+    caplog.clear()
+    path = write(f"{text}[valence]\npuzzled = 0\n")
+    assert main(["config", "check", "--config", str(path)]) == 0
+    assert "valence" not in caplog.text
 
 
 def test_file_is_read_once(capsys):

@@ -66,10 +66,13 @@ def test_log_line_names_changed_keys_and_keys_that_need_a_restart():
     old = Config()
     assert str(diff_configs(old, old)) == "configuration reloaded; nothing has changed"
     new = Config(
-        labels={"positive": ["happy"]}, events=EventsConfig(dwell_seconds=2.0), source=SourceConfig(uri="0", fps=5.0)
+        labels={"positive": ["happy"]},
+        valence={"surprise": 0.0},
+        events=EventsConfig(dwell_seconds=2.0),
+        source=SourceConfig(uri="0", fps=5.0),
     )
     assert str(diff_configs(old, new)) == (
-        "configuration reloaded; changed: labels.positive, events.dwell_seconds; "
+        "configuration reloaded; changed: labels.positive, valence.surprise, events.dwell_seconds; "
         "restart needed for: source.uri, source.fps"
     )
     assert diff_configs(old, new).touches("labels")
@@ -105,10 +108,15 @@ def test_new_groups_apply_from_the_next_payload_and_invalid_ones_never():
         return [face.group for face in builder.state(faces, frame, 0.0).faces]
 
     with pytest.raises(ConfigError, match=r"labels\.bad holds 'mad'"):
-        builder.regroup({"bad": ["sad", "mad"]})
+        builder.configure({"bad": ["sad", "mad"]}, {"sad": -1.0})
+    with pytest.raises(ConfigError, match=r"valence\.mad is the weight of 'mad', which is no label"):
+        builder.configure({"bad": ["sad"]}, {"mad": -1.0})
     assert groups() == ["good", None]
-    builder.regroup({"bad": ["sad"]})
+    before = builder.weights.by_label
+    builder.configure({"bad": ["sad"]}, {"sad": -1.0})
     assert groups() == [None, "bad"]
+    assert before == {"happy": 0.8675, "sad": -0.725}
+    assert builder.weights.by_label == {"happy": 0.8675, "sad": -1.0}
 
 
 def test_new_event_settings_apply_to_a_face_in_view():

@@ -19,7 +19,9 @@ from support.mqtt import info, state
 DEVICE_IDS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 LABELS = st.lists(st.text(min_size=1, max_size=20).filter(str.strip), min_size=2, max_size=8, unique=True)
 TOPICS = Topics("emotion-edge", "cam")
-COMMON = {"sensor": {"emotion", "confidence", "faces", "latency", "fps", "temperature", "level", "waiting"}}
+COMMON = {
+    "sensor": {"emotion", "confidence", "valence", "faces", "latency", "fps", "temperature", "level", "waiting"},
+}
 COMMON |= {"binary_sensor": {"present", "problem"}, "event": {"event"}, "switch": {"paused"}}
 
 

@@ -18,6 +18,8 @@ TOPICS = Topics("emotion-edge", "cam")
 MESSAGE = discovery("homeassistant", TOPICS, info())
 ENTITIES = rules.read(MESSAGE.topic, MESSAGE.payload)
 IN_VIEW = ("emotion", "confidence", "faces", "present")
+OF_THE_CAMERA = (*IN_VIEW, "valence")
+"""Entities that say nothing while the camera is away."""
 
 
 def moment_of(payload: EventPayload, age_seconds: float) -> datetime.datetime:
@@ -54,6 +56,22 @@ def test_confidence_is_that_of_the_held_emotion_and_its_attributes_have_the_lead
     nobody, earlier = encode(state(None)), b'{"emotion":"sad","confidence":0.62,"paused":false}'
     for payload in (nobody, earlier):
         assert view.attributes(ENTITIES["confidence"], payload) == {"leader": None, "leader_percent": None}
+
+
+def test_valence_is_that_of_the_largest_face_and_unknown_without_one() -> None:
+    entity = ENTITIES["valence"]
+    assert isinstance(entity, rules.Sensor)
+    assert entity.state_class == "measurement"
+    assert view.take(entity, encode(msgspec.structs.replace(state("happy"), valence=-0.25))) == -0.25
+    assert view.take(entity, encode(state(None))) is None
+    assert view.take(entity, encode(msgspec.structs.replace(state(None), paused=True))) is None
+    assert view.take(entity, b'{"emotion":"sad","confidence":0.62,"paused":false}') is None
+
+
+def test_without_weights_valence_is_removed_and_nothing_else() -> None:
+    plain = discovery("homeassistant", TOPICS, msgspec.structs.replace(info(), valence=None))
+    assert msgspec.json.decode(plain.payload)["components"]["valence"] == {"platform": "sensor"}
+    assert rules.read(plain.topic, plain.payload).keys() == ENTITIES.keys() - {"valence"}
 
 
 def test_faces_are_unknown_while_paused() -> None:
@@ -160,7 +178,7 @@ def test_problem_is_on_for_what_a_person_should_look_at(changes: dict[str, Any],
 def test_availability_follows_status_and_source(word: str, source: Any) -> None:
     latest = {TOPICS.status: word.encode(), TOPICS.health: encode(health(source=source))}
     for key, entity in ENTITIES.items():
-        capturing = key not in IN_VIEW or source in ("ok", "paused", "ended")
+        capturing = key not in OF_THE_CAMERA or source in ("ok", "paused", "ended")
         assert view.available(entity, latest) is (word == "online" and capturing), key
     assert not any(view.available(entity, {}) for entity in ENTITIES.values())
 

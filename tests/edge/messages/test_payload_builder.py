@@ -41,6 +41,33 @@ def test_event_has_type_labels_groups_and_box():
     conforms(event, "event")
 
 
+def test_valence_is_the_weighted_mean_of_the_probabilities_in_event_and_state():
+    builder, faces = PayloadBuilder("b", LABELS, {}, {"sad": -1.0}), [view(), view(Box(0, 0, 90, 90), track=2)]
+    event, state = (
+        builder.event(Event(EventKind.FACE_APPEARED, view(), None, frame())),
+        builder.state(faces, frame(), 0),
+    )
+    # The default of happy is (8.47 - 5) / 4, that of neutral 0.
+    expected = pytest.approx(0.7 * (8.47 - 5) / 4 - 0.1, abs=1e-4)
+    assert [event.valence, state.valence, *(face.valence for face in state.faces)] == [expected] * 4
+    conforms(event, "event")
+    conforms(state, "state")
+
+
+def test_valence_is_null_without_a_reading_or_a_weight_and_in_events_of_an_earlier_version():
+    unread = TrackedFace(1, Box(0, 0, 9, 9), "unknown", 0.4, np.full(3, 1 / 3, np.float32))
+    state = PayloadBuilder("b", LABELS, {}).state([unread], frame(), 0)
+    assert (state.valence, state.faces[0].valence) == (None, None)
+    event = PayloadBuilder("b", ("happy", "neutral", "yawning"), {}).event(
+        Event(EventKind.FACE_LEFT, view(), None, frame())
+    )
+    assert event.valence is None
+    older = msgspec.json.decode(msgspec.json.encode(event))
+    del older["valence"]
+    jsonschema.validate(older, load("event"))
+    assert msgspec.convert(older, type(event)).valence is None
+
+
 def test_events_are_numbered_without_a_gap():
     builder = PayloadBuilder("b00t", LABELS, {})
     events = [builder.event(Event(EventKind.FACE_LEFT, view(), None, frame())) for _ in range(5)]
