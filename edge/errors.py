@@ -54,5 +54,13 @@ class DetectorError(EdgeError):
     """A face detector whose file or package is missing or cannot be used."""
 
 
+class IndicatorError(EdgeError):
+    """A light that is missing or cannot be switched. Without it the camera stays closed."""
+
+
+class NoticeError(EdgeError):
+    """A notice that cannot be made or written."""
+
+
 class BrokerError(EdgeError):
     """A broker that refuses the connection or cannot be found, and for which another attempt would not help."""

@@ -254,3 +254,41 @@ def test_check_has_every_limit_of_the_unit_and_of_its_drop_ins(tmp_path):
             ["systemd-analyze", "verify", "--man=no", file], capture_output=True, text=True, check=False
         )
         assert not [line for line in verified.stderr.splitlines() if file.name in line]
+
+
+LIGHT_RULE = "/etc/udev/rules.d/60-emotion-edge-light.rules"
+LIGHT_DROP_IN = "/etc/systemd/system/emotion-edge.service.d/light.conf"
+LIGHT_CONFIG = '[source]\nuri = "scripted:"\n[indicator]\nled = "{}"\n'
+
+
+def test_service_may_switch_the_led_that_is_configured_and_no_other_until_it_is_removed(installed):
+    none = installed.install("--light")
+    assert (none.returncode, installed.path(LIGHT_RULE).exists()) == (0, False)
+    assert f'write led = "NAME" below [indicator] in {CONFIG}' in none.stdout
+
+    write_config(installed, LIGHT_CONFIG.format("camera:red"))
+    done = installed.install("--light")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "doctor --only light" in done.stdout
+    rule = installed.path(LIGHT_RULE).read_text(encoding="utf-8").splitlines()[-1]
+    assert 'SUBSYSTEM=="leds", KERNEL=="camera:red"' in rule
+    assert "chgrp video /sys%p/brightness" in rule
+    assert "chmod g+w /sys%p/brightness" in rule
+    drop_in = installed.path(LIGHT_DROP_IN).read_text(encoding="utf-8").splitlines()
+    assert [line for line in drop_in if not line.startswith("#")] == [
+        "[Service]",
+        "ReadWritePaths=-/sys/class/leds/camera:red",
+    ]
+
+    write_config(installed, "[indicator]\nnonsense\n")
+    broken = installed.install("--light")
+    assert (broken.returncode, "unknown key nonsense" in broken.stdout) == (1, True)
+    assert installed.path(LIGHT_RULE).exists()
+
+    # An upgrade follows the configuration, as a removal ends it.
+    write_config(installed, LIGHT_CONFIG.format("camera:blue"))
+    assert installed.install().returncode == 0
+    assert 'KERNEL=="camera:blue"' in installed.path(LIGHT_RULE).read_text(encoding="utf-8")
+    assert installed.install("--uninstall").returncode == 0
+    assert not installed.path(LIGHT_RULE).exists()
+    assert not installed.path(LIGHT_DROP_IN).parent.exists()

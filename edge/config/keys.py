@@ -80,7 +80,7 @@ def expected(annotation: Any) -> str:  # noqa: ANN401 - any annotation
 def _words(info: inspect.Type) -> str:
     match info:
         case inspect.Metadata():
-            return _words(info.type)
+            return (info.extra_json_schema or {}).get("title") or _words(info.type)
         case inspect.UnionType():
             return " or ".join(_words(part) for part in info.types if not isinstance(part, inspect.NoneType))
         case inspect.LiteralType():
@@ -91,9 +91,10 @@ def _words(info: inspect.Type) -> str:
             word = "a whole number" if isinstance(info, inspect.IntType) else "a number"
             return word if info.ge is None else f"{word} from {info.ge:g} to {info.le:g}"
         case inspect.StrType():
-            return (
-                f"text matching {info.pattern}" if info.pattern else "text" + (" (not empty)" * bool(info.min_length))
-            )
+            if info.pattern:
+                return f"text matching {info.pattern}"
+            most = "" if info.max_length is None else f" of at most {info.max_length} characters"
+            return f"text{most}{' (not empty)' * bool(info.min_length)}"
         case inspect.ListType():
             most = "" if info.max_length is None else f"at most {info.max_length} "
             item = info.item_type

@@ -1,10 +1,11 @@
-"""Declares the configuration: every table, and the keys of all tables but those of the broker (`mqtt_schema`)."""
+"""Declares the configuration: every table, and the keys of all but those in `mqtt_schema` and `privacy_schema`."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
 from edge.config.mqtt_schema import HomeAssistantConfig, MqttConfig, RequestsConfig
+from edge.config.privacy_schema import IndicatorConfig, NoticeConfig, PrivacyConfig
 from edge.config.section import Section
 from edge.polygon import Point
 
@@ -291,18 +292,6 @@ class PreviewConfig(Section, frozen=True, kw_only=True):
     ] = 25.0
 
 
-class PrivacyConfig(Section, frozen=True, kw_only=True):
-    """What may leave this sensor at all. Only the preview page ever shows a picture, and only where it is enabled.
-
-    No setting lets a picture reach a disk or the broker, because no code here can put one there.
-    """
-
-    pictures: Annotated[
-        bool,
-        Meta(description="Whether preview.enabled may be set. false: no picture ever leaves this process."),
-    ] = True
-
-
 ValenceWeight = Annotated[float, Meta(ge=-1, le=1)]
 """Weight of a label for valence."""
 
@@ -343,3 +332,5 @@ class Config(Section, frozen=True, kw_only=True):
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     preview: PreviewConfig = field(default_factory=PreviewConfig)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+    indicator: IndicatorConfig = field(default_factory=IndicatorConfig)
+    notice: NoticeConfig = field(default_factory=NoticeConfig)

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from edge.capture.lit_source import indicator_light
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
@@ -39,7 +40,7 @@ def check(config: Config) -> None:
         raise DetectorError(sentence)
     _warn_of_search_limit(config)
     warn_of_useless_model(classifier, config.events)
-    check_next_start(config, ("source", "mqtt", "preview"))
+    check_next_start(config, ("source", "mqtt", "preview", "indicator"))
 
 
 def log_missing_weights(payloads: PayloadBuilder) -> None:
@@ -81,5 +82,8 @@ def check_next_start(config: Config, keys: Iterable[str]) -> None:
     if tables & {"mqtt", "device"} and config.mqtt.url:
         broker_settings(config.mqtt)
         outbox_file(config.mqtt, config.device.id)
+    light = indicator_light(config.indicator) if "indicator" in tables else None
+    if light is not None:
+        light.check()
     if "preview" in tables and config.preview.enabled:
         preview_access(config.preview)

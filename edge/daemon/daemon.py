@@ -97,6 +97,9 @@ class Daemon:
         live = self._capture.live
         self._watchdog = WatchdogFeeder(self._service_manager, live=live)
         try:
+            if live and self._components.light is not None:
+                # While capture is paused no camera is open, and a process that was killed may have left the light on.
+                self._components.light.clear()
             self._publish_info()
             self._outputs.start(live=live)
             # A file played as fast as possible has no latency to keep, and must give the same events everywhere.

@@ -14,6 +14,7 @@ from typing import TextIO
 import cv2
 
 from edge.capture.capture import Capture
+from edge.capture.lit_source import indicator_light, with_light
 from edge.capture.masks import Masks
 from edge.capture.open import create_source
 from edge.capture.reconnect import ReconnectPolicy
@@ -40,6 +41,7 @@ from edge.preview.factory import create_preview
 from edge.sinks.base import PublishedCallback, Sink
 from edge.sinks.jsonlines import JsonLinesSink
 from edge.system import board
+from edge.system.led import IndicatorLight
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
 from edge.vision.pipeline import Pipeline
@@ -61,6 +63,7 @@ class Components:
     stats: FrameStats
     health: HealthReporter
     run_log: RunLog
+    light: IndicatorLight | None = None
 
 
 def build_components(
@@ -104,8 +107,9 @@ def build_components(
 
     stall = StallLimit(config.source.stall_seconds, config.source.fps)
     options = SourceOptions(config.source, colour=classifier.wants_colour, stall=stall)
+    light = indicator_light(config.indicator)
     capture = Capture(
-        lambda: source_factory(config.source.uri, options),
+        lambda: with_light(source_factory(config.source.uri, options), light),
         fast=fast,
         policy=ReconnectPolicy(config.source.stall_seconds),
         stall=stall,
@@ -127,6 +131,7 @@ def build_components(
         stats=stats,
         health=health,
         run_log=run_log or RunLog(terminal=False, source_given=True),
+        light=light,
     )
 
 

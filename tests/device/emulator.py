@@ -13,6 +13,20 @@ HOST: Final = "10.0.2.2"
 
 _POLL_SECONDS: Final = 2.0
 
+LED: Final = "camera"
+_LED_NODE: Final = f"""
+/ {{
+    leds {{
+        compatible = "gpio-leds";
+        led-0 {{
+            label = "{LED}";
+            gpios = <&{{/pl061@9030000}} 0 0>;
+        }};
+    }};
+}};
+"""
+"""An LED on the first pin of the board's GPIO controller, as dtoverlay=gpio-led describes one on a Raspberry Pi."""
+
 
 class DeviceError(Exception):
     """A check on the device failed; the message is the reason."""
@@ -38,6 +52,9 @@ class Emulator:
         subprocess.run(
             ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image / "root.img", self._disk], check=True
         )
+
+        self._board = scratch / "board.dtb"
+        self._make_board()
 
     def start(self) -> None:
         """Start the device, and return once it accepts logins."""
@@ -99,6 +116,22 @@ class Emulator:
             time.sleep(_POLL_SECONDS)
         return time.monotonic() - began
 
+    def _make_board(self) -> None:
+        """Write the device tree of qemu's board, with an LED more."""
+        plain = self._scratch / "plain.dtb"
+        machine = [*self._machine[:2], f"{self._machine[2]},dumpdtb={plain}", *self._machine[3:]]
+        subprocess.run(machine, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        quiet = ("-q", "-I", "dtb", "-O", "dts", str(plain))
+        source = subprocess.run(["dtc", *quiet], check=True, capture_output=True, text=True).stdout
+        subprocess.run(
+            ["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", self._board], input=source + _LED_NODE, text=True, check=True
+        )
+
+    _machine: Final = (
+        *("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "2048"),
+        *("-display", "none", "-monitor", "none"),
+    )
+
     def _ssh(self) -> list[str]:
         options = {
             "BatchMode": "yes",
@@ -120,9 +153,8 @@ class Emulator:
 
     def _command(self) -> list[str]:
         return [
-            "qemu-system-aarch64",
-            *("-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "2048", "-accel", "tcg,thread=multi"),
-            *("-display", "none", "-monitor", "none", "-serial", f"file:{self.console}"),
+            *self._machine,
+            *("-accel", "tcg,thread=multi", "-serial", f"file:{self.console}", "-dtb", str(self._board)),
             *("-kernel", str(self._image / "vmlinuz"), "-initrd", str(self._image / "initrd.img")),
             *("-append", "root=/dev/vda rw console=ttyAMA0 net.ifnames=0"),
             *("-drive", f"if=none,id=root,format=qcow2,file={self._disk}"),

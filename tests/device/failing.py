@@ -5,6 +5,7 @@ from typing import Final
 
 from support.faults import check
 
+from .light import is_lit
 from .rig import UNIT, Rig, ensure
 
 _KEPT_EVENTS: Final = 5
@@ -65,6 +66,7 @@ def power_cut(rig: Rig) -> str:
     remark = rig.boot_is_clean()
     rig.wait_for_event(position)
     check(observer.witness.arrivals, before)
+    ensure(is_lit(rig), "the light is off after the boot: its rule was not applied")
     return f"{remark}; {sum(before.values())} events of {len(before)} starts until then, none missing"
 
 

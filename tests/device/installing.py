@@ -6,6 +6,7 @@ from .rig import CONFIG, CURRENT, INSTALL, UNIT, Rig, ensure
 
 _DOCTOR_LINES = 6
 
+_LIGHT_RULE = "/etc/udev/rules.d/60-emotion-edge-light.rules"
 _UNIT_SECONDS = {"TimeoutStartSec": 90, "WatchdogSec": 30}
 """Time limits of the unit, which are for a Pi: multiplied by the same factor as all others."""
 
@@ -136,7 +137,12 @@ def uninstalls(rig: Rig) -> str:
     position = rig.observer.position
     rig.device.run_checked(f"{INSTALL} --uninstall", 120)
     rig.device.wait("the device publishes 'stopped'", 30, lambda: rig.observer.status_seen("stopped", position))
-    for gone in ("/opt/emotion-edge", f"/etc/systemd/system/{UNIT}.service", "/usr/local/bin/emotion-edge"):
+    for gone in (
+        "/opt/emotion-edge",
+        f"/etc/systemd/system/{UNIT}.service",
+        "/usr/local/bin/emotion-edge",
+        _LIGHT_RULE,
+    ):
         ensure(not rig.exists(gone), f"{gone} is still there")
     for kept in (CONFIG, "/var/lib/private/emotion-edge"):
         ensure(rig.exists(kept), f"{kept} was removed")

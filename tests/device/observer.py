@@ -53,6 +53,10 @@ class Observer:
         """Number of messages so far: the argument `since` of the other methods."""
         return len(self._subscriber.seen)
 
+    def publish(self, topic: str) -> None:
+        """Publish an empty message."""
+        self._subscriber.publish(topic, b"")
+
     def messages(self, kind: str, since: int = 0) -> list[Seen]:
         """Return the messages of a topic, oldest first, without retained ones."""
         return [seen for seen in self._subscriber.seen[since:] if seen.kind == kind and not seen.retained]

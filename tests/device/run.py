@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from . import failing, installing, ribbon
+from . import failing, installing, light, ribbon
 from .emulator import DeviceError, Emulator
 from .observer import Observer
 from .rig import UNIT, Rig
@@ -26,6 +26,7 @@ CHECKS: Final[Sequence[Callable[[Rig], str]]] = (
     ribbon.picamera,
     installing.starts,
     installing.sees,
+    light.light,
     failing.killed,
     failing.hung,
     failing.unplugged,

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from support.fake_leds import FakeLed, FakeLeds, can_mount
 from support.http_camera import PASSWORD, USER, HttpCamera
 from support.mqtt import wait_until
 from support.mqtt5 import Requester
@@ -24,12 +25,14 @@ SETTINGS = {
 class Running:
     """The running program, and a client that sends requests to it."""
 
-    def __init__(self, broker, subscriber, source, **changes):
+    def __init__(self, broker, subscriber, source, inside=(), **changes):
         self.subscriber = subscriber
         self._log_lines = []
         subscribed = broker.log().count("request/+ (QoS 1)")
         self.process = start(
-            "run", "--source", source, "--mqtt", broker.url, "--log-level", "debug", **(SETTINGS | changes)
+            *("run", "--source", source, "--mqtt", broker.url, "--log-level", "debug"),
+            inside=inside,
+            **(SETTINGS | changes),
         )
         # A flood of requests logs more at this level than a pipe holds.
         self._reader = threading.Thread(target=lambda: self._log_lines.extend(self.process.stderr), daemon=True)
@@ -152,6 +155,43 @@ def camera():
     served = HttpCamera()
     yield served
     served.close()
+
+
+@pytest.fixture
+def lit(tmp_path):
+    """The LED that the program switches, and how it is started for that."""
+    if not can_mount():
+        pytest.skip("needs root and /dev/fuse, for an LED that obeys as the kernel's do")
+    folder = tmp_path / "leds"
+    folder.mkdir()
+    with FakeLeds(folder, FakeLed("camera", most=255, trigger="mmc0")) as leds:
+        yield leds.leds[0], {"inside": leds.inside(), "EMOTION_EDGE_INDICATOR_LED": "camera"}
+
+
+def test_light_is_on_while_the_camera_is_open_and_after_a_kill_and_off_after_an_end(running, camera, lit):
+    led, settings = lit
+    program = running(camera.uri, **settings)
+    wait_until(lambda: camera.watchers == 1)
+    assert (led.brightness, led.trigger) == (255, "none")
+    program.request("pause")
+    wait_until(lambda: led.brightness == 0)
+    program.request("resume")
+    wait_until(lambda: camera.watchers == 1)
+    assert led.brightness == 255
+    changes = len(led.history)
+    program.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "configuration reloaded" in program.log)
+    assert len(led.history) == changes, "a reload leaves the camera and its light alone"
+    camera.away = True
+    wait_until(lambda: led.brightness == 0)
+    camera.away = False
+    wait_until(lambda: camera.watchers == 1 and led.brightness == 255)
+    program.end(signal.SIGKILL)
+    assert led.brightness == 255, "whoever is seen must not take a dark light for a closed camera"
+    program = running(camera.uri, **settings)
+    wait_until(lambda: camera.watchers == 1)
+    assert program.end() == 0
+    assert led.brightness == 0
 
 
 def test_pause_releases_the_camera_and_outlives_the_process(running, camera):

@@ -17,9 +17,10 @@ def environment(**changes: str) -> dict[str, str]:
     return kept | changes
 
 
-def start(*arguments: object, **changes: str) -> "subprocess.Popen[str]":
+def start(*arguments: object, inside: Sequence[str] = (), **changes: str) -> "subprocess.Popen[str]":
+    """Start the program. `inside`: a command that ends in executing what follows it."""
     return subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
+        [*inside, *COMMAND, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ from typing import Final, TextIO
 import cv2
 from msgspec import structs
 
+from edge.capture.lit_source import indicator_light, with_light
 from edge.capture.masks import MaskedSource, Masks
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
@@ -180,7 +181,10 @@ def _measure_variants(
         progress(f"bench: {threads}, {frames}{total} frames, {seconds:.0f} s")
 
     return measure(
-        lambda: MaskedSource(create_source(config.source.uri, options), Masks(config.masks.values(), config.source)),
+        lambda: with_light(
+            MaskedSource(create_source(config.source.uri, options), Masks(config.masks.values(), config.source)),
+            indicator_light(config.indicator),
+        ),
         variants,
         config.model.threads,
         limit,

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 import msgspec
 import numpy as np
 
+from edge.capture.lit_source import indicator_light, with_light
 from edge.capture.masks import MaskedSource, Masks, masks_in_words
 from edge.capture.open import create_source
 from edge.capture.probe import SourceProbe, probe_source
@@ -104,7 +105,8 @@ class VisionChecks(Checks):
         config = self.config.source
         options = SourceOptions(config, stall=StallLimit(config.stall_seconds, config.fps))
         masks = Masks(self.config.masks.values(), config)
-        source = MaskedSource(create_source(config.uri, options), masks)
+        masked = MaskedSource(create_source(config.uri, options), masks)
+        source = with_light(masked, indicator_light(self.config.indicator))
         probe = probe_source(source)
         self._warn_of_slow_source(source.live, probe)
         height, width = probe.first.luma.shape

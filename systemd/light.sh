@@ -1,0 +1,61 @@
+# shellcheck shell=sh
+# Lets the service switch the LED that the configuration names ([indicator] led); `install` sources this. POSIX sh.
+#
+# The service's user may write nothing below /sys, and its unit shows it /sys read-only (ProtectKernelTunables=). So a
+# udev rule gives the group of cameras, which the service has, the LED's brightness, and a drop-in of the unit opens the
+# LED's folder for writing. Nothing else of /sys becomes writable.
+#
+# Uses of `install`: SERVICE, CONFIG, UNIT, `scratch`; of as-service.sh: as_service, shown.
+
+LIGHT_RULE=/etc/udev/rules.d/60-$SERVICE-light.rules
+LIGHT_DROP_IN=$UNIT.d/light.conf
+
+# set_up_light: writes both files for the LED that is configured, or removes them where none is. Sets `light` to its name.
+set_up_light() {
+    light=''
+    # Most have none: then nothing has to be started to find out. A drop-in may set a variable.
+    grep -qis indicator "$CONFIG" "${LIGHT_DROP_IN%/*}"/*.conf || {
+        remove_light
+        return 0
+    }
+    # A configuration that cannot be used is reported by the checks that follow.
+    as_service config show >"$scratch/shown" || return 0
+    light=$(shown indicator led)
+    if [ -z "$light" ]; then
+        remove_light
+        return
+    fi
+    # The schema lets only harmless characters through; this is for an older version, which knows no such key.
+    case $light in *[!A-Za-z0-9:_.,@+-]*) die "indicator.led is '$light', but must be a name in /sys/class/leds" ;; esac
+    mkdir -p "${LIGHT_RULE%/*}" "${LIGHT_DROP_IN%/*}"
+    {
+        say "# Written by systemd/install for [indicator] led = \"$light\"; run it again after a change."
+        say "ACTION!=\"remove\", SUBSYSTEM==\"leds\", KERNEL==\"$light\", RUN+=\"/bin/chgrp video /sys%p/brightness\", RUN+=\"/bin/chmod g+w /sys%p/brightness\""
+    } >"$LIGHT_RULE.new"
+    mv "$LIGHT_RULE.new" "$LIGHT_RULE"
+    {
+        say "# Written by systemd/install for [indicator] led = \"$light\"; run it again after a change."
+        say "[Service]"
+        say "ReadWritePaths=-/sys/class/leds/$light"
+    } >"$LIGHT_DROP_IN.new"
+    mv "$LIGHT_DROP_IN.new" "$LIGHT_DROP_IN"
+    apply_light
+    # Where udev does not run, as in a container, the rule waits for the next start of the machine.
+    if [ -e "/sys/class/leds/$light/brightness" ]; then
+        chgrp video "/sys/class/leds/$light/brightness" && chmod g+w "/sys/class/leds/$light/brightness" ||
+            say "note  the rights of /sys/class/leds/$light/brightness cannot be changed here"
+    fi
+}
+
+remove_light() {
+    [ -e "$LIGHT_RULE" ] || [ -e "$LIGHT_DROP_IN" ] || return 0
+    rm -f "$LIGHT_RULE" "$LIGHT_DROP_IN"
+    rmdir "${LIGHT_DROP_IN%/*}" 2>/dev/null || true
+    apply_light
+}
+
+apply_light() {
+    ! booted || systemctl daemon-reload
+    # Where udev does not run there is nothing to tell.
+    ! command -v udevadm >/dev/null 2>&1 || udevadm control --reload 2>/dev/null || true
+}

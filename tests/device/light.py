@@ -1,0 +1,59 @@
+"""Checks of the light: an LED on a pin of the emulated board, switched by the installed service alone."""
+
+import json
+
+from .emulator import LED
+from .rig import CONFIG, INSTALL, UNIT, Rig, ensure
+
+_FOLDER = f"/sys/class/leds/{LED}"
+
+
+def is_lit(rig: Rig) -> bool:
+    """Return whether the pin of the LED is high, as the driver of the GPIO controller reads it back."""
+    lines = rig.device.run_checked("cat /sys/kernel/debug/gpio").splitlines()
+    (line,) = [line for line in lines if f"|{LED} " in line]
+    return " out hi" in line
+
+
+def light(rig: Rig) -> str:
+    """The light is on exactly while the camera is open, and after a kill; the service may write nothing else there."""
+    device = rig.device
+    ensure(not is_lit(rig), "the light is on although none is configured")
+    device.run_checked(f"printf '\\n[indicator]\\nled = \"{LED}\"\\n' >>{CONFIG}")
+    # Without its right the service refuses the light, and says how to get it.
+    refused = device.run(f"{INSTALL} --check 2>&1", 300).stdout
+    ensure("FAIL  light" in refused and "systemd/install --light" in refused, refused)
+    output = device.run_checked(f"{INSTALL} --light 2>&1", 300)
+    ensure("ok    light" in output, output)
+    mode = device.run_checked(f"stat -c '%G %a' {_FOLDER}/brightness {_FOLDER}/trigger").splitlines()
+    ensure(mode == ["video 664", "root 644"], f"the rights are {mode}")
+
+    position = rig.observer.position
+    device.run_checked(f"systemctl restart {UNIT}", 180)
+    rig.wait_for_health(position, "ok")
+    ensure(is_lit(rig), "the light is off while the camera is open")
+    _request(rig, "pause")
+    device.wait("the light is off during a pause", 60, lambda: not is_lit(rig))
+    _request(rig, "resume")
+    device.wait("the light is on after the pause", 60, lambda: is_lit(rig))
+    device.run_checked(f"echo heartbeat >{_FOLDER}/trigger")
+    device.wait(
+        "the trigger is removed", 60, lambda: "[none]" in device.run_checked(f"cat {_FOLDER}/trigger") and is_lit(rig)
+    )
+    device.run_checked(f"systemctl stop {UNIT}", 120)
+    ensure(not is_lit(rig), "the light is on after the service was stopped")
+
+    device.run_checked(f"systemctl start {UNIT}", 180)
+    device.wait("the light is on after a start", 60, lambda: is_lit(rig))
+    # In one command, because the service is started again after five seconds.
+    killed = f"systemctl kill -s KILL {UNIT}; sleep 1; systemctl is-active {UNIT}; cat {_FOLDER}/brightness"
+    left = device.run(killed).stdout.split()
+    ensure(left == ["activating", "1"], f"after the kill: {left}")
+    position = rig.observer.position
+    rig.wait_for_health(position, "ok")
+    return f"{output.splitlines()[-2].split(maxsplit=2)[2]}; it stayed on after a kill"
+
+
+def _request(rig: Rig, name: str) -> None:
+    device_id = json.loads(rig.observer.messages("info")[-1].payload)["device"]
+    rig.observer.publish(f"emotion-edge/{device_id}/request/{name}")
