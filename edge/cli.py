@@ -17,6 +17,7 @@ _MODULES: Final = {
     "homeassistant": "edge.commands.homeassistant",
     "bench": "edge.commands.bench.command",
     "doctor": "edge.commands.doctor.command",
+    "notice": "edge.commands.notice",
 }
 """Module of each subcommand, with a function `run`. Only that of the chosen one is imported: OpenCV and the
 interpreter are slow to load on a small device."""

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from edge import __version__
 from edge.commands.common import BENCH_FRAMES, names_list, positive_int, thread_numbers, zero_or_positive_int
+from edge.notice.languages import LANGUAGES
 
 _EXIT_USAGE: Final = 2
 """argparse's own exit code for a wrong command line."""
@@ -164,6 +165,19 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_notice(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.description = (
+        "Write a sign to print on A4, for those whom the camera sees: what is seen, what is kept, who is responsible. "
+        "The texts of [notice] in the configuration are printed as they are, in the language that you write them in."
+    )
+    _add_common_options(parser)
+    parser.add_argument(
+        "--language", choices=list(LANGUAGES), default="en", help="language of the sign (default: %(default)s)"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="file to write: .pdf, .svg or .html")
+
+
 class _HelpfulParser(argparse.ArgumentParser):
     """Parses as its base class; shows the whole help where a command or an action is missing."""
 
@@ -203,6 +217,7 @@ _COMMANDS: Final = {
     "homeassistant": _Command("print or remove the announcement to Home Assistant", _add_homeassistant),
     "bench": _Command("measure latency and processor time on this machine", _add_bench),
     "doctor": _Command("check every part of the installation", _add_doctor),
+    "notice": _Command("write the printable sign for those who are seen", _add_notice),
 }
 
 

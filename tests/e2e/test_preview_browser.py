@@ -9,11 +9,16 @@ import signal
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from edge.commands.demo_broker import find_mosquitto
+from edge.commands.notice import write_notice
+from edge.notice.page import WIDTH
 from support.mqtt import event, wait_until
+from support.notices import SETTINGS, config_with, read_code
 
 if shutil.which("chromium") is None and shutil.which("chromium-browser") is None:
     pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
@@ -248,3 +253,33 @@ def test_end_is_shown_and_the_console_has_no_errors(scene):
     assert box_labels(scene.page) == []
     assert scene.process.wait(60) == 0
     assert "Traceback" not in scene.err
+
+
+def test_notice_is_one_sheet_of_a4_with_its_whole_text_and_a_code_that_can_be_read(scene, tmp_path):
+    config = config_with(led="camera", KEEP_DAYS="30", OFFICER="iod@muzeum.example", LEGAL_BASIS="zgoda")
+    html, svg = tmp_path / "notice.html", tmp_path / "notice.svg"
+    page = scene.browser.new_page(
+        viewport={"width": 794, "height": 1123}, device_scale_factor=2
+    )  # A4 at 96 dpi, doubled
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text))
+    for language in ("pl", "de"):
+        write_notice(config, language, html)
+        page.goto(html.as_uri())
+        assert len(re.findall(rb"/Type /Page\b(?!s)", page.pdf(prefer_css_page_size=True, print_background=True))) == 1
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+        assert read_code(screenshot(page)) == SETTINGS["URL"]
+    write_notice(config, "pl", svg)
+    page.goto(svg.as_uri())
+    # Whatever font there is, no line leaves the sheet.
+    right = "Math.max(...[...document.querySelectorAll('text')].map(t => t.getBBox().x + t.getBBox().width))"
+    assert page.evaluate(right) < WIDTH
+    assert read_code(screenshot(page)) == SETTINGS["URL"]
+    assert errors == []
+    page.close()
+
+
+def screenshot(page):
+    return cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_GRAYSCALE)

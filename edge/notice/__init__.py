@@ -1,0 +1,1 @@
+"""The printed sign for those who are seen: `emotion-edge notice` (docs/privacy.md)."""
