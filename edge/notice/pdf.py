@@ -146,15 +146,14 @@ def _code(one: str) -> int | None:
     if one in _LETTERS:
         return _LETTERS[one]
     try:
-        (code,) = one.encode("cp1252")
+        return one.encode("cp1252")[0]
     except UnicodeEncodeError:
         return None
-    return code
 
 
 def _composed(one: str, line: Text) -> str:
     """Return the operators that set a letter with its accent."""
-    base, *marks = unicodedata.normalize("NFD", one.replace("đ", "d\u0304"))
+    base, *marks = list(unicodedata.normalize("NFD", one.replace("đ", "d\u0304")))
     code, accent = _code(base), _ACCENTS.get("".join(marks))
     if code is None or accent is None:
         raise NoticeError(

@@ -105,8 +105,8 @@ class VisionChecks(Checks):
         config = self.config.source
         options = SourceOptions(config, stall=StallLimit(config.stall_seconds, config.fps))
         masks = Masks(self.config.masks.values(), config)
-        masked = MaskedSource(create_source(config.uri, options), masks)
-        source = with_light(masked, indicator_light(self.config.indicator))
+        camera = MaskedSource(create_source(config.uri, options), masks)
+        source = with_light(camera, indicator_light(self.config.indicator))
         probe = probe_source(source)
         self._warn_of_slow_source(source.live, probe)
         height, width = probe.first.luma.shape
