@@ -37,6 +37,15 @@ HELD_BY = {
         "edge/daemon/test_slow_source.py::test_slow_source_is_logged_once",
         "edge/vision/test_frame_rates.py::test_who_is_there_for_three_frames_appears",
     ],
+    "Light missing or not writable at the start": [
+        "edge/system/test_led.py::test_led_that_is_not_there_is_named_with_those_that_are",
+        CAPTURE + "test_lit_source.py::test_camera_stays_closed_where_the_light_cannot_be_switched_on",
+    ],
+    "Light switched off by something else": [
+        CAPTURE + "test_lit_source.py::test_light_that_something_switches_off_is_on_again_within_a_second_of_frames",
+        CAPTURE + "test_lit_source.py::test_camera_is_closed_where_the_light_goes_out_for_good",
+        "edge/system/test_led.py::test_ensure_puts_right_what_something_else_has_switched",
+    ],
     "Secret in the camera's address": [
         "edge/test_fuzz_addresses.py::test_no_secret_of_a_camera_is_shown",
         "e2e/test_requests_running.py::test_password_in_the_path_of_a_camera_is_neither_logged_nor_published",

@@ -8,8 +8,12 @@ import pytest
 from edge.commands.doctor import command
 from edge.commands.doctor.checks import Checks
 from edge.commands.doctor.system_checks import SystemChecks
+from edge.config.privacy_schema import IndicatorConfig
 from edge.config.schema import Config, DetectorConfig, SourceConfig
-from edge.errors import ConfigError
+from edge.daemon.check import check_next_start
+from edge.errors import ConfigError, IndicatorError
+from edge.system.led import IndicatorLight
+from support.fake_leds import FakeLed, FakeLeds, can_mount
 
 CONFIG = Config(source=SourceConfig(uri="scripted:happy=1"))
 
@@ -67,3 +71,61 @@ def test_smaller_faces_than_can_be_found_are_a_warning(capsys):
     assert command.run(arguments(only=["cascade", "source"]), config) == 0
     (warning,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warn  source")]
     assert "detector.min_face = 0.05 asks for faces of 24 pixels in frames of 640x480" in warning
+
+
+LIT = Config(source=SourceConfig(uri="scripted:happy=1"), indicator=IndicatorConfig(led="camera"))
+
+
+@pytest.fixture
+def led(tmp_path):
+    if not can_mount():
+        pytest.skip("needs root and /dev/fuse, for an LED that obeys as the kernel's do")
+    with FakeLeds(tmp_path, FakeLed("camera")) as leds:
+        yield leds.leds[0]
+
+
+def light(folder):
+    """Return the code, and what the check says of the light; its name is on each line."""
+    out = io.StringIO()
+    checks = SystemChecks(LIT, leds=folder)
+    code = command.doctor([checks], out, {"system", "priority"})
+    return code, [" ".join(line.split()) for line in out.getvalue().splitlines()]
+
+
+def test_light_is_tried_and_left_as_it_belongs(led, tmp_path):
+    assert light(tmp_path) == (0, ["ok light the LED camera went on and off"])
+    assert [brightness for _, brightness in led.history[:2]] == [1, 0]
+    led.shine(1)  # a process was killed
+    assert light(tmp_path) == (0, ["ok light the LED camera went on and off"])
+    assert led.brightness == 0
+    service = IndicatorLight("camera", tmp_path)
+    service.hold()
+    assert light(tmp_path) == (0, ["ok light the LED camera is on: another program has its camera open"])
+    assert led.brightness == 1
+
+
+def test_trigger_of_the_light_is_named_and_removed(led, tmp_path):
+    led.write("trigger", b"heartbeat\n")
+    code, (ok, warning) = light(tmp_path)
+    assert (code, ok) == (0, "ok light the LED camera went on and off")
+    assert warning.startswith("warn light the LED camera was switched by the kernel's trigger heartbeat, which is ")
+    assert led.trigger == "none"
+
+
+def test_light_that_cannot_be_used_fails_with_the_way_to_mend_it(led, tmp_path):
+    led.writable = False
+    code, (line,) = light(tmp_path)
+    assert code == 1
+    assert line.startswith('FAIL light indicator.led is "camera", but ')
+    assert line.endswith(
+        "(Permission denied): `sudo systemd/install --light` lets the service write it, and root may do so"
+    )
+    led.writable, led.broken = True, True
+    assert "stays dark when it is switched on: name one that nothing else switches" in light(tmp_path)[1][0]
+
+
+def test_configuration_with_an_led_that_is_not_there_is_refused_before_a_start():
+    config = Config(source=CONFIG.source, indicator=IndicatorConfig(led="no-such-led"))
+    with pytest.raises(IndicatorError, match=r'^indicator\.led is "no-such-led", but there is no such LED: '):
+        check_next_start(config, ("indicator.led",))
+    check_next_start(config, ("events.margin",))
