@@ -267,9 +267,8 @@ def test_service_may_switch_the_led_that_is_configured_and_no_other_until_it_is_
     assert f'write led = "NAME" below [indicator] in {CONFIG}' in none.stdout
 
     write_config(installed, LIGHT_CONFIG.format("camera:red"))
-    done = installed.install("--light")
+    done = installed.install()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "doctor --only light" in done.stdout
     rule = installed.path(LIGHT_RULE).read_text(encoding="utf-8").splitlines()[-1]
     assert 'SUBSYSTEM=="leds", KERNEL=="camera:red"' in rule
     assert "chgrp video /sys%p/brightness" in rule
@@ -285,9 +284,10 @@ def test_service_may_switch_the_led_that_is_configured_and_no_other_until_it_is_
     assert (broken.returncode, "unknown key nonsense" in broken.stdout) == (1, True)
     assert installed.path(LIGHT_RULE).exists()
 
-    # An upgrade follows the configuration, as a removal ends it.
     write_config(installed, LIGHT_CONFIG.format("camera:blue"))
-    assert installed.install().returncode == 0
+    done = installed.install("--light")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "doctor --only light" in done.stdout
     assert 'KERNEL=="camera:blue"' in installed.path(LIGHT_RULE).read_text(encoding="utf-8")
     assert installed.install("--uninstall").returncode == 0
     assert not installed.path(LIGHT_RULE).exists()

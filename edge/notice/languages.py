@@ -45,12 +45,12 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         intro="A camera here reads facial expressions. It belongs to an emotion recognition system, which uses "
         "artificial intelligence.",
         seen_heading="What is seen",
-        seen="Every face in front of the camera. A program estimates which expression it shows, such as happy, sad or "
-        "neutral. It does not recognise who you are.",
+        seen="Every face in front of the camera. A program estimates which expression it shows, such as happy, sad or"
+        " neutral. It does not recognise who you are.",
         light="While the light beside the camera is off, the camera is off.",
         kept_heading="What is kept",
-        kept="No picture is stored. What is passed on: the time, the expression, where the face is in the picture, and "
-        "counts of these.",
+        kept="The sensor stores no picture. What is passed on: the time, the expression, where the face is in the "
+        "picture, and counts of these.",
         watched="Whoever operates the sensor can watch the picture live.",
         unwatched="The sensor shows the picture to nobody.",
         not_kept="The results are not kept.",
@@ -75,8 +75,8 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         "traurig oder neutral. Es erkennt nicht, wer Sie sind.",
         light="Solange das Licht neben der Kamera aus ist, ist die Kamera aus.",
         kept_heading="Was gespeichert wird",
-        kept="Kein Bild wird gespeichert. Weitergegeben werden: die Uhrzeit, der Ausdruck, wo das Gesicht im Bild ist, "
-        "und Zählungen davon.",
+        kept="Der Sensor speichert kein Bild. Weitergegeben werden: die Uhrzeit, der Ausdruck, wo das Gesicht im Bild"
+        " ist, und Zählungen davon.",
         watched="Wer den Sensor betreibt, kann das Bild live sehen.",
         unwatched="Der Sensor zeigt das Bild niemandem.",
         not_kept="Die Ergebnisse werden nicht aufbewahrt.",
@@ -101,8 +101,8 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         "triste ou neutre. Il ne reconnaît pas qui vous êtes.",
         light="Tant que la lumière à côté de la caméra est éteinte, la caméra est éteinte.",
         kept_heading="Ce qui est conservé",
-        kept="Aucune image n’est enregistrée. Sont transmis : l’heure, l’expression, la position du visage dans "
-        "l’image, et leurs décomptes.",
+        kept="Le capteur n’enregistre aucune image. Sont transmis : l’heure, l’expression, la position du visage dans"
+        " l’image, et leurs décomptes.",
         watched="L’exploitant du capteur peut voir l’image en direct.",
         unwatched="Le capteur ne montre l’image à personne.",
         not_kept="Les résultats ne sont pas conservés.",
@@ -114,8 +114,8 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         officer="Délégué à la protection des données",
         legal_heading="Base juridique",
         rights_heading="Vos droits",
-        rights="Vous disposez d’un droit d’accès, de rectification, d’effacement, de limitation et d’opposition, et du "
-        "droit d’introduire une réclamation auprès d’une autorité de contrôle.",
+        rights="Vous disposez d’un droit d’accès, de rectification, d’effacement, de limitation et d’opposition, et "
+        "du droit d’introduire une réclamation auprès d’une autorité de contrôle.",
         more="Plus d’informations",
     ),
     "es": Sentences(
@@ -127,8 +127,8 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         "neutra. No reconoce quién es usted.",
         light="Mientras la luz junto a la cámara está apagada, la cámara está apagada.",
         kept_heading="Qué se conserva",
-        kept="No se guarda ninguna imagen. Se transmiten: la hora, la expresión, la posición de la cara en la imagen, "
-        "y recuentos de estos datos.",
+        kept="El sensor no guarda ninguna imagen. Se transmiten: la hora, la expresión, la posición de la cara en la "
+        "imagen, y recuentos de estos datos.",
         watched="Quien maneja el sensor puede ver la imagen en directo.",
         unwatched="El sensor no muestra la imagen a nadie.",
         not_kept="Los resultados no se conservan.",
@@ -140,8 +140,8 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         officer="Delegado de protección de datos",
         legal_heading="Base jurídica",
         rights_heading="Sus derechos",
-        rights="Usted tiene derecho de acceso, rectificación, supresión, limitación y oposición, y derecho a presentar "
-        "una reclamación ante una autoridad de control.",
+        rights="Usted tiene derecho de acceso, rectificación, supresión, limitación y oposición, y derecho a "
+        "presentar una reclamación ante una autoridad de control.",
         more="Más información",
     ),
     "it": Sentences(
@@ -153,7 +153,7 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         "triste o neutra. Non riconosce chi è Lei.",
         light="Finché la luce accanto alla telecamera è spenta, la telecamera è spenta.",
         kept_heading="Che cosa si conserva",
-        kept="Nessuna immagine viene salvata. Si trasmettono: l’ora, l’espressione, la posizione del viso "
+        kept="Il sensore non salva nessuna immagine. Si trasmettono: l’ora, l’espressione, la posizione del viso "
         "nell’immagine, e i conteggi di questi dati.",
         watched="Chi gestisce il sensore può vedere l’immagine in diretta.",
         unwatched="Il sensore non mostra l’immagine a nessuno.",
@@ -172,14 +172,14 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
     ),
     "nl": Sentences(
         title="Emotiesensor",
-        intro="Een camera leest hier gezichtsuitdrukkingen. De camera hoort bij een systeem voor emotieherkenning, dat "
-        "kunstmatige intelligentie gebruikt.",
+        intro="Een camera leest hier gezichtsuitdrukkingen. De camera hoort bij een systeem voor emotieherkenning, "
+        "dat kunstmatige intelligentie gebruikt.",
         seen_heading="Wat er wordt gezien",
         seen="Elk gezicht voor de camera. Een programma schat welke uitdrukking het toont, bijvoorbeeld blij, "
         "verdrietig of neutraal. Het herkent niet wie u bent.",
         light="Zolang het lampje naast de camera uit is, is de camera uit.",
         kept_heading="Wat er wordt bewaard",
-        kept="Er wordt geen beeld opgeslagen. Doorgegeven worden: de tijd, de uitdrukking, waar het gezicht in het "
+        kept="De sensor slaat geen beeld op. Doorgegeven worden: de tijd, de uitdrukking, waar het gezicht in het "
         "beeld is, en tellingen daarvan.",
         watched="Wie de sensor beheert, kan het beeld live bekijken.",
         unwatched="De sensor laat het beeld aan niemand zien.",
@@ -192,8 +192,8 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         officer="Functionaris voor gegevensbescherming",
         legal_heading="Rechtsgrond",
         rights_heading="Uw rechten",
-        rights="U hebt recht op inzage, rectificatie, wissing, beperking en bezwaar, en het recht om een klacht in te "
-        "dienen bij een toezichthoudende autoriteit.",
+        rights="U hebt recht op inzage, rectificatie, wissing, beperking en bezwaar, en het recht om een klacht in te"
+        " dienen bij een toezichthoudende autoriteit.",
         more="Meer informatie",
     ),
     "pl": Sentences(
@@ -201,12 +201,12 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         intro="Kamera odczytuje tutaj wyraz twarzy. Należy do systemu rozpoznawania emocji, który używa sztucznej "
         "inteligencji.",
         seen_heading="Co widzi kamera",
-        seen="Każdą twarz przed kamerą. Program ocenia, jaki ma ona wyraz, na przykład radosny, smutny lub neutralny. "
-        "Nie rozpoznaje, kim Państwo są.",
+        seen="Każdą twarz przed kamerą. Program ocenia, jaki ma ona wyraz, na przykład radosny, smutny lub neutralny."
+        " Nie rozpoznaje, kim Państwo są.",
         light="Gdy światło obok kamery jest wyłączone, kamera jest wyłączona.",
         kept_heading="Co jest przechowywane",
-        kept="Żaden obraz nie jest zapisywany. Przekazywane są: czas, wyraz twarzy, położenie twarzy w obrazie oraz "
-        "ich zliczenia.",
+        kept="Czujnik nie zapisuje żadnego obrazu. Przekazywane są: czas, wyraz twarzy, położenie twarzy w obrazie "
+        "oraz ich zliczenia.",
         watched="Kto obsługuje czujnik, może oglądać obraz na żywo.",
         unwatched="Czujnik nikomu nie pokazuje obrazu.",
         not_kept="Wyniki nie są przechowywane.",
@@ -218,8 +218,8 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         officer="Inspektor ochrony danych",
         legal_heading="Podstawa prawna",
         rights_heading="Państwa prawa",
-        rights="Mają Państwo prawo dostępu do danych, ich sprostowania, usunięcia i ograniczenia przetwarzania, prawo "
-        "sprzeciwu oraz prawo wniesienia skargi do organu nadzorczego.",
+        rights="Mają Państwo prawo dostępu do danych, ich sprostowania, usunięcia i ograniczenia przetwarzania, prawo"
+        " sprzeciwu oraz prawo wniesienia skargi do organu nadzorczego.",
         more="Więcej informacji",
     ),
 }

@@ -43,7 +43,7 @@ def test_notice_names_who_is_responsible_and_what_for():
 )
 def test_how_long_results_are_kept_is_said_only_where_it_is_configured(days, sentence):
     text = text_of(config_with() if days is None else config_with(KEEP_DAYS=days))
-    assert "No picture is stored." in text
+    assert "The sensor stores no picture." in text
     said = [part for part in ("are not kept", "deleted after one day", "deleted after 30 days") if part in text]
     assert said == ([] if sentence is None else [sentence])
 
