@@ -77,7 +77,7 @@ class PreviewServer(NullPreview):
             raise
         self._worker = ThreadPoolExecutor(1, "preview-picture", initializer=_use_normal_priority)
         self._encoder = ThreadPoolExecutor(1, "preview-encoder")
-        self.stream = Stream(preview, self.feed, lambda: health(self.feed), self._encoder)
+        self.stream = Stream(preview, self.feed, lambda: health(self.feed), self._encoder, config.source)
         self._probe = HealthProbe(self.feed, stall_seconds=config.source.stall_seconds)
         routes = Routes(
             RouteDependencies(

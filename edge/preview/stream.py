@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.config.schema import PreviewConfig
+from edge.config.schema import PreviewConfig, SourceConfig
 from edge.messages.payloads import HealthPayload, InfoPayload
 from edge.preview.feed import EventRecord, Feed
 from edge.preview.framing import pack
@@ -50,7 +50,8 @@ class StreamUpdate:
 class Stream:
     """Makes the records of the stream. All of it runs in the event loop of the server's thread.
 
-    `health` returns the sensor's health now. `encoder` runs the JPEG encoding.
+    `health` returns the sensor's health now. `encoder` runs the JPEG encoding. `source`: how frames are turned and
+    mirrored, for the corners of areas that are drawn on the page.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class Stream:
         feed: Feed,
         health: Callable[[], HealthPayload],
         encoder: Executor,
+        source: SourceConfig,
     ) -> None:
+        self._orientation = {"rotate": source.rotate, "flip": source.flip}
         self._config = config
         self._feed = feed
         self._health = health
@@ -179,6 +182,7 @@ class Stream:
                 "history": [[round(one.captured_unix, 2), one.faces] for one in list(self._feed.history)],
                 "max_upload_mb": preview.max_upload_mb,
                 "max_picture_megapixels": preview.max_picture_megapixels,
+                "orientation": self._orientation,
             },
             "now": round(time.time(), 3),
             "health": self._health(),

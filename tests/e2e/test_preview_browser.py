@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 from edge.commands.demo_broker import find_mosquitto
 from edge.commands.notice import write_notice
 from edge.notice.page import WIDTH
+from edge.polygon import oriented
 from support.mqtt import event, wait_until
 from support.notices import SETTINGS, config_with, read_code
 
@@ -168,6 +170,113 @@ def test_page_works_with_keyboard_and_screen_reader(scene):
         )
     page.locator("#spoken", has_text="Face").wait_for(state="attached")
     page.context.close()
+
+
+def click_corners(page, corners, click):
+    box = page.locator("#drawing").bounding_box()
+    for x, y in corners:
+        click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+
+def test_zone_and_mask_are_drawn_with_mouse_and_keyboard_and_applied_by_a_reload(scene):
+    page = scene.page
+    page.click("#areas summary")
+    # With the mouse: a zone around the actor, who stands in the middle. Its third corner is dragged there.
+    page.click("#draw-zone")
+    click_corners(page, [(0.2, 0.1), (0.8, 0.1), (0.5, 0.5), (0.2, 0.9)], page.mouse.click)
+    box = page.locator("#drawing").bounding_box()
+    page.locator(".corner").nth(2).hover()
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.9 * box["height"])
+    page.mouse.up()
+    page.click("#area-done")
+    assert page.inner_text("#areas-status") == "Give the zone a name of 1 to 32 letters (a to z), digits, - and _."
+    page.keyboard.type("desk")  # the field has the focus
+    page.keyboard.press("Enter")
+    # With the keyboard: a mask over the right end, on the page; first in an order in which its sides cross.
+    page.click("#draw-mask")
+    assert page.evaluate("document.activeElement.id") == "drawing"
+    for keys in ("Shift+ArrowRight " * 4, "Shift+ArrowUp " * 5, "Shift+ArrowRight", "Shift+ArrowDown " * 9):
+        for key in keys.split():
+            page.keyboard.press(key)
+        page.keyboard.press("Enter")
+    assert page.inner_text("#areas-status") == "Corner 4 at 100\u00a0% from the left, 90\u00a0% from the top."
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")  # to the first corner, which is at (0.9, 0.5)
+    assert page.get_by_role("button", name="Corner 1 at 90").evaluate("(one) => one === document.activeElement")
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press("Delete")
+    page.click("#area-done")
+    # Drawn on a mirrored picture, and written for the camera's.
+    text = page.input_value("#areas-text")
+    (zone,) = tomllib.loads(text)["zones"].values()
+    assert np.allclose(zone, [(0.8, 0.1), (0.2, 0.1), (0.2, 0.9), (0.8, 0.9)], atol=0.01)
+    assert text.startswith("[masks]\nmask-1 = [[0.1, 0], [0, 0], [0.1, 0.9]]\n")
+    assert "Not in force yet." in page.inner_text("#areas-how")
+
+    scene.reload(text)
+    page.locator("#areas-how", has_text="In force, as the configuration file has it.").wait_for()
+    mask = {"mask-1": [[0.9, 0], [1, 0], [0.9, 0.9]]}
+    scene.subscriber.wait(lambda: scene.subscriber.of("info")[-1].json["masks"] == mask)
+    scene.subscriber.wait(lambda: scene.subscriber.of("state")[-1].json["zones"].get("desk", {}).get("faces") == 1)
+    state = scene.subscriber.of("state")[-1].json
+    assert [face["zones"] for face in state["faces"]] == [["desk"]]
+    page.locator("#live-boxes .box").first.wait_for()
+    corner = """() => {
+      const copy = new OffscreenCanvas(1, 1).getContext("2d");
+      copy.drawImage(document.getElementById("live-picture"), -610, -30);
+      return copy.getImageData(0, 0, 1, 1).data[0];
+    }"""
+    assert page.evaluate(corner) < 10  # JPEG
+
+
+def test_mask_that_is_drawn_by_touch_removes_the_face_from_page_and_payloads(scene):
+    page = scene.open("phone", has_touch=True, is_mobile=True)
+    page.locator("#live-boxes .box").first.wait_for()
+    page.locator("#areas summary").tap()
+    page.locator("#draw-mask").tap()
+    click_corners(page, [(0.1, 0.02), (0.9, 0.02), (0.9, 0.98), (0.1, 0.98)], page.touchscreen.tap)
+    page.locator("#area-done").tap()
+    text = page.input_value("#areas-text")
+    assert text.count("mask-") == 2
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    scene.reload(text)
+    page.locator("#areas-how", has_text="In force, as the configuration file has it.").wait_for()
+    page.locator("#no-faces", has_text="No face in view.").wait_for()
+    page.locator("#current").tap()
+    page.locator("#picture-text", has_text="No face").wait_for()
+    assert box_labels(page) == []
+    # It left, and while the script goes on for two of its expressions it does not come back.
+    types = [seen.json["type"] for seen in scene.subscriber.of("event")]
+    assert types[-1] == "face_left"
+    frames = scene.subscriber.of("health")[-1].json["frames"]
+    scene.subscriber.wait(lambda: scene.subscriber.of("health")[-1].json["frames"] >= frames + 100)
+    assert len(scene.subscriber.of("event")) == len(types)
+    assert scene.subscriber.of("state")[-1].json["zones"]["desk"] == {
+        "present": False,
+        "faces": 0,
+        "emotion": None,
+        "confidence": None,
+    }
+    scene.reload("")
+    page.locator("#live-boxes .box").first.wait_for()
+    page.context.close()
+
+
+def test_corners_on_the_page_are_those_of_the_camera_whatever_rotation_and_flip(scene):
+    points = [(0.0, 0.0), (0.25, 0.0), (0.1, 0.7), (1.0, 0.4)]
+    cases = [(rotate, flip) for rotate in (0, 90, 180, 270) for flip in ("none", "horizontal", "vertical")]
+    shown = [[*oriented(points, *case)] for case in cases]
+    script = """async ([cases, shown]) => {
+      const { inCamera } = await import("/areas.js");
+      return cases.map(([rotate, flip], index) => shown[index].map((point) => inCamera(point, { rotate, flip })));
+    }"""
+    found = scene.page.evaluate(script, [cases, shown])
+    for corners in found:
+        assert [(round(x, 6), round(y, 6)) for x, y in corners] == points
 
 
 def test_login_is_needed_once_and_a_lost_camera_is_shown(scene, monkeypatch):

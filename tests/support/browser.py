@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ from support.program import COMMAND, environment
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PARTS = ("neutral", "happy", "surprise", "sad")
 SCRIPT = f"scripted:{','.join(f'{part}=2' for part in PARTS)},none=2.5?seed=1&loop=1"
+CONFIG = '[source]\nflip = "horizontal"\n'
+"""Mirrored, so that areas that are drawn on the page are written for another picture than the one on the page."""
 TIMEOUT_MS = 150_000
 CHROMIUM_OPTIONS = (
     "--no-sandbox",  # with a sandbox it refuses to run as root; it opens only our own page
@@ -37,13 +40,26 @@ class Scene:
         settings = {
             "PREVIEW_PORT": "0",
             "PREVIEW_FPS": "5",
+            "HEALTH_INTERVAL_SECONDS": "1",
             "BUDGET_LATENCY_MS": "10000",
             "MQTT_RECONNECT_MAX_SECONDS": "1",
         }
+        self.config = folder / "config.toml"
+        self.config.write_text(CONFIG, encoding="utf-8")
         self._err = folder / "err"
         with self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [*COMMAND, "run", "--preview", "--mqtt", self.broker.url, "--source", SCRIPT],
+                [
+                    *COMMAND,
+                    "run",
+                    "--preview",
+                    "--config",
+                    str(self.config),
+                    "--mqtt",
+                    self.broker.url,
+                    "--source",
+                    SCRIPT,
+                ],
                 stderr=err,
                 env=environment(
                     XDG_STATE_HOME=str(folder),
@@ -65,12 +81,20 @@ class Scene:
     def err(self):
         return self._err.read_text(encoding="utf-8")
 
-    def open(self, size="test", scheme="light"):
+    def reload(self, text):
+        """Let the program load its configuration with this text at the end, and wait until it is in force."""
+        before = self.err.count("configuration reloaded")
+        self.config.write_text(CONFIG + text, encoding="utf-8")
+        self.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.err.count("configuration reloaded") > before or "refused" in self.err)
+        assert "refused" not in self.err
+
+    def open(self, size="test", scheme="light", **context_options):
         width, height = SIZES[size]
         # Animated boxes are drawn at the screen's rate, which costs more than everything else here.
         motion = "reduce" if size == "test" else "no-preference"
         context = self.browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion=motion
+            viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion=motion, **context_options
         )
         context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()

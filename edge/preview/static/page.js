@@ -1,5 +1,6 @@
 // Main module: passes the content of each record of the stream to the parts of the page.
 
+import { AreaEditor } from "./area_editor.js";
 import { byId, decode, draw, make, setText } from "./dom.js";
 import { Events } from "./events.js";
 import { faceText, layBoxes, showFaces } from "./faces.js";
@@ -18,14 +19,17 @@ const events = new Events();
 const timeline = new Timeline();
 const latency = new Latency();
 const picture = new Picture();
+const areas = new AreaEditor();
 let labels = new Labels();
 let shown = null; // the last frame
 let boot = "";
+let masks = ""; // as JSON: those under which the picture on the page was made
 let clockOffset = 0; // the sensor's clock minus the browser's, seconds
 
 const sensorNow = () => Date.now() / 1000 + clockOffset;
 
-function applyHello({ history, max_upload_mb: limit }) {
+function applyHello({ history, max_upload_mb: limit, orientation }) {
+  areas.orientation = orientation;
   timeline.reset(history);
   latency.timings = [];
   picture.limitBytes = 1e6 * limit;
@@ -40,6 +44,10 @@ function applyInfo(info) {
   showPalette();
   if (boot !== info.boot_id) events.clear();
   boot = info.boot_id;
+  // A picture that is not live any more may show what is masked by now.
+  if (masks !== JSON.stringify(info.masks)) clearPicture();
+  masks = JSON.stringify(info.masks);
+  areas.take(info);
   document.title = info.name;
   setText(byId("name"), info.name);
   setText(byId("what"), `${info.source}, model ${info.model.name}`);
@@ -83,15 +91,17 @@ function placeBoxes() {
   })), labels);
 }
 
+function clearPicture() {
+  const canvas = byId("live-picture");
+  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+}
+
 /** Show the faces of a live picture; grey out one that is not live, with the reason. While paused it is cleared. */
 function showStage() {
   const { current } = state;
   byId("stage").classList.toggle("old", !current);
   setText(byId("live-absent"), state.absence);
-  if (state.health?.paused) {
-    const canvas = byId("live-picture");
-    canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
-  }
+  if (state.health?.paused) clearPicture();
   const faces = facesNow();
   placeBoxes();
   showFaces(byId("faces"), faces, labels);
