@@ -98,6 +98,13 @@ def masks_in_words(frame: Frame) -> str | None:
     return None if frame.hidden is None else f"masks hide {100 * float(frame.hidden.mean()):.0f} % of the picture"
 
 
+def masks_warning(frame: Frame) -> str | None:
+    """Return a sentence where the masks leave nothing of a frame, else None."""
+    if frame.hidden is None or not frame.hidden.all():
+        return None
+    return "the masks hide all of the picture, so that no face can be found: make one of [masks] smaller"
+
+
 class MaskedSource:
     """A source whose frames have their masks: for what reads frames itself, without a `Capture`."""
 

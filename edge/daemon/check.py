@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from edge.capture.lit_source import indicator_light
+from edge.capture.masks import Masks, masks_warning
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions
 from edge.config.schema import Config
@@ -19,6 +21,7 @@ from edge.errors import CascadeError, DetectorError, SourceError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.mqtt.settings import broker_settings
 from edge.preview.auth import preview_access
+from edge.types import Frame
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import configured_model, load_manifest
 from edge.vision.detection.detector import Detector
@@ -39,6 +42,7 @@ def check(config: Config) -> None:
     for sentence in finder_findings(create_finder(config.detector, still=False)):
         raise DetectorError(sentence)
     _warn_of_search_limit(config)
+    _warn_of_masks(config)
     warn_of_useless_model(classifier, config.events)
     check_next_start(config, ("source", "mqtt", "preview", "indicator"))
 
@@ -63,6 +67,14 @@ def _warn_of_search_limit(config: Config) -> None:
     )
     if sentence is not None:
         log.warning("%s", sentence)
+
+
+def _warn_of_masks(config: Config) -> None:
+    """Log where the masks leave nothing of the picture; its size makes no difference."""
+    blank = np.zeros((config.source.height, config.source.width), np.uint8)
+    warning = masks_warning(Masks(config.masks.values()).apply(Frame(0, 0.0, blank, 0.0, 0.0)))
+    if warning is not None:
+        log.warning("%s", warning)
 
 
 def check_next_start(config: Config, keys: Iterable[str]) -> None:

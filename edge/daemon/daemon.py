@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from edge.capture.masks import masks_in_words
+from edge.capture.masks import masks_in_words, masks_warning
 from edge.config.areas import MASKS, ZONES, in_frame
 from edge.config.schema import Config
 from edge.daemon.health import build_info, status_line
@@ -194,11 +194,9 @@ class Daemon:
 
     def _log_masks(self, frame: Frame) -> None:
         """Log how much of the picture the masks hide, where that was not the last thing said of them."""
-        sentence = masks_in_words(frame) or ""
+        sentence, warning = masks_in_words(frame) or "", masks_warning(frame)
         if sentence and sentence != self._masks_logged:
-            everything = frame.hidden is not None and bool(frame.hidden.all())
-            advice = ": no face can be found; make them smaller" * everything
-            log.log(logging.WARNING if everything else logging.INFO, "%s%s", sentence, advice)
+            log.log(logging.INFO if warning is None else logging.WARNING, "%s", warning or sentence)
         self._masks_logged = sentence
 
     def _log_search_limit(self) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from edge.capture.lit_source import indicator_light, with_light
-from edge.capture.masks import MaskedSource, Masks, masks_in_words
+from edge.capture.masks import MaskedSource, Masks, masks_in_words, masks_warning
 from edge.capture.open import create_source
 from edge.capture.probe import SourceProbe, probe_source
 from edge.capture.scripted.script import source_in_words
@@ -117,6 +117,9 @@ class VisionChecks(Checks):
             self.warn(limit)
         if self.detector is not None:
             found = f", {len(self.detector.detect(probe.first.luma, probe.first.in_colour))} face(s) in its first frame"
+        warning = masks_warning(probe.first)
+        if warning is not None:
+            self.warn(warning)
         masked = masks_in_words(probe.first)
         masked = "" if masked is None else f", {masked}"
         return f"{source_in_words(source.uri)} gives frames of {width}x{height}{rate}{masked}{found}"

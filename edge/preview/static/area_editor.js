@@ -181,6 +181,14 @@ export class AreaEditor {
     drawing.tabIndex = draft ? 0 : -1;
     const shown = areas.filter((_, index) => index !== draft?.place);
     byId("outlines").replaceChildren(...[...shown, ...(draft ? [draft] : [])].map((area) => outline(area, area === draft)));
+    byId("tags").replaceChildren(...shown.map(({ name, corners }) => {
+      const tag = make("span", "tag", name);
+      const middle = [0, 1].map((axis) => corners.reduce((sum, corner) => sum + corner[axis], 0) / corners.length);
+      putAt(tag, middle);
+      // Shifted by as much of its own size as of the picture's: so it never leaves the picture.
+      tag.style.transform = `translate(${-100 * middle[0]}%, ${-100 * middle[1]}%)`;
+      return tag;
+    }));
     const corners = draft?.corners ?? [];
     const handles = keyed(byId("corners"), corners.map((_, index) => String(index)), () => {
       const handle = make("button", "corner");

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.capture.capture import Capture
-from edge.capture.masks import MaskedSource, Masks, masks_in_words
+from edge.capture.masks import MaskedSource, Masks, masks_in_words, masks_warning
 from edge.capture.open import create_source
 from edge.capture.reconnect import ReconnectPolicy
 from edge.capture.source import SourceOptions, frame_from_bgr, oriented
@@ -98,6 +98,13 @@ def test_picture_that_cannot_be_written_to_is_copied():
     assert picture.all()
 
 
+def test_masks_that_leave_nothing_of_the_picture_are_warned_of():
+    halves = Masks([LEFT_HALF, [(0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)]])
+    frame = halves.apply(frame_of(picture_of(48, 64), SourceConfig()))
+    assert masks_warning(frame).startswith("the masks hide all of the picture")
+    assert masks_in_words(frame) == "masks hide 100 % of the picture"
+
+
 def test_without_masks_a_frame_is_handed_on_as_it_is():
     frame = frame_of(picture_of(48, 64), SourceConfig())
     assert Masks().apply(frame) is frame
@@ -112,6 +119,7 @@ def test_box_is_hidden_where_its_centre_is():
     # Centres outside the frame count as at its edge.
     assert frame.hides(Box(-40, -40, 20, 20))
     assert not frame.hides(Box(70, 60, 20, 20))
+    assert masks_warning(frame) is None
     assert masks_in_words(frame) == "masks hide 53 % of the picture"
 
 
