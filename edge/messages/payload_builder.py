@@ -126,6 +126,7 @@ class PayloadBuilder:
             faces=len(inside),
             emotion=None if largest is None else largest.label,
             confidence=None if largest is None else _rounded(largest.confidence),
+            valence=None if largest is None else self._valence(largest),
         )
 
     def _zones_of(self, box: Box, frame: Frame) -> list[str]:

@@ -156,6 +156,10 @@ class ZoneState(Payload, frozen=True, kw_only=True):
     faces: Annotated[int, Meta(ge=0, description="How many there are.")]
     emotion: Annotated[str | None, Meta(description="Emotion of the largest of them; null without one.")]
     confidence: Annotated[Share | None, Meta(description="`confidence` of that face; null without one.")]
+    valence: Annotated[
+        Annotated[float, Meta(ge=-1, le=1)] | None,
+        Meta(description="Valence of that face; null without one, or where it has none."),
+    ]
 
 
 class StatePayload(Payload, frozen=True, kw_only=True):

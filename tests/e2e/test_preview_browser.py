@@ -260,6 +260,7 @@ def test_mask_that_is_drawn_by_touch_removes_the_face_from_page_and_payloads(sce
         "faces": 0,
         "emotion": None,
         "confidence": None,
+        "valence": None,
     }
     scene.reload("")
     page.locator("#live-boxes .box").first.wait_for()

@@ -202,8 +202,8 @@ def test_each_zone_has_entities_of_its_own() -> None:
     assert set(ZONE_ENTITIES) - set(ENTITIES) == {
         f"zone_{name}_{key}" for name in ("door", "x-Y_2") for key in ("present", "faces", "emotion")
     }
-    door = ZoneState(present=True, faces=2, emotion="happy", confidence=0.9)
-    empty = ZoneState(present=False, faces=0, emotion=None, confidence=None)
+    door = ZoneState(present=True, faces=2, emotion="happy", confidence=0.9, valence=0.5)
+    empty = ZoneState(present=False, faces=0, emotion=None, confidence=None, valence=None)
     both = msgspec.structs.replace(state("neutral"), zones={"door": door, "x-Y_2": empty})
     assert in_zone("door", encode(both)) == [True, 2, "happy"]
     assert in_zone("x-Y_2", encode(both)) == [False, 0, "nobody"]

@@ -169,13 +169,14 @@ def test_face_carries_the_zones_in_which_its_centre_lies():
     assert [face.zones for face in state.faces] == [["left"], ["lower"], ["left", "lower"], ["left", "lower"]]
     summaries = {name: (zone.present, zone.faces, zone.emotion) for name, zone in state.zones.items()}
     assert summaries == {"left": (True, 3, "a"), "lower": (True, 3, "d")}
+    assert state.zones["left"].valence == state.faces[0].valence
     conforms(state, "state")
     for face, seen in zip(faces, state.faces, strict=True):
         event = builder.event(Event(EventKind.FACE_LEFT, face, None, frame()))
         assert event.face.zones == seen.zones
     conforms(event, "event")
     for empty in (builder.state([], None, 0), builder.state([view(Box(140, 10, 20, 20))], frame(), 0)):
-        assert {(zone.present, zone.faces, zone.emotion, zone.confidence) for zone in empty.zones.values()} == {
-            (False, 0, None, None)
-        }
+        assert {
+            (zone.present, zone.faces, zone.emotion, zone.confidence, zone.valence) for zone in empty.zones.values()
+        } == {(False, 0, None, None, None)}
     conforms(builder.state([], None, 0, paused=True), "state")
