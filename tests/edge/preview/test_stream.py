@@ -202,7 +202,7 @@ def test_last_record_announces_the_end(make_site):
 
 def test_page_that_is_opened_after_a_picture_was_removed_does_not_get_it(make_site):
     """Other masks may hide what it shows: it is removed before the next one is there."""
-    site = make_site(fps=0.2)  # the next update is five seconds away
+    site = make_site(fps=1)  # the next update is a second away
     site.show(result(1))
     first = site.watch().wait(lambda one: 1 in one.frames)
     site.preview.blank()
