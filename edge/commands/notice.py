@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.notice.code import Modules, make_code
 from edge.notice.content import Notice, compose_notice
 from edge.notice.html import write_html
 from edge.notice.page import lay_out
-from edge.notice.pdf import draw_pdf
+from edge.notice.pdf import check_letters, draw_pdf
 from edge.notice.svg import draw_svg
 from edge.system.files import replace_file
 
@@ -41,6 +43,9 @@ def write_notice(config: Config, language: str, output: Path) -> None:
     if writer is None:
         raise ConfigError(f"--output {output} has a suffix that is no form of the notice: use .pdf, .svg or .html")
     notice = compose_notice(config, language)
+    if writer is _WRITERS[".pdf"]:
+        texts: dict[str, object] = msgspec.to_builtins(config.notice)
+        check_letters({f"notice.{key}": text for key, text in texts.items() if isinstance(text, str)})
     if not notice.url:
         log.warning("notice.url is empty, so the notice has no code to a page with all information")
     data = writer(notice, make_code(notice.url) if notice.url else None)

@@ -46,8 +46,8 @@ def compose_notice(config: Config, language: str) -> Notice:
     notice, words = config.notice, LANGUAGES[language]
     missing = [key for key in _REQUIRED if not getattr(notice, key).strip()]
     if missing:
-        keys = " and ".join(f"notice.{key}" for key in missing)
-        said = " and ".join(_REQUIRED[key] for key in missing)
+        keys = _joined([f"notice.{key}" for key in missing])
+        said = _joined([_REQUIRED[key] for key in missing])
         verb = "is" if len(missing) == 1 else "are"
         raise ConfigError(
             f"{keys} {verb} empty, but a notice must say {said}: write it below [notice] in the configuration, as in "
@@ -67,6 +67,11 @@ def compose_notice(config: Config, language: str) -> Notice:
         sections.append(Section(words.legal_heading, (notice.legal_basis.strip(),)))
     sections.append(Section(words.rights_heading, (words.rights,)))
     return Notice(language, words.title, words.intro, tuple(sections), words.more, notice.url)
+
+
+def _joined(parts: list[str]) -> str:
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _kept(config: Config, words: Sentences) -> tuple[str, ...]:

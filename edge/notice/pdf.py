@@ -4,17 +4,18 @@ Libraries that write PDF need a font file to show more than Western European let
 enough for a device brings one. The standard font Helvetica, which every viewer has, needs none; but viewers agree only
 on its letters for Western Europe and on its accents, as some have no more (PDFium of Chromium leaves out a letter such
 as "ą"). So such a letter is set as its base and its accent, and the line carries its real text for search and screen
-readers (ActualText). What is made of no such letters is refused.
+readers (ActualText). `check_letters` refuses what is made of no such letters.
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from edge.errors import NoticeError
+from edge.errors import ConfigError
 from edge.notice.content import Notice
 from edge.notice.lettering import width
 from edge.notice.page import HEIGHT, WIDTH, Disc, Rectangle, Shape, Text
+from edge.redact import quoted
 
 _DIFFERENCES: Final = "1/ogonek/breve/dotaccent/ring/hungarumlaut/caron/dotlessi/lslash/Lslash"
 """Glyphs that WinAnsiEncoding lacks and Adobe's standard Latin set has, from code 1 on."""
@@ -62,7 +63,7 @@ _CIRCLE: Final = 0.5523
 
 
 def draw_pdf(notice: Notice, shapes: Iterable[Shape]) -> bytes:
-    """Return the file. Raises NoticeError where a text has a letter that Helvetica cannot show."""
+    """Return the file. A letter that Helvetica cannot show is left out: see `check_letters`."""
     content = "\n".join(operator for shape in shapes for operator in _operators(shape)).encode("latin-1")
     encoding = f"<</Type/Encoding/BaseEncoding/WinAnsiEncoding/Differences[{_DIFFERENCES}]>>"
     fonts = "<</R 5 0 R/B 6 0 R>>"
@@ -80,6 +81,17 @@ def draw_pdf(notice: Notice, shapes: Iterable[Shape]) -> bytes:
             f"<</Title {title}/Producer(emotion-edge)>>".encode(),
         ]
     )
+
+
+def check_letters(texts: Mapping[str, str]) -> None:
+    """Raise ConfigError where one of `texts`, by dotted key, has a letter that a PDF cannot show."""
+    for key, text in texts.items():
+        for one in unicodedata.normalize("NFC", text):
+            if _code(one) is None and _parts(one) is None:
+                raise ConfigError(
+                    f"{key} is {quoted(text)}, but a PDF of this program cannot show its letter {one}: write a .html "
+                    "or .svg file, which a browser prints or saves as PDF"
+                )
 
 
 def _file(objects: list[bytes]) -> bytes:
@@ -151,19 +163,23 @@ def _code(one: str) -> int | None:
         return None
 
 
-def _composed(one: str, line: Text) -> str:
-    """Return the operators that set a letter with its accent."""
+def _parts(one: str) -> tuple[str, str, int, int] | None:
+    """Return a letter's base and accent, and the codes of both; None where one of them cannot be shown."""
     base, *marks = list(unicodedata.normalize("NFD", one.replace("đ", "d\u0304")))
     code, accent = _code(base), _ACCENTS.get("".join(marks))
-    if code is None or accent is None:
-        raise NoticeError(
-            f'the text "{line.text}" has the letter {one}, which a PDF of this program cannot show: write a .html or '
-            ".svg file, which a browser prints or saves as PDF"
-        )
+    return None if code is None or accent is None else (base, marks[0], code, accent)
+
+
+def _composed(one: str, line: Text) -> str:
+    """Return the operators that set a letter with its accent."""
+    parts = _parts(one)
+    if parts is None:
+        return ""
+    base, mark, code, accent = parts
     if one in _WITH_APOSTROPHE:
         return f"[<{code:02x}>{_APOSTROPHE_BACK}<{_APOSTROPHE:02x}>]TJ"
-    left, rise, accent_width = _place(one, base, marks[0], line)
-    if base == "i" and marks[0] not in _BELOW:
+    left, rise, accent_width = _place(one, base, mark, line)
+    if base == "i" and mark not in _BELOW:
         code = _LETTERS["ı"]
     base_width = width(base, 1000, bold=line.bold)
     # Numbers in TJ move to the left, in thousandths of the size.

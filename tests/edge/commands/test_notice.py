@@ -40,6 +40,13 @@ def test_address_needs_the_package_of_its_code(tmp_path, monkeypatch):
     write_notice(config_with(URL=""), "en", tmp_path / "n.svg")
 
 
+def test_letter_that_a_pdf_cannot_show_is_named_with_its_key_and_another_form_takes_it(tmp_path):
+    with pytest.raises(ConfigError, match=r"^notice\.officer is .Ωmega.*its letter Ω: write a \.html"):
+        write_notice(config_with(OFFICER="Ωmega"), "en", tmp_path / "n.pdf")
+    write_notice(config_with(OFFICER="Ωmega"), "en", tmp_path / "n.html")
+    assert "Ωmega" in (tmp_path / "n.html").read_text(encoding="utf-8")
+
+
 def test_command_prints_nothing_but_what_is_missing(tmp_path, capsys, caplog):
     file = tmp_path / "config.toml"
     file.write_text('[notice]\nresponsible = "Café"\ncontact = "a@b.example"\n', encoding="utf-8")

@@ -1,5 +1,6 @@
 """The page of a notice: it fits, in every form and language, and says the same in each; letters, and the code."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -10,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.errors import NoticeError
+from edge.errors import ConfigError, NoticeError
 from edge.notice.code import make_code
 from edge.notice.content import Notice, Section, compose_notice
 from edge.notice.html import write_html
 from edge.notice.languages import LANGUAGES
 from edge.notice.lettering import width, wrapped
 from edge.notice.page import HEIGHT, WIDTH, Disc, Rectangle, Text, lay_out
-from edge.notice.pdf import draw_pdf
+from edge.notice.pdf import check_letters, draw_pdf
 from edge.notice.svg import draw_svg
 from support.notices import SETTINGS, Pdf, config_with, read_code
 
@@ -96,9 +97,18 @@ def test_any_text_is_on_the_page_whole_or_is_refused(text):
 def test_letters_with_accents_are_set_and_those_that_cannot_be_are_refused():
     lines = Pdf(draw_pdf(notice_of(LATIN), lay_out(notice_of(LATIN), None))).lines
     assert LATIN in "".join(lines)
+    check_letters({"notice.purpose": LATIN})
     for text, letter in (("Афины", "А"), ("東京", "東"), ("ħ", "ħ"), ("a\u0301\u0323", "\u1ea1")):
-        with pytest.raises(NoticeError, match=f"has the letter {letter}, which a PDF .* write a .html or .svg file"):
-            draw_pdf(notice_of(text), lay_out(notice_of(text), None))
+        problem = (
+            f"notice.contact is {text!r}, but a PDF of this program cannot show its letter {letter}: write a .html"
+        )
+        with pytest.raises(ConfigError, match=f"^{re.escape(problem)}"):
+            check_letters({"notice.purpose": LATIN, "notice.contact": text})
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_can_be_shown_by_a_pdf(language):
+    check_letters(dataclasses.asdict(LANGUAGES[language]))
 
 
 def test_lines_are_as_wide_as_in_helvetica():
