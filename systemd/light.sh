@@ -37,6 +37,10 @@ set_up_light() {
         say "# Written by systemd/install for [indicator] led = \"$light\"; run it again after a change."
         say "[Service]"
         say "ReadWritePaths=-/sys/class/leds/$light"
+        # A camera in the middle of a long read is closed by the end of the process, after which that can switch nothing.
+        # After a crash the light stays on, and so it does where another program holds it (edge/system/led.py).
+        file=/sys/class/leds/$light/brightness
+        say "ExecStopPost=-/bin/sh -c 'test \"\$\$SERVICE_RESULT\" != success || flock -nx $file sh -c \"echo 0 >$file\"'"
     } >"$LIGHT_DROP_IN.new"
     mv "$LIGHT_DROP_IN.new" "$LIGHT_DROP_IN"
     apply_light

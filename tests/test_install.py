@@ -277,6 +277,8 @@ def test_service_may_switch_the_led_that_is_configured_and_no_other_until_it_is_
     assert [line for line in drop_in if not line.startswith("#")] == [
         "[Service]",
         "ReadWritePaths=-/sys/class/leds/camera:red",
+        'ExecStopPost=-/bin/sh -c \'test "$$SERVICE_RESULT" != success || '
+        'flock -nx /sys/class/leds/camera:red/brightness sh -c "echo 0 >/sys/class/leds/camera:red/brightness"\'',
     ]
 
     write_config(installed, "[indicator]\nnonsense\n")

@@ -43,6 +43,8 @@ def light(rig: Rig) -> str:
     device.run_checked(f"systemctl stop {UNIT}", 120)
     ensure(not is_lit(rig), "the light is on after the service was stopped")
 
+    _after_an_end(rig)
+
     device.run_checked(f"systemctl start {UNIT}", 180)
     device.wait("the light is on after a start", 60, lambda: is_lit(rig))
     # In one command, because the service is started again after five seconds.
@@ -52,6 +54,22 @@ def light(rig: Rig) -> str:
     position = rig.observer.position
     rig.wait_for_health(position, "ok")
     return f"{output.splitlines()[-2].split(maxsplit=2)[2]}; it stayed on after a kill"
+
+
+def _after_an_end(rig: Rig) -> None:
+    """Check what the unit does after the process: it switches a light off that a clean end has left on, no other."""
+    unit = "/run/systemd/system/trial.service"
+    for command, lit in (("true", False), ("false", True)):
+        rig.device.run_checked(
+            f"printf '[Service]\\nType=oneshot\\nExecStart={command}\\n' >{unit}; "
+            f"grep ^ExecStopPost= /etc/systemd/system/{UNIT}.service.d/light.conf >>{unit}; "
+            f"systemctl daemon-reload; echo 1 >{_FOLDER}/brightness; systemctl start trial || true",
+            120,
+        )
+        ensure(is_lit(rig) is lit, f"after {command} the light is {'off' if lit else 'on'}")
+    rig.device.run_checked(
+        f"rm {unit}; systemctl reset-failed trial; systemctl daemon-reload; echo 0 >{_FOLDER}/brightness"
+    )
 
 
 def _request(rig: Rig, name: str) -> None:
