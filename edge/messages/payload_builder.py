@@ -105,6 +105,7 @@ class PayloadBuilder:
         """Build the payload of the faces in view. `frame`, on which they were seen, may be None only without faces."""
         moment = now_unix if frame is None else frame.captured_unix
         largest = _largest(faces)
+        seen = [] if frame is None else [(face, self._state_face(face, frame)) for face in faces]
         return StatePayload(
             time=timestamp(moment),
             paused=paused,
@@ -114,12 +115,12 @@ class PayloadBuilder:
             leader=None if largest is None else largest.leader,
             leader_confidence=None if largest is None else _leader_confidence(largest),
             valence=None if largest is None else self._valence(largest),
-            faces=[] if frame is None else [self._state_face(face, frame) for face in faces],
-            zones={zone: self._zone_state(zone, faces, frame) for zone in self._zones},
+            faces=[one for _, one in seen],
+            zones={zone: self._zone_state([face for face, one in seen if zone in one.zones]) for zone in self._zones},
         )
 
-    def _zone_state(self, zone: str, faces: Sequence[TrackedFace], frame: Frame | None) -> ZoneState:
-        inside = [] if frame is None else [face for face in faces if zone in self._zones_of(face.box, frame)]
+    def _zone_state(self, inside: Sequence[TrackedFace]) -> ZoneState:
+        """Return the state of a zone with these faces in it."""
         largest = _largest(inside)
         return ZoneState(
             present=bool(inside),

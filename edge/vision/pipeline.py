@@ -158,7 +158,8 @@ class Pipeline:
             previous = expression.update()
         face = TrackedFace(
             track.track_id,
-            track.box,
+            # Between two detections beside a mask, the smoothed box may lie in it.
+            track.detected_box if frame.hides(track.box) else track.box,
             expression.label,
             expression.confidence,
             expression.probabilities,

@@ -15,6 +15,10 @@ from support.program import run
 
 TOPIC = "homeassistant/device/emotion-edge-cam/config"
 SCRIPT = "scripted:happy=1.5,sad=1.5,none=2.5?seed=5&loop=1"
+ZONES = """[zones]
+middle = [[0.2, 0], [0.8, 0], [0.8, 1], [0.2, 1]]
+edge = [[0.9, 0], [1, 0], [1, 1], [0.9, 1]]
+"""
 ON = {
     "EMOTION_EDGE_DEVICE_ID": "cam",
     "EMOTION_EDGE_HOMEASSISTANT_ENABLED": "true",
@@ -43,9 +47,11 @@ class House:
         return {key for key, entity in self.entities.items() if view.available(entity, self.latest)}
 
 
-def test_every_entity_accepts_its_messages_and_the_switch_pauses(broker, subscribe, started) -> None:
+def test_every_entity_accepts_its_messages_and_the_switch_pauses(broker, subscribe, started, tmp_path) -> None:
     subscriber = subscribe(broker)
-    process = started("run", "--source", SCRIPT, "--mqtt", broker.url, **ON)
+    config = tmp_path / "config.toml"
+    config.write_text(ZONES, encoding="utf-8")
+    process = started("run", "--config", config, "--source", SCRIPT, "--mqtt", broker.url, **ON)
 
     def house() -> House:
         return House(subscriber.seen)
@@ -80,10 +86,16 @@ def test_every_entity_accepts_its_messages_and_the_switch_pauses(broker, subscri
     assert set(seen.values["level"]) == {"full"}
     assert set(seen.values["problem"]) == {False}
 
+    # The actor stands in one zone and never in the other.
+    assert ({True, False}, {0, 1}) == tuple(set(seen.values[f"zone_middle_{key}"]) for key in ("present", "faces"))
+    assert emotions <= set(seen.values["zone_middle_emotion"])
+    assert ({False}, {"nobody"}) == (set(seen.values["zone_edge_present"]), set(seen.values["zone_edge_emotion"]))
+
     switch = seen.entities["paused"]
     subscriber.publish(switch.command_topic, switch.payload_on.encode())
     subscriber.wait(lambda: house().values["paused"][-1])
     subscriber.wait(lambda: house().values["present"][-1] is None)
+    assert house().values["zone_middle_present"][-1] is None
     assert [house().values[key][-1] for key in ("emotion", "confidence", "valence", "faces")] == [None] * 4
     assert house().available() == set(seen.entities)
     events = len(house().values["event"])

@@ -218,3 +218,17 @@ def test_face_whose_centre_is_masked_is_nowhere(pipeline, classifier):
     assert {face.box.x for face in results[-1].faces} == {360.0, 500.0}
     assert {event.face.box.x for result in results for event in result.events} == {360.0, 500.0}
     assert {x for boxes in classifier.boxes for x in boxes} == {360.0, 500.0}
+
+
+def test_smoothed_box_of_a_face_that_passes_a_mask_does_not_lie_in_it(pipeline, detector):
+    hidden = np.zeros(SHARP.shape, bool)
+    hidden[:, 190:220] = True
+    boxes = []
+    for number in range(20):
+        # It stands, and then walks past a mask that is narrower than its steps.
+        detector.places = (40.0 + max(0, number - 10) * 40,)
+        result = pipeline.step(dataclasses.replace(frame(number), hidden=hidden))
+        boxes += [face.box for face in result.faces] + [event.face.box for event in result.events]
+    assert min(box.centre[0] for box in boxes) < 190
+    assert max(box.centre[0] for box in boxes) >= 220
+    assert not any(190 <= box.centre[0] < 220 for box in boxes)
