@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from convert.training.recipe import Recipe
 
 _RUN: Final = Path("runs/normal")
-_RECIPES: Final = ("normal", "small", "fer2013", "transfer-head", "smoke", "example")
+_RECIPES: Final = ("normal", "small", "fer2013", "teacher", "fer2013-teacher", "transfer-head", "smoke", "example")
 """The named recipes, without an import of what they are made of: --help must not wait for it."""
 
 
@@ -46,6 +46,12 @@ def add(commands: Subparsers) -> None:
         default=[],
         metavar="FILE",
         help="float model from which a recipe such as small learns; of several the mean",
+    )
+    train.add_argument(
+        "--start",
+        type=Path,
+        metavar="FILE",
+        help="float model of the same network that the run begins with (default: the backbone's published weights)",
     )
     train.add_argument(
         "--workers",
@@ -109,7 +115,7 @@ def _train(arguments: argparse.Namespace) -> None:
     with Heartbeat(print_line) as beat:
         beat.line(f"recipe {recipe.name}: {recipe.summary()}; run folder {folder}")
         beat.status("reading the data set")
-        prepared = prepare(recipe, data_folder_of(arguments), folder, arguments.teacher, fold)
+        prepared = prepare(recipe, data_folder_of(arguments), folder, arguments.teacher, fold, arguments.start)
         load_backend(beat)
         from convert.training.train import CHECKPOINT_SECONDS, train  # noqa: PLC0415
 

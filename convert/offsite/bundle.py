@@ -25,9 +25,10 @@ from convert.data.fer2013 import (
 from convert.errors import ConvertError
 from convert.files import to_json
 from convert.offsite.face_archive import write_archive
+from convert.offsite.halved_weights import copy_halved
 from convert.offsite.plan import PlannedRun
 from convert.offsite.results import pack_run
-from convert.training.preparation import imagenet_weights
+from convert.training.preparation import first_weights
 from convert.training.run_folder import open_run
 
 PLAN: Final = "plan.json"
@@ -80,7 +81,7 @@ def prepare_folder(  # noqa: PLR0913 - what differs from machine to machine
         folder = Path(scratch) / "bundle"
         (folder / "data").mkdir(parents=True)
         for path in _weights(plan, data, runs):
-            shutil.copy(path, folder / "data" / path.name)
+            copy_halved(path, folder / "data" / path.name)
         write_archive(folder / FACES, _arrays(plan, data, faces))
         _write_code(folder / "code.zip")
         shutil.copy(Path(__file__).with_name("bootstrap.py"), folder / BOOTSTRAP)
@@ -109,9 +110,9 @@ def _bytes_of(path: Path) -> int:
 
 
 def _weights(plan: Sequence[PlannedRun], data: Path, runs: Path | None) -> set[Path]:
-    """Return the ImageNet weights of the runs that have not begun."""
+    """Return the weights that those runs start from that have not begun."""
     places = [(run, None if runs is None else open_run(run.recipe, runs / run.name).state.place) for run in plan]
-    return {imagenet_weights(data, run.recipe.alpha) for run, place in places if place in {None, (0, 0, 0)}}
+    return {first_weights(data, run.recipe) for run, place in places if place in {None, (0, 0, 0)}}
 
 
 def _arrays(plan: Sequence[PlannedRun], data: Path, faces: tuple[int, int] | None) -> dict[str, NDArray[np.uint8]]:

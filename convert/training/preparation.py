@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,16 @@ from convert.training.folds import Fold, held_out_faces
 from convert.training.recipe import Recipe
 from convert.training.run_folder import open_run
 
+FACE_WEIGHTS_FILE: Final = "mobilenet_v1_1.0_faces_notop.weights.h5"
+"""Weights of a face network, in the folder of the data, which `convert.training.face_network` writes."""
+
 
 @dataclass(frozen=True)
 class PreparedRun:
     """What a run needs.
 
-    `labels`: int64 (n,), of the n validation faces. `weights`: file of ImageNet weights; None for a run that resumes.
+    `labels`: int64 (n,), of the n validation faces. `weights`: file of the backbone's first weights; None for a run
+    that resumes, and for one that begins with the float model `start`.
     `teachers`: files of the float models that the recipe learns from, if it learns from any.
     `fold`, `held_out`: the fold of Training that is not trained on, and its faces that count; None without a fold.
     """
@@ -34,21 +39,31 @@ class PreparedRun:
     teachers: tuple[Path, ...]
     fold: Fold | None = None
     held_out: Split | None = None
+    start: Path | None = None
 
 
-def prepare(
-    recipe: Recipe, data: Path, folder: Path, teachers: Sequence[Path] = (), fold: Fold | None = None
+def prepare(  # noqa: PLR0913 - the options of a command
+    recipe: Recipe,
+    data: Path,
+    folder: Path,
+    teachers: Sequence[Path] = (),
+    fold: Fold | None = None,
+    start: Path | None = None,
 ) -> PreparedRun:
     """Read the state of the run in `folder` and the data set. Nothing is written.
 
-    `fold`: leave these faces of Training out. Raises ConvertError where recipe and teacher do not fit, the run folder
-    is none or another recipe's, a file is missing or cannot be used, or there are fewer faces than a batch needs.
+    `fold`: leave these faces of Training out. `start`: float model to begin with. Raises ConvertError where recipe and
+    teacher do not fit, the run folder is none or another recipe's, a file is missing or cannot be used, or there are
+    fewer faces than a batch needs.
     """
     _check_teachers(recipe, teachers)
     require_writable_folder(folder, "--run")
     checkpoints = open_run(recipe, folder)
     begun = checkpoints.state.place != (0, 0, 0)
-    weights = None if begun else imagenet_weights(data, recipe.alpha)
+    if start is not None and not start.is_file():
+        msg = f"--start {start} does not exist: give a float model of the recipe's network, such as models/normal.keras"
+        raise ConvertError(msg)
+    weights = None if begun or start else first_weights(data, recipe)
     need_votes = recipe.labels == "ferplus"
     everything = load_split(data, "Training", need_votes=need_votes)
     validation = without_duplicates_of(load_split(data, "PublicTest", need_votes=need_votes), everything)
@@ -72,7 +87,23 @@ def prepare(
     if not len(validation):
         msg = f"{data / FER2013_FILE} has no face in PublicTest to validate on"
         raise ConvertError(msg)
-    return PreparedRun(recipe, checkpoints, training, validation, labels, weights, tuple(teachers), fold, held_out)
+    return PreparedRun(
+        recipe, checkpoints, training, validation, labels, weights, tuple(teachers), fold, held_out, start
+    )
+
+
+def first_weights(data: Path, recipe: Recipe) -> Path:
+    """Return the file of weights that a recipe starts from. Raises ConvertError where it does not exist."""
+    if recipe.backbone == "mobilenet_v2":
+        return imagenet_weights(data, recipe.alpha)
+    path = data / FACE_WEIGHTS_FILE
+    if not path.is_file():
+        msg = (
+            f"no weights for backbone 'mobilenet_v1' of recipe {recipe.name}: {path} does not exist; "
+            "scripts/face-network-weights writes it"
+        )
+        raise ConvertError(msg)
+    return path
 
 
 def imagenet_weights(data: Path, alpha: float) -> Path:

@@ -27,6 +27,7 @@ _MAX_SEED: Final = 2**31 - 1
 """numpy takes 32 bits, and the layers add their numbers to the seed."""
 _MAX_NAME_CHARS: Final = 100
 """The name is that of the run's folder; file systems take 255 bytes."""
+Backbone = Literal["mobilenet_v2", "mobilenet_v1"]
 HEAD_ONLY: Final = 17
 """`first_block` of a stage that trains only the dense layers and none of MobileNetV2's 17 blocks (0 to 16)."""
 
@@ -68,8 +69,9 @@ class Stage:
 class Recipe:
     """All settings that determine what a run learns.
 
-    `alpha`: width of MobileNetV2. `dense_units`: units of the layers between pooling and softmax.
-    `dropout`: rate before each dense layer. `labels`: soft FER+ votes, or FER2013's own labels.
+    `backbone`: "mobilenet_v2" from ImageNet's weights, or "mobilenet_v1" from those of a face network
+    (`convert.training.face_network`), for teachers. `alpha`: its width. `dense_units`: units of the layers between
+    pooling and softmax. `dropout`: rate before each dense layer. `labels`: soft FER+ votes, or FER2013's own labels.
     `teacher_share`: share of the teacher's probabilities in each target, 0 without a teacher.
     `batch_norm_momentum`: Keras' 0.999 averages over some thousand batches, which is most of a run, so that
     validation lags the weights by points; 0.95 follows within a hundred batches. `average_decay`: decay per
@@ -79,6 +81,7 @@ class Recipe:
     """
 
     name: str = "normal"
+    backbone: Backbone = "mobilenet_v2"
     alpha: float = 1.0
     dense_units: tuple[int, ...] = (128,)
     dropout: float = 0.3
@@ -101,6 +104,9 @@ class Recipe:
             raise ValueError(msg)
         if self.alpha not in _ALPHAS:
             msg = f"alpha = {self.alpha:g} must be one of {', '.join(f'{alpha:g}' for alpha in _ALPHAS)}"
+            raise ValueError(msg)
+        if self.backbone == "mobilenet_v1" and (self.alpha != 1 or any(stage.first_block for stage in self.stages)):
+            msg = "backbone = 'mobilenet_v1' is trained as a whole at its full width: alpha must be 1, first_block 0"
             raise ValueError(msg)
         if not self.stages:
             msg = "stages = [] must name at least one stage"
@@ -143,6 +149,16 @@ class Recipe:
             raise ConvertError(msg)
         stages = tuple(replace(stage, epochs=max(1, round(stage.epochs * factor))) for stage in self.stages)
         return replace(self, stages=stages)
+
+    def in_batches_of(self, size: int) -> "Recipe":
+        """Return the recipe for another batch size, with rates that go with it.
+
+        The learning rate goes with the square root of the size, as is usual for Adam (Malladi et al. 2022), and the
+        average of the weights reaches back over as many faces.
+        """
+        factor = size / self.batch_size
+        stages = (replace(one, peak_learning_rate=one.peak_learning_rate * math.sqrt(factor)) for one in self.stages)
+        return replace(self, batch_size=size, average_decay=self.average_decay**factor, stages=tuple(stages))
 
 
 def learning_rate(recipe: Recipe, stage: int, epoch: float) -> float:

@@ -22,7 +22,7 @@ from convert.training.distillation import Teacher
 from convert.training.folds import Fold, HeldOut
 from convert.training.history import Epoch, add_epoch
 from convert.training.logit_adjustment import adjust_bias, choose_strength, label_shares
-from convert.training.network import build_network, freeze_before, to_input
+from convert.training.network import build_network, copy_weights, freeze_before, to_input
 from convert.training.preparation import PreparedRun
 from convert.training.recipe import Recipe
 from convert.training.remaining_time import RemainingTime
@@ -154,6 +154,8 @@ class _TrainingRun:
         # Only the dense layers' first weights come from this seed; everything later has a seed of its own.
         keras.utils.set_random_seed(self._recipe.seed)
         model = build_network(self._recipe, stage.side_px, self._prepared.weights if number == 0 else None)
+        if number == 0 and self._prepared.start is not None:
+            copy_weights(self._prepared.start, model)
         if number:
             model.set_weights(self._checkpoints.average(number - 1, self._recipe.stages[number - 1].epochs))
         freeze_before(model, stage.first_block)

@@ -34,3 +34,9 @@ def test_plan_that_cannot_be_used_is_named_with_the_reason(text, sentence, tmp_p
     with pytest.raises(ConvertError, match=sentence) as error:
         read_plan(path)
     assert str(path) in str(error.value)
+
+
+def test_run_may_have_another_size_and_larger_batches():
+    (run,) = plan_of({"runs": [{"name": "a", "recipe": "smoke", "side_px": 64, "batch_size": 128}]})
+    assert {stage.side_px for stage in run.recipe.stages} == {64}
+    assert run.recipe.batch_size == 128

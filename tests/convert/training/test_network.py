@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 pytest.importorskip("keras", reason="the training half needs the convert extra")
 import keras
 
-from convert.training.network import build_network, freeze_before, grey_backbone, to_input
+from convert.errors import ConvertError
+from convert.training.network import build_network, copy_weights, freeze_before, grey_backbone, to_input
 from convert.training.recipe import HEAD_ONLY
 from support.tiny_run import TINY
 
@@ -37,3 +40,14 @@ def test_head_only_freezes_the_backbone(small_data):
     model = build_network(TINY, 32, small_data / "mobilenet_v2_0.35_imagenet_notop.weights.h5")
     freeze_before(model, HEAD_ONLY)
     assert {layer.name for layer in model.layers if layer.trainable and layer.get_weights()} == {"dense_1", "emotion"}
+
+
+def test_copied_weights_come_from_a_network_of_the_same_form(tmp_path):
+    one, other = build_network(TINY, 32, None), build_network(TINY, 48, None)
+    one.save(tmp_path / "one.keras")
+    copy_weights(tmp_path / "one.keras", other)
+    for ours, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    wider = build_network(replace(TINY, dense_units=(8,)), 32, None)
+    with pytest.raises(ConvertError, match=r"--start .*one\.keras is not a float model of this recipe's network: "):
+        copy_weights(tmp_path / "one.keras", wider)

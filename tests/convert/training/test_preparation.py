@@ -7,6 +7,7 @@ import pytest
 from convert.data.fer2013 import FER2013_TO_LABEL
 from convert.errors import ConvertError
 from convert.training.preparation import imagenet_weights, prepare
+from convert.training.recipe import Recipe
 from support.tiny_run import TINY
 
 
@@ -68,3 +69,17 @@ def test_only_recipes_on_votes_need_them(face_data, tmp_path):
         prepare(TINY, tmp_path, tmp_path / "run")
     prepared = prepare(replace(TINY, labels="fer2013"), tmp_path, tmp_path / "run")
     assert prepared.training.original.tolist() == [FER2013_TO_LABEL[at % 7] for at in range(192)]
+
+
+def test_run_that_begins_with_a_model_needs_no_published_weights(face_data, tmp_path):
+    with pytest.raises(ConvertError, match=r"--start .*none\.keras does not exist: give a float model"):
+        prepare(TINY, face_data, tmp_path / "run", start=tmp_path / "none.keras")
+    (tmp_path / "own.keras").touch()
+    prepared = prepare(TINY, face_data, tmp_path / "run", start=tmp_path / "own.keras")
+    assert (prepared.weights, prepared.start) == (None, tmp_path / "own.keras")
+
+
+def test_missing_weights_of_the_face_network_are_named_with_what_writes_them(face_data, tmp_path):
+    recipe = Recipe(backbone="mobilenet_v1")
+    with pytest.raises(ConvertError, match=r"mobilenet_v1_1\.0_faces_notop.* scripts/face-network-weights writes it"):
+        prepare(recipe, face_data, tmp_path / "run")
