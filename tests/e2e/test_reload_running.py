@@ -96,11 +96,12 @@ def test_reload_applies_what_can_change_and_refuses_what_cannot_be_used(sensor, 
     # Keys that a reload applies change at once; the others are named; flags override the file.
     text = FILE.replace("Kitchen", "Hall").replace("5000", "4000").replace("positive", "glad")
     text += '[events]\ndwell_seconds = 0.3\n[mqtt]\nkeepalive_seconds = 60\n[source]\nuri = "0"\nflip = "horizontal"\n'
+    text += "[masks]\nlast = [[0.9, 0], [1, 0], [1, 1], [0.9, 1]]\n[zones]\nall = [[0, 0], [1, 0], [1, 1], [0, 1]]\n"
     line = sensor.reload(text)
     assert " warning: " in line
     assert line.endswith(
-        "configuration reloaded; changed: device.name, labels.glad, labels.positive, events.dwell_seconds, "
-        "budget.latency_ms; restart needed for: source.flip, mqtt.keepalive_seconds\n"
+        "configuration reloaded; changed: device.name, labels.glad, labels.positive, masks.last, zones.all, "
+        "events.dwell_seconds, budget.latency_ms; restart needed for: source.flip, mqtt.keepalive_seconds\n"
     )
     subscriber.wait(lambda: latest(subscriber, "info")["name"] == "Hall")
     assert latest(subscriber, "info")["groups"] == {"glad": ["happy"]}
@@ -111,12 +112,25 @@ def test_reload_applies_what_can_change_and_refuses_what_cannot_be_used(sensor, 
         lambda: len(subscriber.of("event")) > seen and latest(subscriber, "event")["groups"].keys() == {"glad"}
     )
 
+    # Every face left when the mask came, and has appeared again, in the zone.
+    wait_until(lambda: "masks hide 10 % of the picture" in "".join(sensor.log))
+    subscriber.wait(
+        lambda: latest(subscriber, "state")["zones"] and latest(subscriber, "state")["zones"]["all"]["faces"]
+    )
+    assert latest(subscriber, "info")["masks"] == {"last": [[0.9, 0], [1, 0], [1, 1], [0.9, 1]]}
+    zones = [seen.json["face"]["zones"] for seen in subscriber.of("event")]
+    first = zones.index(["all"])
+    assert zones == [[]] * first + [["all"]] * (len(zones) - first)
+    assert subscriber.of("event")[first].json["type"] == "face_left"
+    assert subscriber.of("event")[first + 1].json["type"] == "face_appeared"
+
     # A file that cannot be used changes nothing, even where only the next start would use its keys.
     bad = {
         "[events]\ndwell_seconds = -1\n": "events.dwell_seconds is -1, but must be a number from 0 to 30",
         "[events\n": "is not valid TOML",
         '[labels]\nodd = ["glee"]\n': f"{sensor.file}: labels.odd holds 'glee', which is no label of the model",
         '[detector]\ncascade = "/dev/null"\n': f"{sensor.file}: detector.cascade",
+        "[zones]\na = [[0, 0], [1, 1], [1, 0], [0, 1]]\n": f"{sensor.file}: zones.a crosses itself, but must not",
         '[mqtt]\nca_file = "/no/such.pem"\n': "mqtt.ca_file",
     }
     for text, reason in bad.items():
