@@ -28,7 +28,7 @@ def picture_of(height, width, channels=3):
     return np.random.default_rng(1).integers(1, 256, (height, width, channels), np.uint8)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(USABLE, min_size=1, max_size=2),
     SIZES,
