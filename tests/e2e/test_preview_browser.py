@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from edge.commands.demo_broker import find_mosquitto
 from edge.commands.notice import write_notice
 from edge.notice.page import WIDTH
-from edge.polygon import oriented
+from edge.polygon import oriented, problem_of
 from support.mqtt import event, wait_until
 from support.notices import SETTINGS, config_with, read_code
 
@@ -30,6 +30,8 @@ pytest.importorskip("playwright", reason="playwright is not installed: `make tes
 
 from support.browser import PARTS, Scene
 from support.preview import TOKEN, Site, actor, encoded, face, result
+
+SQUARE = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]
 
 # A browser on a busy machine is slow; none of these tests is about speed.
 
@@ -278,6 +280,19 @@ def test_corners_on_the_page_are_those_of_the_camera_whatever_rotation_and_flip(
     found = scene.page.evaluate(script, [cases, shown])
     for corners in found:
         assert [(round(x, 6), round(y, 6)) for x, y in corners] == points
+
+
+def test_page_and_program_take_the_same_polygons(scene):
+    rng = np.random.default_rng(1)
+    polygons = [rng.integers(0, 11, (count, 2)) / 10 for count in rng.integers(3, 7, 300)]
+    polygons += [np.array(SQUARE), np.array([*SQUARE, SQUARE[1]]), np.array(SQUARE) / 1000]
+    script = """async (polygons) => {
+      const { problemOf } = await import("/areas.js");
+      return polygons.map((corners) => problemOf({ kind: "zone", name: "a", corners }, []) === "");
+    }"""
+    taken = [problem_of([tuple(corner) for corner in polygon.tolist()]) is None for polygon in polygons]
+    assert 20 < sum(taken) < 280
+    assert scene.page.evaluate(script, [polygon.tolist() for polygon in polygons]) == taken
 
 
 def test_login_is_needed_once_and_a_lost_camera_is_shown(scene, monkeypatch):

@@ -1,6 +1,6 @@
 // Draws masks and zones on the live picture: with the mouse, by touch, or with the keyboard.
 
-import { freeName, KINDS, placeFor, problemOf, rounded, tomlOf } from "./areas.js";
+import { freeName, KINDS, placeFor, problemOf, rounded, tomlOf, withoutRepeats } from "./areas.js";
 import { byId, keyed, make, percent, setText } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -66,6 +66,7 @@ export class AreaEditor {
       if (/name/.test(problem)) byId("area-name").focus();
       return;
     }
+    area.corners = withoutRepeats(area.corners);
     if (place === null) this.areas = [...this.areas, area];
     else this.areas = this.areas.map((other, index) => (index === place ? area : other));
     this.end(area.kind);

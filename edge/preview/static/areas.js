@@ -10,7 +10,8 @@ const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 export const rounded = (share) => Number(Math.min(1, Math.max(0, share)).toFixed(3));
 
 /** Return what keeps an area from being used, as a sentence; "" where nothing does. `others`: all areas but this one. */
-export function problemOf({ kind, name, corners }, others) {
+export function problemOf({ kind, name, corners: all }, others) {
+  const corners = withoutRepeats(all);
   const ofKind = others.filter((other) => other.kind === kind);
   if (corners.length < 3) return `Set at least three corners; there ${corners.length === 1 ? "is 1" : `are ${corners.length}`}.`;
   if (corners.length > MAX_CORNERS) return `Use at most ${MAX_CORNERS} corners; there are ${corners.length}.`;
@@ -22,6 +23,13 @@ export function problemOf({ kind, name, corners }, others) {
   if (same) return `There is a ${kind} ${same.name} already. Choose another name.`;
   if (ofKind.length >= MAX_AREAS) return `There are ${MAX_AREAS} ${kind}s already, which is the limit. Remove one first.`;
   return "";
+}
+
+/** Return the corners without those that repeat the one before, such as those of a double click. */
+export function withoutRepeats(corners) {
+  const equal = (one, other) => one[0] === other[0] && one[1] === other[1];
+  const kept = corners.filter((corner, index) => index === 0 || !equal(corner, corners[index - 1]));
+  return kept.length > 1 && equal(kept[0], kept.at(-1)) ? kept.slice(0, -1) : kept;
 }
 
 /** Return a name that no other area of the kind has. */
@@ -46,7 +54,7 @@ export function crosses(corners) {
 
 function folds(corner, before, after) {
   const ahead = (before[0] - corner[0]) * (after[0] - corner[0]) + (before[1] - corner[1]) * (after[1] - corner[1]);
-  return turn(corner, before, after) === 0 && ahead >= 0;
+  return turn(corner, before, after) === 0 && ahead > 0;
 }
 
 function meet(a, b, c, d) {

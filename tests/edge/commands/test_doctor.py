@@ -129,3 +129,13 @@ def test_configuration_with_an_led_that_is_not_there_is_refused_before_a_start()
     with pytest.raises(IndicatorError, match=r'^indicator\.led is "no-such-led", but there is no such LED: '):
         check_next_start(config, ("indicator.led",))
     check_next_start(config, ("events.margin",))
+
+
+def test_masks_are_told_and_warned_of_where_they_hide_everything(capsys):
+    half, whole = [(0, 0), (1, 0), (1, 0.5), (0, 0.5)], [(0, 0), (1, 0), (1, 1), (0, 1)]
+    for corners, lines in ((half, ["ok"]), (whole, ["ok", "warn"])):
+        assert command.run(arguments(only=["source"]), Config(source=CONFIG.source, masks={"a": corners})) == 0
+        out = capsys.readouterr().out
+        assert sorted(line.split()[0] for line in out.splitlines()) == lines
+        assert f"masks hide {50 if corners is half else 100} % of the picture" in out
+    assert "the masks hide all of the picture, so that no face can be found: make one of [masks] smaller" in out
