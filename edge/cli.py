@@ -14,6 +14,7 @@ _MODULES: Final = {
     "watch": "edge.commands.watch",
     "classify": "edge.commands.classify",
     "config": "edge.commands.config",
+    "summary": "edge.commands.summary",
     "homeassistant": "edge.commands.homeassistant",
     "bench": "edge.commands.bench.command",
     "doctor": "edge.commands.doctor.command",

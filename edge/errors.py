@@ -42,6 +42,10 @@ class SourceLostError(EdgeError):
     """A live source that stalled or disappeared. Opening it again may help."""
 
 
+class StateFileError(EdgeError):
+    """A file of the state folder, or one that a command writes, that cannot be read or written."""
+
+
 class ModelError(EdgeError):
     """A model or a manifest that cannot be used, or a pair of them that do not belong together."""
 

@@ -16,6 +16,7 @@ from edge.config.loader import load
 from edge.homeassistant.discovery import discovery
 from edge.messages.payloads import EventPayload
 from edge.messages.topics import Topics
+from edge.vision.classification.manifest import find_model, load_manifest
 from support import homeassistant_rules as rules
 from support import homeassistant_view as view
 from support.doc_pages import DOCS, block
@@ -28,7 +29,8 @@ TOPICS = Topics("emotion-edge", "hall")
 @pytest.fixture(scope="module")
 def entities() -> dict[str, rules.Entity]:
     """Of the sensor "hall", by entity id."""
-    message = discovery("homeassistant", TOPICS, msgspec.structs.replace(info(), device="hall"))
+    model = msgspec.structs.replace(info().model, labels=list(load_manifest(find_model("normal")).labels))
+    message = discovery("homeassistant", TOPICS, msgspec.structs.replace(info(), device="hall", model=model))
     return {str(one.default_entity_id): one for one in rules.read(message.topic, message.payload).values()}
 
 
@@ -55,8 +57,8 @@ def test_every_entity_is_described_and_no_other(entities) -> None:
     assert set(re.findall(r"\b\w+\.emotion_edge_hall_\w+", HOME_ASSISTANT)) == set(entities)
     last = [key for key in rows if entities[key].entity_category == "diagnostic"]
     assert rows[-len(last) :] == last
-    assert "last six are diagnostics" in HOME_ASSISTANT
-    assert len(last) == 6
+    assert "last seven are diagnostics" in HOME_ASSISTANT
+    assert len(last) == 7
 
 
 def test_the_automations_speak_of_what_is_there(entities) -> None:

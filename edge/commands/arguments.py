@@ -115,6 +115,25 @@ def _add_homeassistant(parser: argparse.ArgumentParser) -> None:
         _add_broker_option(action)
 
 
+def _add_summary(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.description = (
+        "Print what the place saw, from the file in the state folder: visits, how long somebody was in view, and what "
+        "was shown, by local time. The running hour is in it from its end on."
+    )
+    _add_common_options(parser)
+    parser.add_argument(
+        "--days", type=positive_int, default=7, metavar="N", help="last N days, today included (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--by",
+        choices=("day", "hour", "minute"),
+        default="day",
+        help="period of a line (default: %(default)s); minutes are kept for two days, and have no figures by emotion",
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write all figures to FILE instead")
+
+
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.description = (
@@ -214,6 +233,7 @@ _COMMANDS: Final = {
     "watch": _Command("print the events of all devices as they arrive", _add_watch),
     "classify": _Command("classify the faces in image files", _add_classify),
     "config": _Command("check or print the configuration", _add_config),
+    "summary": _Command("print visits, time in view and expressions of the last days", _add_summary),
     "homeassistant": _Command("print or remove the announcement to Home Assistant", _add_homeassistant),
     "bench": _Command("measure latency and processor time on this machine", _add_bench),
     "doctor": _Command("check every part of the installation", _add_doctor),

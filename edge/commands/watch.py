@@ -21,9 +21,9 @@ from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.logs.setup import is_terminal
-from edge.messages.payloads import TOPIC_PAYLOADS, EventPayload, HealthPayload, InfoPayload, Payload, StatePayload
+from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, Payload, StatePayload
 from edge.messages.text import clock, describe, describe_health, describe_state, mark_retained, printable
-from edge.messages.topics import STATUS_WORDS, Kind, parse_topic, subscription
+from edge.messages.topics import STATUS_WORDS, TOPIC_PAYLOADS, Kind, parse_topic, subscription
 from edge.mqtt.connector import Connector
 from edge.mqtt.settings import broker_settings, command_client_id, reconnect_backoff
 from edge.mqtt.types import ReceivedMessage

@@ -207,6 +207,27 @@ class EventsConfig(Section, frozen=True, kw_only=True):
     ] = None
 
 
+class SummaryConfig(Section, frozen=True, kw_only=True):
+    """What is kept of minutes, hours and days (docs/summary.md).
+
+    `min_visits`: five is the least count that statistical offices usually publish of a group of people.
+    """
+
+    enabled: Annotated[bool, Meta(description="Whether summaries are kept, published and shown.")] = True
+    min_visits: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1000,
+            description="Number of visits below which a summary withholds figures by emotion. 0: it withholds none.",
+            extra={"reload": True},
+        ),
+    ] = 5
+    keep_days: Annotated[
+        int, Meta(ge=1, le=3660, description="Days for which the hours are kept; the minutes are kept for two.")
+    ] = 400
+
+
 class HealthConfig(Section, frozen=True, kw_only=True):
     """How often the sensor reports its health."""
 
@@ -328,6 +349,7 @@ class Config(Section, frozen=True, kw_only=True):
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     homeassistant: HomeAssistantConfig = field(default_factory=HomeAssistantConfig)
     requests: RequestsConfig = field(default_factory=RequestsConfig)
+    summary: SummaryConfig = field(default_factory=SummaryConfig)
     health: Annotated[HealthConfig, Meta(extra={"reload": True})] = field(default_factory=HealthConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     preview: PreviewConfig = field(default_factory=PreviewConfig)

@@ -10,6 +10,8 @@ from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.system.files import expanded
 
+SERVICE_FOLDER: Final = Path("/var/lib/emotion-edge")
+"""State folder of the service (StateDirectory= of systemd/emotion-edge.service)."""
 MEMORY: Final = "none"
 """Value of `mqtt.outbox_directory` that keeps events in memory only."""
 
@@ -40,6 +42,12 @@ def pause_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.en
     """Return the file that exists while `device` is paused. Folder and errors: see `outbox_file`."""
     folder = _folder(mqtt, environ)
     return folder and folder / f"paused-{device}"
+
+
+def summary_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file of the summaries of `device`. Folder and errors: see `outbox_file`."""
+    folder = _folder(mqtt, environ)
+    return folder and folder / f"summary-{device}.sqlite3"
 
 
 def run_record_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -101,10 +101,11 @@ class Daemon:
                 # While capture is paused no camera is open, and a process that was killed may have left the light on.
                 self._components.light.clear()
             self._publish_info()
-            self._outputs.start(live=live)
+            self._outputs.start(live=live, real_time=live or not self._fast)
             # A file played as fast as possible has no latency to keep, and must give the same events everywhere.
             self._governor.start(self._config.budget.priority, fixed=self._fast and not live)
             self._outputs.publish_empty_state(paused=self.paused)
+            self._outputs.publish_summary()
             self._publish_health()
             classifier = self._components.classifier
             model = f"{classifier.manifest.name} on {classifier.runtime}"
@@ -112,7 +113,9 @@ class Daemon:
             self._service_manager.ready()
             cause = self._loop()
             self._end_tracks()
+            self._outputs.finish_summary()
         except BaseException:
+            self._outputs.finish_summary()
             # Events that were decided before are still delivered. The connection then ends without a clean
             # disconnection, so that the broker publishes `offline`.
             self._wait_for_delivery(self._config.mqtt.drain_seconds)
@@ -131,6 +134,7 @@ class Daemon:
             self._requests.process_pending(self, self._config)
             frame = self._capture.next(_POLL_SECONDS)
             self._update_watchdog()
+            self._outputs.count_time(looking=self._capture.state == "ok")
             if frame is not None:
                 self._process(frame)
             elif self._capture.ended:
@@ -308,6 +312,7 @@ class Daemon:
             if diff.touches("budget"):
                 self._governor.set_budget(diff.config.budget.latency_ms)
             self._health.configure(diff.config)
+            self._outputs.configure_summary(diff.config)
             self._publish_info()
             self._publish_health()
         self._service_manager.ready()

@@ -43,6 +43,7 @@ def build_info(*, config: Config, device: str, boot_id: str, classifier: Classif
         groups=config.labels,
         zones=in_frame(config.zones, config.source),
         masks=in_frame(config.masks, config.source),
+        summary=config.summary.enabled,
         valence=ValenceWeights(manifest.labels, config.valence).by_label,
         runtime=str(classifier.runtime),
         source=redacted(config.source.uri),

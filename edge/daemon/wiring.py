@@ -40,6 +40,7 @@ from edge.mqtt.handlers import MessageHandler
 from edge.preview.factory import create_preview
 from edge.sinks.base import PublishedCallback, Sink
 from edge.sinks.jsonlines import JsonLinesSink
+from edge.summary.recorder import create_recorder
 from edge.system import board
 from edge.system.led import IndicatorLight
 from edge.vision.classification.classifier import Classifier
@@ -103,7 +104,8 @@ def build_components(
     requests = create_request_handler(config, device)
     handlers = [handler for handler in (announcer, requests) if handler is not None]
     sink = create_sink(config.mqtt, device, stdout, handlers, preview.event_published)
-    outputs = Outputs(sink, preview, announcer, payloads)
+    recorder = create_recorder(config, device, classifier.labels, payloads.valence)
+    outputs = Outputs(sink, preview, announcer, payloads, recorder=recorder)
 
     stall = StallLimit(config.source.stall_seconds, config.source.fps)
     options = SourceOptions(config.source, colour=classifier.wants_colour, stall=stall)

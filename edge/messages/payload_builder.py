@@ -94,7 +94,7 @@ class PayloadBuilder:
             leader_confidence=_leader_confidence(face),
             probabilities=self._named(face.probabilities),
             groups=self._grouped(face.probabilities),
-            valence=self._valence(face),
+            valence=self.valence(face),
             latency_ms=0.0,
             replayed=False,
         )
@@ -114,7 +114,7 @@ class PayloadBuilder:
             confidence=None if largest is None else _rounded(largest.confidence),
             leader=None if largest is None else largest.leader,
             leader_confidence=None if largest is None else _leader_confidence(largest),
-            valence=None if largest is None else self._valence(largest),
+            valence=None if largest is None else self.valence(largest),
             faces=[one for _, one in seen],
             zones={zone: self._zone_state([face for face, one in seen if zone in one.zones]) for zone in self._zones},
         )
@@ -127,7 +127,7 @@ class PayloadBuilder:
             faces=len(inside),
             emotion=None if largest is None else largest.label,
             confidence=None if largest is None else _rounded(largest.confidence),
-            valence=None if largest is None else self._valence(largest),
+            valence=None if largest is None else self.valence(largest),
         )
 
     def _zones_of(self, box: Box, frame: Frame) -> list[str]:
@@ -151,7 +151,7 @@ class PayloadBuilder:
             leader_confidence=_leader_confidence(face),
             probabilities=self._named(face.probabilities),
             groups=self._grouped(face.probabilities),
-            valence=self._valence(face),
+            valence=self.valence(face),
         )
 
     def _group(self, label: str | None) -> str | None:
@@ -160,7 +160,8 @@ class PayloadBuilder:
     def _named(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
         return {label: _rounded(float(value)) for label, value in zip(self._labels, probabilities, strict=True)}
 
-    def _valence(self, face: TrackedFace) -> float | None:
+    def valence(self, face: TrackedFace) -> float | None:
+        """Return the valence of a face; None before its first reading, or where a label of the model has no weight."""
         # Before the first reading all probabilities are equal, and would give a number that nobody has read.
         return None if face.leader is None else self.weights.valence(face.probabilities.tolist())
 

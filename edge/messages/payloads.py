@@ -239,6 +239,7 @@ class InfoPayload(Payload, frozen=True, kw_only=True):
         dict[str, Annotated[float, Meta(ge=-1, le=1)]] | None,
         Meta(description="Weight of each label for `valence`; null where a label has none, and `valence` is null too."),
     ] = None
+    summary: Annotated[bool, Meta(description="Whether this sensor publishes `.../summary`.")] = False
     runtime: Annotated[str, Meta(description="Interpreter package and version, as in ai-edge-litert 2.3.0.")]
     source: str
     budget_latency_ms: float
@@ -385,16 +386,6 @@ class ResponsePayload(Payload, frozen=True, kw_only=True):
         dict[str, dict[str, Any]] | None,
         Meta(description="Configuration by table and key, with *** for secrets, after a request for it; else null."),
     ]
-
-
-TOPIC_PAYLOADS: dict[str, type[Payload]] = {
-    "event": EventPayload,
-    "state": StatePayload,
-    "info": InfoPayload,
-    "health": HealthPayload,
-    "response": ResponsePayload,
-}
-"""Payload type by the last part of the topic, of a response by the part before it. `status` is plain text."""
 
 
 def encode(payload: Payload) -> bytes:

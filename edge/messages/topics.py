@@ -3,10 +3,30 @@
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-Kind = Literal["status", "info", "state", "event", "health"]
+from edge.messages.payloads import (
+    EventPayload,
+    HealthPayload,
+    InfoPayload,
+    Payload,
+    ResponsePayload,
+    StatePayload,
+)
+from edge.messages.summary import SummaryPayload
+
+Kind = Literal["status", "info", "state", "event", "health", "summary"]
 """Last part of a topic, which determines the type of its payload."""
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+TOPIC_PAYLOADS: Final[dict[str, type[Payload]]] = {
+    "event": EventPayload,
+    "state": StatePayload,
+    "info": InfoPayload,
+    "health": HealthPayload,
+    "summary": SummaryPayload,
+    "response": ResponsePayload,
+}
+"""Payload type by the last part of the topic, of a response by the part before it. `status` is plain text."""
 
 ONLINE: Final = "online"
 STOPPED: Final = "stopped"
@@ -52,6 +72,11 @@ class Topics:
     def health(self) -> str:
         """Topic of health, retained, QoS 0."""
         return self.of("health")
+
+    @property
+    def summary(self) -> str:
+        """Topic of the summary of hour and day, retained, QoS 1."""
+        return self.of("summary")
 
     @property
     def doctor(self) -> str:

@@ -13,6 +13,7 @@ from msgspec import structs
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.state_dir import outbox_file, run_record_file
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
+from edge.messages.summary import SummaryPayload
 from edge.messages.topics import OFFLINE, Kind, Topics
 from edge.mqtt.connector import Connector
 from edge.mqtt.handlers import MessageHandler
@@ -148,6 +149,10 @@ class MqttSink:
     def health(self, payload: HealthPayload) -> None:
         """Retain the health of the sensor."""
         self._retain("health", encode(payload))
+
+    def summary(self, payload: SummaryPayload) -> None:
+        """Retain the summary of hour and day."""
+        self._retain("summary", encode(payload))
 
     def drained(self) -> bool:
         """Return whether every event is acknowledged or dropped."""

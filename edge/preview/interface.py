@@ -1,10 +1,11 @@
 """Defines the preview as the daemon sees it, and the implementation for a sensor whose page is off."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edge.latency.stats import FrameStats
 from edge.levels import Level
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload
+from edge.messages.summary import PeriodSummary
 from edge.sinks.base import PublishedCallback
 from edge.types import StepResult
 
@@ -33,6 +34,9 @@ class NullPreview:
 
     def set_info(self, info: InfoPayload) -> None:
         """Replace the description of the sensor."""
+
+    def set_hours(self, hours: Sequence[PeriodSummary]) -> None:
+        """Replace the summaries of the last hours, oldest first."""
 
     def show(self, result: StepResult, latency_ms: float, level: Level) -> None:
         """Show a processed frame. `level`: the degradation level at which it was processed."""

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -17,6 +18,7 @@ from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.levels import LADDER, Level
 from edge.messages.payloads import EventPayload, InfoPayload
+from edge.messages.summary import PeriodSummary
 from edge.pacing import TokenBucket
 from edge.preview.auth import preview_access
 from edge.preview.feed import Feed
@@ -152,6 +154,10 @@ class PreviewServer(NullPreview):
     def set_info(self, info: InfoPayload) -> None:
         """Replace the description of the sensor."""
         self.stream.info = info
+
+    def set_hours(self, hours: Sequence[PeriodSummary]) -> None:
+        """Replace the summaries of the last hours, oldest first."""
+        self.stream.hours = hours
 
     def show(self, result: StepResult, latency_ms: float, level: Level) -> None:
         """Show a processed frame."""

@@ -7,7 +7,7 @@ event that changed since its last one.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edge.config.schema import PreviewConfig, SourceConfig
 from edge.messages.payloads import HealthPayload, InfoPayload
+from edge.messages.summary import PeriodSummary
 from edge.preview.feed import EventRecord, Feed
 from edge.preview.framing import pack
 from edge.preview.inspect import encode_jpeg, shrink
@@ -74,7 +75,10 @@ class Stream:
         self._sent_frame: tuple[int, float] | None = None
         self._sent_picture: tuple[dict[str, Any], bytes, int] | None = None
         self._sent_info: InfoPayload | None = None
+        self._sent_hours: Sequence[PeriodSummary] = ()
         self.info: InfoPayload | None = None
+        self.hours: Sequence[PeriodSummary] = ()
+        """Summaries of the last hours, oldest first; none where no summary is kept."""
         self.watchers = 0
         self.pictures_encoded = 0
         self.ended = False
@@ -114,6 +118,9 @@ class Stream:
             self._sent_info = self.info
             content["info"] = self.info
         blanked = self._feed.blanked
+        if self.hours is not self._sent_hours:
+            self._sent_hours = self.hours
+            content["hours"] = self.hours
         result = self._feed.latest
         frame_key = None if result is None else (result.frame.number, result.frame.captured_monotonic)
         if now >= self._health_due or _source_may_have_changed(self._sent_frame, frame_key):
@@ -179,6 +186,7 @@ class Stream:
         return {
             "hello": {
                 "info": self.info,
+                "hours": self.hours,
                 "history": [[round(one.captured_unix, 2), one.faces] for one in list(self._feed.history)],
                 "max_upload_mb": preview.max_upload_mb,
                 "max_picture_megapixels": preview.max_picture_megapixels,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload
+from edge.messages.summary import SummaryPayload
 
 BrokerState = Literal["connected", "disconnected", "none"]
 
@@ -57,6 +58,9 @@ class Sink(Protocol):
 
     def health(self, payload: HealthPayload) -> None:
         """Publish the health of the sensor; the latest one counts."""
+
+    def summary(self, payload: SummaryPayload) -> None:
+        """Publish the summary of hour and day; the latest one counts."""
 
     def drained(self) -> bool:
         """Return whether every event is acknowledged or dropped."""

@@ -6,6 +6,7 @@ from typing import Final, TextIO
 
 from edge.messages.event_time import stamped
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload, StatePayload, encode
+from edge.messages.summary import SummaryPayload
 from edge.sinks.base import PublishedCallback, SinkStatus
 from edge.system.clock import SystemClock
 from edge.system.files import discard_stream
@@ -16,10 +17,10 @@ _LOG: Final = logging.getLogger(__name__)
 class JsonLinesSink:
     """Writes each event as one line of JSON to `stream`, flushed at once: what `run` does without a broker.
 
-    Only events: a program that reads them from a pipe gets one kind of line, and `info`, `state` and `health` are for
-    a broker to retain. When the reader closes the pipe (`emotion-edge run | head`) the sink has ended, which is no
-    failure; any other error of the stream (a full disk) is one. Writing blocks while the reader of a pipe does not
-    read: there is no other destination.
+    Only events: a program that reads them from a pipe gets one kind of line, and `info`, `state`, `health` and
+    `summary` are for a broker to retain. When the reader closes the pipe (`emotion-edge run | head`) the sink has
+    ended, which is no failure; any other error of the stream (a full disk) is one. Writing blocks while the reader of a
+    pipe does not read: there is no other destination.
 
     `published` is called with each line that was written, without its newline.
     """
@@ -71,6 +72,9 @@ class JsonLinesSink:
         """Ignore the payload."""
 
     def health(self, payload: HealthPayload) -> None:
+        """Ignore the payload."""
+
+    def summary(self, payload: SummaryPayload) -> None:
         """Ignore the payload."""
 
     def drained(self) -> bool:

@@ -138,6 +138,10 @@ class SystemClock:
         assert best is not None  # noqa: S101 - there was an attempt
         return ClockReading(best[1], best[2], self._synchronised)
 
+    def boottime(self) -> float:
+        """Return the time by the clock that no step changes, in seconds."""
+        return self._boottime()
+
     def boottime_at(self, monotonic: float) -> float:
         """Return the boottime of a moment of the last seconds, given by `time.monotonic()`."""
         return self._boottime() - (time.monotonic() - monotonic)

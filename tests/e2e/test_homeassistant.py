@@ -1,6 +1,7 @@
 """Home Assistant (restated) discovers the sensor, accepts all its messages, and removes it on request."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -47,6 +48,16 @@ class House:
         return {key for key, entity in self.entities.items() if view.available(entity, self.latest)}
 
 
+def assert_day_is_kept(house: House) -> None:
+    """The day so far was published once more at the end, and the command shows it."""
+    visits = int(house.values["visits_today"][-1])
+    assert visits >= 1
+    assert 0 < house.values["present_today"][-1] < 60
+    told = run("summary", **OFF)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert re.match(rf"\d{{4}}-\d\d-\d\d so far  +{visits} ", told.stdout.splitlines()[1])
+
+
 def test_every_entity_accepts_its_messages_and_the_switch_pauses(broker, subscribe, started, tmp_path) -> None:
     subscriber = subscribe(broker)
     config = tmp_path / "config.toml"
@@ -75,8 +86,7 @@ def test_every_entity_accepts_its_messages_and_the_switch_pauses(broker, subscri
     assert seen.available() == set(seen.entities)
     assert set(seen.values["emotion"]) <= {*seen.entities["emotion"].options, None}
     assert {0, 1} <= set(seen.values["faces"])
-    assert {True, False} == set(seen.values["present"])
-    assert {False} == set(seen.values["paused"])
+    assert ({True, False}, {False}) == (set(seen.values["present"]), set(seen.values["paused"]))
     assert all(0 <= value <= 100 for value in seen.values["confidence"] if value is not None)
     assert any(value > 50 for value in seen.values["confidence"] if value is not None)
     valences = [value for value in seen.values["valence"] if value is not None]
@@ -108,6 +118,8 @@ def test_every_entity_accepts_its_messages_and_the_switch_pauses(broker, subscri
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert [one.retained for one in subscriber.seen if one.topic == TOPIC] == [False, False]
+
+    assert_day_is_kept(house())
     late = subscribe(broker)
     late.wait(lambda: any(one.topic == TOPIC and one.retained for one in late.seen))
 

@@ -17,6 +17,8 @@ from playwright.sync_api import sync_playwright
 
 from edge.levels import LADDER
 from edge.messages.payloads import BudgetStep
+from edge.summary.report import Rules, period
+from edge.summary.tally import LabelTally, Tally
 from edge.types import Box, StepResult, TrackedFace
 from support.browser import CHROMIUM, CHROMIUM_OPTIONS, TIMEOUT_MS
 from support.mqtt import NOW, event, health
@@ -244,13 +246,59 @@ def long_history(site):
     site.show(step(300, now, [tracked(11, "concentrated_on_something", right), tracked(12, "unknown", corner)]))
 
 
+def made_up_hours():
+    """Return the hours of a day: a busy one, one with few visits, one without the sensor, and others with nobody."""
+    labels = [*LONG, "unknown"]
+    rules = Rules(LONG, {}, 5, lambda _: 3600)
+    busy = Tally(3500.0, 60.0, 3000.0, 123, [100, 10, 5, 5, 2, 1], {label: LabelTally(400.0, 9) for label in labels})
+    busy.valence_seconds, busy.valence_sum = 3000.0, -750.0
+    few = Tally(3600.0, 0.0, 90.0, 2, [0, 1, 1, 0, 0, 0], {labels[0]: LabelTally(90.0, 2)})
+    tallies = [busy, few, Tally(), *(Tally(3600.0) for _ in range(20)), Tally(900.0)]
+    noon = 1_795_780_800
+    return [
+        period(one, (noon + 3600 * at, noon + 3600 * at + 3600), noon + 83_700, rules) for at, one in enumerate(tallies)
+    ]
+
+
+def test_last_24_hours_are_a_chart_and_the_same_as_a_table(opened):
+    page, site = opened.page, opened.site
+    page.set_viewport_size({"width": 1000, "height": 844})
+    site.preview.set_hours(())
+    opened.open()
+    opened.release()
+    page.locator("#live-absent", has_text="Waiting for the first picture").wait_for()
+    assert not page.locator("#hours-card").is_visible()  # a sensor that keeps no summary
+    site.preview.set_hours(made_up_hours())
+    page.locator("#hours-card").wait_for()
+    assert page.locator("#hours-text").inner_text() == "125 visits, somebody in view for 52 min"
+    heights = page.locator("#hours .present").evaluate_all("all => all.map((one) => parseFloat(one.style.height))")
+    assert heights == [83.3, 2.5, *([0] * 22)]
+    assert page.locator("#hours .looked").evaluate_all("all => all.map((one) => parseFloat(one.style.height))")[:3] == [
+        97.2,
+        100,
+        0,
+    ]
+    page.locator("#hours-card summary").click()
+    rows = [row.split("\t") for row in page.locator("#hours-card tbody tr").all_inner_texts()]
+    assert len(rows) == 24
+    assert rows[0][:6] == ["13:00", "123", "50 min", "58 min", "2 min", "-0.25"]  # by local time
+    assert rows[1] == ["14:00", "2", "2 min", "1 h 0 min", "0 s", "\N{EN DASH}", "withheld"]
+    assert rows[2] == ["15:00", "0", "0 s", "0 s", "1 h 0 min", "\N{EN DASH}", "\N{EN DASH}"]
+    assert rows[23][0] == "12:00 (so far)"
+    assert page.locator("#hours-card th[scope=col]").count() == len(rows[0])
+    assert page.locator("#hours-card th[scope=row]").count() == 24
+    assert page.locator("#hours").get_attribute("aria-hidden") == "true"
+
+
 def test_no_text_is_cut_off_at_any_width(opened):
     page, site = opened.page, opened.site
     site.describe(LONG, {"needs attention by the staff": ["pain", "sleepy", "tearful_sadness"], "fine": ["overjoyed"]})
     long_history(site)
+    site.preview.set_hours(made_up_hours())
     opened.open()
     opened.release()
     page.locator("#live-boxes .box").first.wait_for()
+    page.locator("#hours-card summary").click()
     texts = set()
     for width in (320, 390, 768, 1000, 1920):
         page.set_viewport_size({"width": width, "height": 844})

@@ -20,7 +20,7 @@ from support.mqtt import Subscriber, wait_until
 from support.program import environment
 
 SCRIPT = "scripted:happy=1.5,sad=1.5,none=1?seed=5&loop=1"
-MAX_PAYLOAD_BYTES = 16_384
+MAX_PAYLOAD_BYTES = 32_768
 """Twice the longest message, which is the announcement to Home Assistant."""
 _PERIOD_SECONDS = 2.0
 NATIVE_LINES = "/memfd:stderr"

@@ -123,6 +123,10 @@ class Sensor(Component, tag_field="platform", tag="sensor", kw_only=True):
         )
         if self.options is not UNSET:
             _require(len(set(self.options)) == len(self.options), "an option is named twice")
+        _require(
+            self.last_reset_value_template is UNSET or self.state_class == "total",
+            f"a last reset with state class {self.state_class}",
+        )
         if self.device_class is not UNSET:
             unit = self.unit_of_measurement
             units = UNITS[self.device_class]

@@ -23,7 +23,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.messages.payload_builder import PayloadBuilder, timestamp
 from edge.messages.payloads import (
-    TOPIC_PAYLOADS,
     BoxShare,
     BudgetPayload,
     EventPayload,
@@ -34,6 +33,7 @@ from edge.messages.payloads import (
     StatePayload,
 )
 from edge.messages.schemas import load
+from edge.messages.topics import TOPIC_PAYLOADS
 from edge.mqtt.outbox.store import Store
 from edge.mqtt.sink import MqttSink
 from edge.system.clock import SystemClock
@@ -74,6 +74,7 @@ def info() -> InfoPayload:
         model=ModelInfo(name="normal", sha256="0" * 64, labels=["happy", "neutral"]),
         groups={},
         valence={"happy": 0.8675, "neutral": 0.0},
+        summary=True,
         runtime="ai-edge-litert 2",
         source="scripted:",
         budget_latency_ms=100.0,

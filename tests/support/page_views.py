@@ -45,7 +45,8 @@ CUT_OFF = """async () => {
     for (const place of range.getClientRects()) {
       if (place.left < -0.5 || place.right > innerWidth + 0.5) found.push(`outside: ${one.innerText}`);
       for (let parent = one; parent !== document.body; parent = parent.parentElement) {
-        if (getComputedStyle(parent).overflowX === "visible" || parent.matches(".face-list, .event-list")) continue;
+        if (getComputedStyle(parent).overflowX === "visible") continue;
+        if (parent.matches(".face-list, .event-list, .scroll")) continue;
         const room = parent.getBoundingClientRect();
         const across = place.left < room.left - 1 || place.right > room.right + 1;
         const down = place.top < room.top - 2 || place.bottom > room.bottom + 2;

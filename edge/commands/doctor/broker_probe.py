@@ -22,17 +22,24 @@ from edge.mqtt.types import ConnectionLostError, OutgoingMessage, PacketTooLarge
 _ACK_SECONDS: Final = 5.0
 """Timeout of each acknowledgement."""
 
-_LONGEST_BYTES: Final[dict[Kind, int]] = {"event": 800, "state": 1600, "info": 1000, "health": 1800}
-"""Length of a long payload of each kind. Measured with the model `normal` and the actor: 528, 387, 435 and 693 bytes;
-groups of labels, four faces, long names and the steps of the budget make them as long as this."""
+_LONGEST_BYTES: Final[dict[Kind, int]] = {
+    "event": 800,
+    "state": 1600,
+    "info": 1000,
+    "health": 1800,
+    "summary": 2600,
+}
+"""Length of a long payload of each kind. Measured with the model `normal` and the actor: 528, 387, 435, 693 and 2,165
+bytes; groups of labels, four faces, long names and the steps of the budget make them as long as this."""
 
-_ANNOUNCEMENT_BYTES: Final = 8500
-"""Length of a long announcement to Home Assistant; 7,419 bytes with the model `normal`."""
+_ANNOUNCEMENT_BYTES: Final = 16_000
+"""Length of a long announcement to Home Assistant; 14,265 bytes with the model `normal`, without zones."""
 
 _COST: Final[dict[Kind, str]] = {
     "state": "who is in view is not published while there are several faces",
     "info": "info may not be published",
     "health": "health may not be published",
+    "summary": "the summary of the day may not be published (summary.enabled = false does without)",
 }
 
 
@@ -163,6 +170,8 @@ class BrokerProbe:
         messages = [
             (self._topics.of(kind), length, _COST[kind]) for kind, length in _LONGEST_BYTES.items() if kind in _COST
         ]
+        if not self._config.summary.enabled:
+            messages = [one for one in messages if one[0] != self._topics.summary]
         homeassistant = self._config.homeassistant
         if homeassistant.enabled:
             topic = config_topic(homeassistant.discovery_prefix, self._topics.device)

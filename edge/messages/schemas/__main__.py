@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from edge.messages.payloads import TOPIC_PAYLOADS
 from edge.messages.schemas import path
+from edge.messages.topics import TOPIC_PAYLOADS
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from edge.messages.topics import ONLINE, Kind
 
-_CONNECT_ORDER: Final[tuple[Kind, ...]] = ("status", "info", "state", "health")
+_CONNECT_ORDER: Final[tuple[Kind, ...]] = ("status", "info", "state", "summary", "health")
 """Order in which a new connection publishes the retained payloads."""
 
 

@@ -20,7 +20,9 @@ DEVICE_IDS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 LABELS = st.lists(st.text(min_size=1, max_size=20).filter(str.strip), min_size=2, max_size=8, unique=True)
 TOPICS = Topics("emotion-edge", "cam")
 COMMON = {
-    "sensor": {"emotion", "confidence", "valence", "faces", "latency", "fps", "temperature", "level", "waiting"},
+    "sensor": {"emotion", "confidence", "valence", "faces", "latency", "fps", "temperature", "level", "waiting"}
+    | {"visits_today", "present_today", "not_looked_today", "valence_today"}
+    | {"label_happy_today", "label_neutral_today"},
 }
 COMMON |= {"binary_sensor": {"present", "problem"}, "event": {"event"}, "switch": {"paused"}}
 
@@ -52,15 +54,15 @@ def test_message_describes_all_entities() -> None:
     assert entities["emotion"]["options"] == ["happy", "neutral", "nobody"]
     assert entities["level"]["options"] == [level.name for level in LADDER]
     diagnostic = {key for key, entity in entities.items() if entity.get("entity_category") == "diagnostic"}
-    assert diagnostic == {"problem", "latency", "fps", "temperature", "level", "waiting"}
+    assert diagnostic == {"problem", "latency", "fps", "temperature", "level", "waiting", "not_looked_today"}
 
 
-def test_ids_depend_on_the_device_id_alone() -> None:
+def test_ids_depend_on_the_device_id_and_the_labels_alone() -> None:
     def ids(message: dict) -> list:
         entities = message["components"].values()
         return [message["device"]["identifiers"], [(one["unique_id"], one["default_entity_id"]) for one in entities]]
 
-    model = msgspec.structs.replace(info().model, name="other", labels=["a", "b", "c"])
+    model = msgspec.structs.replace(info().model, name="other", sha256="1" * 64)
     changed = described(name="Hall", version="9.9", model=model, boot_id="x", runtime="y", source="z")
     assert changed != described()
     assert ids(changed) == ids(described())
@@ -81,7 +83,12 @@ def test_without_requests_only_the_switch_is_removed() -> None:
 
 def test_entities_use_the_topics_of_the_sensor() -> None:
     entities = described()["components"]
-    assert {entity["state_topic"] for entity in entities.values()} == {TOPICS.state, TOPICS.event, TOPICS.health}
+    assert {entity["state_topic"] for entity in entities.values()} == {
+        TOPICS.state,
+        TOPICS.event,
+        TOPICS.health,
+        TOPICS.summary,
+    }
     assert entities["paused"]["command_topic"] == "emotion-edge/cam/request/pause"
 
 

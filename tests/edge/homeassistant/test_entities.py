@@ -71,7 +71,7 @@ def test_valence_is_that_of_the_largest_face_and_unknown_without_one() -> None:
 def test_without_weights_valence_is_removed_and_nothing_else() -> None:
     plain = discovery("homeassistant", TOPICS, msgspec.structs.replace(info(), valence=None))
     assert msgspec.json.decode(plain.payload)["components"]["valence"] == {"platform": "sensor"}
-    assert rules.read(plain.topic, plain.payload).keys() == ENTITIES.keys() - {"valence"}
+    assert rules.read(plain.topic, plain.payload).keys() == ENTITIES.keys() - {"valence", "valence_today"}
 
 
 def test_faces_are_unknown_while_paused() -> None:

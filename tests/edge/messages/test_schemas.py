@@ -3,8 +3,9 @@ import msgspec
 import pytest
 
 from edge.messages import schemas
-from edge.messages.payloads import TOPIC_PAYLOADS, ResponsePayload, encode
+from edge.messages.payloads import ResponsePayload, encode
 from edge.messages.schemas.__main__ import render
+from edge.messages.topics import TOPIC_PAYLOADS
 from support.mqtt import NOW, event, health, info, state
 
 RESPONSE = ResponsePayload(

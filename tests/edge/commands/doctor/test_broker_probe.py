@@ -59,7 +59,7 @@ def test_broker_without_limits_gets_what_the_sensor_sends_and_keeps_nothing(
     [
         ("retain_available false", ["has no retained messages"]),
         ("max_qos 0", ["takes QoS 0 only"]),
-        ("max_packet_size 1500", ["/state can have 1630", "/health can have", "config can have"]),
+        ("max_packet_size 1500", ["/state can have 1630", "/health can have", "/summary can have", "config can have"]),
         ("max_inflight_messages 1", []),
         ("max_keepalive 10", []),
     ],

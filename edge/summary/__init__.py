@@ -1,0 +1,1 @@
+"""Summaries of minutes, hours and days: what the place saw, without anybody in it."""
