@@ -32,7 +32,8 @@ class EndToEndResult:
 
     `faces`: embedded in frames. `found`: of those, by the first cascade. `confirmed`: of those, by the second
     cascade too, without which a face is not published. `boxed`: scores on the found faces, cropped by their
-    boxes. `announced`: the same on the confirmed faces. `whole`: on the found faces in FER2013's framing.
+    boxes. `announced`: the same on the confirmed faces. `whole`: on the found faces in FER2013's framing,
+    which are never sharpened.
     """
 
     faces: int
@@ -43,10 +44,10 @@ class EndToEndResult:
     whole: Scores
 
 
-def measure_end_to_end(
-    split: Split, labels: NDArray[np.int64], model: Int8Model, manifest: Manifest, tick: Tick
+def measure_end_to_end(  # noqa: PLR0913 - what is measured, on what, and how
+    split: Split, labels: NDArray[np.int64], model: Int8Model, manifest: Manifest, tick: Tick, *, sharp: bool = False
 ) -> EndToEndResult:
-    """Detect and classify every face of a split; `labels`: int64 (n,), the true labels.
+    """Detect and classify every face of a split; `labels`: int64 (n,), the true labels. `sharp`: sharpened faces.
 
     A face's position in its frame is drawn from its row in the file, so that a part of the split has the same
     results as within the whole. Raises CascadeError where OpenCV's cascades are missing.
@@ -55,7 +56,7 @@ def measure_end_to_end(
     rows, confirmed, boxed, whole = [], [], [], []
     for row, image in enumerate(split.images):
         tick(row, len(split))
-        frame, place = embed_in_frame(image, np.random.default_rng((_SEED, int(split.rows[row]))))
+        frame, place = embed_in_frame(image, np.random.default_rng((_SEED, int(split.rows[row]))), sharp=sharp)
         detection = find_face(detector, frame, place)
         if detection is None:
             continue

@@ -104,12 +104,13 @@ def evaluate(
 
     calibrated = calibrated_form(shipped, quantized)
     led = with_leader(split)
-    robustness = detected = None
+    robustness = detected = sharp = None
     if options.quick:
         absent += left_out_by_quick(ROBUSTNESS, DETECTOR)
     else:
         robustness = measure_robustness(led, led.leader, int8, manifest, beat.counted("robustness"))
         detected = measure_end_to_end(led, led.leader, int8, manifest, beat.counted("detector"))
+        sharp = measure_end_to_end(led, led.leader, int8, manifest, beat.counted("sharp faces"), sharp=True)
     public: tuple[RuntimeResult, ...] = ()
     if options.split != "PublicTest" and options.sample is None:
         public = _on_public_test(data, int8, manifest, shipped, beat)
@@ -135,6 +136,7 @@ def evaluate(
         ),
         robustness=robustness or (),
         detected=detected,
+        detected_sharp=sharp,
         not_measured=tuple(absent),
         circumstances=collect_provenance(data / FER2013_FILE, float_model),
         warnings=few_images_warning(main, LABELS, "images"),

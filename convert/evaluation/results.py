@@ -164,7 +164,7 @@ class Evaluation:
     `trust.runtime`. `not_measured`: what is absent. `pictures`: None for a split. `warnings`: sentences on what makes
     figures weak or looks wrong. `notes`: sentences on what was left out, and under which names.
     `valence`: of each form, on a split. `public_test`: beside PrivateTest, the main runtime on PublicTest: more images
-    of the rare labels.
+    of the rare labels. `detected_sharp`: as `detected`, of sharpened faces.
     """
 
     model: str
@@ -186,6 +186,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     public_test: tuple[RuntimeResult, ...] = ()
     valence: tuple[ValenceResult, ...] = ()
+    detected_sharp: EndToEndResult | None = None
 
     @property
     def shipped(self) -> RuntimeResult:

@@ -269,6 +269,17 @@ def _end_to_end(evaluation: Evaluation) -> list[str]:
     detected, trust, title = evaluation.detected, evaluation.trust, "Through the real detector"
     if detected is None:
         return _absent(evaluation, DETECTOR, title)
+    kinds = [
+        ("found, cropped by the detector's box", detected.boxed),
+        ("of those, confirmed by the second cascade", detected.announced),
+        ("found, in FER2013's framing", detected.whole),
+    ]
+    sharp = evaluation.detected_sharp
+    if sharp is not None:
+        kinds += [
+            ("sharpened and found, cropped by the detector's box", sharp.boxed),
+            ("sharpened and found, unsharpened in FER2013's framing", sharp.whole),
+        ]
     rows = [
         [
             name,
@@ -277,11 +288,7 @@ def _end_to_end(evaluation: Evaluation) -> list[str]:
             interval_text(scores.interval),
             percent(scores.macro_recall),
         ]
-        for name, scores in (
-            ("found, cropped by the detector's box", detected.boxed),
-            ("of those, confirmed by the second cascade", detected.announced),
-            ("found, in FER2013's framing", detected.whole),
-        )
+        for name, scores in kinds
     ]
     return [
         f"<h2>{title}</h2>",

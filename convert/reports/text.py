@@ -84,7 +84,11 @@ def to_text(evaluation: Evaluation) -> str:
     lines += [f"warning: {sentence}" for sentence in evaluation.warnings]
     lines += _forms(evaluation) + _pairs(evaluation.pairs) + _calibration(evaluation.trust)
     lines += valence_lines(evaluation.valence)
-    lines += _end_to_end(evaluation.detected) + _robustness(evaluation.robustness) + _per_label(evaluation)
+    lines += (
+        _end_to_end(evaluation.detected, evaluation.detected_sharp)
+        + _robustness(evaluation.robustness)
+        + _per_label(evaluation)
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -141,10 +145,10 @@ def coverage_sentence(trust: CalibrationResult) -> str:
     return f"{reach} ({trust.unknown_below:g}), and of those {correct} are correct"
 
 
-def _end_to_end(detected: EndToEndResult | None) -> list[str]:
+def _end_to_end(detected: EndToEndResult | None, sharp: EndToEndResult | None) -> list[str]:
     if detected is None:
         return []
-    return [
+    lines = [
         "",
         f"through the real detector: {detected.found} of {detected.faces} faces found "
         f"({percent(detected.found / detected.faces)}), {detected.confirmed} confirmed by the second cascade",
@@ -152,6 +156,12 @@ def _end_to_end(detected: EndToEndResult | None) -> list[str]:
         f"{percent(detected.announced.accuracy)}; on the found ones in FER2013's framing "
         f"{percent(detected.whole.accuracy)}",
     ]
+    if sharp is not None:
+        lines.append(
+            f"sharpened: {sharp.found} found, accuracy {percent(sharp.boxed.accuracy)}; the same ones in FER2013's "
+            f"framing, unsharpened, {percent(sharp.whole.accuracy)}"
+        )
+    return lines
 
 
 def _robustness(results: Sequence[ConditionResult]) -> list[str]:
