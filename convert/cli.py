@@ -1,6 +1,7 @@
 """The command line `emotion-convert`."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -67,6 +68,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def program() -> NoReturn:
+    """Run the command line as a program, and end the process.
+
+    After Ctrl-C or SIGTERM it ends at once. An interrupted `fit` leaves threads of TensorFlow behind; where one of them
+    is asking Python for the next batch while Python shuts down, each waits for the other for ever.
+    """
+    code = main()
+    if code in {EXIT_INTERRUPTED, EXIT_TERMINATED}:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise SystemExit(code)
+
+
 def _last_words(arguments: argparse.Namespace) -> str:
     if not hasattr(arguments, "last_words"):
         return ""
@@ -97,4 +112,4 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    program()

@@ -1,9 +1,8 @@
 """Distillation: adds the probabilities of trained teachers to the targets of another model's training."""
 
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import cv2
 import keras
@@ -22,9 +21,6 @@ class Teacher:
     Each reads a view and its mirror image, whose expression is the same: a student that learns from the mean of both
     learns to read them alike (as Zhang et al. 2022, Erasing Attention Consistency, has it learn with a term of its
     own). All of it is one network, so that a backend that compiles does so once, and views travel as bytes.
-
-    Use it as a context manager. Keras asks for answers in a thread of its own, which an interrupted `fit` leaves
-    behind; a process that ends while that thread is inside the interpreter would hang.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -33,25 +29,10 @@ class Teacher:
         self.side_px = max(int(model.input_shape[1]) for model in models)
         views = keras.Input((self.side_px, self.side_px, 1), dtype="uint8")
         self._answer = _runner(keras.Model(views, _mean_answer(models, views), name="teachers"))
-        self._turn, self._closed = threading.Lock(), False
-
-    def __enter__(self) -> Self:
-        """Return the teacher."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Wait for the answer that is being computed, and give no further one."""
-        with self._turn:
-            self._closed = True
 
     def predict(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return probabilities (n, 7) for square grey uint8 (n, any, any), reduced to the size of each model."""
-        inputs = resized(views, self.side_px)[..., None]
-        with self._turn:
-            if self._closed:
-                msg = "the training has ended"
-                raise InterruptedError(msg)
-            return np.asarray(self._answer(inputs), dtype=np.float32)
+        return np.asarray(self._answer(resized(views, self.side_px)[..., None]), dtype=np.float32)
 
 
 def _runner(network: Any) -> Callable[[NDArray[np.uint8]], Any]:  # noqa: ANN401 - keras has no types

@@ -1,7 +1,7 @@
 """Trains in stages of growing image size, from ImageNet weights to FER+ vote distributions; runs resume."""
 
 import time
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -242,11 +242,9 @@ def train(
     printed whenever there was none for a while. Raises ConvertError where teacher or checkpoint cannot be read.
     """
     prepared.recipe.save(prepared.checkpoints.folder / RECIPE)
-    with ExitStack() as stack:
-        teacher = drawn = None
-        if prepared.teachers:
-            beat.status(f"loading the teacher {', '.join(map(str, prepared.teachers))}")
-            teacher = stack.enter_context(Teacher(prepared.teachers))
-        if workers:
-            drawn = stack.enter_context(ViewWorkers(prepared.training.images, workers))
+    teacher = None
+    if prepared.teachers:
+        beat.status(f"loading the teacher {', '.join(map(str, prepared.teachers))}")
+        teacher = Teacher(prepared.teachers)
+    with ViewWorkers(prepared.training.images, workers) if workers else nullcontext() as drawn:
         return _TrainingRun(prepared, beat, teacher, drawn, checkpoint_seconds).train()

@@ -110,3 +110,19 @@ def test_unknown_option_exits_with_two(capfd):
         main(["train", "--surprise"])
     assert end.value.code == 2
     assert "--surprise" in capfd.readouterr().err
+
+
+def test_signal_ends_the_program_whatever_threads_a_training_leaves_behind():
+    script = (
+        "import signal, sys, threading\n"
+        "from convert import cli\n"
+        "def left_behind(arguments):\n"
+        "    threading.Thread(target=threading.Event().wait).start()\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "cli.training._train = left_behind\n"
+        "sys.argv = ['emotion-convert', 'train']\n"
+        "cli.program()\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 143, result.stderr
+    assert result.stderr.startswith("emotion-convert: terminated; ")

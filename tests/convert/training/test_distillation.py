@@ -46,15 +46,6 @@ def test_a_face_and_its_mirror_image_get_the_same_answer(tmp_path):
     np.testing.assert_allclose(teacher.predict(views), teacher.predict(views[:, :, ::-1]), atol=1e-6)
 
 
-def test_teacher_of_an_ended_training_answers_no_more(tmp_path):
-    build_network(TINY, 32, None).save(tmp_path / "teacher.keras")
-    views = np.zeros((1, 32, 32), dtype=np.uint8)
-    with Teacher([tmp_path / "teacher.keras"]) as teacher:
-        assert teacher.predict(views).shape == (1, 7)
-    with pytest.raises(InterruptedError):
-        teacher.predict(views)
-
-
 def test_file_that_is_not_a_teacher_is_refused(tmp_path):
     (tmp_path / "text.keras").write_text("no")
     with pytest.raises(ConvertError, match=r"teacher .*text\.keras is not a Keras model"):
