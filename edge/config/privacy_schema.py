@@ -82,7 +82,7 @@ class NoticeConfig(Section, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=0, le=3650)] | None,
         Meta(
             description="Days after which whoever receives the results deletes them. 0: they are not kept. Unset: not "
-            "on the notice.",
+            "on the notice. What the sensor keeps itself is set by summary.keep_days.",
             examples=[30],
         ),
     ] = None

@@ -75,14 +75,19 @@ def _joined(parts: list[str]) -> str:
 
 
 def _kept(config: Config, words: Sentences) -> tuple[str, ...]:
-    watched = words.watched if config.preview.enabled else words.unwatched
+    passed_on = f"{words.kept} {words.watched if config.preview.enabled else words.unwatched}"
+    sentences = [passed_on]
     match config.notice.keep_days:
         case None:
-            return (f"{words.kept} {watched}",)
+            pass
         case 0:
-            end = words.not_kept
-        case 1:
-            end = words.deleted_after_day
+            sentences.append(words.not_kept)
         case days:
-            end = words.deleted_after_days.format(days=days)
-    return (f"{words.kept} {watched}", end)
+            sentences.append(_with_days(days, words.deleted_after_day, words.deleted_after_days))
+    if config.summary.enabled:
+        sentences.append(_with_days(config.summary.keep_days, words.counted_day, words.counted_days))
+    return tuple(sentences)
+
+
+def _with_days(days: int, one: str, more: str) -> str:
+    return one if days == 1 else more.format(days=days)

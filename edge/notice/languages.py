@@ -11,10 +11,10 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """The text of a notice in one language. `{days}` in `deleted_after_days` stands for a number above 1.
+    """The text of a notice in one language. `{days}` stands for a number above 1.
 
     `seen` and `kept` hold for every sensor. `light`: with a light. `watched`: where a picture can be watched on the
-    preview page; `unwatched`: where it cannot.
+    preview page; `unwatched`: where it cannot. `counted_...`: with summaries.
     """
 
     title: str
@@ -29,6 +29,8 @@ class Sentences:
     not_kept: str
     deleted_after_day: str
     deleted_after_days: str
+    counted_day: str
+    counted_days: str
     purpose_heading: str
     responsible_heading: str
     contact: str
@@ -53,9 +55,11 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         "picture, and counts of these.",
         watched="Whoever operates the sensor can watch the picture live.",
         unwatched="The sensor shows the picture to nobody.",
-        not_kept="The results are not kept.",
-        deleted_after_day="The results are deleted after one day.",
-        deleted_after_days="The results are deleted after {days} days.",
+        not_kept="What is passed on is not kept.",
+        deleted_after_day="What is passed on is deleted after one day.",
+        deleted_after_days="What is passed on is deleted after {days} days.",
+        counted_day="The sensor keeps counts by the hour for one day.",
+        counted_days="The sensor keeps counts by the hour for {days} days.",
         purpose_heading="Purpose",
         responsible_heading="Who is responsible",
         contact="Contact",
@@ -79,9 +83,11 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         " ist, und Zählungen davon.",
         watched="Wer den Sensor betreibt, kann das Bild live sehen.",
         unwatched="Der Sensor zeigt das Bild niemandem.",
-        not_kept="Die Ergebnisse werden nicht aufbewahrt.",
-        deleted_after_day="Die Ergebnisse werden nach einem Tag gelöscht.",
-        deleted_after_days="Die Ergebnisse werden nach {days} Tagen gelöscht.",
+        not_kept="Was weitergegeben wird, wird nicht aufbewahrt.",
+        deleted_after_day="Was weitergegeben wird, wird nach einem Tag gelöscht.",
+        deleted_after_days="Was weitergegeben wird, wird nach {days} Tagen gelöscht.",
+        counted_day="Der Sensor bewahrt Zählungen je Stunde einen Tag lang auf.",
+        counted_days="Der Sensor bewahrt Zählungen je Stunde {days} Tage lang auf.",
         purpose_heading="Zweck",
         responsible_heading="Wer verantwortlich ist",
         contact="Kontakt",
@@ -105,9 +111,11 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         " l’image, et leurs décomptes.",
         watched="L’exploitant du capteur peut voir l’image en direct.",
         unwatched="Le capteur ne montre l’image à personne.",
-        not_kept="Les résultats ne sont pas conservés.",
-        deleted_after_day="Les résultats sont effacés au bout d’un jour.",
-        deleted_after_days="Les résultats sont effacés au bout de {days} jours.",
+        not_kept="Ce qui est transmis n’est pas conservé.",
+        deleted_after_day="Ce qui est transmis est effacé au bout d’un jour.",
+        deleted_after_days="Ce qui est transmis est effacé au bout de {days} jours.",
+        counted_day="Le capteur conserve des décomptes par heure pendant un jour.",
+        counted_days="Le capteur conserve des décomptes par heure pendant {days} jours.",
         purpose_heading="Finalité",
         responsible_heading="Responsable du traitement",
         contact="Contact",
@@ -131,9 +139,11 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         "imagen, y recuentos de estos datos.",
         watched="Quien maneja el sensor puede ver la imagen en directo.",
         unwatched="El sensor no muestra la imagen a nadie.",
-        not_kept="Los resultados no se conservan.",
-        deleted_after_day="Los resultados se borran después de un día.",
-        deleted_after_days="Los resultados se borran después de {days} días.",
+        not_kept="Lo transmitido no se conserva.",
+        deleted_after_day="Lo transmitido se borra después de un día.",
+        deleted_after_days="Lo transmitido se borra después de {days} días.",
+        counted_day="El sensor conserva recuentos por hora durante un día.",
+        counted_days="El sensor conserva recuentos por hora durante {days} días.",
         purpose_heading="Finalidad",
         responsible_heading="Responsable del tratamiento",
         contact="Contacto",
@@ -157,9 +167,11 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         "nell’immagine, e i conteggi di questi dati.",
         watched="Chi gestisce il sensore può vedere l’immagine in diretta.",
         unwatched="Il sensore non mostra l’immagine a nessuno.",
-        not_kept="I risultati non vengono conservati.",
-        deleted_after_day="I risultati vengono cancellati dopo un giorno.",
-        deleted_after_days="I risultati vengono cancellati dopo {days} giorni.",
+        not_kept="Ciò che viene trasmesso non viene conservato.",
+        deleted_after_day="Ciò che viene trasmesso viene cancellato dopo un giorno.",
+        deleted_after_days="Ciò che viene trasmesso viene cancellato dopo {days} giorni.",
+        counted_day="Il sensore conserva conteggi orari per un giorno.",
+        counted_days="Il sensore conserva conteggi orari per {days} giorni.",
         purpose_heading="Finalità",
         responsible_heading="Titolare del trattamento",
         contact="Contatto",
@@ -183,9 +195,11 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         "beeld is, en tellingen daarvan.",
         watched="Wie de sensor beheert, kan het beeld live bekijken.",
         unwatched="De sensor laat het beeld aan niemand zien.",
-        not_kept="De resultaten worden niet bewaard.",
-        deleted_after_day="De resultaten worden na één dag gewist.",
-        deleted_after_days="De resultaten worden na {days} dagen gewist.",
+        not_kept="Wat wordt doorgegeven, wordt niet bewaard.",
+        deleted_after_day="Wat wordt doorgegeven, wordt na één dag gewist.",
+        deleted_after_days="Wat wordt doorgegeven, wordt na {days} dagen gewist.",
+        counted_day="De sensor bewaart tellingen per uur gedurende één dag.",
+        counted_days="De sensor bewaart tellingen per uur gedurende {days} dagen.",
         purpose_heading="Doel",
         responsible_heading="Verwerkingsverantwoordelijke",
         contact="Contact",
@@ -209,9 +223,11 @@ LANGUAGES: Final[Mapping[str, Sentences]] = {
         "oraz ich zliczenia.",
         watched="Kto obsługuje czujnik, może oglądać obraz na żywo.",
         unwatched="Czujnik nikomu nie pokazuje obrazu.",
-        not_kept="Wyniki nie są przechowywane.",
-        deleted_after_day="Wyniki są usuwane po jednym dniu.",
-        deleted_after_days="Wyniki są usuwane po {days} dniach.",
+        not_kept="Przekazane dane nie są przechowywane.",
+        deleted_after_day="Przekazane dane są usuwane po jednym dniu.",
+        deleted_after_days="Przekazane dane są usuwane po {days} dniach.",
+        counted_day="Czujnik przechowuje zliczenia godzinowe przez jeden dzień.",
+        counted_days="Czujnik przechowuje zliczenia godzinowe przez {days} dni.",
         purpose_heading="Cel",
         responsible_heading="Administrator danych",
         contact="Kontakt",

@@ -3,8 +3,10 @@
 import dataclasses
 import string
 
+import msgspec
 import pytest
 
+from edge.config.schema import SummaryConfig
 from edge.errors import ConfigError
 from edge.notice.content import compose_notice
 from edge.notice.languages import LANGUAGES
@@ -25,7 +27,10 @@ def test_every_language_says_everything_in_its_own_words(language):
         assert other == language or same <= {"contact"}
     assert len(set(words.values())) == len(words)
     fields = {key: [name for _, name, _, _ in string.Formatter().parse(text) if name] for key, text in words.items()}
-    assert {key: names for key, names in fields.items() if names} == {"deleted_after_days": ["days"]}
+    assert {key: names for key, names in fields.items() if names} == {
+        "deleted_after_days": ["days"],
+        "counted_days": ["days"],
+    }
 
 
 def test_notice_names_who_is_responsible_and_what_for():
@@ -39,13 +44,21 @@ def test_notice_names_who_is_responsible_and_what_for():
 
 @pytest.mark.parametrize(
     ("days", "sentence"),
-    [("0", "are not kept"), ("1", "deleted after one day"), ("30", "deleted after 30 days"), (None, None)],
+    [("0", "is not kept"), ("1", "deleted after one day"), ("30", "deleted after 30 days"), (None, None)],
 )
 def test_how_long_results_are_kept_is_said_only_where_it_is_configured(days, sentence):
     text = text_of(config_with() if days is None else config_with(KEEP_DAYS=days))
     assert "The sensor stores no picture." in text
-    said = [part for part in ("are not kept", "deleted after one day", "deleted after 30 days") if part in text]
+    said = [part for part in ("is not kept", "deleted after one day", "deleted after 30 days") if part in text]
     assert said == ([] if sentence is None else [sentence])
+
+
+def test_counts_that_the_sensor_keeps_are_said_with_their_time():
+    assert "The sensor keeps counts by the hour for 400 days." in text_of(config_with())
+    one = msgspec.structs.replace(config_with(), summary=SummaryConfig(keep_days=1))
+    assert "The sensor keeps counts by the hour for one day." in text_of(one)
+    none = msgspec.structs.replace(config_with(), summary=SummaryConfig(enabled=False))
+    assert "counts by the hour" not in text_of(none)
 
 
 def test_page_with_live_pictures_and_light_are_said_only_where_they_are_there():
