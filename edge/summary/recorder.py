@@ -28,6 +28,8 @@ from edge.types import Event, EventKind, TrackedFace
 
 log = logging.getLogger(__name__)
 
+_COUNT_SECONDS: Final = 0.2
+"""How often time is counted while nothing changes. With each frame it would be one in a hundred of a frame's work."""
 _CLOCK_SECONDS: Final = 1.0
 """How often the recorder looks whether the clock was set, and whether a minute or an hour is over."""
 _LAST_SECONDS: Final = 2.0
@@ -112,7 +114,8 @@ class Recorder(NullRecorder):
         self._write_failed: str | None = None
         self._logged: str | None = None
         self._minute = self._reading.unix // 60
-        self._closed = 0.0
+        self._closed = self._counted = 0.0
+        self._looking: bool | None = None
         self.set_rules(config)
 
     def set_rules(self, config: Config) -> None:
@@ -141,6 +144,8 @@ class Recorder(NullRecorder):
 
     def events(self, events: Sequence[Event]) -> None:
         """Begin and end visits."""
+        if not events:
+            return
         now = self._now()
         for event in events:
             if event.kind is EventKind.FACE_APPEARED:
@@ -159,6 +164,9 @@ class Recorder(NullRecorder):
         Returns whether a minute is over, or the clock was set, so that there is a new summary to publish.
         """
         now = self._now()
+        if looking is self._looking and now - self._counted < _COUNT_SECONDS:
+            return False
+        self._looking, self._counted = looking, now
         self._reducer.advance(now, looking=looking)
         if now - self._checked < _CLOCK_SECONDS:
             return False
