@@ -25,11 +25,11 @@ from convert.data.fer2013 import (
 from convert.errors import ConvertError
 from convert.files import to_json
 from convert.offsite.face_archive import write_archive
-from convert.offsite.halved_weights import copy_halved
+from convert.offsite.halved_weights import copy_halved, copy_model_halved
 from convert.offsite.plan import PlannedRun
 from convert.offsite.results import pack_run
 from convert.training.preparation import first_weights
-from convert.training.run_folder import open_run
+from convert.training.run_folder import BEST, is_finished, open_run
 
 PLAN: Final = "plan.json"
 FACES: Final = "faces.npz"
@@ -89,7 +89,7 @@ def prepare_folder(  # noqa: PLR0913 - what differs from machine to machine
         (folder / PLAN).write_text(to_json({"runs": entries}), encoding="utf-8")
         if runs is not None:
             for run in plan:
-                pack_run(runs / run.name, folder / EARLIER)
+                _pack_earlier(run, runs / run.name, folder / EARLIER, Path(scratch))
         if wheels is not None:
             wheels(folder / "wheels")
         parts = [(path.name, _bytes_of(path)) for path in sorted(folder.iterdir())]
@@ -103,6 +103,15 @@ def prepare_folder(  # noqa: PLR0913 - what differs from machine to machine
             raise ConvertError(msg)
         shutil.copytree(folder, target)
     return parts
+
+
+def _pack_earlier(run: PlannedRun, source: Path, target: Path, scratch: Path) -> None:
+    """Pack an earlier run. One that is finished only teaches, for which half the precision is enough."""
+    best = None
+    if (source / BEST).is_file() and is_finished(open_run(run.recipe, source).state, run.recipe):
+        best = scratch / f"{run.name}.keras"
+        copy_model_halved(source / BEST, best)
+    pack_run(source, target, best=best)
 
 
 def _bytes_of(path: Path) -> int:

@@ -24,7 +24,7 @@ from convert.keras_backend import BACKENDS, JAX
 from convert.offsite.bundle import EARLIER, FACES, plan_text
 from convert.offsite.face_archive import read_archive
 from convert.offsite.plan import PlannedRun
-from convert.offsite.results import pack_run, unpack_runs
+from convert.offsite.results import pack_run, packed_runs, unpack_runs
 from convert.progress import PrintLine
 from convert.training.run_folder import BEST, is_finished, open_run, place_of
 
@@ -70,6 +70,7 @@ class Execution:
         self._folder, self._out, self._work, self._print = folder, out, work, print_line
         self._backend, self._workers, self._together = backend, workers, together
         self._running: dict[str, _Running] = {}
+        self._came_finished: set[str] = set()
 
     def prepare(self) -> None:
         """Unpack the data, and the earlier runs where nothing newer is here."""
@@ -85,6 +86,9 @@ class Execution:
         if not (self._work / "runs").exists():
             for folder in unpack_runs(self._folder / EARLIER, self._work / "runs"):
                 self._print(f"going on with the run {folder.name} that came along")
+        # What came along finished has half of its precision, and stays here.
+        packed = {name for name, _ in packed_runs(self._folder / EARLIER)}
+        self._came_finished = {run.name for run in self._runs if run.name in packed and self._is_finished(run)}
 
     def run(self, seconds: float) -> int:
         """Train until all runs are finished or `seconds` have passed; return the exit code."""
@@ -101,7 +105,7 @@ class Execution:
             self._stop()
         left = [run.name for run in self._runs if not self._is_finished(run)]
         for run in self._runs:
-            files = pack_run(self._run_folder(run.name), self._out)
+            files = [] if run.name in self._came_finished else pack_run(self._run_folder(run.name), self._out)
             self._print(f"{run.name}: {self._state_text(run)}{'; ' if files else ''}{', '.join(p.name for p in files)}")
         if failed:
             self._print(f"failed: {', '.join(sorted(failed))}")

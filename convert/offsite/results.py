@@ -17,10 +17,11 @@ PART_BYTES: Final = 16 * 1024 * 1024
 _SUFFIX: Final = ".tar."
 
 
-def pack_run(folder: Path, target: Path, part_bytes: int = PART_BYTES) -> list[Path]:
+def pack_run(folder: Path, target: Path, part_bytes: int = PART_BYTES, best: Path | None = None) -> list[Path]:
     """Write what a run's folder holds as TARGET/NAME.tar.0, .1, ..., in place of earlier ones; nothing for no run.
 
-    Of a finished run that is its best model, of another one also what it resumes from. Raises OSError.
+    Of a finished run that is its best model, of another one also what it resumes from. `best`: file in place of the
+    best model. Raises OSError.
     """
     recipe = recipe_in(folder)
     if recipe is None or not (folder / STATE).is_file():
@@ -34,7 +35,7 @@ def pack_run(folder: Path, target: Path, part_bytes: int = PART_BYTES) -> list[P
     with tarfile.open(fileobj=content, mode="w") as archive:
         for path in paths:
             if path.is_file():
-                archive.add(path, path.name)
+                archive.add(best if best is not None and path.name == BEST else path, path.name)
     packed = content.getvalue()
     written = []
     for number, start in enumerate(range(0, len(packed), part_bytes)):

@@ -1,7 +1,9 @@
 """Runs that were packed on one machine go on on another, with the folder that goes there and that which comes back."""
 
+import io
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -83,10 +85,31 @@ def test_folder_over_the_limit_is_refused_with_its_largest_parts(weighted_data, 
 
 
 def test_earlier_runs_come_along_and_begun_ones_need_no_imagenet_weights(face_data, tmp_path):
-    begin(tmp_path / "runs" / "tiny", '{"stage": 1, "rebalanced": 0.2}')
+    begin(tmp_path / "runs" / "tiny", '{"stage": 0, "epoch": 2}')
     parts = dict(prepare_folder(PLAN, face_data, tmp_path / "there", runs=tmp_path / "runs"))
     assert parts["earlier"] > 1_000_000
     assert parts["data"] == 0
+
+
+def test_finished_earlier_run_comes_along_with_half_of_its_precision(face_data, tmp_path):
+    folder = begin(tmp_path / "runs" / "tiny", '{"stage": 1, "rebalanced": 0.2}')
+    weights = np.random.default_rng(4).standard_normal((300, 300), dtype=np.float32)
+    with h5py.File(tmp_path / "model.weights.h5", "w") as file:
+        file["layers/dense/vars/0"] = weights
+    with zipfile.ZipFile(folder / "best.keras", "w") as model:
+        model.writestr("config.json", "{}")
+        model.write(tmp_path / "model.weights.h5", "model.weights.h5")
+    prepare_folder(PLAN, face_data, tmp_path / "there", runs=tmp_path / "runs")
+    (again,) = unpack_runs(tmp_path / "there" / "earlier", tmp_path / "unpacked")
+    with zipfile.ZipFile(best_model(again)) as model:
+        assert model.read("config.json") == b"{}"
+        with h5py.File(io.BytesIO(model.read("model.weights.h5"))) as file:
+            kept = file["layers/dense/vars/0"][()]
+    assert kept.dtype == np.float16
+    np.testing.assert_allclose(kept, weights, rtol=1e-3, atol=1e-6)
+    (folder / "best.keras").write_bytes(BEST)
+    with pytest.raises(ConvertError, match=r"best\.keras is not a model that Keras wrote"):
+        prepare_folder(PLAN, face_data, tmp_path / "other", runs=tmp_path / "runs")
 
 
 def test_plan_of_other_widths_names_the_weights_that_are_missing(weighted_data, tmp_path):
