@@ -117,7 +117,8 @@ class Outputs:
         payload = self._recorder.payload()
         if payload is not None:
             self._sink.summary(payload)
-            self._preview.set_hours(self._recorder.shown_hours())
+            if self._preview.wants_hours:
+                self._preview.set_hours(self._recorder.shown_hours())
 
     def finish_summary(self) -> None:
         """Publish the summary for the last time, and put it on the disk."""

@@ -23,6 +23,8 @@ class NullPreview:
     and must not block.
     """
 
+    wants_hours = False
+    """Whether the summaries of the last hours are shown; they take some milliseconds to make."""
     event_published: PublishedCallback | None = None
     """Takes the payload of each event that was handed to the reader or broker; None where the page is off."""
 

@@ -54,6 +54,8 @@ class PreviewServer(NullPreview):
     without a complete request; `idle_check_seconds`: how often this is checked.
     """
 
+    wants_hours = True
+
     def __init__(
         self,
         config: Config,
