@@ -140,12 +140,16 @@ def test_examples_of_payloads_fit_their_schemas() -> None:
         if page.name != "manifest.md"  # of a file, and tested in tests/convert/release/test_manifest_page.py
         for example in blocks(page.read_text(encoding="utf-8"), "json")
     ]
-    assert len(examples) == 5
+    assert len(examples) == 6
     for example in map(json.loads, examples):
         if "previous_boots" in example:
             schema = load_schema("info")
             schema["$defs"]["InfoPayload"]["required"] = []  # an excerpt
             jsonschema.validate(example, schema)
+            continue
+        if "visits" in example:  # one period of a summary
+            schema = load_schema("summary")
+            jsonschema.validate(example, schema | {"$ref": "#/$defs/PeriodSummary"})
             continue
         schema = load_schema("event" if "seq" in example else "state" if "faces" in example else "response")
         if (

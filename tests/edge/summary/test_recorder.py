@@ -49,6 +49,12 @@ def live(machine, made, seconds, *, looking=True):
     return published + made.tick(looking=looking)
 
 
+def wait_for_write():
+    for thread in threading.enumerate():
+        if thread.name == "summary":
+            thread.join(10)
+
+
 def visit(machine, made, track, seconds, label="happy"):
     made.events([Event(EventKind.FACE_APPEARED, face(track, label), None, FRAME)])
     made.state([face(track, label)])
@@ -108,9 +114,7 @@ def test_restart_goes_on_with_the_same_day_and_writes_only_at_full_hours_and_at_
     visit(machine, made, 1, 50)
     assert not file.exists()
     live(machine, made, 60)
-    for thread in threading.enumerate():
-        if thread.name == "summary":
-            thread.join(10)
+    wait_for_write()
     assert file.exists()
     written = file.stat().st_mtime_ns
     visit(machine, made, 2, 50)
@@ -127,9 +131,7 @@ def test_kill_costs_the_running_hour_at_most(tmp_path):
     made = recorder(machine, file)
     visit(machine, made, 1, 50)
     live(machine, made, 60)
-    for thread in threading.enumerate():
-        if thread.name == "summary":
-            thread.join(10)
+    wait_for_write()
     visit(machine, made, 2, 50)
     del made  # nothing more is written
     after = recorder(Machine(NOON + 3800, "next"), file)
@@ -186,9 +188,7 @@ def test_folder_that_cannot_be_written_to_is_logged_once_and_costs_nothing_meanw
     visit(machine, made, 1, 10)
     for _ in range(3):
         live(machine, made, 3700)
-        for thread in threading.enumerate():
-            if thread.name == "summary":
-                thread.join(10)
+        wait_for_write()
     assert caplog.text.count("is in memory only, and tried again in an hour") == 1
     assert made.payload().day.visits == 1
 
