@@ -119,3 +119,23 @@ def _on_or_off(result: str, on: str, off: str) -> bool:
     if result not in (on, off):
         raise Refused(f"{result!r} is neither {on!r} nor {off!r}")
     return result == on
+
+
+def statistics_sum(states: list[tuple[float | None, str]]) -> float:
+    """Return the sum that long-term statistics have of a sensor with state class `total` after these states.
+
+    `states`: value, None for unknown, and last reset of each. From `compile_statistics` of the sensor recorder: where
+    the last reset changes, a new cycle begins at 0; within one, the sum follows the value, also downwards. The first
+    value ever is the zero point.
+    """
+    total, old_state, new_state, old_reset = 0.0, None, None, None
+    for value, reset in states:
+        if value is None:
+            continue
+        if reset != old_reset:
+            if old_state is not None and new_state is not None:
+                total += new_state - old_state
+            old_state = value if old_state is None else 0.0
+            old_reset = reset
+        new_state = value
+    return total if old_state is None or new_state is None else total + new_state - old_state

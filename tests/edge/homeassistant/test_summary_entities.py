@@ -83,3 +83,19 @@ def test_restated_rules_refuse_a_last_reset_of_what_is_no_total(change):
     raw["components"]["visits_today"] |= change
     with pytest.raises(ValueError, match="last reset"):
         rules.read(message.topic, msgspec.json.encode(raw))
+
+
+@given(st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=6), min_size=1, max_size=5))
+def test_sum_of_the_statistics_is_that_of_the_last_figures_of_the_days(days):
+    """Also where a figure becomes smaller within a day, because a power cut took the last hour."""
+    entity = entities()["visits_today"]
+    states = [(0.0, "2026-11-26T00:00:00.000Z")]  # the zero point
+    for number, figures in enumerate(days):
+        bounds = (DAY[0] + 86_400 * number, DAY[1] + 86_400 * number)
+        for visits in figures:
+            one = period(Tally(visits=visits), bounds, bounds[0] + 60, Rules(("happy",), {}, 5, lambda _: 0))
+            payload = encode(
+                SummaryPayload(time=one.start, min_visits=5, hour=one, day=one, last_hour=None, last_day=None)
+            )
+            states.append((view.take(entity, payload), view.render(entity.last_reset_value_template, payload)))
+    assert view.statistics_sum(states) == sum(figures[-1] for figures in days)
