@@ -4,11 +4,16 @@ OpenCV, which is there anyway, has an encoder too, but with versions 4.9 to 4.11
 more than 135 characters (opencv/opencv issue 27183).
 """
 
+from collections.abc import Iterator
+from typing import Final
+
 from edge.errors import NoticeError
 from edge.system.installation import how_to_install
 
 Modules = tuple[tuple[bool, ...], ...]
-"""Rows of a code; True is dark. Around it four modules must stay light (the quiet zone)."""
+"""Rows of a code; True is dark."""
+QUIET_MODULES: Final = 4
+"""Light border around a code, in modules (ISO/IEC 18004)."""
 
 
 def make_code(url: str) -> Modules:
@@ -25,3 +30,23 @@ def make_code(url: str) -> Modules:
         ) from error
     code = segno.make_qr(url, error="m", boost_error=False)
     return tuple(tuple(bool(module) for module in row) for row in code.matrix)
+
+
+def side_modules(code: Modules) -> int:
+    """Return the side of a code with its border, in modules."""
+    return len(code) + 2 * QUIET_MODULES
+
+
+def dark_runs(code: Modules) -> Iterator[tuple[int, int, int]]:
+    """Yield column, row and length of each run of dark modules in a row, counted from the corner of the border.
+
+    Neighbours are drawn as one: gaps between them would show in print.
+    """
+    for row_number, row in enumerate(code, QUIET_MODULES):
+        start = None
+        for column, dark in enumerate((*row, False), QUIET_MODULES):
+            if dark and start is None:
+                start = column
+            elif not dark and start is not None:
+                yield start, row_number, column - start
+                start = None

@@ -3,9 +3,9 @@
 from html import escape
 from typing import Final
 
-from edge.notice.code import Modules
+from edge.notice.code import Modules, dark_runs, side_modules
 from edge.notice.content import Notice
-from edge.notice.page import QUIET_MODULES, body_points, camera
+from edge.notice.page import body_points, camera
 from edge.notice.svg import svg_shapes
 
 _STYLE: Final = """
@@ -48,13 +48,8 @@ def write_html(notice: Notice, code: Modules | None) -> bytes:
 
 
 def _footer(notice: Notice, code: Modules) -> str:
-    side = len(code) + 2 * QUIET_MODULES
-    dark = "".join(
-        f"M{column + QUIET_MODULES} {row_number + QUIET_MODULES}h1v1h-1z"
-        for row_number, row in enumerate(code)
-        for column, is_dark in enumerate(row)
-        if is_dark
-    )
+    side = side_modules(code)
+    dark = "".join(f"M{column} {row}h{length}v1h-{length}z" for column, row, length in dark_runs(code))
     url = escape(notice.url, quote=True)
     return (
         f'<footer><section><h2>{escape(notice.more)}</h2>\n<p><a href="{url}">{url}</a></p></section>\n'

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge.errors import NoticeError
-from edge.notice.code import Modules
+from edge.notice.code import Modules, dark_runs, side_modules
 from edge.notice.content import Notice
 from edge.notice.lettering import width, wrapped
 
 WIDTH: Final = 595.28
 HEIGHT: Final = 841.89
 """A4, 210 by 297 mm (ISO 216)."""
-QUIET_MODULES: Final = 4
-"""Light border around a code (ISO/IEC 18004)."""
 _MARGIN: Final = 48.0
 _INNER: Final = WIDTH - 2 * _MARGIN
 _BAND: Final = 120.0
@@ -142,17 +140,10 @@ def _column(notice: Notice, code: Modules | None, scale: float) -> tuple[list[Sh
 
 
 def _dark_modules(code: Modules, left: float, top: float, side: float) -> Iterator[Rectangle]:
-    """Yield the dark modules, neighbours in a row as one rectangle: gaps between them would show in print."""
-    module = side / (len(code) + 2 * QUIET_MODULES)
-    for row_number, row in enumerate(code):
-        start = None
-        for column, dark in enumerate((*row, False)):
-            if dark and start is None:
-                start = column
-            elif not dark and start is not None:
-                x, y = left + (start + QUIET_MODULES) * module, top + (row_number + QUIET_MODULES) * module
-                yield Rectangle(x, y, (column - start) * module, module)
-                start = None
+    """Yield the dark modules of a code with its border, a square of `side` points."""
+    module = side / side_modules(code)
+    for column, row, length in dark_runs(code):
+        yield Rectangle(left + column * module, top + row * module, length * module, module)
 
 
 def _moved(shape: Shape, x: float, y: float) -> Shape:
