@@ -1,14 +1,21 @@
 """Parses the types of arguments, loads the configuration with a command line's flags, and writes lines."""
 
 import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, TextIO
 
-from edge.config.loader import load_with_origins
-from edge.config.origins import Origins
+from edge.config.loader import Loaded, load_tables, tables_of
+from edge.config.origins import SERVICE_FILE, Origins
 from edge.config.schema import Config
+from edge.config.settings import SettingsCheck
+from edge.control.settings import Settings, create_settings
 
 BENCH_FRAMES: Final = 300
 """Frames that `bench` counts where neither frames nor seconds are given."""
+_SERVICE_STATE: Final = Path("/var/lib/emotion-edge")
+"""State folder of the service (systemd/emotion-edge.service)."""
 _MAX_THREADS: Final = 16
 """Maximum number of threads, as in `model.threads`."""
 
@@ -53,9 +60,34 @@ def load_config(arguments: argparse.Namespace) -> Config:
 
     Notes in `arguments` where its values come from, for `find_origins`.
     """
+    return load_tables_of(arguments).config()
+
+
+def load_tables_of(arguments: argparse.Namespace) -> Loaded:
+    """Load what `load_config` makes a configuration of. Raises ConfigError."""
     arguments.origins = Origins()
-    config, arguments.origins = load_with_origins(arguments.config, flags=_flags(arguments))
-    return config
+    loaded = load_tables(arguments.config, flags=_flags(arguments))
+    arguments.origins, arguments.loaded = loaded.origins, loaded
+    return loaded
+
+
+def find_loaded(arguments: argparse.Namespace) -> Loaded:
+    """Return what was loaded last, without what requests have set."""
+    loaded: Loaded = arguments.loaded
+    return loaded
+
+
+def find_settings(arguments: argparse.Namespace, config: Config, check: SettingsCheck | None = None) -> Settings:
+    """Return what requests have set over `config`, which was loaded last. `check`: as of `Settings`.
+
+    For the service's file they are the service's settings, also where this process is not the service. Raises
+    ConfigError if `mqtt.outbox_directory` cannot be used.
+    """
+    loaded = getattr(arguments, "loaded", None) or tables_of(config)
+    environ: Mapping[str, str] = os.environ
+    if loaded.origins.file == SERVICE_FILE and "STATE_DIRECTORY" not in environ:
+        environ = {**environ, "STATE_DIRECTORY": str(_SERVICE_STATE)}
+    return create_settings(loaded, check, environ)
 
 
 def find_origins(arguments: argparse.Namespace) -> Origins:

@@ -3,11 +3,12 @@
 import argparse
 import re
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from edge.commands.common import find_origins
+from edge.commands.common import find_origins, find_settings
 from edge.config.areas import AREA_EXAMPLES, AREA_MEANINGS
 from edge.config.credentials import read_password
 from edge.config.keys import (
@@ -24,6 +25,7 @@ from edge.config.keys import (
 )
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
+from edge.control.settings import Settings
 from edge.messages.valence import RATINGS, default_weight
 from edge.redact import redacted
 
@@ -35,14 +37,17 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     """Check or print the configuration; returns the exit code. Raises EdgeError where the check fails."""
     if arguments.action == "show":
         # One after the other: a password that cannot be read hides no key.
-        sys.stdout.write(f"# Values: {find_origins(arguments).summary()}.\n\n")
-        sys.stdout.write(to_toml(config))
+        settings = find_settings(arguments, config)
+        sys.stdout.write(f"# Values: {find_origins(arguments).summary()}.\n")
+        sys.stdout.write("".join(f"# Settings that are not in force: {one}.\n" for one in settings.ignored) + "\n")
+        sys.stdout.write(to_toml(settings.config, {name: _set_note(settings, name) for name in settings.names}))
         sys.stdout.write(secret_note(config.mqtt))
         return 0
     # The check loads OpenCV and the model, which `show` does not need.
-    from edge.daemon.check import check  # noqa: PLC0415
+    from edge.daemon.check import check, check_settings  # noqa: PLC0415
 
     check(config)
+    find_settings(arguments, config, check_settings).log_ignored()
     sys.stdout.write(f"the configuration can be used: {find_origins(arguments).summary()}\n")
     return 0
 
@@ -55,14 +60,26 @@ def secret_note(mqtt: MqttConfig) -> str:
     return f"\n# mqtt password: {found}\n"
 
 
-def to_toml(config: Config) -> str:
+def _set_note(settings: Settings, name: str) -> str:
+    """Return the comment above a key, or above a table that is set as a whole, that a request has set."""
+    before = settings.configured(name)
+    if isinstance(before, dict):
+        instead = f"the table of the configuration: {', '.join(before)}" if before else "an empty table"
+    else:
+        instead = "none" if before is None else msgspec.json.encode(before).decode()
+    where = "" if settings.file.file is None else f" ({settings.file.file})"
+    return f"# Set by a request{where}, in place of {instead}."
+
+
+def to_toml(config: Config, notes: Mapping[str, str] | None = None) -> str:
     """Write a configuration as TOML with a description above each key; `load` reads back the same.
 
-    Only an address can hold a secret. A comment above it warns those who show the output to others.
+    `notes`: comments by dotted key, or by the name of a table. Only an address can hold a secret. A comment above it
+    warns those who show the output to others.
     """
     lines: list[str] = []
     for section, table in msgspec.to_builtins(config).items():
-        lines += [*_meaning(section), f"[{section}]"]
+        lines += [*_meaning(section), *_note(notes, section), f"[{section}]"]
         if section == VALENCE:
             lines += _default_weights(table)
         elif section in FREE_TABLES and not table:
@@ -72,6 +89,7 @@ def to_toml(config: Config) -> str:
             if section not in FREE_TABLES:
                 lines.append(f"# {describe(KEYS[section][key])}")
                 lines += _example(section, key, value)
+                lines += _note(notes, f"{section}.{key}")
             if isinstance(value, str) and "://" in value and redacted(value) != value:
                 lines.append("# The next line may hold credentials: remove them before you show this to others.")
             # A JSON string, number, boolean or list is also a TOML one; TOML has no null.
@@ -79,6 +97,10 @@ def to_toml(config: Config) -> str:
             lines.append(f"# {name} =" if value is None else f"{name} = {msgspec.json.encode(value).decode()}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _note(notes: Mapping[str, str] | None, name: str) -> list[str]:
+    return [notes[name]] if notes and name in notes else []
 
 
 def _meaning(section: str) -> list[str]:

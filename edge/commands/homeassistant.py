@@ -6,8 +6,10 @@ import sys
 import time
 from typing import Final, TextIO
 
+from edge.commands.common import find_settings
 from edge.commands.subscriber import subscribe
 from edge.config.schema import Config
+from edge.control.settings import Settings
 from edge.errors import BrokerError, ConfigError
 from edge.homeassistant.discovery import config_topic, discovery, is_ours, removal
 from edge.messages.topics import Topics
@@ -27,19 +29,26 @@ _ACKNOWLEDGEMENT_SECONDS: Final = 5.0
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Print or remove the announcement; returns the exit code."""
-    (show if arguments.action == "show" else remove)(config, sys.stdout)
+    if arguments.action == "show":
+        show(config, sys.stdout, find_settings(arguments, config))
+    else:
+        remove(config, sys.stdout)
     return 0
 
 
-def show(config: Config, stream: TextIO) -> None:
-    """Print topic and payload as the sensor would publish them, as indented JSON."""
+def show(config: Config, stream: TextIO, settings: Settings | None = None) -> None:
+    """Print topic and payload as the sensor would publish them, as indented JSON.
+
+    `settings`: what requests have set.
+    """
     # These load OpenCV and the interpreter, which `remove` does not need.
     from edge.daemon.health import build_info  # noqa: PLC0415
     from edge.vision.classification.classifier import Classifier  # noqa: PLC0415
 
+    config = config if settings is None else settings.config
     device = board.device_id(config.device.id)
     classifier = Classifier.from_config(config.model)
-    described = build_info(config=config, device=device, boot_id="", classifier=classifier)
+    described = build_info(config=config, device=device, boot_id="", classifier=classifier, settings=settings)
     topics = Topics(config.mqtt.base_topic, device)
     message = discovery(config.homeassistant.discovery_prefix, topics, described, commands=config.requests.enabled)
     content = {"topic": message.topic, "payload": json.loads(message.payload)}

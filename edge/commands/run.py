@@ -11,8 +11,10 @@ Exit codes:
 import argparse
 import sys
 
-from edge.commands.common import find_origins, load_config
+from edge.commands.common import find_loaded, find_origins, load_tables_of
 from edge.config.schema import Config
+from edge.control.settings import create_settings
+from edge.daemon.check import check_settings
 from edge.daemon.daemon import Daemon
 from edge.daemon.run_log import RunLog
 from edge.daemon.single_instance import claim_device
@@ -31,17 +33,21 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         SIGTERM, SIGINT: end the sensor after the frame in hand
         SIGHUP: load the configuration again, with the same flags over file and environment
     """
+    settings = create_settings(find_loaded(arguments), check_settings)
+    config = settings.config
 
     def load_again() -> Config:
-        """Load the configuration for a reload; the flags hold over the file then too."""
-        return load_config(arguments)
+        """Load the configuration for a reload; flags hold over the file then too, and settings over both."""
+        return settings.offer(load_tables_of(arguments))
 
     # Before the camera is opened: the message about the id says more than one about a camera that is in use.
     with claim_device(config):
         source_given = find_origins(arguments).of("source", "uri") is not None
         run_log = RunLog(terminal=is_terminal(sys.stderr), source_given=source_given)
         run_log.starting(config)
-        components = build_components(config, fast=arguments.fast, stdout=sys.stdout, run_log=run_log)
+        components = build_components(
+            config, fast=arguments.fast, stdout=sys.stdout, run_log=run_log, settings=settings
+        )
         daemon = Daemon(
             config,
             components,

@@ -1,6 +1,7 @@
 """Reads what the schema declares at a configuration key: its type, range and description, and the marks in `extra`."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
@@ -10,6 +11,9 @@ from edge.config.areas import AREA_TABLES
 from edge.config.credentials import shown_broker_url
 from edge.config.schema import Config
 from edge.redact import redacted
+
+_MAX_LISTED_NAMES: Final = 40
+"""Maximum number of names in a message. No table has as many keys; the variables of all tables would fill a screen."""
 
 LABELS: Final = "labels"
 """A table without fixed keys: each key names a group of labels."""
@@ -36,6 +40,8 @@ SECTIONS: Final[Mapping[str, Any]] = {
     if name not in FREE_TABLES
 }
 """Struct of each table that has fixed keys, by the table's name."""
+TABLES: Final = (*SECTIONS, *FREE_TABLES)
+"""Names of all tables."""
 
 KEYS: Final[Mapping[str, Mapping[str, Any]]] = {
     table: {field.name: field.type for field in msgspec.structs.fields(section)} for table, section in SECTIONS.items()
@@ -46,6 +52,32 @@ KEYS: Final[Mapping[str, Mapping[str, Any]]] = {
 def is_reloadable(table: str, key: str) -> bool:
     """Return whether a reload applies a key: the schema marks the key or its whole table."""
     return _is_marked("reload", _ANNOTATIONS[table]) or _is_marked("reload", KEYS.get(table, {}).get(key))
+
+
+def why_not_settable(table: str, key: str) -> str | None:
+    """Return why no request may ever set a key, as the end of a sentence; None where `requests.settable` may name it.
+
+    What decides on requests is never settable: who may set one key must not get at another.
+    """
+    mine = KEYS.get(table, {}).get(key)
+    if _is_marked("secret", mine) or _is_marked("broker_url", mine):
+        return "it may name a secret"
+    if _is_marked("file", mine):
+        return "it names a file of this machine"
+    if table == "requests":
+        return "it decides on requests"
+    return None if is_reloadable(table, key) else "a change of it needs a restart"
+
+
+def nearest(word: str, known: Collection[str], prefix: str = "") -> str:
+    """Return the end of a sentence about an unknown name: the known one that is alike, else all of them."""
+    # What all of them begin with would make any two of them alike.
+    close = difflib.get_close_matches(word.removeprefix(prefix), [name.removeprefix(prefix) for name in known], n=1)
+    if close:
+        return f"; did you mean {prefix}{close[0]}?"
+    if len(known) > _MAX_LISTED_NAMES:
+        return "; `emotion-edge config show` lists all keys"
+    return f"; known are {', '.join(sorted(known))}"
 
 
 def redacted_config(config: Config) -> dict[str, dict[str, Any]]:

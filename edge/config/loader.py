@@ -1,22 +1,23 @@
 """Loads the configuration from a TOML file, environment variables and flags."""
 
 import codecs
-import difflib
 import math
 import os
 import re
 import tomllib
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
 from edge.config.areas import AREA_TABLES, check_areas, read_polygon
-from edge.config.keys import FREE_TABLES, KEYS, LABELS, SECTIONS, VALENCE, expected
+from edge.config.keys import FREE_TABLES, KEYS, LABELS, SECTIONS, TABLES, VALENCE, expected, nearest
 from edge.config.origins import COMMAND_LINE, Origins
 from edge.config.schema import Config, ValenceWeight
+from edge.config.settable import check_settable
 from edge.errors import ConfigError
 from edge.redact import quoted, quoted_name
 
@@ -35,10 +36,6 @@ _FORBIDDEN_CATEGORIES: Final = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode categories that would break a line of the log, a topic or a path: control characters, lone surrogates
 (from a variable that is not UTF-8), line and paragraph separators."""
 
-_MAX_LISTED_NAMES: Final = 40
-"""Maximum number of names in a message. No table has as many keys; the variables of all tables would fill a screen."""
-
-_TABLES: Final = (*SECTIONS, *FREE_TABLES)
 _FREE_KINDS: Final[Mapping[str, Any]] = {LABELS: list[str], VALENCE: ValenceWeight}
 """Type of the values in tables without fixed keys, but for areas."""
 
@@ -62,10 +59,61 @@ def load_with_origins(
     flags: Mapping[str, Any] | None = None,
 ) -> tuple[Config, Origins]:
     """Load as `load` does; returns also where each value that is no default comes from."""
+    loaded = load_tables(path, environ, flags)
+    return loaded.config(), loaded.origins
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Values by table and key as they were loaded, of the type that the schema has; and their origins."""
+
+    tables: Mapping[str, Mapping[str, Any]]
+    origins: Origins
+
+    def config(self) -> Config:
+        """Return the configuration. Raises ConfigError where keys that are right one by one do not fit each other."""
+        try:
+            return self.with_settings({})
+        except ConfigError as error:
+            raise ConfigError(self.origins.named(str(error))) from None
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Config:
+        """Return the configuration with `settings` over it, values by dotted key or name of a table without fixed keys.
+
+        Raises ConfigError as `config` does, without the origin.
+        """
+        tables = {name: dict(self.tables[name]) for name in TABLES}
+        for name, value in settings.items():
+            table, _, key = name.partition(".")
+            if key:
+                tables[table][key] = value
+            else:
+                tables[table] = value
+        parts: dict[str, Any] = {name: section(**tables[name]) for name, section in SECTIONS.items()}
+        config = Config(**(parts | {name: tables[name] for name in FREE_TABLES}))
+        _check_combinations(config)
+        return config
+
+
+def tables_of(config: Config) -> Loaded:
+    """Return a configuration as if it had been loaded, without origins."""
+    tables: dict[str, Any] = {}
+    for name in TABLES:
+        table = getattr(config, name)
+        tables[name] = table if name in FREE_TABLES else msgspec.structs.asdict(table)
+    return Loaded(tables, Origins())
+
+
+def load_tables(
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """Load the values of `load`, each checked on its own. Raises ConfigError as `load` does."""
     environ = os.environ if environ is None else environ
     if path is None and environ.get(CONFIG_VARIABLE):
         path = Path(environ[CONFIG_VARIABLE])
-    tables: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
+    tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES}
     origins = Origins(path)
     if path is not None:
         for section, key, value in _flat(_parse(path), str(path)):
@@ -78,13 +126,7 @@ def load_with_origins(
         section, key = dotted.split(".")
         tables[section][key] = _value(section, key, value, COMMAND_LINE, strict=True)
         origins.note(section, key, COMMAND_LINE)
-    parts: dict[str, Any] = {name: section(**tables[name]) for name, section in SECTIONS.items()}
-    config = Config(**(parts | {name: tables[name] for name in FREE_TABLES}))
-    try:
-        _check_combinations(config)
-    except ConfigError as error:
-        raise ConfigError(origins.named(str(error))) from None
-    return config, origins
+    return Loaded(tables, origins)
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -144,8 +186,8 @@ def _decoded(data: bytes, path: Path) -> str:
 
 def _flat(raw: dict[str, Any], origin: str) -> Iterator[tuple[str, str, Any]]:
     for section, table in raw.items():
-        if section not in _TABLES:
-            msg = f"{origin}: unknown table [{quoted_name(section)}]{_nearest(section, _TABLES)}"
+        if section not in TABLES:
+            msg = f"{origin}: unknown table [{quoted_name(section)}]{nearest(section, TABLES)}"
             raise ConfigError(msg)
         if not isinstance(table, dict):
             msg = f"{origin}: {section} is {quoted(table)}, but must be a table: [{section}]"
@@ -166,25 +208,29 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str
                 msg = f"{quoted_name(variable)} cannot be used: {what} are set in a file, as [{table}]"
                 raise ConfigError(msg)
         if variable not in known:
-            msg = f"unknown environment variable {quoted_name(variable)}{_nearest(variable, known, PREFIX)}"
+            msg = f"unknown environment variable {quoted_name(variable)}{nearest(variable, known, PREFIX)}"
             raise ConfigError(msg)
         yield variable, known[variable], environ[variable]
 
 
 def _value(section: str, key: str, value: object, origin: str, *, strict: bool) -> object:
+    """Return a value as `read_value` does; an error begins with its origin."""
+    try:
+        return read_value(section, key, value, strict=strict)
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}") from error
+
+
+def read_value(section: str, key: str, value: object, *, strict: bool = True) -> object:
     """Return a value converted to the type of its key. Raises ConfigError where the key does not take it."""
     if section in AREA_TABLES:
-        try:
-            return read_polygon(section, key, value)
-        except ConfigError as error:
-            raise ConfigError(f"{origin}: {error}") from None
+        return read_polygon(section, key, value)
     if section in _FREE_KINDS:
         kind: Any = _FREE_KINDS[section]
     elif key in KEYS[section]:
         kind = KEYS[section][key]
     else:
-        msg = f"{origin}: unknown key {section}.{quoted_name(key)}{_nearest(key, KEYS[section])}"
-        raise ConfigError(msg)
+        raise ConfigError(f"unknown key {section}.{quoted_name(key)}{nearest(key, KEYS[section])}")
     if not strict and isinstance(value, str) and _is_list(kind):
         value = [item.strip() for item in value.split(",")] if value.strip() else []
     try:
@@ -192,11 +238,11 @@ def _value(section: str, key: str, value: object, origin: str, *, strict: bool) 
         if isinstance(converted, float) and not math.isfinite(converted):
             raise ValueError  # noqa: TRY301 - reported like every other value out of range
     except (ValueError, OverflowError) as error:
-        msg = f"{origin}: {section}.{quoted_name(key)} is {quoted(value)}, but must be {expected(kind)}"
+        msg = f"{section}.{quoted_name(key)} is {quoted(value)}, but must be {expected(kind)}"
         raise ConfigError(msg) from error
     for text in [key, *converted] if isinstance(converted, list) else [converted]:
         if isinstance(text, str) and any(unicodedata.category(one) in _FORBIDDEN_CATEGORIES for one in text):
-            msg = f"{origin}: {section}.{quoted_name(key)} is {quoted(value)}, but must be one line of printable text"
+            msg = f"{section}.{quoted_name(key)} is {quoted(value)}, but must be one line of printable text"
             raise ConfigError(msg)
     return converted
 
@@ -208,6 +254,7 @@ def _is_list(kind: Any) -> bool:  # noqa: ANN401 - any annotation
 
 def _check_combinations(config: Config) -> None:
     """Raise ConfigError where keys that are right one by one do not fit each other."""
+    check_settable(config.requests)
     check_areas(config.masks, config.zones)
     detector, mqtt = config.detector, config.mqtt
     if detector.min_face > detector.max_face:
@@ -237,13 +284,3 @@ def _check_combinations(config: Config) -> None:
                 )
                 raise ConfigError(msg)
             seen[label] = group
-
-
-def _nearest(word: str, known: Collection[str], prefix: str = "") -> str:
-    # What all of them begin with would make any two of them alike.
-    close = difflib.get_close_matches(word.removeprefix(prefix), [name.removeprefix(prefix) for name in known], n=1)
-    if close:
-        return f"; did you mean {prefix}{close[0]}?"
-    if len(known) > _MAX_LISTED_NAMES:
-        return "; `emotion-edge config show` lists all keys"
-    return f"; known are {', '.join(sorted(known))}"

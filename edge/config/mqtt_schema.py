@@ -150,7 +150,7 @@ class HomeAssistantConfig(Section, frozen=True, kw_only=True):
 
 
 class RequestsConfig(Section, frozen=True, kw_only=True):
-    """Whether the sensor takes requests from the broker: pause, resume, health, config.
+    """Whether the sensor takes requests from the broker, and which keys a request may set (docs/mqtt.md).
 
     The broker's access rules decide who may send them.
     """
@@ -160,3 +160,13 @@ class RequestsConfig(Section, frozen=True, kw_only=True):
         float,
         Meta(ge=0.1, le=100, description="Requests answered per second on average; a burst may hold twice as many."),
     ] = 5.0
+    settable: Annotated[
+        list[Annotated[str, Meta(min_length=1, title="keys and tables")]],
+        Meta(
+            max_length=64,
+            description="Keys that request/set may change, and tables for all of their keys that it can change. "
+            "Empty: none. In an environment variable they are separated by commas.",
+            examples=[["events", "budget.latency_ms"]],
+            extra={"reload": True},
+        ),
+    ] = field(default_factory=list)

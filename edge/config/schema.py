@@ -76,6 +76,7 @@ class DetectorConfig(Section, frozen=True, kw_only=True):
             description='Path of YuNet\'s ONNX file, for kind = "yunet". Empty: the file in '
             "~/.local/share/emotion-edge, else in /etc/emotion-edge.",
             examples=["/home/pi/face_detection_yunet_2026may.onnx"],
+            extra={"file": True},
         ),
     ] = ""
     cascade: Annotated[
@@ -83,6 +84,7 @@ class DetectorConfig(Section, frozen=True, kw_only=True):
         Meta(
             description="Path of the Haar cascade that detects faces. Empty: OpenCV's frontal face cascade.",
             examples=["/usr/share/opencv4/haarcascades/haarcascade_frontalface_alt2.xml"],
+            extra={"file": True},
         ),
     ] = ""
     confirm_cascade: Annotated[
@@ -91,6 +93,7 @@ class DetectorConfig(Section, frozen=True, kw_only=True):
             description="Path of a second Haar cascade that verifies each face. Empty: OpenCV's frontal face cascade "
             '"alt"; "none": faces are not verified.',
             examples=["none"],
+            extra={"file": True},
         ),
     ] = ""
     search_width_px: Annotated[

@@ -1,4 +1,4 @@
-"""Names the files that outlive the process: outbox, announced topics, pause mark."""
+"""Names the files that outlive the process: outbox, announced topics, pause mark, settings."""
 
 import os
 import zlib
@@ -48,6 +48,15 @@ def summary_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.
     """Return the file of the summaries of `device`. Folder and errors: see `outbox_file`."""
     folder = _folder(mqtt, environ)
     return folder and folder / f"summary-{device}.sqlite3"
+
+
+def settings_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file of what requests have set on `device`. Folder and errors: see `outbox_file`.
+
+    Not beside the configuration: the service may write to its state folder alone (systemd/emotion-edge.service).
+    """
+    folder = _folder(mqtt, environ)
+    return folder and folder / f"settings-{device}.json"
 
 
 def run_record_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:

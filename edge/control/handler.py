@@ -7,15 +7,30 @@ the other, and a flood of requests costs the pipeline only the time to drop them
 import logging
 import queue
 import time
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, Final, Protocol
 
 from edge.config.keys import redacted_config
 from edge.config.mqtt_schema import RequestsConfig
 from edge.config.schema import Config
+from edge.config.settings import shown_setting
 from edge.config.state_dir import pause_file
 from edge.control.pause_file import PauseFile
-from edge.control.protocol import NAMES, RefusedError, Request, ResponseTarget, parse_request, response_targets
+from edge.control.protocol import (
+    NAMES,
+    Name,
+    RefusedError,
+    Request,
+    ResponseTarget,
+    parse_request,
+    request_of,
+    response_targets,
+)
+from edge.control.settings import Settings, SettingsChange, without_settings
+from edge.errors import EdgeError
+from edge.logs.outage import LogQuota
 from edge.messages.payload_builder import timestamp
 from edge.messages.payloads import HealthPayload, ResponsePayload, encode
 from edge.messages.topics import Topics
@@ -32,6 +47,9 @@ _MAX_PENDING: Final = 32
 _FLOOD_RESPONSE_SECONDS: Final = 5.0
 """Interval of responses to requests beyond the limit; the others are dropped without one."""
 _FLOOD_LOG_SECONDS: Final = 3600.0
+_MOST_SETTINGS_LOGS: Final = 20
+"""Maximum number of changed settings logged within an hour: every client of the broker may send them where allowed."""
+_Respond = Callable[[ResponsePayload], object]
 
 
 class Sensor(Protocol):
@@ -47,12 +65,18 @@ class Sensor(Protocol):
     def report(self) -> HealthPayload:
         """Return the sensor's health, at most a second old."""
 
+    def apply_settings(self, change: SettingsChange) -> Config:
+        """Store a change and bring it into force; returns the configuration then.
+
+        Raises EdgeError where that is not possible, and changes nothing.
+        """
+
 
 class RequestHandler:
     """Handles requests to the device of `topics`, as a `MessageHandler`.
 
-    `pause_file`: where a pause is stored. `clock`: as `time.monotonic`. If requests are disabled in the configuration,
-    it subscribes to nothing.
+    `pause_file`: where a pause is stored. `clock`: as `time.monotonic`. `settings`: what requests have set, by default
+    nothing that is stored. If requests are disabled in the configuration, it subscribes to nothing.
     """
 
     def __init__(
@@ -61,14 +85,17 @@ class RequestHandler:
         topics: Topics,
         pause_file: PauseFile,
         clock: Callable[[], float] = time.monotonic,
+        settings: Settings | None = None,
     ) -> None:
         self.pause_file = pause_file
+        self.settings = settings or without_settings(Config(requests=config))
+        self._settings_logs = LogQuota(_MOST_SETTINGS_LOGS)
         self._topics = topics
         self._enabled = config.enabled
         self._per_second = config.per_second
         self._clock = clock
         self._limit = TokenBucket(config.per_second, max(1, round(_BURST_SECONDS * config.per_second)), clock)
-        self._pending: queue.Queue[tuple[Request, list[ResponseTarget], Publish]] = queue.Queue(_MAX_PENDING)
+        self._pending: queue.Queue[tuple[Request, _Respond]] = queue.Queue(_MAX_PENDING)
         self._retained_logged = False
         self._dropped = 0
         self._flood_answered_at: float | None = None
@@ -101,10 +128,22 @@ class RequestHandler:
         targets = response_targets(self._topics, message)
         try:
             request = parse_request(self._topics, message)
-            self._enqueue(request, targets, publish)
+            self._enqueue(request, partial(_publish_response, targets, publish))
         except RefusedError as error:
             _LOG.debug("request on %r refused: %s", message.topic, error)
             _publish_response(targets, publish, _refusal(str(error), error.transaction))
+
+    def submit(self, name: Name, fields: Mapping[str, Any]) -> "Future[ResponsePayload]":
+        """Queue a request that comes from the preview page; the response follows. Thread-safe.
+
+        `fields`: those of the payload.
+        """
+        response: Future[ResponsePayload] = Future()
+        try:
+            self._enqueue(request_of(name, fields), response.set_result)
+        except RefusedError as error:
+            response.set_result(_refusal(str(error), None))
+        return response
 
     def process_pending(self, sensor: Sensor, config: Config) -> None:
         """Execute the queued requests and publish their responses. Call it in the pipeline's thread.
@@ -113,7 +152,7 @@ class RequestHandler:
         """
         while True:
             try:
-                request, targets, publish = self._pending.get_nowait()
+                request, respond = self._pending.get_nowait()
             except queue.Empty:
                 return
             try:
@@ -121,11 +160,11 @@ class RequestHandler:
             except Exception as error:  # noqa: BLE001 - a failed request must not end the pipeline
                 _LOG.exception("request %s failed", request.name)
                 response = _refusal(f"the request failed in the sensor ({type(error).__name__})", request.transaction)
-            _publish_response(targets, publish, response)
+            respond(response)
 
-    def _enqueue(self, request: Request, targets: list[ResponseTarget], publish: Publish) -> None:
+    def _enqueue(self, request: Request, respond: _Respond) -> None:
         try:
-            self._pending.put_nowait((request, targets, publish))
+            self._pending.put_nowait((request, respond))
         except queue.Full:
             sentence = f"the sensor is busy: {_MAX_PENDING} requests are waiting already"
             raise RefusedError(sentence, request.transaction) from None
@@ -140,6 +179,11 @@ class RequestHandler:
             if sensor.paused is not request.paused:
                 return _refusal("the source has ended and cannot be paused", request.transaction)
             self.pause_file.set(paused=request.paused)
+        if request.name in {"set", "reset"}:
+            try:
+                config = self._change_settings(request, sensor, config)
+            except EdgeError as error:
+                return _refusal(str(error), request.transaction)
         return ResponsePayload(
             time=timestamp(time.time()),
             status="ok",
@@ -148,7 +192,25 @@ class RequestHandler:
             paused=sensor.paused,
             health=sensor.report() if request.name == "health" else None,
             config=redacted_config(config) if request.name == "config" else None,
+            settings=self.settings.describe(config) if request.name in {"set", "reset", "config"} else None,
         )
+
+    def _change_settings(self, request: Request, sensor: Sensor, config: Config) -> Config:
+        """Set or reset, and log what has changed; returns the configuration then. Raises EdgeError."""
+        before = self.settings.describe(config)
+        change = self.settings.reset(request.keys) if request.settings is None else self.settings.set(request.settings)
+        config = sensor.apply_settings(change)
+        changed = [(name, one) for name, one in self.settings.describe(config).items() if one != before.get(name)]
+        for name, setting in changed:
+            left = self._settings_logs.left(self._clock())
+            if left:
+                _LOG.info(
+                    "%s %s by request%s",
+                    shown_setting(name, setting.value),
+                    "set" if setting.set else "reset to the configuration's",
+                    "; further settings within the hour are not logged" if left == 1 else "",
+                )
+        return config
 
     def _drop(self, message: ReceivedMessage, publish: Publish) -> None:
         """Drop a request beyond the limit; answer and log it if the last answer and log line are old enough."""
@@ -171,14 +233,18 @@ class RequestHandler:
             )
 
 
-def create_request_handler(config: Config, device: str) -> RequestHandler:
+def create_request_handler(config: Config, device: str, settings: Settings | None = None) -> RequestHandler:
     """Return the request handler of `device`. Raises ConfigError if `mqtt.outbox_directory` cannot be used.
+
+    `settings`: as of `RequestHandler`.
 
     Without a broker, or with requests disabled, a stored pause is ignored: no request could end it.
     """
     reachable = bool(config.mqtt.url) and config.requests.enabled
     file = pause_file(config.mqtt, device) if reachable else None
-    return RequestHandler(config.requests, Topics(config.mqtt.base_topic, device), PauseFile(file))
+    settings = settings or without_settings(config)
+    topics = Topics(config.mqtt.base_topic, device)
+    return RequestHandler(config.requests, topics, PauseFile(file), settings=settings)
 
 
 def _refusal(sentence: str, transaction: str | None) -> ResponsePayload:

@@ -3,6 +3,7 @@
 Any client that may publish on the broker can send a request, so every part of it is checked and bounded here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -11,18 +12,25 @@ import msgspec
 from edge.messages.topics import Topics, is_topic_name
 from edge.mqtt.types import ReceivedMessage
 
-Name = Literal["pause", "resume", "health", "config"]
+Name = Literal["pause", "resume", "health", "config", "set", "reset"]
 NAMES: Final[tuple[Name, ...]] = get_args(Name)
 UNKNOWN: Final = "unknown"
 """Last level of the response topic for any other name: a client must not make the sensor create topics."""
 
 MAX_PAYLOAD_BYTES: Final = 4096
 """Longest payload. A request needs about a hundred bytes; longer ones are refused before they are parsed."""
+MAX_SET_BYTES: Final = 65_536
+"""Longest payload of `set`: 16 masks and 16 zones of 32 corners each, written as Python does, take 45 kB."""
 MAX_TRANSACTION_LENGTH: Final = 128
 """Longest transaction, characters: a UUID has 36."""
 _EMPTY_OR_OBJECT: Final = 'empty or a JSON object, as in {"transaction": "7"}'
+_SET_PAYLOAD: Final = 'a JSON object with settings, as in {"settings": {"events.margin": 0.3}}'
+_RESET_PAYLOAD: Final = 'empty, for all settings, or a JSON object, as in {"keys": ["events.margin"]}'
 _PAUSE_PAYLOAD: Final = 'empty or a JSON object, as in {"paused": true}'
 """What a request takes as its payload."""
+_PAYLOADS: Final[Mapping[Name, str]] = {"pause": _PAUSE_PAYLOAD, "set": _SET_PAYLOAD, "reset": _RESET_PAYLOAD}
+_FIELDS: Final[Mapping[Name, tuple[str, ...]]] = {"pause": ("paused",), "set": ("settings",), "reset": ("keys",)}
+"""Keys that a payload may have besides `transaction`."""
 _MAX_TOPIC_BYTES: Final = 256
 _MAX_CORRELATION_BYTES: Final = 256
 _MAX_SHOWN_LENGTH: Final = 40
@@ -39,11 +47,17 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A valid request. `paused`: the requested state, for `pause` and `resume`; None for the others."""
+    """A valid request.
+
+    `paused`: the requested state, for `pause` and `resume`. `settings`: what `set` changes, values by name as JSON has
+    them. `keys`: what `reset` undoes; None for all. None for the other requests.
+    """
 
     name: Name
     transaction: str | None
     paused: bool | None = None
+    settings: Mapping[str, Any] | None = None
+    keys: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +70,57 @@ class ResponseTarget:
 
 def parse_request(topics: Topics, message: ReceivedMessage) -> Request:
     """Parse and check a request. Raises RefusedError."""
-    if len(message.payload) > MAX_PAYLOAD_BYTES:
-        raise RefusedError(f"the payload has {len(message.payload)} bytes, but may have at most {MAX_PAYLOAD_BYTES}")
     name = next((one for one in NAMES if one == _last_level(message.topic)), None)
+    limit = MAX_SET_BYTES if name == "set" else MAX_PAYLOAD_BYTES
+    if len(message.payload) > limit:
+        raise RefusedError(f"the payload has {len(message.payload)} bytes, but may have at most {limit}")
     if name is None:
         # Before the payload is judged: who mistypes a name needs to know which there are.
         sentence = f"unknown request {_shown(_last_level(message.topic))}; known: {', '.join(NAMES)}"
         raise RefusedError(f"{sentence}; the payload is {_EMPTY_OR_OBJECT}", _transaction_if_any(message.payload))
-    fields = _fields(message.payload, _PAUSE_PAYLOAD if name == "pause" else _EMPTY_OR_OBJECT)
+    fields = _fields(message.payload, _PAYLOADS.get(name, _EMPTY_OR_OBJECT))
     transaction = _transaction(fields)
     _check_response_target(topics, message, transaction)
-    known = ("transaction", "paused") if name == "pause" else ("transaction",)
+    return request_of(name, fields, transaction)
+
+
+def request_of(name: Name, fields: Mapping[str, Any], transaction: str | None = None) -> Request:
+    """Return the request that the fields of a payload make. Raises RefusedError."""
+    known = ("transaction", *_FIELDS.get(name, ()))
     for key in fields:
         if key not in known:
             sentence = f"unknown key {_shown(key)} in the request {name}; known: {', '.join(known)}"
             raise RefusedError(sentence, transaction)
-    paused = fields.get("paused", True)
-    if not isinstance(paused, bool):
-        raise RefusedError(f"paused is {_shown(paused)}, but must be true or false", transaction)
-    return Request(name, transaction, {"pause": paused, "resume": False}.get(name))
+    match name:
+        case "pause":
+            paused = fields.get("paused", True)
+            if not isinstance(paused, bool):
+                raise RefusedError(f"paused is {_shown(paused)}, but must be true or false", transaction)
+            return Request(name, transaction, paused)
+        case "resume":
+            return Request(name, transaction, paused=False)
+        case "set":
+            return Request(name, transaction, settings=_settings(fields, transaction))
+        case "reset":
+            return Request(name, transaction, keys=_keys(fields, transaction))
+    return Request(name, transaction)
+
+
+def _settings(fields: Mapping[str, Any], transaction: str | None) -> dict[str, Any]:
+    settings = fields.get("settings")
+    if not isinstance(settings, dict) or not settings:
+        what = f"settings is {_shown(settings)}" if "settings" in fields else "settings is missing"
+        raise RefusedError(f"{what}: the payload must be {_SET_PAYLOAD}", transaction)
+    return settings
+
+
+def _keys(fields: Mapping[str, Any], transaction: str | None) -> tuple[str, ...] | None:
+    if "keys" not in fields:
+        return None
+    keys = fields["keys"]
+    if not isinstance(keys, list) or not keys or not all(isinstance(key, str) for key in keys):
+        raise RefusedError(f"keys is {_shown(keys)}: the payload must be {_RESET_PAYLOAD}", transaction)
+    return tuple(keys)
 
 
 def response_targets(topics: Topics, message: ReceivedMessage) -> list[ResponseTarget]:

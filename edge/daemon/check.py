@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -75,6 +75,18 @@ def _warn_of_masks(config: Config) -> None:
     warning = masks_warning(Masks(config.masks.values()).apply(Frame(0, 0.0, blank, 0.0, 0.0)))
     if warning is not None:
         log.warning("%s", warning)
+
+
+def check_settings(config: Config, tables: Collection[str]) -> None:
+    """Try the tables that requests have set beyond their types. Raises EdgeError, which begins with a key of them.
+
+    A file that a setting needs may be gone, and a label may be none of the model's any more; that must not keep the
+    sensor from starting (`edge.config.settings`).
+    """
+    if {"labels", "valence"} & set(tables):
+        PayloadBuilder("", load_manifest(configured_model(config.model)).labels, config.labels, config.valence)
+    if "detector" in tables:
+        Detector(config.detector)
 
 
 def check_next_start(config: Config, keys: Iterable[str]) -> None:

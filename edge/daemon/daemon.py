@@ -9,17 +9,20 @@ from typing import Final
 from edge.capture.masks import masks_in_words, masks_warning
 from edge.config.areas import MASKS, ZONES, in_frame
 from edge.config.schema import Config
+from edge.control.settings import SettingsChange
 from edge.daemon.health import build_info, status_line
-from edge.daemon.reload import Reloader
+from edge.daemon.reload import ConfigDiff, Reloader, diff_configs, prepare
 from edge.daemon.run_log import RunFigures
 from edge.daemon.slow_source import SlowSourceLog
 from edge.daemon.watchdog import WatchdogFeeder
 from edge.daemon.wiring import Components
+from edge.errors import ConfigError
 from edge.logs.outage import LogQuota
 from edge.messages.payloads import HealthPayload
 from edge.sinks.base import SinkStatus
 from edge.system.sd_notify import Notifier
 from edge.types import Frame
+from edge.vision.detection.detector import Detector
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +96,7 @@ class Daemon:
         if pause_file.is_set:
             self._capture.pause()
             log.warning("capture is paused, as before the restart (%s): a resume request starts it", pause_file.file)
+        self._requests.settings.log_ignored()
         self._capture.start()
         live = self._capture.live
         self._watchdog = WatchdogFeeder(self._service_manager, live=live)
@@ -300,22 +304,40 @@ class Daemon:
         self._service_manager.reloading()
         changed = self._reloader.load(self._config, self._components.payloads)
         if changed is not None:
-            diff, detector = changed
-            self._config = diff.config
-            self._pipeline.configure(diff.config, detector)
-            if detector is not None:
-                self._log_search_limit()
-            if diff.touches(ZONES):
-                self._apply_zones()
-            if diff.touches(MASKS):
-                self._apply_masks()
-            if diff.touches("budget"):
-                self._governor.set_budget(diff.config.budget.latency_ms)
-            self._health.configure(diff.config)
-            self._outputs.configure_summary(diff.config)
-            self._publish_info()
-            self._publish_health()
+            self._requests.settings.accept()
+            self._requests.settings.log_ignored()
+            self._apply(*changed)
         self._service_manager.ready()
+
+    def apply_settings(self, change: SettingsChange) -> Config:
+        """Store a change of settings and bring it into force; returns the configuration. As `Sensor` has it."""
+        # Keys that wait for a restart since a reload are no part of this change.
+        diff, payloads, before = diff_configs(self._config, change.config), self._components.payloads, self._config
+        detector = prepare(diff, payloads)
+        try:
+            change.store()
+        except ConfigError:
+            payloads.configure(before.labels, before.valence)
+            raise
+        self._apply(diff, detector)
+        return self._config
+
+    def _apply(self, diff: ConfigDiff, detector: Detector | None) -> None:
+        """Bring a change into force that has been prepared; nothing here can fail."""
+        self._config = diff.config
+        self._pipeline.configure(diff.config, detector)
+        if detector is not None:
+            self._log_search_limit()
+        if diff.touches(ZONES):
+            self._apply_zones()
+        if diff.touches(MASKS):
+            self._apply_masks()
+        if diff.touches("budget"):
+            self._governor.set_budget(diff.config.budget.latency_ms)
+        self._health.configure(diff.config)
+        self._outputs.configure_summary(diff.config)
+        self._publish_info()
+        self._publish_health()
 
     def _apply_zones(self) -> None:
         self._components.payloads.set_zones(in_frame(self._config.zones, self._config.source))
@@ -357,7 +379,13 @@ class Daemon:
     def _publish_info(self) -> None:
         parts = self._components
         self._outputs.publish_info(
-            build_info(config=self._config, device=parts.device, boot_id=parts.boot_id, classifier=parts.classifier)
+            build_info(
+                config=self._config,
+                device=parts.device,
+                boot_id=parts.boot_id,
+                classifier=parts.classifier,
+                settings=self._requests.settings,
+            )
         )
 
     def _publish_health(self) -> HealthPayload:

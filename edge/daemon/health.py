@@ -10,6 +10,7 @@ from edge import __version__
 from edge.capture.capture import Capture
 from edge.config.areas import in_frame
 from edge.config.schema import Config
+from edge.control.settings import Settings, without_settings
 from edge.latency.governor import Governor
 from edge.latency.stats import RECENT_SECONDS, FrameStats
 from edge.messages.payload_builder import timestamp
@@ -28,12 +29,16 @@ _SLOW_FPS: Final = 2.0
 their number says little."""
 
 
-def build_info(*, config: Config, device: str, boot_id: str, classifier: Classifier) -> InfoPayload:
+def build_info(
+    *, config: Config, device: str, boot_id: str, classifier: Classifier, settings: Settings | None = None
+) -> InfoPayload:
     """Return the description of this sensor: its software, model and source.
 
-    Raises ConfigError for a weight of a label that the model does not have.
+    `settings`: what requests have set; by default nothing. Raises ConfigError for a weight of a label that the model
+    does not have.
     """
     manifest = classifier.manifest
+    settings = settings or without_settings(config)
     return InfoPayload(
         version=__version__,
         device=device,
@@ -50,6 +55,8 @@ def build_info(*, config: Config, device: str, boot_id: str, classifier: Classif
         budget_latency_ms=config.budget.latency_ms,
         python=platform.python_version(),
         opencv=cv2.__version__,
+        settings=settings.describe(config),
+        settings_ignored=settings.ignored,
     )
 
 

@@ -91,19 +91,28 @@ class Reloader:
             loaded = self._load_config()
             diff = diff_configs(in_force, loaded)
             check_next_start(loaded, diff.restart)
-            detector = Detector(diff.config.detector) if diff.touches("detector") else None
-            if detector is not None:
-                warn_of_unfit_cascades(diff.config.detector)
-                warn_of_unfit_finder(detector.finder)
-            builder.configure(diff.config.labels, diff.config.valence)
-            if diff.touches("valence"):
-                log_missing_weights(builder)
+            detector = prepare(diff, builder)
         except EdgeError as error:
             reason = self._with_origin(str(error))
             log.error("the new configuration is refused, and the one in force stays: %s", reason)  # noqa: TRY400
             return None
         log.log(logging.WARNING if diff.restart else logging.INFO, "%s", diff)
         return diff, detector
+
+
+def prepare(diff: ConfigDiff, builder: PayloadBuilder) -> Detector | None:
+    """Do all that can fail before a change is applied; returns a new detector where the change needs one.
+
+    `builder` uses the new groups and weights on return. Raises EdgeError, and has changed nothing then.
+    """
+    detector = Detector(diff.config.detector) if diff.touches("detector") else None
+    if detector is not None:
+        warn_of_unfit_cascades(diff.config.detector)
+        warn_of_unfit_finder(detector.finder)
+    builder.configure(diff.config.labels, diff.config.valence)
+    if diff.touches("valence"):
+        log_missing_weights(builder)
+    return detector
 
 
 def _keys(old: Any, new: Any) -> list[str]:  # noqa: ANN401 - a table, or groups or weights of labels

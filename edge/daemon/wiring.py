@@ -24,6 +24,7 @@ from edge.config.areas import in_frame
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.control.handler import RequestHandler, create_request_handler
+from edge.control.settings import Settings
 from edge.daemon.cascade_trial import warn_of_unfit_cascades
 from edge.daemon.check import log_missing_weights
 from edge.daemon.finder_trial import warn_of_unfit_finder
@@ -67,18 +68,19 @@ class Components:
     light: IndicatorLight | None = None
 
 
-def build_components(
+def build_components(  # noqa: PLR0913 - most have defaults
     config: Config,
     *,
     fast: bool,
     stdout: TextIO,
     source_factory: Callable[[str, SourceOptions], Source] = create_source,
     run_log: RunLog | None = None,
+    settings: Settings | None = None,
 ) -> Components:
     """Build every part of the sensor. Raises EdgeError where one cannot be built.
 
     `fast`: a file is processed as fast as possible. `stdout`: takes events where no broker is configured. `run_log`:
-    by default one that is not for a terminal.
+    by default one that is not for a terminal. `settings`: what requests have set, by default nothing.
     """
     # The interpreter has threads of its own; two pools on four cores cost more than they give.
     cv2.setNumThreads(1)
@@ -100,8 +102,8 @@ def build_components(
         return health.report(time.monotonic(), stats)
 
     announcer = create_announcer(config, device) if config.mqtt.url else None
-    preview = create_preview(config, preview_health)
-    requests = create_request_handler(config, device)
+    requests = create_request_handler(config, device, settings)
+    preview = create_preview(config, preview_health, requests.submit)
     handlers = [handler for handler in (announcer, requests) if handler is not None]
     sink = create_sink(config.mqtt, device, stdout, handlers, preview.event_published)
     recorder = create_recorder(config, device, classifier.labels, payloads.valence)

@@ -30,8 +30,8 @@ def discovery(
 ) -> OutgoingMessage:
     """Return the discovery message.
 
-    `commands`: whether the sensor accepts requests; without, there is no switch. `gone_zones`: zones that were
-    announced before and are no more.
+    `commands`: whether the sensor accepts requests; without, nothing can be switched or set. `gone_zones`: zones that
+    were announced before and are no more.
     """
     entities = {
         # A component of nothing but its platform removes an entity that was announced before.

@@ -5,6 +5,7 @@ For a template that renders as None, Home Assistant shows "unknown".
 
 from typing import Any, Final
 
+from edge.homeassistant.setting_entities import setting_components
 from edge.homeassistant.summary_entities import summary_components
 from edge.levels import LADDER
 from edge.messages.payloads import InfoPayload
@@ -84,8 +85,8 @@ def availability(topics: Topics) -> list[dict[str, Any]]:
 def components(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
     """Return the entities by key, without their ids."""
     zones = {key: one for zone in info.zones for key, one in zone_components(topics, info, zone).items()}
-    summary = summary_components(topics, info)
-    return _faces(topics, info) | zones | summary | _event_and_switch(topics) | _diagnostics(topics)
+    summary, settings = summary_components(topics, info), setting_components(topics, info)
+    return _faces(topics, info) | zones | summary | _event_and_switch(topics) | settings | _diagnostics(topics)
 
 
 def _faces(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:

@@ -220,6 +220,22 @@ class PreviousBoot(Payload, frozen=True, kw_only=True):
     ]
 
 
+class Setting(Payload, frozen=True, kw_only=True):
+    """A key of the configuration that a request may set."""
+
+    value: Annotated[Any, Meta(description="Value in force; null where the key is unset.")]
+    set: Annotated[bool, Meta(description="Whether a request has set it; false: the value of the configuration.")]
+
+
+Settings = Annotated[
+    dict[str, Setting],
+    Meta(
+        description="Keys that requests may set (requests.settable): by dotted key, or by the name of a table that is "
+        "set as a whole, with its areas as the configuration has them."
+    ),
+]
+
+
 class InfoPayload(Payload, frozen=True, kw_only=True):
     """Identity and set-up of this sensor; topic `.../info`."""
 
@@ -245,6 +261,11 @@ class InfoPayload(Payload, frozen=True, kw_only=True):
     budget_latency_ms: float
     python: str
     opencv: str
+    settings: Settings = {}
+    settings_ignored: Annotated[
+        list[str],
+        Meta(description="Why settings that requests have made are not in force, a sentence each; empty: all are."),
+    ] = []
     previous_boots: Annotated[
         list[PreviousBoot],
         Meta(description="The boots before this one, the last one first. At most five; empty where none is known."),
@@ -386,6 +407,9 @@ class ResponsePayload(Payload, frozen=True, kw_only=True):
         dict[str, dict[str, Any]] | None,
         Meta(description="Configuration by table and key, with *** for secrets, after a request for it; else null."),
     ]
+    settings: Annotated[
+        Settings | None, Meta(description="As in info, after the requests set, reset and config; else null.")
+    ] = None
 
 
 def encode(payload: Payload) -> bytes:

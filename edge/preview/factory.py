@@ -10,16 +10,19 @@ from edge.preview.interface import HealthProvider, NullPreview
 from edge.system.installation import how_to_install
 
 if TYPE_CHECKING:
+    from edge.preview.areas import SubmitRequest
     from edge.preview.server import PreviewServer
 
 
-def create_preview(config: Config, health: HealthProvider) -> NullPreview:
+def create_preview(config: Config, health: HealthProvider, submit: "SubmitRequest | None" = None) -> NullPreview:
     """Return the preview for a configuration, not started: a server, or a `NullPreview` if the page is off.
+
+    `submit`: hands the sensor masks and zones that were drawn on the page.
 
     Raises ConfigError if a package of the page is not installed, if the address, token or names cannot be used,
     and any EdgeError of loading the cascades and the model.
     """
-    return _create_server(config, health) if config.preview.enabled else NullPreview()
+    return _create_server(config, health, submit) if config.preview.enabled else NullPreview()
 
 
 def try_preview(config: Config) -> str:
@@ -36,7 +39,7 @@ def try_preview(config: Config) -> str:
     return server.describe()
 
 
-def _create_server(config: Config, health: HealthProvider) -> "PreviewServer":
+def _create_server(config: Config, health: HealthProvider, submit: "SubmitRequest | None" = None) -> "PreviewServer":
     try:
         from edge.preview.server import PreviewServer  # noqa: PLC0415 - needs packages that not every device has
     except ModuleNotFoundError as error:
@@ -44,4 +47,4 @@ def _create_server(config: Config, health: HealthProvider) -> "PreviewServer":
             f"preview.enabled (--preview) is set, and the package {error.name} is not installed: "
             f"install what the page needs with {how_to_install('preview')}"
         ) from error
-    return PreviewServer(config, health)
+    return PreviewServer(config, health, submit)

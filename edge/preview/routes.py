@@ -1,11 +1,11 @@
-"""Defines the HTTP routes: page, login, stream, pictures on demand, `/healthz`, `/metrics`."""
+"""Defines the HTTP routes: page, login, stream, pictures on demand, areas, `/healthz`, `/metrics`."""
 
 import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Final
 from urllib.parse import parse_qs
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from edge.config.schema import PreviewConfig
 from edge.messages.payloads import HealthPayload
 from edge.pacing import TokenBucket
+from edge.preview.areas import AreaWriter
 from edge.preview.auth import PreviewAccess
 from edge.preview.body import BodyRefusedError, check_length, drain, read_body
 from edge.preview.feed import Feed
@@ -52,7 +53,7 @@ class RouteDependencies:
     """The objects that the routes use.
 
     `health` returns the sensor's health now. `worker` runs `inspector`, one picture at a time. `picture_limit`: how
-    often a picture is inspected; None: 5 at once, 1 per second in the long run.
+    often a picture is inspected; None: 5 at once, 1 per second in the long run. `areas` applies masks and zones.
     """
 
     config: PreviewConfig
@@ -64,6 +65,7 @@ class RouteDependencies:
     health: Callable[[], HealthPayload]
     worker: Executor
     picture_limit: TokenBucket | None = None
+    areas: AreaWriter = field(default_factory=lambda: AreaWriter(None, has_token=False))
 
 
 class Routes:
@@ -75,6 +77,7 @@ class Routes:
         self._health, self._worker = parts.health, parts.worker
         self._metrics = Metrics(parts.feed, parts.stream, parts.health)
         self._picture_limit = parts.picture_limit or TokenBucket(_PICTURES_PER_SECOND, _PICTURES_AT_ONCE)
+        self._areas = parts.areas
         self._pending = 0
         self._inspecting = asyncio.Lock()
         self._files = {entry.name: entry.read_bytes() for entry in (files(__package__) / "static").iterdir()}
@@ -90,6 +93,7 @@ class Routes:
                 Route("/stream", self.stream),
                 Route("/picture", self.upload, methods=["POST"]),
                 Route("/picture/current", self.current, methods=["POST"]),
+                Route("/areas", self._areas.handle, methods=["POST"]),
                 Route("/healthz", self.healthz),
                 Route("/metrics", self.metrics),
             ]

@@ -20,6 +20,7 @@ from edge.levels import LADDER, Level
 from edge.messages.payloads import EventPayload, InfoPayload
 from edge.messages.summary import PeriodSummary
 from edge.pacing import TokenBucket
+from edge.preview.areas import AreaWriter, SubmitRequest
 from edge.preview.auth import preview_access
 from edge.preview.feed import Feed
 from edge.preview.healthz import HealthProbe
@@ -50,16 +51,18 @@ class PreviewServer(NullPreview):
     """The preview while the page is on.
 
     Construction binds the address and loads everything, so that a configuration that cannot be used is refused before
-    the daemon starts. `picture_limit`: as of `RouteDependencies`. `idle_seconds`: how long a connection may stay
-    without a complete request; `idle_check_seconds`: how often this is checked.
+    the daemon starts. `submit`: hands the sensor the areas that were drawn. `picture_limit`: as of
+    `RouteDependencies`. `idle_seconds`: how long a connection may stay without a complete request;
+    `idle_check_seconds`: how often this is checked.
     """
 
     wants_hours = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last three are for tests
         self,
         config: Config,
         health: HealthProvider,
+        submit: SubmitRequest | None = None,
         *,
         picture_limit: TokenBucket | None = None,
         idle_seconds: float = _IDLE_SECONDS,
@@ -82,6 +85,8 @@ class PreviewServer(NullPreview):
         self._worker = ThreadPoolExecutor(1, "preview-picture", initializer=_use_normal_priority)
         self._encoder = ThreadPoolExecutor(1, "preview-encoder")
         self.stream = Stream(preview, self.feed, lambda: health(self.feed), self._encoder, config.source)
+        areas = AreaWriter(submit, has_token=self._token_required)
+        self.stream.can_apply_areas = areas.can_apply
         self._probe = HealthProbe(self.feed, stall_seconds=config.source.stall_seconds)
         routes = Routes(
             RouteDependencies(
@@ -94,6 +99,7 @@ class PreviewServer(NullPreview):
                 health=lambda: health(self.feed),
                 worker=self._worker,
                 picture_limit=picture_limit,
+                areas=areas,
             )
         )
         self._server = uvicorn.Server(

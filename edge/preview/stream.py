@@ -79,6 +79,8 @@ class Stream:
         self.info: InfoPayload | None = None
         self.hours: Sequence[PeriodSummary] = ()
         """Summaries of the last hours, oldest first; none where no summary is kept."""
+        self.can_apply_areas = False
+        """Whether the page may apply masks and zones, which the server sets."""
         self.watchers = 0
         self.pictures_encoded = 0
         self.ended = False
@@ -191,6 +193,7 @@ class Stream:
                 "max_upload_mb": preview.max_upload_mb,
                 "max_picture_megapixels": preview.max_picture_megapixels,
                 "orientation": self._orientation,
+                "can_apply_areas": self.can_apply_areas,
             },
             "now": round(time.time(), 3),
             "health": self._health(),

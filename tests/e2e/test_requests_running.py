@@ -86,8 +86,8 @@ def test_valid_and_invalid_requests_are_answered(running):
     assert response["config"]["source"]["uri"] == ENDLESS
     assert response["config"]["budget"]["latency_ms"] == 10000
     for name, payload, parts in (
-        ("reboot", b"", ('"reboot"', "known: pause, resume, health, config", "a JSON object")),
-        ("reboot", b"now", ('"reboot"', "known: pause, resume, health, config")),
+        ("reboot", b"", ('"reboot"', "known: pause, resume, health, config, set, reset", "a JSON object")),
+        ("reboot", b"now", ('"reboot"', "known: pause, resume, health, config, set, reset")),
         ("health", b"{", ("not JSON", '{"transaction": "7"}')),
         ("pause", b"OFF", ('"OFF"', "not JSON", '{"paused": true}')),
         ("pause", b"[false]", ("[false]", "a JSON object", '{"paused": true}')),
@@ -119,7 +119,9 @@ def test_mqtt_5_request_is_answered_on_its_response_topic(running, broker):
     wait_until(lambda: len(five.seen) == 2)
     topic, payload, correlation = five.seen[1]
     assert (topic, correlation) == ("answers/response/mine", b"2")
-    assert json.loads(payload)["error"].startswith('unknown request "foo"; known: pause, resume, health, config; ')
+    assert json.loads(payload)["error"].startswith(
+        'unknown request "foo"; known: pause, resume, health, config, set, reset; '
+    )
     # A retained topic of the sensor is refused: the response would replace its state.
     five.request("emotion-edge/cam/request/pause", b"", "emotion-edge/cam/state", b"1")
     program.subscriber.wait(lambda: len(program.subscriber.of("response")) == 5)

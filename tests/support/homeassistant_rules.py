@@ -1,6 +1,6 @@
 """Restates Home Assistant's rules for discovery messages.
 
-Written from Home Assistant 2026.2 (`homeassistant/components/mqtt`: schemas, discovery, entity and the four
+Written from Home Assistant 2026.2 (`homeassistant/components/mqtt`: schemas, discovery, entity and the seven
 platforms), and stricter in one way: Home Assistant ignores unknown keys, here they are errors.
 """
 
@@ -168,8 +168,41 @@ class Switch(Component, tag_field="platform", tag="switch", kw_only=True):
     retain: bool = False
 
 
-Entity = Sensor | BinarySensor | Event | Switch
-PLATFORMS = ("sensor", "binary_sensor", "event", "switch")
+class Number(Component, tag_field="platform", tag="number", kw_only=True):
+    min: float = 1.0
+    max: float = 100.0
+    step: Annotated[float, Meta(ge=1e-3)] = 1.0
+    mode: Literal["auto", "box", "slider"] = "auto"
+    device_class: SensorClass | UnsetType = UNSET
+    unit_of_measurement: Text | UnsetType = UNSET
+    command_template: Template | UnsetType = UNSET
+    payload_reset: Text = "None"
+    optimistic: bool = False
+    retain: bool = False
+
+    def __post_init__(self) -> None:
+        _require(self.min < self.max, "min must be below max")
+        if self.device_class is not UNSET:
+            _require(self.unit_of_measurement in UNITS[self.device_class], f"unit of {self.device_class}")
+
+
+class Select(Component, tag_field="platform", tag="select", kw_only=True):
+    options: Annotated[list[Text], Meta(min_length=1)]
+    command_template: Template | UnsetType = UNSET
+    optimistic: bool = False
+    retain: bool = False
+
+
+class Button(Component, tag_field="platform", tag="button", kw_only=True):
+    device_class: Literal["identify", "restart", "update"] | UnsetType = UNSET
+    command_template: Template | UnsetType = UNSET
+    payload_press: Text = "PRESS"
+    retain: bool = False
+
+
+Entity = Sensor | BinarySensor | Event | Switch | Number | Select | Button
+PLATFORMS = ("sensor", "binary_sensor", "event", "switch", "number", "select", "button")
+COMMANDED = (Switch, Number, Select, Button)
 
 
 class Discovery(Shared, kw_only=True):
@@ -198,8 +231,9 @@ def read(topic: str, payload: bytes, prefix: str = "homeassistant") -> dict[str,
         for key in Shared.__struct_fields__:
             if getattr(entity, key) is UNSET:
                 setattr(entity, key, getattr(message, key))
-        _require(entity.state_topic is not UNSET, "no state topic")
-        _require(isinstance(entity, Switch) == (entity.command_topic is not UNSET), "only a switch has a command topic")
+        _require(isinstance(entity, Button) == (entity.state_topic is UNSET), "only a button has no state topic")
+        commanded = isinstance(entity, COMMANDED)
+        _require(commanded == (entity.command_topic is not UNSET), "a command topic belongs to what can be commanded")
         domain, _, _ = str(entity.default_entity_id).partition(".")
         _require(entity.default_entity_id is UNSET or domain == entity.__struct_config__.tag, domain)
     ids = [entity.unique_id for entity in message.components.values()]

@@ -13,7 +13,7 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec import UNSET, UnsetType
 
-from support.homeassistant_rules import BinarySensor, Entity, Event, Sensor, Switch
+from support.homeassistant_rules import BinarySensor, Entity, Event, Number, Select, Sensor, Switch
 
 # Undefined names are an error here; Home Assistant logs a warning and renders them as empty.
 _JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
@@ -80,7 +80,9 @@ def take(entity: Entity, payload: bytes, moment: datetime.datetime | None = None
             return None
         case Sensor() if entity.numeric:
             return _number(result)
-        case Sensor():
+        case Number():
+            return _number_in_range(entity, result)
+        case Sensor() | Select():
             if entity.options is not UNSET and result not in entity.options:
                 raise Refused(f"{result!r} is no option of {entity.unique_id}")
             return result
@@ -113,6 +115,23 @@ def _number(result: str) -> float:
         return float(result)
     except ValueError:
         raise Refused(f"{result!r} is no number") from None
+
+
+def _number_in_range(entity: Number, result: str) -> float | None:
+    if result == entity.payload_reset:
+        return None
+    number = _number(result)
+    if not entity.min <= number <= entity.max:
+        raise Refused(f"{result} is out of the range of {entity.unique_id}")
+    return number
+
+
+def command(entity: Number | Select, value: float | str) -> bytes:
+    """Return what Home Assistant publishes on the command topic when a person chooses `value`."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    template = "{{ value }}" if entity.command_template is UNSET else entity.command_template
+    return _compiled(template).render({"value": value}).encode()
 
 
 def _on_or_off(result: str, on: str, off: str) -> bool:

@@ -5,13 +5,15 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import TextIO
 
-from edge.commands.common import find_origins, write_line
+from edge.commands.common import find_origins, find_settings, write_line
 from edge.commands.doctor.checks import Checks
 from edge.commands.doctor.delivery_checks import DeliveryChecks
+from edge.commands.doctor.settings_checks import SettingsChecks
 from edge.commands.doctor.system_checks import SystemChecks
 from edge.commands.doctor.vision_checks import VisionChecks
 from edge.config.origins import Origins
 from edge.config.schema import Config
+from edge.daemon.check import check_settings
 from edge.errors import ConfigError, EdgeError
 from edge.redact import redacted_text
 
@@ -21,7 +23,9 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
 
     Raises ConfigError where one of these two names no check.
     """
-    groups = [SystemChecks(config), VisionChecks(config), DeliveryChecks(config)]
+    settings = find_settings(arguments, config, check_settings)
+    config = settings.config
+    groups = [SystemChecks(config), VisionChecks(config), DeliveryChecks(config), SettingsChecks(config, settings)]
     names = [name for group in groups for name in [*group.by_name(), *group.conditional]]
     option, chosen = ("--only", arguments.only) if arguments.only else ("--skip", arguments.skip)
     for name in chosen:

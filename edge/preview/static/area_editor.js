@@ -1,6 +1,6 @@
 // Draws masks and zones on the live picture: with the mouse, by touch, or with the keyboard.
 
-import { freeName, KINDS, placeFor, problemOf, rounded, tomlOf, withoutRepeats } from "./areas.js";
+import { freeName, KINDS, placeFor, problemOf, rounded, tableOf, tomlOf, withoutRepeats } from "./areas.js";
 import { byId, keyed, make, percent, setText } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -14,6 +14,8 @@ export class AreaEditor {
     this.draft = null; // the area that is drawn: the same, with the place of the original, or null
     this.orientation = { rotate: 0, flip: "none" };
     this.inForce = []; // the areas that the sensor has
+    this.canApply = false; // the page may apply what the configuration lets requests set
+    this.settings = {}; // of the tables that may be set: whether each is set
     this.cross = [0.5, 0.5];
     this.dragged = null;
     for (const kind of KINDS) byId(`draw-${kind}`).addEventListener("click", () => this.begin(kind));
@@ -27,6 +29,8 @@ export class AreaEditor {
       this.finish();
     });
     byId("areas-copy").addEventListener("click", () => this.copy());
+    byId("areas-apply").addEventListener("click", () => this.apply());
+    byId("areas-reset").addEventListener("click", () => this.reset());
     byId("areas").addEventListener("toggle", () => this.render());
     const drawing = byId("drawing");
     drawing.addEventListener("pointerdown", (event) => this.press(event));
@@ -36,7 +40,8 @@ export class AreaEditor {
   }
 
   /** Take what is in force, unless the areas here were changed and not applied yet. */
-  take({ masks = {}, zones = {} }) {
+  take({ masks = {}, zones = {}, settings = {} }) {
+    this.settings = settings;
     const found = [masks, zones].flatMap((table, index) =>
       Object.entries(table).map(([name, corners]) => ({ kind: KINDS[index], name, corners })));
     if (same(this.areas, this.inForce) && !this.draft) this.areas = found;
@@ -174,6 +179,48 @@ export class AreaEditor {
     }
   }
 
+  // What is applied
+
+  /** Return the kinds that differ from what is in force. */
+  changedKinds() {
+    const table = (kind, areas) => JSON.stringify(tableOf(kind, areas, this.orientation));
+    return KINDS.filter((kind) => table(kind, this.areas) !== table(kind, this.inForce));
+  }
+
+  settable(kind) {
+    return this.canApply && `${kind}s` in this.settings;
+  }
+
+  /** Return the kinds that a request has set, and that can be reset from here. */
+  setKinds() {
+    return KINDS.filter((kind) => this.settable(kind) && this.settings[`${kind}s`].set);
+  }
+
+  async apply() {
+    const tables = this.changedKinds().map((kind) => [`${kind}s`, tableOf(kind, this.areas, this.orientation)]);
+    await this.send({ set: Object.fromEntries(tables) }, "Applied.");
+  }
+
+  async reset() {
+    this.areas = this.inForce; // what the configuration file has takes its place
+    await this.send({ reset: this.setKinds().map((kind) => `${kind}s`) }, "As the configuration file has it.");
+  }
+
+  async send(change, done) {
+    byId("areas-apply").disabled = byId("areas-reset").disabled = true;
+    try {
+      const answer = await fetch("areas", {
+        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(change),
+      });
+      if (answer.status === 401) location.assign("/login");
+      const { error } = await answer.json();
+      this.say(error ?? done, error !== null);
+    } catch {
+      this.say("Not applied: no connection to the sensor.", true);
+    }
+    byId("areas-apply").disabled = byId("areas-reset").disabled = false;
+  }
+
   render() {
     const { draft, areas } = this;
     const drawing = byId("drawing");
@@ -210,11 +257,20 @@ export class AreaEditor {
     this.renderList();
     const text = tomlOf(areas, this.orientation);
     if (byId("areas-text").value !== text) byId("areas-text").value = text;
-    const changed = text !== tomlOf(this.inForce, this.orientation);
-    byId("areas-output").hidden = !changed && !areas.length;
-    setText(byId("areas-how"), changed
-      ? "Not in force yet. Put this text in place of the tables [masks] and [zones] of the configuration file, then reload: sudo systemctl reload emotion-edge"
-      : "In force, as the configuration file has it.");
+    const changed = this.changedKinds();
+    const set = this.setKinds();
+    const canApply = changed.length > 0 && changed.every((kind) => this.settable(kind));
+    byId("areas-output").hidden = !changed.length && !areas.length && !set.length;
+    byId("areas-apply").hidden = !canApply || draft !== null;
+    byId("areas-reset").hidden = !set.length || draft !== null;
+    const byFile = "put this text in place of the tables [masks] and [zones] of the configuration file, then reload: sudo systemctl reload emotion-edge";
+    setText(byId("areas-how"), canApply
+      ? `Not in force yet. Apply it, or ${byFile}`
+      : changed.length
+        ? `Not in force yet. ${byFile[0].toUpperCase()}${byFile.slice(1)}`
+        : set.length
+          ? `In force. ${set.map((kind) => kind === "mask" ? "Masks" : "Zones").join(" and ")}: as set by a request, in place of those in the configuration file.`
+          : "In force, as the configuration file has it.");
   }
 
   renderList() {

@@ -89,13 +89,16 @@ export function inCamera([x, y], { rotate, flip }) {
   return [across, down];
 }
 
+/** Return the areas of a kind as the configuration has them, by name. */
+export const tableOf = (kind, areas, orientation) =>
+  Object.fromEntries(areas.filter((one) => one.kind === kind).map(({ name, corners }) =>
+    [name, corners.map((corner) => inCamera(corner, orientation).map(rounded))]));
+
 /** Return both tables as the configuration file has them. */
 export function tomlOf(areas, orientation) {
   const table = (kind) => {
-    const lines = areas.filter((one) => one.kind === kind).map(({ name, corners }) => {
-      const list = corners.map((corner) => `[${inCamera(corner, orientation).map(rounded).join(", ")}]`);
-      return `${name} = [${list.join(", ")}]\n`;
-    });
+    const lines = Object.entries(tableOf(kind, areas, orientation)).map(([name, corners]) =>
+      `${name} = [${corners.map((corner) => `[${corner.join(", ")}]`).join(", ")}]\n`);
     return `[${kind}s]\n${lines.join("")}`;
   };
   return KINDS.map(table).join("\n");

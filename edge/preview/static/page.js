@@ -30,8 +30,9 @@ let clockOffset = 0; // the sensor's clock minus the browser's, seconds
 
 const sensorNow = () => Date.now() / 1000 + clockOffset;
 
-function applyHello({ history, max_upload_mb: limit, orientation }) {
+function applyHello({ history, max_upload_mb: limit, orientation, can_apply_areas: canApply }) {
   areas.orientation = orientation;
+  areas.canApply = canApply;
   timeline.reset(history);
   latency.timings = [];
   picture.limitBytes = 1e6 * limit;

@@ -15,7 +15,7 @@ from edge.config.mqtt_schema import MqttConfig, RequestsConfig
 from edge.config.schema import Config, PreviewConfig, SourceConfig
 from edge.control.handler import RequestHandler
 from edge.control.pause_file import PauseFile
-from edge.control.protocol import MAX_PAYLOAD_BYTES, MAX_TRANSACTION_LENGTH, NAMES
+from edge.control.protocol import MAX_PAYLOAD_BYTES, MAX_SET_BYTES, MAX_TRANSACTION_LENGTH, NAMES
 from edge.messages.schemas import load
 from edge.messages.topics import Topics, is_topic_name
 from edge.mqtt.handlers import SendQueue
@@ -29,19 +29,26 @@ CONFIG = Config(
     mqtt=MqttConfig(url="mqtts://broker", username=PASSWORD, password_file=f"/run/{PASSWORD}", key_file=f"/{SECRET}"),
     preview=PreviewConfig(token_file=f"/run/{TOKEN}"),
 )
+ALLOWED = RequestsConfig(settable=["events", "zones", "labels", "device"])
 SCHEMA = jsonschema.Draft202012Validator(load("response"))
 MAX_RESPONSE_BYTES = 16_384
 
-KEYS = st.sampled_from(["transaction", "paused", "Transaction", "transaction ", "config", "__class__"]) | st.text(
-    max_size=8
-)
+NAMES_OF_KEYS = ("transaction", "paused", "Transaction", "transaction ", "config", "__class__")
+NAMES_OF_SETTINGS = ("settings", "keys", "events.margin", "zones", "labels", "mqtt.username")
+KEYS = st.sampled_from((*NAMES_OF_KEYS, *NAMES_OF_SETTINGS)) | st.text(max_size=8)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=200),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=20,
 )
 OBJECTS = st.dictionaries(KEYS, JSON, max_size=4) | st.fixed_dictionaries(
-    {}, optional={"transaction": st.text(max_size=150), "paused": st.booleans()}
+    {},
+    optional={
+        "transaction": st.text(max_size=150),
+        "paused": st.booleans(),
+        "settings": st.dictionaries(KEYS, JSON, max_size=3),
+        "keys": st.lists(KEYS, max_size=2),
+    },
 )
 
 
@@ -104,6 +111,10 @@ class Sensor:
     def report(self):
         return health()
 
+    def apply_settings(self, change):
+        change.store()
+        return change.config
+
 
 @pytest.fixture
 def words():
@@ -127,7 +138,7 @@ def expected_transaction(payload: bytes) -> str | None:
 @example(ReceivedMessage("home/emotion/cam/request/\ud800", b"", retained=False))
 def test_any_request_is_answered_or_dropped(words: CapturedLog, message: ReceivedMessage) -> None:
     words.text = ""
-    handler = RequestHandler(RequestsConfig(), TOPICS, PauseFile(None))
+    handler = RequestHandler(ALLOWED, TOPICS, PauseFile(None))
     sensor = Sensor()
     send_queue = SendQueue(lambda: None)
     handler.received(message, send_queue.publish)
@@ -151,7 +162,7 @@ def test_any_request_is_answered_or_dropped(words: CapturedLog, message: Receive
         assert published[0].payload == one.payload
         event(response["status"])
         if response["status"] == "ok":
-            assert len(message.payload) <= MAX_PAYLOAD_BYTES
+            assert len(message.payload) <= (MAX_SET_BYTES if message.topic.endswith("/set") else MAX_PAYLOAD_BYTES)
             assert message.topic.rpartition("/")[2] in NAMES
             assert response["transaction"] == expected_transaction(message.payload)
             assert (response["config"] is not None) == message.topic.endswith("/config")

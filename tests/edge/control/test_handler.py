@@ -39,6 +39,10 @@ class Sensor:
         self.reports += 1
         return health()
 
+    def apply_settings(self, change):
+        change.store()
+        return change.config
+
 
 class Bench:
     """A request handler, the sensor behind it, and what it published. `now`: time of the handler's clock, seconds."""
@@ -61,7 +65,7 @@ class Bench:
         self.handler.received(message, self.publish)
 
     def process_pending(self) -> None:
-        self.handler.process_pending(self.sensor, Config())
+        self.handler.process_pending(self.sensor, self.handler.settings.config)
 
     def request(self, name: str, payload: bytes = b"", **changes: Any) -> list[dict[str, Any]]:
         """Send a request, process it, and return the responses."""
@@ -168,6 +172,80 @@ def test_failed_request_is_answered_and_later_ones_are_executed(caplog: pytest.L
 def test_pause_is_refused_after_the_source_has_ended() -> None:
     (answer,) = Bench(sensor=Sensor(ends=True)).request("pause")
     assert (answer["status"], answer["error"]) == ("error", "the source has ended and cannot be paused")
+
+
+def test_settings_are_set_and_undone_by_requests_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    bench = Bench(settable=["events", "zones"])
+    (answer,) = bench.request("set", b'{"settings": {"events.margin": 0.3, "zones": {"door": [[0,0],[1,0],[1,1]]}}}')
+    assert (answer["status"], answer["config"]) == ("ok", None)
+    assert answer["settings"]["events.margin"] == {"value": 0.3, "set": True}
+    assert answer["settings"]["events.dwell_seconds"] == {"value": 0.5, "set": False}
+    assert answer["settings"]["zones"]["value"] == {"door": [[0, 0], [1, 0], [1, 1]]}
+    (answer,) = bench.request("reset", b'{"keys": ["events.margin"]}')
+    assert [name for name, one in answer["settings"].items() if one["set"]] == ["zones"]
+    (answer,) = bench.request("reset")
+    assert [name for name, one in answer["settings"].items() if one["set"]] == []
+    assert [record.message for record in caplog.records] == [
+        "events.margin = 0.3 set by request",
+        "[zones] (door) set by request",
+        "events.margin = 0.4 reset to the configuration's by request",
+        "[zones] (empty) reset to the configuration's by request",
+    ]
+    (answer,) = Bench().request("config")
+    assert answer["settings"] == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ('"events.margin": 2', "events.margin is 2, but must be a number from 0 to 1"),
+        ('"events.margin": "0.3"', "events.margin is '0.3', but must be a number from 0 to 1"),
+        ('"events.margin": null', "events.margin is null, but must be a number from 0 to 1"),
+        ('"events.margn": 0.3', "unknown key events.margn; did you mean margin?"),
+        ('"event.margin": 0.3', "unknown table [event]; did you mean events?"),
+        ('"events": {"margin": 0.3}', "events is a table: name one of its keys, as in events.smoothing_seconds"),
+        ('"zones": [1]', 'zones is [1], but must be a JSON object, as in {"door":[[0.0,0.2],[0.3,0.2],[0.3,1.0]]}'),
+        ('"zones": {"a": [[0,0],[1,1]]}', "zones.a has 2 different corners, but must have at least 3"),
+        ('"zones.a": [[0,0],[1,0],[1,1]]', "[zones] is set as a whole: name zones, without a dot"),
+        ('"mqtt.url": "mqtt://h"', "mqtt.url cannot be set by a request: it may name a secret"),
+        ('"mqtt.username": "x"', "mqtt.username cannot be set by a request: it may name a secret"),
+        ('"source.uri": "0"', "source.uri cannot be set by a request: a change of it needs a restart"),
+        ('"detector.cascade": "/x"', "detector.cascade cannot be set by a request: it names a file of this machine"),
+        ('"requests.settable": []', "requests.settable cannot be set by a request: it decides on requests"),
+        ('"masks": {}', "masks may not be set by a request: requests.settable in the configuration does not name it"),
+    ],
+)
+def test_setting_that_cannot_be_set_is_refused_with_all_of_its_request(settings: str, sentence: str) -> None:
+    bench = Bench(settable=["events", "zones"])
+    payload = f'{{"settings": {{"events.dwell_seconds": 1, {settings}}}, "transaction": "t"}}'
+    (answer,) = bench.request("set", payload.encode())
+    assert (answer["status"], answer["error"], answer["transaction"]) == ("error", sentence, "t")
+    assert bench.handler.settings.names == ()
+    assert not bench.request("set", b'{"settings": {"events.margin": 0.3}}', retained=True)
+    assert bench.handler.settings.names == ()
+
+
+def test_nothing_can_be_set_unless_the_configuration_allows_it() -> None:
+    bench = Bench()
+    sentence = "events.margin may not be set by a request: requests.settable in the configuration is empty"
+    assert bench.request("set", b'{"settings": {"events.margin": 0.3}}')[0]["error"] == sentence
+    sentence = "no setting can be undone: requests.settable in the configuration is empty"
+    assert bench.request("reset")[0]["error"] == sentence
+
+
+def test_request_of_the_page_is_executed_as_one_from_the_broker() -> None:
+    bench = Bench(settable=["zones"])
+    accepted = bench.handler.submit("set", {"settings": {"zones": {}}})
+    refused = [bench.handler.submit("set", {"settings": {"masks": {}}}), bench.handler.submit("set", {})]
+    assert [one.done() for one in (accepted, *refused)] == [False, False, True]
+    bench.process_pending()
+    assert accepted.result(0).error is None
+    assert [one.result(0).error.partition(":")[0] for one in refused] == [
+        "masks may not be set by a request",
+        "settings is missing",
+    ]
+    assert not bench.published
 
 
 def test_pause_is_stored_before_it_is_answered_and_removed_by_a_resume(tmp_path: Path) -> None:

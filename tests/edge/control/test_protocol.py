@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from edge.control.protocol import RefusedError, Request, ResponseTarget, parse_request, response_targets
+from edge.control.protocol import NAMES, RefusedError, Request, ResponseTarget, parse_request, response_targets
 from edge.messages.topics import Topics
 from edge.mqtt.types import ReceivedMessage
 
@@ -20,6 +20,14 @@ def received(name: str, payload: bytes = b"", response_topic: str | None = None,
     [
         ("pause", b"", Request("pause", None, paused=True)),
         ("pause", b"{}", Request("pause", None, paused=True)),
+        (
+            "set",
+            b'{"settings": {"events.margin": 0.3, "zones": {}}, "transaction": "c"}',
+            Request("set", "c", settings={"events.margin": 0.3, "zones": {}}),
+        ),
+        ("set", b'{"settings": {"zones": {' + b" " * 60_000 + b"}}}", Request("set", None, settings={"zones": {}})),
+        ("reset", b"", Request("reset", None)),
+        ("reset", b'{"keys": ["events.margin"]}', Request("reset", None, keys=("events.margin",))),
         ("pause", b'{"paused": false, "transaction": "a"}', Request("pause", "a", paused=False)),
         ("resume", b' {"transaction":"b"}\n', Request("resume", "b", paused=False)),
         ("health", b'{"transaction":""}', Request("health", "")),
@@ -73,8 +81,42 @@ def test_valid_request_is_parsed(name, payload, request_) -> None:
         ),
         ("pause", b'{"transaction":"t","paused":1}', "paused is 1, but must be true or false", "t"),
         ("pause", b'{"paused":"true"}', 'paused is "true", but must be true or false', None),
-        ("reboot", b'{"transaction":"t"}', 'unknown request "reboot"; known: pause, resume, health, config; ', "t"),
-        ("reboot", b"now", 'health, config; the payload is empty or a JSON object, as in {"transaction": "7"}', None),
+        (
+            "reboot",
+            b'{"transaction":"t"}',
+            'unknown request "reboot"; known: pause, resume, health, config, set, reset; ',
+            "t",
+        ),
+        (
+            "set",
+            b"",
+            'settings is missing: the payload must be a JSON object with settings, as in {"settings": {"',
+            None,
+        ),
+        ("set", b'{"settings": [], "transaction":"t"}', "settings is []: the payload must be a JSON object with", "t"),
+        ("set", b'{"settings": {}}', "settings is {}: the payload must be", None),
+        ("set", b'{"settings":', "which is not JSON", None),
+        ("set", b" " * 70_000, "the payload has 70000 bytes, but may have at most 65536", None),
+        (
+            "set",
+            b'{"events.margin": 1}',
+            'unknown key "events.margin" in the request set; known: transaction, sett',
+            None,
+        ),
+        (
+            "reset",
+            b'{"keys": []}',
+            "keys is []: the payload must be empty, for all settings, or a JSON object, as",
+            None,
+        ),
+        ("reset", b'{"keys": "events.margin"}', 'keys is "events.margin": the payload must be', None),
+        ("reset", b'{"keys": [5]}', "keys is [5]: the payload must be", None),
+        (
+            "reboot",
+            b"now",
+            'config, set, reset; the payload is empty or a JSON object, as in {"transaction": "7"}',
+            None,
+        ),
         ("", b"", 'unknown request ""; known: ', None),
         ("x" * 9000, b"", '"xxxxxxxx', None),
     ],
@@ -84,7 +126,7 @@ def test_invalid_request_is_refused(name, payload, sentence, transaction) -> Non
         parse_request(TOPICS, received(name, payload))
     assert caught.value.transaction == transaction
     assert len(str(caught.value)) < 300
-    known = name if name in {"pause", "resume", "health", "config"} else "unknown"
+    known = name if name in NAMES else "unknown"
     assert response_targets(TOPICS, received(name, payload)) == [ResponseTarget(f"home/emotion/cam/response/{known}")]
 
 
