@@ -154,6 +154,10 @@ HELD_BY = {
     ],
     "Configuration with a byte order mark": ["edge/config/test_loader.py::test_file_of_any_editor_is_read"],
     "Configuration in another encoding": ["edge/config/test_loader.py::test_other_encodings_are_named"],
+    "A setting over MQTT that is no longer allowed or valid, or a damaged file of settings": [
+        "e2e/test_settings_running.py::test_damaged_and_invalid_settings_do_not_keep_the_sensor_from_starting_and_home_assistant_sets_them",
+        "edge/control/test_settings_file.py::test_damaged_file_is_an_error_of_one_sentence",
+    ],
     "Configuration with a wrong key or value": [
         "edge/config/test_loader.py::test_error_names_origin_key_value_and_range",
         "e2e/test_reload_running.py::test_reload_applies_what_can_change_and_refuses_what_cannot_be_used",

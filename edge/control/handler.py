@@ -32,7 +32,8 @@ from edge.control.settings import Settings, SettingsChange, without_settings
 from edge.errors import EdgeError
 from edge.logs.outage import LogQuota
 from edge.messages.payload_builder import timestamp
-from edge.messages.payloads import HealthPayload, ResponsePayload, encode
+from edge.messages.payloads import HealthPayload, encode
+from edge.messages.response import ResponsePayload
 from edge.messages.topics import Topics
 from edge.mqtt.handlers import Publish
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage

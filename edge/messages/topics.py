@@ -8,9 +8,9 @@ from edge.messages.payloads import (
     HealthPayload,
     InfoPayload,
     Payload,
-    ResponsePayload,
     StatePayload,
 )
+from edge.messages.response import ResponsePayload
 from edge.messages.summary import SummaryPayload
 
 Kind = Literal["status", "info", "state", "event", "health", "summary"]

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge.config.areas import AREA_TABLES
-from edge.messages.payloads import ResponsePayload
+from edge.messages.response import ResponsePayload
 from edge.pacing import TokenBucket
 from edge.preview.body import BodyRefusedError, drain, read_body
 

@@ -3,7 +3,8 @@ import msgspec
 import pytest
 
 from edge.messages import schemas
-from edge.messages.payloads import ResponsePayload, encode
+from edge.messages.payloads import encode
+from edge.messages.response import ResponsePayload
 from edge.messages.schemas.__main__ import render
 from edge.messages.topics import TOPIC_PAYLOADS
 from support.mqtt import NOW, event, health, info, state
