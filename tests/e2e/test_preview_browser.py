@@ -17,9 +17,13 @@ from msgspec.structs import replace
 
 from edge.commands.demo_broker import find_mosquitto
 from edge.commands.notice import write_notice
+from edge.config.mqtt_schema import RequestsConfig
+from edge.control.handler import RequestHandler
+from edge.control.pause_file import PauseFile
+from edge.messages.topics import Topics
 from edge.notice.page import WIDTH
 from edge.polygon import oriented, problem_of
-from support.mqtt import event, wait_until
+from support.mqtt import event, info, wait_until
 from support.notices import SETTINGS, config_with, read_code
 
 if shutil.which("chromium") is None and shutil.which("chromium-browser") is None:
@@ -29,7 +33,7 @@ if find_mosquitto() is None:
 pytest.importorskip("playwright", reason="playwright is not installed: `make test` installs it")
 
 from support.browser import PARTS, Scene
-from support.preview import TOKEN, Site, actor, encoded, face, result
+from support.preview import LABELS, TOKEN, Site, actor, encoded, face, result
 
 SQUARE = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]
 
@@ -293,6 +297,69 @@ def test_page_and_program_take_the_same_polygons(scene):
     taken = [problem_of([tuple(corner) for corner in polygon.tolist()]) is None for polygon in polygons]
     assert 20 < sum(taken) < 280
     assert scene.page.evaluate(script, [polygon.tolist() for polygon in polygons]) == taken
+
+
+class AppliesSettings:
+    """A sensor that brings what the page sets into force, as the daemon does. `site`: the page."""
+
+    site = None
+
+    def __init__(self):
+        topics = Topics("emotion-edge", "cam")
+        self.handler = RequestHandler(RequestsConfig(settable=["zones"]), topics, PauseFile(None))
+
+    def submit(self, name, fields):
+        response = self.handler.submit(name, fields)
+        self.handler.process_pending(self, self.handler.settings.config)
+        self.describe()
+        return response
+
+    def apply_settings(self, change):
+        change.store()
+        return change.config
+
+    paused = False
+
+    def describe(self):
+        config = self.handler.settings.config
+        model = replace(info().model, labels=list(LABELS))
+        settings = self.handler.settings.describe(config)
+        self.site.preview.set_info(replace(info(), model=model, zones=config.zones, settings=settings))
+
+
+def test_zone_is_applied_from_a_page_with_a_token_and_a_mask_that_may_not_be_set_is_not(scene, monkeypatch):
+    monkeypatch.setenv("EMOTION_EDGE_PREVIEW_TOKEN", TOKEN)
+    sensor = AppliesSettings()
+    site = sensor.site = Site(server={"submit": sensor.submit})
+    try:
+        sensor.describe()
+        page = scene.browser.new_context().new_page()
+        page.goto(f"http://127.0.0.1:{site.port}/login#{TOKEN}")
+        site.show(result(1))
+        page.click("#areas summary")
+        page.click("#draw-zone")
+        click_corners(page, SQUARE, page.mouse.click)
+        page.fill("#area-name", "door")
+        page.click("#area-done")
+        page.locator("#areas-how", has_text="Not in force yet. Apply it, or put this text in place of").wait_for()
+        page.click("#areas-apply")
+        page.locator("#areas-how", has_text="In force. Zones: as set by a request").wait_for()
+        assert page.inner_text("#areas-status") == "Applied."
+        assert np.allclose(sensor.handler.settings.config.zones["door"], SQUARE, atol=0.01)
+        assert page.locator("#areas-apply").is_hidden()
+        # requests.settable names no masks.
+        page.click("#draw-mask")
+        click_corners(page, SQUARE, page.mouse.click)
+        page.click("#area-done")
+        page.locator("#areas-how", has_text="Not in force yet. Put this text in place of").wait_for()
+        assert page.locator("#areas-apply").is_hidden()
+        page.click("#areas-reset")
+        page.locator("#areas-status", has_text="As the configuration file has it.").wait_for()
+        page.locator("#areas-list li").filter(has_text="door").wait_for(state="detached")
+        assert sensor.handler.settings.config.zones == {}
+        page.context.close()
+    finally:
+        site.close()
 
 
 def test_login_is_needed_once_and_a_lost_camera_is_shown(scene, monkeypatch):

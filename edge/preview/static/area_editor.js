@@ -202,23 +202,28 @@ export class AreaEditor {
   }
 
   async reset() {
-    this.areas = this.inForce; // what the configuration file has takes its place
-    await this.send({ reset: this.setKinds().map((kind) => `${kind}s`) }, "As the configuration file has it.");
+    if (!await this.send({ reset: this.setKinds().map((kind) => `${kind}s`) }, "As the configuration file has it.")) return;
+    this.areas = this.inForce; // what the configuration file has takes its place, now or with the next record
+    this.render();
   }
 
+  /** Send a change to the sensor; returns whether it was accepted. */
   async send(change, done) {
     byId("areas-apply").disabled = byId("areas-reset").disabled = true;
+    let isDone = false;
     try {
       const answer = await fetch("areas", {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(change),
       });
       if (answer.status === 401) location.assign("/login");
       const { error } = await answer.json();
-      this.say(error ?? done, error !== null);
+      isDone = error === null;
+      this.say(error ?? done, !isDone);
     } catch {
       this.say("Not applied: no connection to the sensor.", true);
     }
     byId("areas-apply").disabled = byId("areas-reset").disabled = false;
+    return isDone;
   }
 
   render() {
