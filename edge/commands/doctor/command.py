@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     """
     settings = find_settings(arguments, config, check_settings)
     config = settings.config
-    groups = [SystemChecks(config), VisionChecks(config), DeliveryChecks(config), SettingsChecks(config, settings)]
+    groups = [SystemChecks(config), SettingsChecks(config, settings), VisionChecks(config), DeliveryChecks(config)]
     names = [name for group in groups for name in [*group.by_name(), *group.conditional]]
     option, chosen = ("--only", arguments.only) if arguments.only else ("--skip", arguments.skip)
     for name in chosen:
