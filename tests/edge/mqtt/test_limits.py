@@ -373,10 +373,9 @@ def test_status_that_is_too_long_fails_the_start(scripted: LimitedBroker, make_s
 def test_broker_without_wildcards_gets_the_names_of_the_requests(scripted: LimitedBroker, make_sink: MakeSink) -> None:
     scripted.on_connect = lambda _: (0, b"\x28\x00")
     started(make_sink, scripted, RequestHandler(RequestsConfig(), Topics("emotion-edge", "cam"), PauseFile(None)))
-    wait_until(lambda: len(scripted.subscribed) == 4)
-    assert scripted.subscribed == [
-        f"emotion-edge/cam/request/{name}" for name in ("pause", "resume", "health", "config")
-    ]
+    names = ("pause", "resume", "health", "config", "set", "reset")
+    wait_until(lambda: len(scripted.subscribed) == len(names))
+    assert scripted.subscribed == [f"emotion-edge/cam/request/{name}" for name in names]
 
 
 class Announcer(RequestHandlerStub):
