@@ -22,6 +22,7 @@ def test_face_is_embedded_whole_in_a_blurred_surround():
     assert frame[:5].mean() > 60
 
 
+@pytest.mark.long
 @pytest.mark.footage
 def test_shipped_margin_is_no_worse_than_a_wider_one(data):
     model = find_model("normal")

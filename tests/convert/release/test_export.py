@@ -47,6 +47,7 @@ def test_export_compares_both_methods_and_is_deterministic(small_data, tmp_path,
         assert any(m.name == "same_label_as_float" and m.split.startswith(split) for m in metrics)
 
 
+@pytest.mark.long
 def test_run_that_left_out_a_fold_keeps_its_predictions_for_it(fold_run, small_data):
     held, faces = read_held_out(fold_run), held_out_faces(load_split(small_data, "Training"), Fold(1, 8))
     assert held.fold == Fold(1, 8)

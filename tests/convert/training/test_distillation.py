@@ -10,13 +10,19 @@ from convert.data.fer2013 import load_split
 from convert.errors import ConvertError
 from convert.training.batches import Place, TrainingBatches
 from convert.training.distillation import Teacher
-from convert.training.network import build_network
 from support.tiny_run import TINY
 
 
-def test_teacher_is_mixed_into_the_targets(small_data, tmp_path):
-    build_network(TINY, 32, None).save(tmp_path / "teacher.keras")
-    split = load_split(small_data, "Training")
+def save_teacher(path, side):
+    """Write a network that is converted in no time."""
+    inputs = keras.Input((side, side, 1))
+    pooled = keras.layers.Flatten()(keras.layers.AveragePooling2D(side // 4)(inputs))
+    keras.Model(inputs, keras.layers.Dense(7, "softmax")(pooled), name="net").save(path)
+
+
+def test_teacher_is_mixed_into_the_targets(face_data, tmp_path):
+    save_teacher(tmp_path / "teacher.keras", 32)
+    split = load_split(face_data, "Training")
     recipe = replace(TINY, teacher_share=0.25)
     teacher = Teacher([tmp_path / "teacher.keras"])
     alone = TrainingBatches(split, TINY, Place(0, 0))[0]
@@ -28,9 +34,7 @@ def test_teacher_is_mixed_into_the_targets(small_data, tmp_path):
 
 def test_several_teachers_answer_with_their_mean_each_at_its_own_size(tmp_path):
     for side in (32, 48):
-        inputs = keras.Input((side, side, 1))
-        pooled = keras.layers.Flatten()(keras.layers.AveragePooling2D(side // 4)(inputs))
-        keras.Model(inputs, keras.layers.Dense(7, "softmax")(pooled), name="net").save(tmp_path / f"{side}.keras")
+        save_teacher(tmp_path / f"{side}.keras", side)
     views = np.random.default_rng(1).integers(0, 255, (3, 48, 48), dtype=np.uint8)
     both = Teacher([tmp_path / "32.keras", tmp_path / "48.keras"])
     assert both.side_px == 48
@@ -40,7 +44,7 @@ def test_several_teachers_answer_with_their_mean_each_at_its_own_size(tmp_path):
 
 
 def test_a_face_and_its_mirror_image_get_the_same_answer(tmp_path):
-    build_network(TINY, 32, None).save(tmp_path / "teacher.keras")
+    save_teacher(tmp_path / "teacher.keras", 32)
     views = np.random.default_rng(1).integers(0, 255, (3, 32, 32), dtype=np.uint8)
     teacher = Teacher([tmp_path / "teacher.keras"])
     np.testing.assert_allclose(teacher.predict(views), teacher.predict(views[:, :, ::-1]), atol=1e-6)

@@ -109,6 +109,7 @@ def train_command(small_data, folder):
     return ["train", *paths, "--checkpoint-seconds", "0"]
 
 
+@pytest.mark.long
 def test_interrupted_run_says_what_is_saved_and_resumes_to_the_same_weights(
     finished_run, small_data, tmp_path, monkeypatch, capfd
 ):
