@@ -116,10 +116,19 @@ def shown_broker_url(url: str) -> str:
 
     A path that everyone knows, such as /mqtt, is shown.
     """
-    scheme, separator, rest = redacted(url).partition("://")
+    scheme, _, rest = url.partition("://")
     known = _SCHEMES.get(scheme.lower())
     if known is not None and not known.websocket:
         return redacted(url)
+    if "@" in rest.partition("/")[2]:
+        # The slash may belong to a password: the path is what stands behind the host that is shown.
+        return _without_path(redacted(url))
+    # Hidden before it is decoded: behind an encoded @ it would be taken for the host.
+    return redacted(_without_path(url))
+
+
+def _without_path(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
     authority, path, query = re.match(r"([^/?#]*)([^?#]*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
     return f"{scheme}{separator}{authority}{path if path in _PUBLIC_PATHS else '/***'}{query}"
 
