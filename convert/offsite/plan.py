@@ -42,28 +42,22 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 STUDENT_SHARE: Final = 0.7
 """Share of the teachers in the targets of `normal`: that of the recipe `small`. Not tried for `normal` yet."""
 
+_TEACHERS: Final = ["teacher-1", "teacher-2"]
 FULL: Final = [
-    {"name": "teacher-1", "recipe": "teacher", "batch_size": 128, "seed": 1},
-    {"name": "teacher-2", "recipe": "teacher", "batch_size": 128, "seed": 2, "side_px": 160},
+    {"name": _TEACHERS[0], "recipe": "teacher", "batch_size": 128, "seed": 1},
+    {"name": _TEACHERS[1], "recipe": "teacher", "batch_size": 128, "seed": 2, "side_px": 160},
     {
         "name": "normal",
         "recipe": "normal",
         "batch_size": 256,
         "epochs_scale": 1.25,
-        "teachers": ["teacher-1", "teacher-2"],
+        "teachers": _TEACHERS,
         "teacher_share": STUDENT_SHARE,
     },
-    {
-        "name": "small",
-        "recipe": "small",
-        "batch_size": 256,
-        "epochs_scale": 1.4,
-        "teachers": ["teacher-1", "teacher-2"],
-    },
+    {"name": "small", "recipe": "small", "batch_size": 256, "epochs_scale": 1.4, "teachers": _TEACHERS},
 ]
 """Two teachers of different sizes, and both models that ship. Large batches: a GPU waits less for Python."""
 
-_TEACHERS: Final = ["teacher-1", "teacher-2"]
 SMOKE: Final = [
     *({"name": name, "recipe": "smoke", "seed": seed} for seed, name in enumerate(_TEACHERS, 1)),
     {"name": "normal", "recipe": "smoke", "teachers": _TEACHERS, "teacher_share": STUDENT_SHARE},

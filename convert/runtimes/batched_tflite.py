@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from convert.errors import ConvertError, reason_of
+from convert.runtimes.tflite import create_interpreter
 from convert.tensorflow import discard_stderr
 
 
@@ -24,10 +24,10 @@ class BatchedTflite:
         try:
             with discard_stderr():
                 content = tf.lite.TFLiteConverter.from_keras_model(network).convert()
-                self._interpreter = Interpreter(model_content=content, num_threads=os.cpu_count() or 1)
         except Exception as error:  # the converter raises whatever MLIR gives it
             msg = f"the network {network.name} cannot be converted to TensorFlow Lite: {reason_of(error)}"
             raise ConvertError(msg) from error
+        self._interpreter = create_interpreter(content, os.cpu_count() or 1)
         (self._input,), (self._output,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._batch: tuple[int, ...] = ()
 

@@ -26,7 +26,7 @@ class Int8Model:
 
     def __init__(self, content: bytes, threads: int = 1) -> None:
         """Allocate the tensors and read the quantization of input and output."""
-        self._interpreter = _interpreter(content, threads)
+        self._interpreter = create_interpreter(content, threads)
         (self._in,), (self._out,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self.input, self.output = _quantization(self._in), _quantization(self._out)
 
@@ -61,7 +61,7 @@ class FloatTfliteModel:
 
     def __init__(self, content: bytes) -> None:
         """Allocate the tensors, for one thread."""
-        self._interpreter = _interpreter(content, 1)
+        self._interpreter = create_interpreter(content, 1)
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -95,7 +95,7 @@ def plain_interpreter(content: bytes, *, preserve_all_tensors: bool = False) -> 
 
     `preserve_all_tensors`: keeps what lies between the operations readable after a run.
     """
-    return _interpreter(
+    return create_interpreter(
         content,
         1,
         experimental_preserve_all_tensors=preserve_all_tensors,
@@ -103,7 +103,8 @@ def plain_interpreter(content: bytes, *, preserve_all_tensors: bool = False) -> 
     )
 
 
-def _interpreter(content: bytes, threads: int, **options: Any) -> Any:  # noqa: ANN401 - ai_edge_litert has no types
+def create_interpreter(content: bytes, threads: int, **options: Any) -> Any:  # noqa: ANN401 - ai_edge_litert has no types
+    """Return an interpreter with its tensors allocated. `options`: of `ai_edge_litert.interpreter.Interpreter`."""
     with discard_stderr():
         interpreter = Interpreter(model_content=content, num_threads=threads, **options)
         interpreter.allocate_tensors()

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from convert.data.augment import resize_face
 from convert.errors import ConvertError, reason_of
 from convert.files import replace_file
+from convert.training.network import to_input
 
 SIDE_PX: Final = 128
-"""Size at which the statistics are measured: half way between what teachers here are trained at."""
+"""Size at which the statistics are measured: that of the recipe `teacher`."""
 _MEAN: Final = (103.939, 116.779, 123.68)
 """Subtracted from pixels 0 to 255; blue, green, red (mode caffe of `tf.keras.applications.imagenet_utils`).
 
@@ -131,17 +132,10 @@ def _scale_input(model: Any) -> None:  # noqa: ANN401
 def _measure_statistics(model: Any, faces: NDArray[np.uint8]) -> None:  # noqa: ANN401
     """Give each batch norm the mean and variance of what it receives for the faces, without changing what it does."""
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    inputs = np.stack([resize_face(face, SIDE_PX) for face in faces]).astype(np.float32) / _HALF_RANGE - 1
-    colour = np.repeat(inputs[..., None], 3, axis=-1)
-    moments = []
-    for norm in norms:
-        axes = tuple(range(3))
-        values = norm.input
-        spread = keras.ops.mean(keras.ops.square(values), axis=axes, keepdims=False)
-        moments += [keras.ops.mean(values, axis=axes), spread]
+    colour = np.repeat(to_input(np.stack([resize_face(face, SIDE_PX) for face in faces])), 3, axis=-1)
+    moments = [keras.ops.moments(norm.input, axes=(0, 1, 2)) for norm in norms]
     measured = keras.Model(model.input, moments)(colour, training=False)
-    for norm, mean, square in zip(norms, measured[::2], measured[1::2], strict=True):
+    for norm, (mean, variance) in zip(norms, measured, strict=True):
         gamma, beta, *_ = norm.get_weights()
-        average = np.asarray(mean)
-        variance = np.maximum(np.asarray(square) - average**2, 0)
-        norm.set_weights([gamma * np.sqrt(variance + norm.epsilon), beta + gamma * average, average, variance])
+        average, spread = np.asarray(mean), np.asarray(variance)
+        norm.set_weights([gamma * np.sqrt(spread + norm.epsilon), beta + gamma * average, average, spread])

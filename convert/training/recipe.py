@@ -154,8 +154,9 @@ class Recipe:
         """Return the recipe for another batch size, with rates that go with it.
 
         The learning rate goes with the square root of the size, as is usual for Adam (Malladi et al. 2022), and the
-        average of the weights reaches back over as many faces.
+        average of the weights reaches back over as many faces. Raises ValueError for a size below 1.
         """
+        require_range("batch_size", size, 1)
         factor = size / self.batch_size
         stages = (replace(one, peak_learning_rate=one.peak_learning_rate * math.sqrt(factor)) for one in self.stages)
         return replace(self, batch_size=size, average_decay=self.average_decay**factor, stages=tuple(stages))

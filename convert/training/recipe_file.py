@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -29,8 +29,12 @@ _TYPE_NAMES: Final = {
     "array": "a list",
     "object": "a table",
 }
-_LABELS: Final = "'ferplus' or 'fer2013'"
-"""`labels` is the only key with a choice of texts."""
+_CHOICES: Final = {
+    key: " or ".join(map(repr, get_args(kind)))
+    for key, kind in get_type_hints(Recipe).items()
+    if get_origin(kind) is Literal
+}
+"""What each key with a choice of texts may be."""
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -114,8 +118,8 @@ def _value_problem(message: str, raw: object) -> str:
     found = _MESSAGE.fullmatch(message)
     problem, place = (found["problem"], found["place"] or "") if found else (message, "")
     place, value = _at(raw, place)
-    if place == "labels":
-        return f"labels = {value!r} must be {_LABELS}"
+    if place in _CHOICES:
+        return f"{place} = {value!r} must be {_CHOICES[place]}"
     length, wanted = _LENGTH.match(problem), _TYPE.match(problem)
     if length:
         return f"{place} = {value!r} must be a list of {length['length']} values"

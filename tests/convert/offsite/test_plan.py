@@ -24,6 +24,7 @@ def test_students_come_after_their_teachers_and_every_run_has_its_own_folder(run
         ('[[runs]]\nname = "a"\nrecipe = "small"', "run 'a' has teacher_share 0.7 and must name its teachers"),
         ('[[runs]]\nname = "a"\nrecipe = "small"\nteachers = ["b"]', "learns from 'b', which must be a run before it"),
         ('[[runs]]\nname = "a"\nrecipe = "smoke"\nteacher_share = 2', "teacher_share = 2"),
+        ('[[runs]]\nname = "a"\nrecipe = "smoke"\nbatch_size = -1', "batch_size = -1 must be at least 1"),
         ('[[runs]]\nname = "a"\nrecipe = "smoke"\nepoch = 2', "unknown field `epoch`"),
         ("runs = [", "plan .*plan.toml"),
     ],

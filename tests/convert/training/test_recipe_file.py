@@ -62,6 +62,7 @@ def test_toml_is_read(tmp_path, name):
         ({"alpha": "wide"}, "alpha = 'wide' must be a number"),
         ({"alpha": 0.4}, "alpha = 0.4 must be one of 0.35, 0.5, 0.75, 1, 1.3, 1.4"),
         ({"labels": "mine"}, "labels = 'mine' must be 'ferplus' or 'fer2013'"),
+        ({"backbone": "resnet"}, "backbone = 'resnet' must be 'mobilenet_v2' or 'mobilenet_v1'"),
         ({"dense_units": [0]}, "dense_units = [0] must be numbers of units, each at least 1"),
         ({"dropout": 1}, "dropout = 1 must be at least 0 and below 1"),
         ({"rebalance": 1}, "rebalance = 1 must be true or false"),
