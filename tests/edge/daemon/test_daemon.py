@@ -115,7 +115,7 @@ def test_events_are_json_lines_with_the_components_boot_id(build):
 
 def test_smaller_faces_than_can_be_found_are_logged_once_when_the_size_is_known(build, caplog):
     source = create_source("scripted:none=1?seed=1", SourceOptions())
-    daemon, _, _ = build(source, Config(detector=DetectorConfig(min_face=0.05)), max_frames=4)
+    daemon, _, _ = build(source, Config(budget=CONFIG.budget, detector=DetectorConfig(min_face=0.05)), max_frames=4)
     assert daemon.run() == 0
     (line,) = [one.getMessage() for one in caplog.records if "asks for faces" in one.getMessage()]
     assert line.startswith("detector.min_face = 0.05 asks for faces of 24 pixels in frames of 640x480, but the search ")

@@ -23,12 +23,6 @@ def allowed():
         pytest.skip("this system allows no real-time priority")
 
 
-@pytest.fixture(autouse=True)
-def normal_policy():
-    """Begin as a process begins: a sensor that an earlier test ran in this process may have left its priority."""
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-
-
 def policies_after(*checks):
     """Return state and policies of a process with three threads after these checks (seconds, processor seconds)."""
     code = f"""
