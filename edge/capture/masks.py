@@ -130,11 +130,12 @@ class MaskedSource:
 
 def _drawn(polygon: Polygon, height: int, width: int) -> NDArray[np.uint8]:
     """Return 255 for every pixel that the polygon touches, uint8 (height, width)."""
-    picture = np.zeros((height, width), np.uint8)
+    # One pixel more on each side: what is drawn there is one pixel larger in the picture too.
+    canvas = np.zeros((height + 2, width + 2), np.uint8)
     # OpenCV counts from the middle of the first pixel, shares from its edge.
-    places = (np.array(polygon) * (width, height) - 0.5) * (1 << _SHIFT)
-    cv2.fillPoly(picture, [np.round(places).astype(np.int32)], (255,), shift=_SHIFT)
-    return np.asarray(cv2.dilate(picture, _TOUCHED), np.uint8)
+    places = (np.array(polygon) * (width, height) + 0.5) * (1 << _SHIFT)
+    cv2.fillPoly(canvas, [np.round(places).astype(np.int32)], (255,), shift=_SHIFT)
+    return np.asarray(cv2.dilate(canvas, _TOUCHED)[1:-1, 1:-1], np.uint8)
 
 
 def _blackened(image: NDArray[np.uint8], stencil: _Stencil) -> NDArray[np.uint8]:

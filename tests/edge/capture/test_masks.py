@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.capture.capture import Capture
@@ -29,6 +29,7 @@ def picture_of(height, width, channels=3):
 
 
 @settings(max_examples=50, deadline=None)
+@example([[(0.345, 1.0), (0.625, 0.75), (1.0, 0.75), (1.0, 1.0)]], (25, 76), 0, "none")  # along the picture's edge
 @given(
     st.lists(USABLE, min_size=1, max_size=2),
     SIZES,
