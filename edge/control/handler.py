@@ -140,6 +140,8 @@ class RequestHandler:
         `fields`: those of the payload.
         """
         response: Future[ResponsePayload] = Future()
+        # From here on nobody can cancel it: whoever stops waiting must not stop the pipeline, which sets the result.
+        response.set_running_or_notify_cancel()
         try:
             self._enqueue(request_of(name, fields), response.set_result)
         except RefusedError as error:

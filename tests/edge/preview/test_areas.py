@@ -1,12 +1,18 @@
 """Areas that the page applies: who may, what is taken, and what is answered."""
 
+import asyncio
 import json
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
+from edge.config.mqtt_schema import RequestsConfig
+from edge.control.handler import RequestHandler
+from edge.control.pause_file import PauseFile
 from edge.messages.response import ResponsePayload
+from edge.messages.topics import Topics
 from edge.preview.areas import AreaWriter
 from support.preview import TOKEN
 
@@ -16,7 +22,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 class Sensor:
-    """Takes requests as the sensor does. `error`: what it answers; `answers`: whether it does at all."""
+    """Takes requests as the sensor does. `error`: what it answers."""
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
@@ -116,6 +122,38 @@ def test_other_types_and_floods_are_refused(guarded, sensor) -> None:
     assert statuses[:5] == [200] * 5
     assert 429 in statuses[5:]
     assert len(sensor.requests) == statuses.count(200)
+
+
+class Blocked:
+    """A sensor that takes requests up only when it is told to."""
+
+    paused = False
+
+    def __init__(self) -> None:
+        self.handler = RequestHandler(
+            RequestsConfig(settable=["zones"]), Topics("emotion-edge", "cam"), PauseFile(None)
+        )
+
+    def take_up(self) -> None:
+        self.handler.process_pending(self, self.handler.settings.config)
+
+    def apply_settings(self, change: Any) -> Any:
+        change.store()
+        return change.config
+
+
+def test_request_that_the_page_no_longer_waits_for_is_executed_all_the_same() -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": json.dumps({"set": {"zones": ZONES}}).encode(), "more_body": False}
+
+    blocked = Blocked()
+    writer = AreaWriter(blocked.handler.submit, has_token=True, answer_seconds=0.01)
+    headers = [(b"content-type", b"application/json")]
+    answer = asyncio.run(writer.handle(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
+    assert answer.status_code == 504
+    assert json.loads(answer.body)["error"].startswith("The sensor has not answered yet")
+    blocked.take_up()
+    assert blocked.handler.settings.config.zones == {"door": [(0, 0), (1, 0), (1, 1)]}
 
 
 def test_page_cannot_apply_where_the_sensor_takes_no_requests() -> None:
