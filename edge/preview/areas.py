@@ -12,7 +12,7 @@ from starlette.responses import Response
 from edge.config.areas import AREA_TABLES
 from edge.messages.response import ResponsePayload
 from edge.pacing import TokenBucket
-from edge.preview.body import BodyRefusedError, drain, read_body
+from edge.preview.body import BodyRefusedError, drain, error_response, media_type, read_body
 
 SubmitRequest = Callable[[Literal["set", "reset"], Mapping[str, Any]], "Future[ResponsePayload]"]
 """Hands a request to the sensor, with the fields of its payload, as if it had come from the broker."""
@@ -42,11 +42,10 @@ class AreaWriter:
         submit: SubmitRequest | None,
         *,
         has_token: bool,
-        limit: TokenBucket | None = None,
         answer_seconds: float = _ANSWER_SECONDS,
     ) -> None:
         self._submit = submit if has_token else None
-        self._limit = limit or TokenBucket(_PER_SECOND, _AT_ONCE)
+        self._limit = TokenBucket(_PER_SECOND, _AT_ONCE)
         self._answer_seconds = answer_seconds
 
     @property
@@ -56,27 +55,27 @@ class AreaWriter:
 
     async def handle(self, request: Request) -> Response:
         """Answer a request of the page."""
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        if media_type(request) != "application/json":
             await drain(request)
-            return _answer(415, "Not applied: JSON is expected, with Content-Type: application/json.")
+            return error_response(415, "Not applied: JSON is expected, with Content-Type: application/json.")
         try:
             body = await read_body(request, _MAX_BYTES)
         except BodyRefusedError as error:
-            return _answer(error.status, str(error))
+            return error_response(error.status, str(error))
         if self._submit is None:
-            return _answer(403, _WITHOUT_PROTECTION)
+            return error_response(403, _WITHOUT_PROTECTION)
         if not self._limit.take():
-            return _answer(429, "Not applied: too many changes at once. Try again in a second.")
+            return error_response(429, "Not applied: too many changes at once. Try again in a second.")
         found = _read(body)
         if isinstance(found, str):
-            return _answer(400, f"Not applied: {found}.")
+            return error_response(400, f"Not applied: {found}.")
         response = asyncio.wrap_future(self._submit(*found))
         try:
             result = await asyncio.wait_for(response, self._answer_seconds)
         except TimeoutError:
-            return _answer(504, "The sensor has not answered yet: look whether the areas come into force.")
+            return error_response(504, "The sensor has not answered yet: look whether the areas come into force.")
         if result.error is not None:
-            return _answer(400, f"Not applied: {result.error}.")
+            return error_response(400, f"Not applied: {result.error}.")
         return Response(msgspec.json.encode({"error": None}), media_type="application/json")
 
 
@@ -92,7 +91,3 @@ def _read(body: bytes) -> tuple[Literal["set", "reset"], dict[str, Any]] | str:
         case {"reset": list() as names, **rest} if not rest and names and all(name in AREA_TABLES for name in names):
             return "reset", {"keys": names}
     return 'the body must be {"set": {"masks": {...}, "zones": {...}}} or {"reset": ["masks", "zones"]}'
-
-
-def _answer(status: int, sentence: str) -> Response:
-    return Response(msgspec.json.encode({"error": sentence}), status, media_type="application/json")

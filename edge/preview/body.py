@@ -1,9 +1,11 @@
-"""Reads request bodies within limits of size and time."""
+"""Reads request bodies within limits of size and time; says why one is not accepted."""
 
 import asyncio
 from typing import Final
 
+import msgspec
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
 _BODY_SECONDS: Final = 60.0
 """Time for a body to arrive: enough for 16 MB over a slow radio link."""
@@ -17,6 +19,16 @@ class BodyRefusedError(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
+
+
+def error_response(status: int, sentence: str) -> Response:
+    """Return the answer that says in one sentence, as `error` in JSON, why a request is not accepted."""
+    return Response(msgspec.json.encode({"error": sentence}), status, media_type="application/json")
+
+
+def media_type(request: Request) -> str:
+    """Return the type of a body, without its parameters, in small letters; "" where the request states none."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def check_length(request: Request, limit: int) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 from urllib.parse import parse_qs
@@ -22,7 +22,7 @@ from edge.messages.payloads import HealthPayload
 from edge.pacing import TokenBucket
 from edge.preview.areas import AreaWriter
 from edge.preview.auth import PreviewAccess
-from edge.preview.body import BodyRefusedError, check_length, drain, read_body
+from edge.preview.body import BodyRefusedError, check_length, drain, error_response, media_type, read_body
 from edge.preview.feed import Feed
 from edge.preview.framing import MEDIA_TYPE
 from edge.preview.healthz import HealthProbe
@@ -52,8 +52,8 @@ _LOGIN_ERROR_PLACE: Final = "<!-- wrong -->"
 class RouteDependencies:
     """The objects that the routes use.
 
-    `health` returns the sensor's health now. `worker` runs `inspector`, one picture at a time. `picture_limit`: how
-    often a picture is inspected; None: 5 at once, 1 per second in the long run. `areas` applies masks and zones.
+    `health` returns the sensor's health now. `worker` runs `inspector`, one picture at a time. `areas` applies masks
+    and zones. `picture_limit`: how often a picture is inspected; None: 5 at once, 1 per second in the long run.
     """
 
     config: PreviewConfig
@@ -64,8 +64,8 @@ class RouteDependencies:
     inspector: StillInspector
     health: Callable[[], HealthPayload]
     worker: Executor
+    areas: AreaWriter
     picture_limit: TokenBucket | None = None
-    areas: AreaWriter = field(default_factory=lambda: AreaWriter(None, has_token=False))
 
 
 class Routes:
@@ -152,17 +152,19 @@ class Routes:
 
     async def upload(self, request: Request) -> Response:
         """Inspect the picture in the request's body."""
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not media_type.startswith("image/") and media_type != "application/octet-stream":
+        kind = media_type(request)
+        if not kind.startswith("image/") and kind != "application/octet-stream":
             await drain(request)
-            return _error(415, "Not read: a picture is expected, with its type as Content-Type, such as image/jpeg.")
+            return error_response(
+                415, "Not read: a picture is expected, with its type as Content-Type, such as image/jpeg."
+            )
         return await self._inspect(request)
 
     async def current(self, request: Request) -> Response:
         """Inspect the frame that the pipeline processed last."""
         latest = self._feed.latest
         if latest is None:
-            return _error(
+            return error_response(
                 409, "There is no current frame: the camera is lost, the sensor is paused, or no frame has come yet."
             )
         return await self._inspect(request, lambda _: self._inspector.inspect_frame(latest.frame), 0)
@@ -174,10 +176,10 @@ class Routes:
         try:
             await check_length(request, limit)
         except BodyRefusedError as error:
-            return _error(error.status, str(error))
+            return error_response(error.status, str(error))
         if self._pending >= _MAX_PENDING or not self._picture_limit.take():
             await drain(request)
-            busy = _error(429, "Other pictures are being inspected: try again in a second.")
+            busy = error_response(429, "Other pictures are being inspected: try again in a second.")
             busy.headers["Retry-After"] = "1"
             return busy
         self._pending += 1
@@ -187,7 +189,7 @@ class Routes:
                 loop = asyncio.get_running_loop()
                 answer = await loop.run_in_executor(self._worker, inspect or self._inspector.inspect_upload, body)
         except (BodyRefusedError, PictureRefusedError) as error:
-            return _error(error.status, str(error))
+            return error_response(error.status, str(error))
         finally:
             self._pending -= 1
         return Response(answer, media_type=MEDIA_TYPE)
@@ -201,10 +203,6 @@ class Routes:
         """Serve the metrics to Prometheus."""
         body, content_type = self._metrics.exposition(request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": content_type})
-
-
-def _error(status: int, sentence: str) -> Response:
-    return Response(msgspec.json.encode({"error": sentence}), status, media_type="application/json")
 
 
 class _StreamResponse(Response):

@@ -119,11 +119,10 @@ class Stream:
         if self.info is not self._sent_info:
             self._sent_info = self.info
             content["info"] = self.info
-        blanked = self._feed.blanked
         if self.hours is not self._sent_hours:
             self._sent_hours = self.hours
             content["hours"] = self.hours
-        result = self._feed.latest
+        blanked, result = self._feed.blanked, self._feed.latest
         frame_key = None if result is None else (result.frame.number, result.frame.captured_monotonic)
         if now >= self._health_due or _source_may_have_changed(self._sent_frame, frame_key):
             self._health_due = now + _HEALTH_SECONDS
