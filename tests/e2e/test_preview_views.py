@@ -288,6 +288,15 @@ def test_last_24_hours_are_a_chart_and_the_same_as_a_table(opened):
     assert page.locator("#hours-card th[scope=col]").count() == len(rows[0])
     assert page.locator("#hours-card th[scope=row]").count() == 24
     assert page.locator("#hours").get_attribute("aria-hidden") == "true"
+    spans = 'async (all) => { const { span } = await import("/hours.js"); return all.map(span); }'
+    assert page.evaluate(spans, [0, 59.4, 59.6, 3569, 3571, 7190]) == [
+        "0 s",
+        "59 s",
+        "1 min",
+        "59 min",
+        "1 h 0 min",
+        "2 h 0 min",
+    ]
 
 
 def test_no_text_is_cut_off_at_any_width(opened):

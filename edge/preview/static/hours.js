@@ -2,20 +2,17 @@
 
 import { byId, make, setText } from "./dom.js";
 
-const HOUR = 3600;
-
-export class Hours {
-  /** Show summaries of hours, oldest first; without any the card is hidden. */
-  show(hours) {
-    byId("hours-card").hidden = hours.length === 0;
-    if (!hours.length) return;
-    const visits = hours.reduce((sum, one) => sum + one.visits, 0);
-    const seconds = hours.reduce((sum, one) => sum + one.present_seconds, 0);
-    setText(byId("hours-text"), `${visits === 1 ? "1 visit" : `${visits} visits`}, somebody in view for ${span(seconds)}`);
-    byId("hours").replaceChildren(...hours.map(column));
-    byId("hours-rows").replaceChildren(...hours.map(row));
-  }
+/** Show summaries of hours, oldest first; without any the card is hidden. */
+export function showHours(hours) {
+  byId("hours-card").hidden = hours.length === 0;
+  if (!hours.length) return;
+  const [visits, seconds] = ["visits", "present_seconds"].map((figure) => hours.reduce((sum, one) => sum + one[figure], 0));
+  setText(byId("hours-text"), seen(visits, seconds));
+  byId("hours").replaceChildren(...hours.map(column));
+  byId("hours-rows").replaceChildren(...hours.map(row));
 }
+
+const seen = (visits, seconds) => `${visits} visit${visits === 1 ? "" : "s"}, somebody in view for ${span(seconds)}`;
 
 /** One hour of the chart: a bar as high as the share of the hour with somebody in view, over the part looked at. */
 function column(one) {
@@ -51,8 +48,7 @@ function shown(one) {
 
 function sentence(one) {
   const valence = one.valence === null ? "" : `, valence ${one.valence.toFixed(2)}`;
-  const visits = one.visits === 1 ? "1 visit" : `${one.visits} visits`;
-  return `${hourOf(one)}: ${visits}, somebody in view for ${span(one.present_seconds)}${valence}; looked for ${span(one.looked_seconds)}`;
+  return `${hourOf(one)}: ${seen(one.visits, one.present_seconds)}${valence}; looked for ${span(one.looked_seconds)}`;
 }
 
 /** The hour by the sensor's own local time. */
@@ -60,7 +56,10 @@ const hourOf = (one) => one.local_start.slice(11, 16);
 
 const percent = (share) => Math.round(1000 * Math.min(1, Math.max(0, share))) / 10;
 
+/** Return a duration, rounded to the minute from one minute on. */
 export function span(seconds) {
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  return seconds < HOUR ? `${Math.round(seconds / 60)} min` : `${Math.floor(seconds / HOUR)} h ${Math.round((seconds % HOUR) / 60)} min`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.round(whole / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

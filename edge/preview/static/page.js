@@ -4,7 +4,7 @@ import { AreaEditor } from "./area_editor.js";
 import { byId, decode, draw, make, setText } from "./dom.js";
 import { Events } from "./events.js";
 import { faceText, layBoxes, showFaces } from "./faces.js";
-import { Hours } from "./hours.js";
+import { showHours } from "./hours.js";
 import { Labels } from "./labels.js";
 import { Latency } from "./latency.js";
 import { Picture } from "./picture.js";
@@ -21,7 +21,6 @@ const timeline = new Timeline();
 const latency = new Latency();
 const picture = new Picture();
 const areas = new AreaEditor();
-const hours = new Hours();
 let labels = new Labels();
 let shown = null; // the last frame
 let boot = "";
@@ -123,8 +122,8 @@ async function applyRecord(record) {
   state.connect();
   if (record.hello) applyHello(record.hello);
   if (info) applyInfo(info);
-  const recent = record.hello?.hours ?? record.hours;
-  if (recent) hours.show(recent);
+  const hours = record.hello?.hours ?? record.hours;
+  if (hours) showHours(hours);
   if (record.moments) latency.add(record.moments, record.now);
   if (record.events) events.add(record.events, { announce: !record.hello });
   if (record.health) {
