@@ -268,14 +268,7 @@ export class AreaEditor {
     byId("areas-output").hidden = !changed.length && !areas.length && !set.length;
     byId("areas-apply").hidden = !canApply || draft !== null;
     byId("areas-reset").hidden = !set.length || draft !== null;
-    const byFile = "put this text in place of the tables [masks] and [zones] of the configuration file, then reload: sudo systemctl reload emotion-edge";
-    setText(byId("areas-how"), canApply
-      ? `Not in force yet. Apply it, or ${byFile}`
-      : changed.length
-        ? `Not in force yet. ${byFile[0].toUpperCase()}${byFile.slice(1)}`
-        : set.length
-          ? `In force. ${set.map((kind) => kind === "mask" ? "Masks" : "Zones").join(" and ")}: as set by a request, in place of those in the configuration file.`
-          : "In force, as the configuration file has it.");
+    setText(byId("areas-how"), changed.length ? howToApply(canApply) : inForce(set));
   }
 
   renderList() {
@@ -296,6 +289,19 @@ export class AreaEditor {
 }
 
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+/** Return how areas that were changed come into force. */
+function howToApply(canApply) {
+  const start = canApply ? "Apply it, or put" : "Put";
+  return `Not in force yet. ${start} this text in place of the tables [masks] and [zones] of the configuration file, then reload: sudo systemctl reload emotion-edge`;
+}
+
+/** Return where the areas that are in force come from. `set`: the kinds that a request has set. */
+function inForce(set) {
+  if (!set.length) return "In force, as the configuration file has it.";
+  const names = set.map((kind) => (kind === "mask" ? "Masks" : "Zones")).join(" and ");
+  return `In force. ${names}: as set by a request, in place of those in the configuration file.`;
+}
 
 const where = ([x, y]) => `${percent(x)} from the left, ${percent(y)} from the top`;
 

@@ -9,6 +9,9 @@ const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 /** Return a share with three decimals: a thousandth of a wide picture is a pixel. */
 export const rounded = (share) => Number(Math.min(1, Math.max(0, share)).toFixed(3));
 
+/** Return a name as it is compared with others: case, - and _ make no difference. */
+const plain = (name) => name.toLowerCase().replace(/[-_]+/g, "_");
+
 /** Return what keeps an area from being used, as a sentence; "" where nothing does. `others`: all areas but this one. */
 export function problemOf({ kind, name, corners: all }, others) {
   const corners = withoutRepeats(all);
@@ -18,7 +21,6 @@ export function problemOf({ kind, name, corners: all }, others) {
   if (crosses(corners)) return "The sides cross each other. Move a corner, or set the corners in their order around the area.";
   if (areaOf(corners) < MIN_AREA) return "The area is too small.";
   if (!NAME.test(name)) return `Give the ${kind} a name of 1 to 32 letters (a to z), digits, - and _.`;
-  const plain = (text) => text.toLowerCase().replace(/[-_]+/g, "_");
   const same = ofKind.find((other) => plain(other.name) === plain(name));
   if (same) return `There is a ${kind} ${same.name} already. Choose another name.`;
   if (ofKind.length >= MAX_AREAS) return `There are ${MAX_AREAS} ${kind}s already, which is the limit. Remove one first.`;
@@ -34,15 +36,15 @@ export function withoutRepeats(corners) {
 
 /** Return a name that no other area of the kind has. */
 export function freeName(kind, areas) {
-  const taken = new Set(areas.filter((one) => one.kind === kind).map((one) => one.name.toLowerCase()));
-  for (let number = 1; ; number += 1) if (!taken.has(`${kind}-${number}`)) return `${kind}-${number}`;
+  const taken = new Set(areas.filter((one) => one.kind === kind).map((one) => plain(one.name)));
+  for (let number = 1; ; number += 1) if (!taken.has(plain(`${kind}-${number}`))) return `${kind}-${number}`;
 }
 
 const turn = ([ax, ay], [bx, by], [cx, cy]) => (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
 const sidesOf = (corners) => corners.map((corner, index) => [corner, corners[(index + 1) % corners.length]]);
 
 /** Return whether two sides meet that are no neighbours, or one corner folds back upon itself. */
-export function crosses(corners) {
+function crosses(corners) {
   const sides = sidesOf(corners);
   return sides.some(([a, b], first) => sides.some(([c, d], second) => {
     if (second <= first) return false;

@@ -47,8 +47,9 @@ function applyInfo(info) {
   if (boot !== info.boot_id) events.clear();
   boot = info.boot_id;
   // A picture that is not live any more may show what is masked by now.
-  if (masks !== JSON.stringify(info.masks)) clearPicture();
-  masks = JSON.stringify(info.masks);
+  const masksNow = JSON.stringify(info.masks);
+  if (masks !== masksNow) clearPicture();
+  masks = masksNow;
   areas.take(info);
   document.title = info.name;
   setText(byId("name"), info.name);
