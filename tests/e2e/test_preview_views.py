@@ -1,7 +1,6 @@
 """What visitors read on the page, in Chromium: before the first picture, with groups, long labels, at any width."""
 
 import dataclasses
-import shutil
 import time
 from types import SimpleNamespace
 
@@ -9,18 +8,12 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-if shutil.which("chromium") is None and shutil.which("chromium-browser") is None:
-    pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
-pytest.importorskip("playwright", reason="playwright is not installed: `make test` installs it")
-
-from playwright.sync_api import sync_playwright
-
 from edge.levels import LADDER
 from edge.messages.payloads import BudgetStep
 from edge.summary.report import Rules, period
 from edge.summary.tally import LabelTally, Tally
 from edge.types import Box, StepResult, TrackedFace
-from support.browser import CHROMIUM, CHROMIUM_OPTIONS, TIMEOUT_MS
+from support.browser import TIMEOUT_MS, chromium
 from support.mqtt import NOW, event, health
 from support.page_views import CUT_OFF, RECORDER
 from support.preview import LABELS, Site, face, result, shares
@@ -43,10 +36,8 @@ UNKNOWN_YET = "Not known while there is no live picture."
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_OPTIONS))
+    with chromium() as one:
         yield one
-        one.close()
 
 
 @pytest.fixture(scope="module")

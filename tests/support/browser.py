@@ -1,4 +1,7 @@
-"""The setting for browser tests of the page: a broker, a subscriber, the real program, and Chromium."""
+"""Chromium, and the setting for browser tests of the page: a broker, a subscriber, the real program, that browser.
+
+A test file that imports this one is skipped where there is no Chromium or no playwright.
+"""
 
 import contextlib
 import re
@@ -6,15 +9,21 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import sync_playwright
+import pytest
 
 from support.broker import PrivateBroker
 from support.mqtt import Subscriber, wait_until
 from support.program import COMMAND, environment
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make test` installs it")
+
 PARTS = ("neutral", "happy", "surprise", "sad")
 SCRIPT = f"scripted:{','.join(f'{part}=2' for part in PARTS)},none=2.5?seed=1&loop=1"
 CONFIG = '[source]\nflip = "horizontal"\n'
@@ -28,6 +37,22 @@ CHROMIUM_OPTIONS = (
     "--disable-sync",
 )
 SIZES = {"desktop": (1280, 900), "phone": (390, 844), "test": (1000, 600)}
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """Start Chromium, and end it."""
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_OPTIONS))
+        yield browser
+        browser.close()
+
+
+def click_corners(page: Any, corners: Sequence[tuple[float, float]], click: Callable[[float, float], None]) -> None:
+    """Set corners, in shares of the live picture, with the mouse (`page.mouse.click`) or a finger."""
+    box = page.locator("#drawing").bounding_box()
+    for x, y in corners:
+        click(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
 
 class Scene:
@@ -71,9 +96,7 @@ class Scene:
         stack.callback(self.process.terminate)
         wait_until(lambda: self.process.poll() is not None or "sensor started" in self.err)
         self.url = re.search(r"http://\S+/", self.err)[0]
-        playwright = stack.enter_context(sync_playwright())
-        self.browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_OPTIONS))
-        stack.callback(self.browser.close)
+        self.browser = stack.enter_context(chromium())
         self.console_errors: list[str] = []
         self.page = self.open()
 
