@@ -28,10 +28,10 @@ class Announced:
         """The stored names."""
         return frozenset(self._names)
 
-    def add(self, name: str) -> None:
-        """Add a name; it is on disk when this returns. Nothing is written if it is stored already."""
-        if name not in self._names:
-            self._names.add(name)
+    def add(self, *names: str) -> None:
+        """Add names; they are on disk when this returns. Nothing is written if all are stored already."""
+        if not self._names.issuperset(names):
+            self._names.update(names)
             self._write(durable=True)
 
     def remove(self, name: str) -> None:

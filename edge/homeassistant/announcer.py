@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from edge.config.areas import is_area_name
+from edge.config.areas import MAX_AREAS, is_area_name
 from edge.config.mqtt_schema import HomeAssistantConfig
 from edge.config.schema import Config
 from edge.config.state_dir import announced_file, announced_zones_file
@@ -21,8 +21,8 @@ _LOG: Final = logging.getLogger(__name__)
 _BIRTH: Final = b"online"
 """Home Assistant's birth message, published when it has started: by default with QoS 0 and not retained."""
 
-_MAX_ZONES: Final = 48
-"""Maximum number of zones that are remembered, so that they can be removed: three times as many as may be set."""
+_MAX_ZONES: Final = 3 * MAX_AREAS
+"""Maximum number of zones that are remembered, so that they can be removed."""
 MAX_DELAY_SECONDS: Final = 3.0
 """Longest delay of the announcement after a birth message, drawn anew each time. All sensors of a house receive the
 birth message in the same instant, while Home Assistant is busy starting, and it has the retained announcement already.
@@ -71,10 +71,10 @@ class DiscoveryAnnouncer:
         """Set the description of the sensor and announce it. Thread-safe."""
         if not self._config.enabled:
             return
-        for zone in info.zones:
-            if len(self._zones.names) < _MAX_ZONES:
-                self._zones.add(zone)
-        gone = sorted(self._zones.names - info.zones.keys())
+        known = self._zones.names
+        new = [zone for zone in info.zones if zone not in known]
+        self._zones.add(*new[: max(0, _MAX_ZONES - len(known))])
+        gone = sorted(known - info.zones.keys())
         message = discovery(self._config.discovery_prefix, self._topics, info, commands=self._commands, gone_zones=gone)
         if message == self._message:
             return

@@ -34,14 +34,14 @@ def discovery(
     were announced before and are no more.
     """
     entities = {
-        # A component of nothing but its platform removes an entity that was announced before.
         key: component if component.keys() == {"platform"} else _with_ids(key, component, info.device)
         for key, component in components(topics, info).items()
     }
-    if not commands:
-        entities |= {key: {"platform": one["platform"]} for key, one in entities.items() if "command_topic" in one}
+    gone = {} if commands else {key: one for key, one in entities.items() if "command_topic" in one}
     for zone in gone_zones:
-        entities |= {key: {"platform": one["platform"]} for key, one in zone_components(topics, info, zone).items()}
+        gone |= zone_components(topics, info, zone)
+    # A component of nothing but its platform removes an entity that was announced before.
+    entities |= {key: {"platform": one["platform"]} for key, one in gone.items()}
     payload = {
         "device": {
             "identifiers": [_object_id(info.device)],
