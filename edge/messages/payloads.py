@@ -39,8 +39,9 @@ Probabilities = Annotated[
     Meta(description="Probability of each label of the model, as of the last reading of the face; all equal before."),
 ]
 Groups = Annotated[dict[str, Share], Meta(description="Sum of `probabilities` in each configured group.")]
+SignedShare = Annotated[float, Meta(ge=-1, le=1)]
 Valence = Annotated[
-    Annotated[float, Meta(ge=-1, le=1)] | None,
+    SignedShare | None,
     Meta(
         description="How pleasant the expression looks, from -1 to 1: the mean of the labels' weights ([valence]), "
         "weighted with `probabilities`. Null as long as the face was not read, where a label of the model has no "
@@ -157,8 +158,7 @@ class ZoneState(Payload, frozen=True, kw_only=True):
     emotion: Annotated[str | None, Meta(description="Emotion of the largest of them; null without one.")]
     confidence: Annotated[Share | None, Meta(description="`confidence` of that face; null without one.")]
     valence: Annotated[
-        Annotated[float, Meta(ge=-1, le=1)] | None,
-        Meta(description="Valence of that face; null without one, or where it has none."),
+        SignedShare | None, Meta(description="Valence of that face; null without one, or where it has none.")
     ]
 
 
@@ -181,7 +181,7 @@ class StatePayload(Payload, frozen=True, kw_only=True):
         Share | None, Meta(description="Probability of that leader; null without a leader.")
     ] = None
     valence: Annotated[
-        Annotated[float, Meta(ge=-1, le=1)] | None,
+        SignedShare | None,
         Meta(description="Valence of the largest face; null without a face in view, or where that face has none."),
     ] = None
     faces: list[StateFace]
@@ -252,7 +252,7 @@ class InfoPayload(Payload, frozen=True, kw_only=True):
     ] = {}
     masks: Annotated[Areas, Meta(description="Masks by name, as zones are given: there the sensor sees nothing.")] = {}
     valence: Annotated[
-        dict[str, Annotated[float, Meta(ge=-1, le=1)]] | None,
+        dict[str, SignedShare] | None,
         Meta(description="Weight of each label for `valence`; null where a label has none, and `valence` is null too."),
     ] = None
     summary: Annotated[bool, Meta(description="Whether this sensor publishes `.../summary`.")] = False

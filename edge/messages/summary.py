@@ -1,10 +1,10 @@
 """Defines the payload of the topic `.../summary`: what the place saw in an hour and in a day."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from edge.messages.payloads import SCHEMA_VERSION, Payload, Timestamp
+from edge.messages.payloads import SCHEMA_VERSION, Payload, SignedShare, Timestamp
 
 Seconds = Annotated[float, Meta(ge=0)]
 LabelSeconds = Annotated[
@@ -45,7 +45,7 @@ class PeriodSummary(Payload, frozen=True, kw_only=True):
     emotion_seconds: LabelSeconds
     group_seconds: LabelSeconds
     valence: Annotated[
-        Annotated[float, Meta(ge=-1, le=1)] | None,
+        SignedShare | None,
         Meta(description="Mean valence over time and faces; null for fewer than `min_visits` visits, or without any."),
     ]
 
@@ -60,7 +60,3 @@ class SummaryPayload(Payload, frozen=True, kw_only=True):
     day: PeriodSummary
     last_hour: Annotated[PeriodSummary | None, Meta(description="Null where the sensor did not run in it.")]
     last_day: Annotated[PeriodSummary | None, Meta(description="Null where the sensor did not run in it.")]
-
-
-SHOWN_HOURS: Final = 24
-"""Hours that the preview page shows, the running one included."""

@@ -68,17 +68,14 @@ class ValenceWeights:
                     f"valence.{quoted_name(label)} is the weight of {quoted(label)}, which is no label of the model: "
                     f"these are {', '.join(labels)}"
                 )
-        found = [configured.get(label, default_weight(label)) for label in labels]
-        self.missing = tuple(label for label, weight in zip(labels, found, strict=True) if weight is None)
+        found = {label: configured.get(label, default_weight(label)) for label in labels}
+        known = {label: weight for label, weight in found.items() if weight is not None}
+        self.missing = tuple(label for label in labels if label not in known)
         """Labels without a weight."""
-        self.by_label: dict[str, float] | None = (
-            None
-            if self.missing
-            else {label: weight for label, weight in zip(labels, found, strict=True) if weight is not None}
-        )
+        self.by_label: dict[str, float] | None = None if self.missing else known
         """Weight of each label; None where one has none: then there is no valence, because a label that counted as 0
         would pull it towards neutral without a reason."""
-        self.partly = bool(self.missing) and len(self.missing) < len(labels)
+        self.partly = bool(known) and bool(self.missing)
         """Whether some labels have a weight and others have none."""
 
     def valence(self, probabilities: Sequence[float]) -> float | None:
@@ -94,12 +91,9 @@ class ValenceWeights:
         if not self.missing:
             return None
         names = ", ".join(quoted(label) for label in self.missing)
-        have = f"the label{'s' * (len(self.missing) > 1)} {names} of the model {_has(len(self.missing))} no weight"
+        single = len(self.missing) == 1
+        have = f"the label {names} of the model has" if single else f"the labels {names} of the model have"
         return (
-            f"valence is not published, because {have}: set valence.{quoted_name(self.missing[0])} to a number from -1 "
-            f"(unpleasant) to 1 (pleasant){' and so on' * (len(self.missing) > 1)}"
+            f"valence is not published, because {have} no weight: set valence.{quoted_name(self.missing[0])} to a "
+            f"number from -1 (unpleasant) to 1 (pleasant){'' if single else ' and so on'}"
         )
-
-
-def _has(number: int) -> str:
-    return "has" if number == 1 else "have"

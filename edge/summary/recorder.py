@@ -14,7 +14,7 @@ from edge.config.schema import Config
 from edge.config.state_dir import summary_file
 from edge.messages.event_time import STEP_SECONDS
 from edge.messages.payload_builder import timestamp
-from edge.messages.summary import SHOWN_HOURS, PeriodSummary, SummaryPayload
+from edge.messages.summary import PeriodSummary, SummaryPayload
 from edge.messages.text import count
 from edge.summary.history import History, PlacedCell
 from edge.summary.local_time import LocalTime
@@ -28,6 +28,8 @@ from edge.types import Event, EventKind, TrackedFace
 
 log = logging.getLogger(__name__)
 
+_SHOWN_HOURS: Final = 24
+"""Hours that the preview page shows, the running one included."""
 _COUNT_SECONDS: Final = 0.2
 """How often time is counted while nothing changes. With each frame it would be one in a hundred of a frame's work."""
 _CLOCK_SECONDS: Final = 1.0
@@ -205,7 +207,7 @@ class Recorder(NullRecorder):
         """Return the hours that the page shows, oldest first; of an hour in which the sensor did not run, zeros."""
         now, running = self._now_and_running()
         hours = [self._local.hour(now)]
-        while len(hours) < SHOWN_HOURS:
+        while len(hours) < _SHOWN_HOURS:
             hours.append(self._local.hour(hours[-1][0] - 1))
         return [self._period(hour, now, running) or period(Tally(), hour, now, self._rules) for hour in reversed(hours)]
 
