@@ -5,7 +5,7 @@ from typing import Final
 
 from edge.notice.code import Modules, dark_runs, side_modules
 from edge.notice.content import Notice
-from edge.notice.page import body_points, camera
+from edge.notice.page import CAMERA_HEIGHT, CAMERA_WIDTH, body_points, camera
 from edge.notice.svg import svg_shapes
 
 _STYLE: Final = """
@@ -41,7 +41,7 @@ def write_html(notice: Notice, code: Modules | None) -> bytes:
         '<meta name="viewport" content="width=device-width">\n'
         f"<title>{escape(notice.title)}</title>\n"
         f"<style>:root {{ --body: {body_points(notice, code):.2f}pt }}{_STYLE}</style>\n"
-        f'<header><svg viewBox="0 0 92 60" aria-hidden="true">\n{svg_shapes(camera())}</svg>\n'
+        f'<header><svg viewBox="0 0 {CAMERA_WIDTH} {CAMERA_HEIGHT}" aria-hidden="true">\n{svg_shapes(camera())}</svg>\n'
         f"<h1>{escape(notice.title)}</h1></header>\n"
         f'<main>\n<p class="intro">{escape(notice.intro)}</p>\n{sections}{more}</main>\n</html>\n'
     ).encode()

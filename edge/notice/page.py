@@ -4,7 +4,7 @@ Lengths are points (1/72 inch), measured from the top left corner.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from edge.errors import NoticeError
@@ -21,6 +21,9 @@ _BAND: Final = 120.0
 """Height of the black band with the title and the camera."""
 _CODE: Final = 130.0
 """Side of the code with its border, 46 mm: phones read it from about half a metre (ten times its side)."""
+CAMERA_WIDTH: Final = 92
+CAMERA_HEIGHT: Final = 60
+"""Size of the picture of a camera in the band."""
 _TITLE: Final = 42.0
 _INTRO: Final = 20.0
 _HEADING: Final = 16.0
@@ -92,7 +95,7 @@ def body_points(notice: Notice, code: Modules | None) -> float:
 
 
 def camera() -> tuple[Shape, ...]:
-    """Return the picture of a camera, 92 by 60, for a black ground."""
+    """Return the picture of a camera, CAMERA_WIDTH by CAMERA_HEIGHT, for a black ground."""
     return (
         Rectangle(0, 12, 92, 48, white=True),
         Rectangle(28, 0, 36, 14, white=True),
@@ -105,8 +108,9 @@ def camera() -> tuple[Shape, ...]:
 
 def _band(title: str) -> Iterator[Shape]:
     yield Rectangle(0, 0, WIDTH, _BAND)
-    yield from (_moved(shape, _MARGIN, (_BAND - 60) / 2) for shape in camera())
-    left = _MARGIN + 92 + 24
+    top = (_BAND - CAMERA_HEIGHT) / 2
+    yield from (replace(shape, x=_MARGIN + shape.x, y=top + shape.y) for shape in camera())
+    left = _MARGIN + CAMERA_WIDTH + 24
     size = min(_TITLE, _TITLE * (WIDTH - _MARGIN - left) / width(title, _TITLE, bold=True))
     yield Text(left, _BAND / 2 + 0.35 * size, title, size, bold=True, white=True)
 
@@ -144,13 +148,3 @@ def _dark_modules(code: Modules, left: float, top: float, side: float) -> Iterat
     module = side / side_modules(code)
     for column, row, length in dark_runs(code):
         yield Rectangle(left + column * module, top + row * module, length * module, module)
-
-
-def _moved(shape: Shape, x: float, y: float) -> Shape:
-    match shape:
-        case Rectangle():
-            return Rectangle(shape.x + x, shape.y + y, shape.width, shape.height, shape.white)
-        case Disc():
-            return Disc(shape.x + x, shape.y + y, shape.radius, shape.white)
-        case Text():
-            return Text(shape.x + x, shape.y + y, shape.text, shape.size, shape.bold, shape.white)
