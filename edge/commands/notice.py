@@ -50,9 +50,6 @@ def write_notice(config: Config, language: str, output: Path) -> None:
         log.warning("notice.url is empty, so the notice has no code to a page with all information")
     data = writer(notice, make_code(notice.url) if notice.url else None)
     try:
-        if output.exists() and not output.is_file():
-            output.write_bytes(data)  # such as /dev/stdout, which cannot be replaced
-        else:
-            replace_file(output, lambda partial: partial.write_bytes(data), durable=False)
+        replace_file(output, lambda partial: partial.write_bytes(data), durable=False)
     except OSError as error:
         raise ConfigError(f"--output {output} cannot be written: {error.strerror}") from error

@@ -14,8 +14,12 @@ def replace_file(path: Path, write: Callable[[Path], object], *, durable: bool =
     """Create or replace a file with what `write` writes to the path that it is given, so that no reader finds a part.
 
     `write` gets a path in the same folder with the same suffix; the file is then renamed over `path`. With `durable`
-    its content is on the disk before that (fsync). Raises OSError, and what `write` raises.
+    its content is on the disk before that (fsync). What is no file, such as /dev/stdout, cannot be replaced: `write`
+    gets its path. Raises OSError, and what `write` raises.
     """
+    if path.exists() and not path.is_file():
+        write(path)
+        return
     partial = path.with_name(f".partial-{path.name}")
     write(partial)
     if durable:

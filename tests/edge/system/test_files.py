@@ -36,6 +36,17 @@ def test_failed_write_keeps_the_old_file(tmp_path):
     assert path.read_bytes() == b"old"
 
 
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(pipe, b"lines")
+    assert os.read(reader, 100) == b"lines"
+    os.close(reader)
+    assert list(tmp_path.iterdir()) == [pipe]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
 def test_missing_folder_is_created_for_this_user_only(tmp_path):
     write_atomically(tmp_path / "new" / "state", b"")
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
