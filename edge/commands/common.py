@@ -3,19 +3,17 @@
 import argparse
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, TextIO
 
 from edge.config.loader import Loaded, load_tables, tables_of
 from edge.config.origins import SERVICE_FILE, Origins
 from edge.config.schema import Config
 from edge.config.settings import SettingsCheck
+from edge.config.state_dir import SERVICE_FOLDER
 from edge.control.settings import Settings, create_settings
 
 BENCH_FRAMES: Final = 300
 """Frames that `bench` counts where neither frames nor seconds are given."""
-_SERVICE_STATE: Final = Path("/var/lib/emotion-edge")
-"""State folder of the service (systemd/emotion-edge.service)."""
 _MAX_THREADS: Final = 16
 """Maximum number of threads, as in `model.threads`."""
 
@@ -86,7 +84,7 @@ def find_settings(arguments: argparse.Namespace, config: Config, check: Settings
     loaded = getattr(arguments, "loaded", None) or tables_of(config)
     environ: Mapping[str, str] = os.environ
     if loaded.origins.file == SERVICE_FILE and "STATE_DIRECTORY" not in environ:
-        environ = {**environ, "STATE_DIRECTORY": str(_SERVICE_STATE)}
+        environ = {**environ, "STATE_DIRECTORY": str(SERVICE_FOLDER)}
     return create_settings(loaded, check, environ)
 
 
