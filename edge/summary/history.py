@@ -67,7 +67,7 @@ class History:
     def add(self, cells: Iterable[Cell], offset: float) -> None:
         """Add complete cells. `offset`: the time of day less the clock that no step changes, seconds."""
         for cell in cells:
-            placed = PlacedCell(self._boot, cell.start, cell.length, cell.start + offset, cell.tally)
+            placed = self.place(cell, offset)
             self._unsaved.append(placed)
             self._count(placed)
         del self._unsaved[:-MOST_UNSAVED]
@@ -97,8 +97,8 @@ class History:
             total.add(tally)
         return total
 
-    def running(self, cell: Cell, offset: float) -> PlacedCell:
-        """Return the cell that is not complete yet, in its place."""
+    def place(self, cell: Cell, offset: float) -> PlacedCell:
+        """Return a cell of this start of the machine in its place. `offset`: as of `add`."""
         return PlacedCell(self._boot, cell.start, cell.length, cell.start + offset, cell.tally)
 
     def _rebuild(self) -> None:

@@ -31,49 +31,40 @@ class LocalTime:
         """Return start and end of the hour that `moment` lies in."""
         start, end = self._hour
         if not start <= moment < end:
-            self._hour = self._period(moment, HOUR_SECONDS)
+            self._hour = self._hour_of(moment)
         return self._hour
 
     def day(self, moment: float) -> tuple[float, float]:
         """Return start and end of the day that `moment` lies in."""
         start, end = self._day
         if not start <= moment < end:
-            number = self._number(moment, DAY_SECONDS)
-            start = self._first(moment - 1.2 * DAY_SECONDS, moment, number)
-            end = self._first(moment, moment + 1.2 * DAY_SECONDS, number + 1)
+            number = self._day_number(moment)
+            start = _first(moment - 1.2 * DAY_SECONDS, moment, lambda at: self._day_number(at) >= number)
+            end = _first(moment, moment + 1.2 * DAY_SECONDS, lambda at: self._day_number(at) > number)
             self._day = start, end
         return self._day
 
-    def _number(self, moment: float, length: int) -> int:
-        return int((moment + self.utc_offset(moment)) // length)
+    def _day_number(self, moment: float) -> int:
+        return int((moment + self.utc_offset(moment)) // DAY_SECONDS)
 
-    def _period(self, moment: float, length: int) -> tuple[float, float]:
-        """Return the period of `length` by the local clock in which the offset is the same throughout."""
+    def _hour_of(self, moment: float) -> tuple[float, float]:
+        """Return the hour by the local clock, as far as its offset is the same throughout."""
         offset = self.utc_offset(moment)
-        start = (moment + offset) // length * length - offset
-        end = start + length
+        start = (moment + offset) // HOUR_SECONDS * HOUR_SECONDS - offset
+        end = start + HOUR_SECONDS
         if self.utc_offset(start) != offset:
-            start = self._change(start, moment, offset, before=True)
+            start = _first(start, moment, lambda at: self.utc_offset(at) == offset)
         if self.utc_offset(end - 1) != offset:
-            end = self._change(moment, end - 1, offset, before=False)
+            end = _first(moment, end - 1, lambda at: self.utc_offset(at) != offset)
         return float(start), float(end)
 
-    def _change(self, low: float, high: float, offset: int, *, before: bool) -> float:
-        """Return the full second between `low` and `high` from which the offset is another one."""
-        while high - low > _PRECISION_SECONDS:
-            middle = (low + high) / 2
-            if (self.utc_offset(middle) == offset) is before:
-                high = middle
-            else:
-                low = middle
-        return float(round(high))
 
-    def _first(self, low: float, high: float, number: int) -> float:
-        """Return the first full second between `low` and `high` of the local day `number` or a later one."""
-        while high - low > _PRECISION_SECONDS:
-            middle = (low + high) / 2
-            if self._number(middle, DAY_SECONDS) >= number:
-                high = middle
-            else:
-                low = middle
-        return float(round(high))
+def _first(low: float, high: float, reached: Callable[[float], bool]) -> float:
+    """Return the full second between `low` and `high` from which `reached` holds; at `high` it does."""
+    while high - low > _PRECISION_SECONDS:
+        middle = (low + high) / 2
+        if reached(middle):
+            high = middle
+        else:
+            low = middle
+    return float(round(high))

@@ -7,7 +7,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from edge.config.schema import Config
@@ -107,7 +107,6 @@ class Recorder(NullRecorder):
         # Without the kernel's id of this start, only what this process has made is known to be of it.
         self._boot = self._clock.machine_boot or secrets.token_hex(8)
         self._reading = self._clock.read()
-        self._checked = self._reading.boottime
         self._reducer = Reducer(self._reading.boottime, self._reading.offset)
         self._history = History(self._boot, self._local)
         self._hour = self._local.hour(self._reading.unix)
@@ -115,7 +114,6 @@ class Recorder(NullRecorder):
         self._written: Sequence[PlacedCell] = ()
         self._write_failed: str | None = None
         self._logged: str | None = None
-        self._minute = self._reading.unix // 60
         self._closed = self._counted = 0.0
         self._looking: bool | None = None
         self.set_rules(config)
@@ -170,25 +168,24 @@ class Recorder(NullRecorder):
             return False
         self._looking, self._counted = looking, now
         self._reducer.advance(now, looking=looking)
-        if now - self._checked < _CLOCK_SECONDS:
+        before = self._reading
+        if now - before.boottime < _CLOCK_SECONDS:
             return False
-        self._checked = now
         reading = self._clock.read()
-        changed = abs(reading.offset - self._reading.offset) >= STEP_SECONDS
+        changed = abs(reading.offset - before.offset) >= STEP_SECONDS
         if changed:
             self._reducer.set_offset(now, reading.offset)
         # Added where they were by the clock as it was; then they move with the others.
-        self._history.add(self._reducer.take(), self._reading.offset)
+        self._history.add(self._reducer.take(), before.offset)
         if changed:
             self._history.set_offset(reading.offset)
         self._reading = reading
-        minute, self._minute = self._minute, reading.unix // 60
         self._write_if_due()
         # Once more in the last moments of a day: whoever adds up days must not miss its last minute.
         _, end = self._local.day(reading.unix)
         last = end - reading.unix <= _LAST_SECONDS and self._closed != end
         self._closed = end if last else self._closed
-        return changed or last or minute != self._minute
+        return changed or last or reading.unix // 60 != before.unix // 60
 
     def payload(self) -> SummaryPayload:
         """Return the summary as it is now."""
@@ -197,10 +194,10 @@ class Recorder(NullRecorder):
         return SummaryPayload(
             time=timestamp(now),
             min_visits=self._rules.min_visits,
-            hour=self._period(hour, now, running) or period(Tally(), hour, now, self._rules),
-            day=self._period(day, now, running) or period(Tally(), day, now, self._rules),
-            last_hour=self._period(self._local.hour(hour[0] - 1), now, running),
-            last_day=self._period(self._local.day(day[0] - 1), now, running),
+            hour=self._period(hour, now, running),
+            day=self._period(day, now, running),
+            last_hour=self._period_if_any(self._local.hour(hour[0] - 1), now, running),
+            last_day=self._period_if_any(self._local.day(day[0] - 1), now, running),
         )
 
     def shown_hours(self) -> list[PeriodSummary]:
@@ -209,7 +206,7 @@ class Recorder(NullRecorder):
         hours = [self._local.hour(now)]
         while len(hours) < _SHOWN_HOURS:
             hours.append(self._local.hour(hours[-1][0] - 1))
-        return [self._period(hour, now, running) or period(Tally(), hour, now, self._rules) for hour in reversed(hours)]
+        return [self._period(hour, now, running) for hour in reversed(hours)]
 
     def finish(self) -> None:
         """Write what is left, and wait for it."""
@@ -225,9 +222,13 @@ class Recorder(NullRecorder):
     def _now_and_running(self) -> tuple[float, PlacedCell]:
         reading = self._reading
         cell = self._reducer.running()
-        return max(reading.unix, reading.offset + cell.start + cell.length), self._history.running(cell, reading.offset)
+        return max(reading.unix, reading.offset + cell.start + cell.length), self._history.place(cell, reading.offset)
 
-    def _period(self, bounds: tuple[float, float], now: float, running: PlacedCell) -> PeriodSummary | None:
+    def _period(self, bounds: tuple[float, float], now: float, running: PlacedCell) -> PeriodSummary:
+        """Return the summary of a period; zeros where the sensor did not run in it."""
+        return self._period_if_any(bounds, now, running) or period(Tally(), bounds, now, self._rules)
+
+    def _period_if_any(self, bounds: tuple[float, float], now: float, running: PlacedCell) -> PeriodSummary | None:
         total = self._history.total(*bounds, running)
         return None if total is None else period(total, bounds, now, self._rules)
 
@@ -297,11 +298,10 @@ def create_recorder(
     device: str,
     labels: Sequence[str],
     valence: Callable[[TrackedFace], float | None],
-    environ: Mapping[str, str] | None = None,
 ) -> NullRecorder:
     """Return the recorder that the configuration asks for. Raises ConfigError as `summary_file` does."""
     if not config.summary.enabled:
         return NullRecorder()
-    file = summary_file(config.mqtt, device) if environ is None else summary_file(config.mqtt, device, environ)
+    file = summary_file(config.mqtt, device)
     store = None if file is None else SummaryStore(file, config.summary.keep_days * HOURS_A_DAY)
     return Recorder(config, labels, valence, store)

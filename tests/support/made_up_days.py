@@ -6,6 +6,7 @@ FILE: where the summary is kept. FIRST: second of the days at which this run beg
 start of the machine, and the second at which it began. Prints each minute, in seconds, once it is over.
 """
 
+import datetime
 import random
 import sys
 import threading
@@ -35,8 +36,6 @@ FRAME = Frame(0, 0.0, np.zeros((2, 2), np.uint8), 0.0, 0.0)
 
 
 def utc_offset(unix):
-    import datetime  # noqa: PLC0415 - the parent does not need it
-
     return round(datetime.datetime.fromtimestamp(unix, tz=ZONE).utcoffset().total_seconds())
 
 
