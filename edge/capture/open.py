@@ -10,11 +10,14 @@ from edge.capture.backends.network import NetworkSource
 from edge.capture.backends.picamera import PicameraSource
 from edge.capture.backends.v4l2 import V4l2Source
 from edge.capture.backends.video import VideoFileSource
+from edge.capture.lit_source import indicator_light, with_light
+from edge.capture.masks import MaskedSource, Masks
 from edge.capture.pictures.foreign import FOREIGN_SUFFIXES, is_foreign_still
 from edge.capture.pictures.header import is_picture
 from edge.capture.scripted.script import parse_script
 from edge.capture.scripted.source import ScriptedSource
 from edge.capture.source import Source, SourceOptions
+from edge.config.schema import Config
 from edge.errors import SourceError
 from edge.redact import redacted
 from edge.system.files import expanded
@@ -29,6 +32,16 @@ _SNIFF_BYTES = 512  # the brands of HEIF are in the first 256
 _LONGEST_SHOWN = 200
 """Characters of a name that a message repeats, where it is too long to be that of a file."""
 _NETWORK_SCHEMES = {"rtsp", "rtsps", "http", "https"}
+
+
+def create_masked_source(config: Config, options: SourceOptions) -> Source:
+    """Create the source of a configuration as `create_source` does, with its masks and its light.
+
+    For what reads frames itself, without a `Capture`.
+    """
+    source = create_source(config.source.uri, options)
+    masked = MaskedSource(source, Masks(config.masks.values(), config.source))
+    return with_light(masked, indicator_light(config.indicator))
 
 
 def create_source(uri: str, options: SourceOptions) -> Source:

@@ -72,9 +72,8 @@ class Source(Protocol):
         """Return the next frame; None at the end of a finite source.
 
         `number` counts from 0 and `seconds` is 0 for the first frame. Its arrays are the receiver's, who may change
-        them. Raises `SourceLostError` where a live source
-        vanished or stalled, `SourceError` where a finite one cannot be read further, `RuntimeError` before `open` or
-        after `close`.
+        them. Raises `SourceLostError` where a live source vanished or stalled, `SourceError` where a finite one cannot
+        be read further, `RuntimeError` before `open` or after `close`.
         """
 
     def close(self) -> None:

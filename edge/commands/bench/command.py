@@ -14,9 +14,7 @@ from typing import Final, TextIO
 import cv2
 from msgspec import structs
 
-from edge.capture.lit_source import indicator_light, with_light
-from edge.capture.masks import MaskedSource, Masks
-from edge.capture.open import create_source
+from edge.capture.open import create_masked_source
 from edge.capture.source import SourceOptions
 from edge.commands.bench.compare import format_comparison
 from edge.commands.bench.machine import current_conditions, gather_facts, processor_count
@@ -181,10 +179,7 @@ def _measure_variants(
         progress(f"bench: {threads}, {frames}{total} frames, {seconds:.0f} s")
 
     return measure(
-        lambda: with_light(
-            MaskedSource(create_source(config.source.uri, options), Masks(config.masks.values(), config.source)),
-            indicator_light(config.indicator),
-        ),
+        lambda: create_masked_source(config, options),
         variants,
         config.model.threads,
         limit,

@@ -7,9 +7,8 @@ from typing import ClassVar, Final
 import msgspec
 import numpy as np
 
-from edge.capture.lit_source import indicator_light, with_light
-from edge.capture.masks import MaskedSource, Masks, masks_in_words, masks_warning
-from edge.capture.open import create_source
+from edge.capture.masks import masks_in_words, masks_warning
+from edge.capture.open import create_masked_source
 from edge.capture.probe import SourceProbe, probe_source
 from edge.capture.scripted.script import source_in_words
 from edge.capture.source import SourceOptions
@@ -104,9 +103,7 @@ class VisionChecks(Checks):
     def _source(self) -> str:
         config = self.config.source
         options = SourceOptions(config, stall=StallLimit(config.stall_seconds, config.fps))
-        masks = Masks(self.config.masks.values(), config)
-        camera = MaskedSource(create_source(config.uri, options), masks)
-        source = with_light(camera, indicator_light(self.config.indicator))
+        source = create_masked_source(self.config, options)
         probe = probe_source(source)
         self._warn_of_slow_source(source.live, probe)
         height, width = probe.first.luma.shape
