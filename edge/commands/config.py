@@ -9,17 +9,16 @@ from typing import Final
 import msgspec
 
 from edge.commands.common import find_origins, find_settings
-from edge.config.areas import AREA_EXAMPLES, AREA_MEANINGS
+from edge.config.areas import AREA_EXAMPLES
 from edge.config.credentials import read_password
 from edge.config.keys import (
     EXAMPLE_GROUPS,
+    FREE_TABLE_MEANINGS,
     FREE_TABLES,
     KEYS,
     LABELS,
-    LABELS_MEANING,
     SECTIONS,
     VALENCE,
-    VALENCE_MEANING,
     describe,
     example,
 )
@@ -105,12 +104,8 @@ def _note(notes: Mapping[str, str] | None, name: str) -> list[str]:
 
 def _meaning(section: str) -> list[str]:
     """Return the comment above a table."""
-    if section == LABELS:
-        return [f"# {LABELS_MEANING}"]
-    if section in AREA_MEANINGS:
-        return [f"# {AREA_MEANINGS[section]}"]
-    if section == VALENCE:
-        return [f"# {VALENCE_MEANING}"]
+    if section in FREE_TABLES:
+        return [f"# {FREE_TABLE_MEANINGS[section]}"]
     return [f"# {(SECTIONS[section].__doc__ or '').partition(chr(10))[0]}"]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
-from edge.config.areas import AREA_TABLES
+from edge.config.areas import AREA_MEANINGS, AREA_TABLES
 from edge.config.credentials import shown_broker_url
 from edge.config.schema import Config
 from edge.redact import redacted
@@ -22,16 +22,16 @@ VALENCE: Final = "valence"
 FREE_TABLES: Final = (LABELS, VALENCE, *AREA_TABLES)
 """Tables whose keys are names that the user chooses."""
 
-LABELS_MEANING: Final = (
-    "Groups of labels: events and states also name the group of a face, and give each group's probability. "
-    "Each key names a group, and lists labels of the model; a label belongs to one group at most."
-)
+FREE_TABLE_MEANINGS: Final = {
+    LABELS: "Groups of labels: events and states also name the group of a face, and give each group's probability. "
+    "Each key names a group, and lists labels of the model; a label belongs to one group at most.",
+    VALENCE: "Weights of labels for valence, which says how pleasant an expression looks, from -1 to 1. Each key is a "
+    "label of the model. Labels that are not named here have the default weight of their name, if it has one.",
+    **AREA_MEANINGS,
+}
+"""What each of these tables holds, for people."""
 EXAMPLE_GROUPS: Final = (("positive", ["happy", "surprise"]), ("negative", ["angry", "disgust", "fear", "sad"]))
 """Groups of labels as an example."""
-VALENCE_MEANING: Final = (
-    "Weights of labels for valence, which says how pleasant an expression looks, from -1 to 1. Each key is a label of "
-    "the model. Labels that are not named here have the default weight of their name, if it has one."
-)
 
 _ANNOTATIONS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
 SECTIONS: Final[Mapping[str, Any]] = {
