@@ -84,9 +84,14 @@ def check_settings(config: Config, tables: Collection[str]) -> None:
     sensor from starting (`edge.config.settings`).
     """
     if {"labels", "valence"} & set(tables):
-        PayloadBuilder("", load_manifest(configured_model(config.model)).labels, config.labels, config.valence)
+        _check_labels(config)
     if "detector" in tables:
         Detector(config.detector)
+
+
+def _check_labels(config: Config) -> None:
+    """Raise EdgeError where groups or weights name a label that the model does not have."""
+    PayloadBuilder("", load_manifest(configured_model(config.model)).labels, config.labels, config.valence)
 
 
 def check_next_start(config: Config, keys: Iterable[str]) -> None:
@@ -97,7 +102,7 @@ def check_next_start(config: Config, keys: Iterable[str]) -> None:
     """
     tables = {key.partition(".")[0] for key in keys}
     if "model" in tables:
-        PayloadBuilder("", load_manifest(configured_model(config.model)).labels, config.labels, config.valence)
+        _check_labels(config)
     if "source" in tables:
         try:
             create_source(config.source.uri, SourceOptions(config.source))

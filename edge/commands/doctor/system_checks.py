@@ -69,7 +69,6 @@ class SystemChecks(Checks):
         """Switch the LED on and off, unless another process needs it. It may be on after a process was killed."""
         name = self.config.indicator.led
         light = IndicatorLight(name, self._leds)
-        light.check()
         trigger = light.trigger()
         light.hold()
         light.release()
