@@ -25,7 +25,7 @@ set_up_light() {
         remove_light
         return
     fi
-    # The schema lets only harmless characters through; this is for an older version, which knows no such key.
+    # The schema lets only these through already. Looked at again, because what follows is executed as root.
     case $light in *[!A-Za-z0-9:_.,@+-]*) die "indicator.led is '$light', but must be a name in /sys/class/leds" ;; esac
     mkdir -p "${LIGHT_RULE%/*}" "${LIGHT_DROP_IN%/*}"
     {
