@@ -56,16 +56,15 @@ def write_line(stream: TextIO, line: str) -> None:
 def load_config(arguments: argparse.Namespace) -> Config:
     """Load the configuration, with the flags of a command line over file and environment. Raises ConfigError.
 
-    Notes in `arguments` where its values come from, for `find_origins`.
+    Notes in `arguments` what it has loaded, for `find_loaded`, `find_settings` and `find_origins`.
     """
     return load_tables_of(arguments).config()
 
 
 def load_tables_of(arguments: argparse.Namespace) -> Loaded:
     """Load what `load_config` makes a configuration of. Raises ConfigError."""
-    arguments.origins = Origins()
-    loaded = load_tables(arguments.config, flags=_flags(arguments))
-    arguments.origins, arguments.loaded = loaded.origins, loaded
+    arguments.loaded = None
+    arguments.loaded = loaded = load_tables(arguments.config, flags=_flags(arguments))
     return loaded
 
 
@@ -90,8 +89,8 @@ def find_settings(arguments: argparse.Namespace, config: Config, check: Settings
 
 def find_origins(arguments: argparse.Namespace) -> Origins:
     """Return where the values come from that `load_config` has loaded last; none where it could not."""
-    origins: Origins = getattr(arguments, "origins", Origins())
-    return origins
+    loaded: Loaded | None = getattr(arguments, "loaded", None)
+    return Origins() if loaded is None else loaded.origins
 
 
 def _flags(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from edge.config.privacy_schema import IndicatorConfig, NoticeConfig, PrivacyCon
 from edge.config.section import Section
 from edge.polygon import Point
 
+MAX_SEARCH_WIDTH_PX = 4096
+"""Largest value of `detector.search_width_px`."""
+
 
 class DeviceConfig(Section, frozen=True, kw_only=True):
     """Identity of this sensor."""
@@ -100,7 +103,7 @@ class DetectorConfig(Section, frozen=True, kw_only=True):
         int,
         Meta(
             ge=120,
-            le=4096,
+            le=MAX_SEARCH_WIDTH_PX,
             description="Width to which wider frames are reduced for the search, in pixels. No face is found that has "
             "fewer than 24 pixels then.",
         ),

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from support.fake_leds import FakeLed, FakeLeds, can_mount
+from support.fake_leds import FakeLed, FakeLeds
 from support.http_camera import PASSWORD, USER, HttpCamera
 from support.mqtt import wait_until
 from support.mqtt5 import Requester
@@ -162,8 +162,6 @@ def camera():
 @pytest.fixture
 def lit(tmp_path):
     """The LED that the program switches, and how it is started for that."""
-    if not can_mount():
-        pytest.skip("needs root and /dev/fuse, for an LED that obeys as the kernel's do")
     folder = tmp_path / "leds"
     folder.mkdir()
     with FakeLeds(folder, FakeLed("camera", most=255, trigger="mmc0")) as leds:

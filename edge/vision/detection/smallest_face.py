@@ -9,11 +9,9 @@ from typing import Final
 
 import msgspec
 
-from edge.config.schema import DetectorConfig
+from edge.config.schema import MAX_SEARCH_WIDTH_PX, DetectorConfig
 
 _DEFAULTS: Final = DetectorConfig()
-_MAX_SEARCH_WIDTH_PX: Final = 4096
-"""Largest value of `detector.search_width_px`."""
 _TOLERANCE: Final = 1.02
 """Ratio from which one size counts as larger than another: shares of a frame are rounded when they are written down."""
 
@@ -58,7 +56,7 @@ def search_limit(config: DetectorConfig, shape: tuple[int, ...], window: int) ->
         cause = f"because it reduces them to detector.search_width_px = {config.search_width_px}"
         needed = min(width, math.ceil(window * width / wanted_px))
         too = f" and detector.min_face to {_share(window, shorter):g}" if wanted_px * _TOLERANCE < window else ""
-        if needed <= _MAX_SEARCH_WIDTH_PX and (not too or _share(window, shorter) <= config.max_face):
+        if needed <= MAX_SEARCH_WIDTH_PX and (not too or _share(window, shorter) <= config.max_face):
             smaller_px = max(wanted_px, float(window))
             remedies = [f"set detector.search_width_px to {needed}{too} for faces of {smaller_px:.0f} pixels"]
     else:

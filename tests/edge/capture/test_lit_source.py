@@ -7,10 +7,8 @@ from edge.capture.lit_source import LitSource, with_light
 from edge.capture.reconnect import ReconnectPolicy
 from edge.errors import SourceError, SourceLostError
 from edge.system.led import IndicatorLight
-from support.fake_leds import FakeLed, FakeLeds, can_mount
+from support.fake_leds import FakeLed, FakeLeds
 from support.sources import LONG_SECONDS, FixedBackoff, ManualCamera, until
-
-pytestmark = pytest.mark.skipif(not can_mount(), reason="needs root and /dev/fuse, for files that obey as the kernel's")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from edge.config.schema import Config, DetectorConfig, SourceConfig
 from edge.daemon.check import check_next_start
 from edge.errors import ConfigError, IndicatorError
 from edge.system.led import IndicatorLight
-from support.fake_leds import FakeLed, FakeLeds, can_mount
+from support.fake_leds import FakeLed, FakeLeds
 
 CONFIG = Config(source=SourceConfig(uri="scripted:happy=1"))
 
@@ -78,8 +78,6 @@ LIT = Config(source=SourceConfig(uri="scripted:happy=1"), indicator=IndicatorCon
 
 @pytest.fixture
 def led(tmp_path):
-    if not can_mount():
-        pytest.skip("needs root and /dev/fuse, for an LED that obeys as the kernel's do")
     with FakeLeds(tmp_path, FakeLed("camera")) as leds:
         yield leds.leds[0]
 

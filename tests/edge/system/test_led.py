@@ -8,9 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.errors import IndicatorError
 from edge.system.led import IndicatorLight
-from support.fake_leds import FakeLed, FakeLeds, can_mount
-
-pytestmark = pytest.mark.skipif(not can_mount(), reason="needs root and /dev/fuse, for files that obey as the kernel's")
+from support.fake_leds import FakeLed, FakeLeds
 
 
 @pytest.fixture
