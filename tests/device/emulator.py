@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from edge.commands.demo_broker import free_port
+from support.held_port import HeldPort
 
 HOST: Final = "10.0.2.2"
 """Address of this machine's 127.0.0.1 as seen from the device, in qemu's user network."""
@@ -46,7 +46,7 @@ class Emulator:
         self._scratch = scratch
         self.timeout_factor = timeout_factor
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = 0
+        self._ssh_port = HeldPort()
         self.console = scratch / "console.log"
         self._disk = scratch / "disk.qcow2"
         subprocess.run(
@@ -58,7 +58,6 @@ class Emulator:
 
     def start(self) -> None:
         """Start the device, and return once it accepts logins."""
-        self._port = free_port()
         with (self._scratch / "qemu.log").open("ab") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.wait("the device accepts logins", 300, lambda: self.run("true", 20).returncode == 0)
@@ -144,7 +143,17 @@ class Emulator:
             "UserKnownHostsFile": "/dev/null",
         }
         extra = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-        return ["ssh", "-F", "none", "-i", str(self._image / "key"), "-p", str(self._port), *extra, "root@127.0.0.1"]
+        return [
+            "ssh",
+            "-F",
+            "none",
+            "-i",
+            str(self._image / "key"),
+            "-p",
+            str(self._ssh_port.number),
+            *extra,
+            "root@127.0.0.1",
+        ]
 
     def _disconnect(self) -> None:
         """Close the connection that `ControlPersist` keeps open."""
@@ -160,7 +169,7 @@ class Emulator:
             *("-drive", f"if=none,id=root,format=qcow2,file={self._disk}"),
             *("-drive", f"if=none,id=payload,format=raw,readonly=on,file={self._payload}"),
             *("-device", "virtio-blk-pci,drive=root", "-device", "virtio-blk-pci,drive=payload"),
-            *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self._port}-:22"),
+            *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self._ssh_port.number}-:22"),
             *("-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"),
         ]
 

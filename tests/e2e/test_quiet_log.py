@@ -8,6 +8,7 @@ import time
 
 import cv2
 
+from support.held_port import HeldPort
 from support.mqtt import wait_until
 from support.program import start
 from support.sources import numbered_picture
@@ -20,7 +21,8 @@ class Camera:
     """A network camera that streams JPEG images in one endless response. It keeps its port over a restart."""
 
     def __init__(self):
-        self.port = 0
+        self._held = HeldPort()
+        self.port = self._held.number
         self.requests = 0
 
     def start(self):
@@ -48,7 +50,6 @@ class Camera:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self.server.daemon_threads = True
-        self.port = self.server.server_port
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
         self.thread.start()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge.commands import demo_broker
+from support.held_port import HeldPort
 
 from .ledger import Key, unix_seconds
 
@@ -30,7 +31,9 @@ class SoakBroker(demo_broker.PrivateBroker):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sensor_port = demo_broker.free_port()
+        # Held until this program ends: other connections must not take them while the broker is away.
+        self._held = HeldPort(), HeldPort()
+        self.port, self.sensor_port = (port.number for port in self._held)
         self.refuse_sensor = False
         self.extra: tuple[str, ...] = ()
 

@@ -12,6 +12,7 @@ import cv2
 from edge.capture.scripted.script import parse_script
 from edge.capture.scripted.source import ScriptedSource
 from edge.capture.source import SourceOptions
+from support.held_port import HeldPort
 
 FPS: Final = 10
 SCRIPT: Final = (
@@ -51,8 +52,9 @@ class Camera:
         self._lock = threading.Lock()
         self._clients: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._port: int = self._listener.getsockname()[1]
+        self._held = HeldPort()
+        self._port = self._held.number
+        self._listener = socket.create_server(("127.0.0.1", self._port))
         self.uri = f"http://viewer:soak-secret@127.0.0.1:{self._port}/stream.mjpg"
         self._listen()
 
@@ -75,6 +77,7 @@ class Camera:
     def close(self) -> None:
         """End the camera."""
         self.go()
+        self._held.release()
         for thread in self._threads:
             thread.join(_JOIN_SECONDS)
 

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from support.held_port import HeldPort
+
 from .ledger import Ledger, Tap, message_id
 
 _CHUNK_BYTES: Final = 65_536
@@ -42,8 +44,9 @@ class Proxy:
         self.hold_up = threading.Event()
         self.hold_down = threading.Event()
         self.delay_seconds = 0.0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self._held = HeldPort()
+        self.port = self._held.number
+        self._listener = socket.create_server(("127.0.0.1", self.port))
         self._listen()
 
     def reset(self) -> None:
@@ -74,6 +77,7 @@ class Proxy:
         """Close everything."""
         self._closed.set()
         self.stop_listening()
+        self._held.release()
         self.reset()
         for thread in self._threads:
             thread.join(_JOIN_SECONDS)

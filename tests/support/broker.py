@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge.commands import demo_broker
 from edge.errors import BrokerError
+from support.held_port import HeldPort
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class PrivateBroker(demo_broker.PrivateBroker):
     """The product's private broker with more settings.
 
     `users`: passwords by name; without any, anonymous clients may connect. `persistence`: sessions and retained
-    messages survive `stop` and `start`. `extra`: further lines of its configuration.
+    messages survive `stop` and `start`. `extra`: further lines of its configuration. The port is held from `reserve` or
+    the first start until the end, so that no other program gets it while the broker is away.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class PrivateBroker(demo_broker.PrivateBroker):
         self.tls = tls
         self.persistence = persistence
         self.extra = tuple(extra)
+        self._held: HeldPort | None = None
 
     @property
     def url(self) -> str:
@@ -47,7 +50,18 @@ class PrivateBroker(demo_broker.PrivateBroker):
 
     def reserve(self) -> None:
         """Choose the port without starting, for a client that starts before its broker."""
-        self.port = self.port or demo_broker.free_port()
+        if self._held is None:
+            self._held = HeldPort()
+            self.port = self._held.number
+
+    def start(self) -> None:
+        self.reserve()
+        super().start()
+
+    def __exit__(self, *details: object) -> None:
+        super().__exit__(*details)
+        if self._held is not None:
+            self._held.release()
 
     def config_lines(self, folder: Path, port: int) -> list[str]:
         lines = super().config_lines(folder, port)

@@ -16,6 +16,7 @@ import msgspec
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from support.held_port import HeldPort
 from support.mqtt import TIMEOUT_SECONDS, wait_until
 
 CHUNK_BYTES = 65_536
@@ -120,8 +121,9 @@ class Network:
         self._delaying = threading.Event()
         self._held = threading.Event()
         self._closed = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self._place = HeldPort()
+        self.port = self._place.number
+        self._listener = socket.create_server(("127.0.0.1", self.port))
         self._threads = [threading.Thread(target=self._accept, args=(self._listener,))]
         self._threads[0].start()
 
@@ -177,6 +179,7 @@ class Network:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._place.release()
         self.reset()
         for thread in self._threads:
             thread.join(TIMEOUT_SECONDS)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 import edge.commands.demo_broker
 from edge.errors import BrokerError
 from support.broker import PrivateBroker
+
+IP_LOCAL_PORT_RANGE = 51
+"""Option of a socket: the range from which the kernel chooses, the last port in the upper 16 bits; linux/in.h."""
 
 
 def connects(port: int) -> bool:
@@ -31,17 +35,53 @@ def test_broker_keeps_its_port_over_a_restart(make_broker: Callable[..., Private
     assert (broker.port, connects(port)) == (port, True)
 
 
-def test_port_taken_by_another_program_is_replaced(
-    make_broker: Callable[..., PrivateBroker], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_port_taken_by_another_program_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     choose = edge.commands.demo_broker.free_port
     with socket.create_server(("127.0.0.1", 0)) as thief:
         taken = thief.getsockname()[1]
         ports = iter([taken, choose()])
         monkeypatch.setattr(edge.commands.demo_broker, "free_port", lambda: next(ports))
-        broker = make_broker()
+        with edge.commands.demo_broker.PrivateBroker() as broker:
+            assert broker.port not in (0, taken)
+
+
+def other_programs_get(port: int) -> list[str]:
+    """Return in which ways another program gets the port: by asking for it, for any, or for a connection's own end."""
+    got = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for way in ("this", "any", "own end"):
+            with socket.socket() as other:
+                # In place of a machine whose other ports are taken: this one is all that the kernel may choose.
+                other.setsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("I", port << 16 | port))
+                try:
+                    if way == "own end":
+                        other.connect(server.getsockname())
+                    else:
+                        other.bind(("127.0.0.1", port if way == "this" else 0))
+                except OSError:
+                    continue
+                got.append(way)
+    return got
+
+
+def test_no_other_program_gets_the_port_before_between_and_after_starts(
+    make_broker: Callable[..., PrivateBroker],
+) -> None:
+    broker = make_broker()
+    broker.reserve()
+    with socket.socket() as probe:
+        try:
+            probe.setsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, 0)
+        except OSError:
+            pytest.skip("Linux has IP_LOCAL_PORT_RANGE from 6.3 on")
+    assert other_programs_get(broker.port) == []
+    for end in (broker.stop, broker.kill):
         broker.start()
-        assert broker.port not in (0, taken)
+        assert other_programs_get(broker.port) == []
+        end()
+        assert other_programs_get(broker.port) == []
+    broker.__exit__()
+    assert other_programs_get(broker.port) == ["this", "any", "own end"]
 
 
 def test_exit_ends_the_process_and_removes_the_folder(make_broker: Callable[..., PrivateBroker]) -> None:
