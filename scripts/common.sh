@@ -103,8 +103,7 @@ is_arm32() {
     esac
 }
 
-# lanes: prints the environments that `make test` runs here. The last one's closing line is the whole
-# run's, so the full suite comes last.
+# lanes: prints the environments that `make test` runs here, the one with the whole suite last.
 lanes() {
     first=$(find_python 11 13) || die_of_python 13
     if find_python 11 "$LAST_WITH_TFLITE_RUNTIME" >/dev/null; then

@@ -1,8 +1,9 @@
 """Fixtures and marks for every test."""
 
 import gc
+import itertools
 import signal
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,20 @@ EACH_INTERPRETER = (
     "test_packaging.py",
 )
 """Folders and files whose tests run the network, or depend on the interpreter that is installed."""
+COMPUTING = ("convert", "edge/capture", "edge/vision")
+"""Folders whose tests keep a processor busy. Most others wait: for a broker, a program, or for time to pass."""
+
+
+def is_below(place: Path, folders: Iterable[str]) -> bool:
+    return any(place.is_relative_to(each) for each in folders)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the files of which `once` takes every test anyway: to import them takes longer than the short lane."""
+    place = collection_path.relative_to(HERE) if collection_path.is_relative_to(HERE) else None
+    if place is None or collection_path.suffix != ".py" or "not once" not in config.option.markexpr:
+        return None
+    return True if not is_below(place, EACH_INTERPRETER) and place.name.startswith("test_") else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -47,23 +62,49 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their place: `device` for all but the training half, `once` for what no interpreter changes."""
+    """Mark tests by their place: `device` for all but the training half, `once` for what no interpreter changes.
+
+    Put their files in an order in which those that compute and those that wait alternate, so that the processes of
+    xdist, which take one after the other, keep all processors busy all the time.
+    """
     for item in items:
         place = item.path.relative_to(HERE)
         if place.parts[0] == "convert":
             continue
         item.add_marker("device")
-        if not any(place.is_relative_to(each) for each in EACH_INTERPRETER):
+        if not is_below(place, EACH_INTERPRETER):
             item.add_marker("once")
+    items[:] = alternated(items)
+
+
+def alternated(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests with the files of both kinds mixed in proportion; each kind, and each file, keeps its order."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    kinds: dict[bool, list[list[pytest.Item]]] = {True: [], False: []}
+    for path, tests in files.items():
+        kinds[is_below(path.relative_to(HERE), COMPUTING)].append(tests)
+    placed = [((n + 0.5) / len(kind), tests) for kind in kinds.values() for n, tests in enumerate(kind)]
+    return [test for _, tests in sorted(placed, key=lambda each: each[0]) for test in tests]
+
+
+@pytest.fixture(scope="session")
+def _folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names one new folder after another. `mktemp` looks at all earlier ones for each, which are thousands."""
+    base = tmp_path_factory.mktemp("states")
+    return (base / str(number) for number in itertools.count())
 
 
 @pytest.fixture(autouse=True)
-def _state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _state_folder(_folders: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives each test, and the programs that it starts, an empty state folder."""
-    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    for variable in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+        folder = next(_folders)
+        folder.mkdir(mode=0o700)
+        monkeypatch.setenv(variable, str(folder))
 
 
 @pytest.fixture
