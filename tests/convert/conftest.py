@@ -144,12 +144,17 @@ def fold_run(small_data, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def exported(fold_run, small_data, tmp_path_factory):
-    """The best model of that run, as `export` writes it."""
+def exported(face_data, tmp_path_factory):
+    """A network as `train` builds and saves it, with random weights, as `export` writes it."""
     pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-edge-litert")
     from convert.cli import main  # noqa: PLC0415
+    from convert.training.network import build_network  # noqa: PLC0415
+    from convert.training.run_folder import BEST  # noqa: PLC0415
+    from convert.training.train import save_without_optimizer  # noqa: PLC0415
 
+    run = tmp_path_factory.mktemp("untrained")
+    save_without_optimizer(build_network(TINY, TINY.stages[0].side_px, None), run / BEST)
     folder = tmp_path_factory.mktemp("models")
-    command = ["export", "--run", str(fold_run), "--data", str(small_data), "--output", str(folder), "--name", "t"]
+    command = ["export", "--run", str(run), "--data", str(face_data), "--output", str(folder), "--name", "t"]
     assert main(command) == 0
     return folder / "t.tflite"

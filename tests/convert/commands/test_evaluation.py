@@ -13,7 +13,7 @@ from convert.cli import main
 from convert.data.fer2013 import LABELS, clean_split
 from support.run_folder import write_history
 
-SAMPLE = 12
+SAMPLE = 7
 """Images of the full evaluation, of 64: the detector searches each of them in nine positions."""
 VOID = {"meta", "img", "br"}
 

@@ -22,13 +22,13 @@ from edge.vision.classification.outputs import calibrate
 from support.small_models import linear_model
 
 
-def test_export_compares_both_methods_and_is_deterministic(small_data, tmp_path, capfd):
+def test_export_compares_both_methods_and_is_deterministic(face_data, tmp_path, capfd):
     run = tmp_path / "run"
     run.mkdir()
     linear_model(run / "best.keras")
     files = []
     for folder in (tmp_path / "one", tmp_path / "two"):
-        arguments = ["export", "--run", str(run), "--data", str(small_data), "--output", str(folder), "--name", "t"]
+        arguments = ["export", "--run", str(run), "--data", str(face_data), "--output", str(folder), "--name", "t"]
         assert main(arguments) == 0
         files.append([(folder / name).read_bytes() for name in ("t.tflite", "t.json")])
     assert files[0] == files[1]
@@ -79,9 +79,9 @@ def test_manifest_states_metrics_of_both_splits_and_runtimes(exported):
     assert private == {59}  # 64 without the five that Training also contains
 
 
-def test_device_and_evaluation_predict_the_same(exported, small_data):
+def test_device_and_evaluation_predict_the_same(exported, face_data):
     manifest, device = load_manifest(exported), Classifier(exported)
-    images = load_split(small_data, "PublicTest").images[:12]
+    images = load_split(face_data, "PublicTest").images[:12]
     model = Int8Model(exported.read_bytes())
     inputs = network_inputs(images, manifest.input)
     expected = calibrate(model.predict(inputs), manifest.temperature, model.output.scale)
@@ -89,9 +89,9 @@ def test_device_and_evaluation_predict_the_same(exported, small_data):
     np.testing.assert_allclose(np.stack([device.classify_crop(face) for face in faces]), expected, atol=1e-6)
 
 
-def test_evaluation_of_the_exported_model_gives_the_metrics_of_its_manifest(exported, small_data, tmp_path, capfd):
+def test_evaluation_of_the_exported_model_gives_the_metrics_of_its_manifest(exported, face_data, tmp_path, capfd):
     report = tmp_path / "report.json"
-    assert main(["evaluate", str(exported), "--data", str(small_data), "--quick", "--json", str(report)]) == 0
+    assert main(["evaluate", str(exported), "--data", str(face_data), "--quick", "--json", str(report)]) == 0
     out, err = capfd.readouterr()
     assert err == ""
     assert "PrivateTest: 59 images (5 left out, because Training contains them too)" in out

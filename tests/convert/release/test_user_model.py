@@ -34,7 +34,7 @@ def model_of_the_card():
     for layer in base.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    pictures = raw_images(16).astype(np.float32)
+    pictures = raw_images(4).astype(np.float32)
     base(pictures, training=True)
     # A trained network's 1,000 classes are peaked, and not all pictures have the same peak; random ones
     # are flat and alike, and 1/1000 rounds to 0 in the 256 steps of an integer softmax.
