@@ -36,6 +36,8 @@ EACH_INTERPRETER = (
 """Folders and files whose tests run the network, or depend on the interpreter that is installed."""
 COMPUTING = ("convert", "edge/capture", "edge/vision")
 """Folders whose tests keep a processor busy. Most others wait: for a broker, a program, or for time to pass."""
+LONGEST = ("convert/training", "convert/release", "convert", "edge/vision", "e2e")
+"""Folders of the files that take longest, up to half a minute each, from the longest on."""
 
 
 def is_below(place: Path, folders: Iterable[str]) -> bool:
@@ -77,14 +79,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = alternated(items)
 
 
+def rank(place: Path) -> int:
+    """Return when a file's turn is: `LONGEST`, then the tests of installing, packaging and the soak, then the rest."""
+    ranks = [number for number, each in enumerate(LONGEST) if place.is_relative_to(each)]
+    return ranks[0] if ranks else len(LONGEST) + (place.parent != Path())
+
+
 def alternated(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Return the tests with the files of both kinds mixed in proportion; each kind, and each file, keeps its order."""
+    """Return the tests with the files of both kinds mixed in proportion, each kind with its longest files first.
+
+    A long file that began last would run alone in the end, while the other processes have nothing left to do.
+    """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
-        files.setdefault(item.path, []).append(item)
+        files.setdefault(item.path.relative_to(HERE), []).append(item)
     kinds: dict[bool, list[list[pytest.Item]]] = {True: [], False: []}
-    for path, tests in files.items():
-        kinds[is_below(path.relative_to(HERE), COMPUTING)].append(tests)
+    for place in sorted(files, key=rank):
+        kinds[is_below(place, COMPUTING)].append(files[place])
     placed = [((n + 0.5) / len(kind), tests) for kind in kinds.values() for n, tests in enumerate(kind)]
     return [test for _, tests in sorted(placed, key=lambda each: each[0]) for test in tests]
 

@@ -25,10 +25,10 @@ def test_events_from_before_the_first_connection_are_replayed(
     caplog.set_level(logging.INFO, logger="edge")
     broker = make_broker()
     broker.reserve()
-    sink = make_sink(broker)
+    sink = make_sink(broker, timing=Timing(connect_seconds=60.0))
     began = time.monotonic()
     sink.start()
-    assert time.monotonic() - began < 5.5
+    assert time.monotonic() - began < 50, "a refused connection is not waited for"
     assert sink.status().broker == "disconnected"
     sink.info(info())
     send(sink, 1, 2, 3)

@@ -57,12 +57,15 @@ def test_latency_is_counted_from_the_capture(broker: PrivateBroker, subscribe: S
     subscriber = subscribe(broker)
     sink = make_sink(broker)
     sink.start()
-    sink.event(event(1), time.monotonic() - 0.5)
-    sink.event(event(2), time.monotonic())
+    captured = time.monotonic()
+    sink.event(event(1), captured - 60)
+    sink.event(event(2), captured)
     subscriber.wait(lambda: len(subscriber.seqs) == 2)
     old, new = (seen.json["latency_ms"] for seen in subscriber.of("event"))
-    assert 500 <= old < 2000
-    assert 0 <= new < 500
+    # A second of slack: the sink converts between two clocks, which it reads one after the other.
+    passed_ms = (time.monotonic() - captured + 1.0) * 1e3
+    assert 59_000 <= old <= 60_000 + passed_ms
+    assert 0 <= new <= passed_ms
 
 
 def test_close_delivers_the_events_that_wait(broker: PrivateBroker, subscribe: Subscribe, make_sink: MakeSink) -> None:

@@ -1,4 +1,5 @@
 import itertools
+import queue
 import threading
 import time
 
@@ -15,52 +16,54 @@ from support.scripted_camera import ScriptedCamera, answer
 from support.shaped_videos import ramp, write_frames
 
 
-def until_asked(asked):
-    assert asked.wait(20)
-    time.sleep(0.05)  # the thread stores the answer right after this
+class Asked:
+    """What a `SizeWatch` asks for the size: gives `answer`, and counts."""
+
+    def __init__(self, answer):
+        self.answer, self._threads = answer, queue.Queue()
+        self.count = 0
+
+    def __call__(self):
+        self.count += 1
+        self._threads.put(threading.current_thread())
+        return self.answer
+
+    def wait(self):
+        """Wait until it is asked, and until the thread that asks has stored the answer and ended."""
+        thread = self._threads.get(timeout=20)
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 def test_size_is_asked_for_once_the_lowest_rows_have_been_still_and_then_seldom():
-    asked, count = threading.Event(), []
-
-    def ask():
-        count.append(1)
-        asked.set()
-        return 64, 48
-
-    watch = SizeWatch(ask)
+    asked = Asked((64, 48))
+    watch = SizeWatch(asked)
     still = np.zeros((48, 64, 3), np.uint8)
     for number in range(100):
         moving = still.copy()
         moving[-1, 0, 0] = number % 2
         assert watch.changed(moving, number / 25) is None
-    assert not count
+    assert not asked.count
     for number in range(100):
         assert watch.changed(still, 4 + number / 25) is None
-    until_asked(asked)
+    asked.wait()
     for second in range(10, 60):
         assert watch.changed(still, second) is None
-    assert len(count) == 1
-    asked.clear()
+    assert asked.count == 1
     watch.changed(still, 70)
-    until_asked(asked)
+    asked.wait()
     assert watch.changed(still, 150) is None
-    assert len(count) == 2, "the pause has doubled"
+    assert asked.count == 2, "the pause has doubled"
 
 
 @pytest.mark.parametrize("answered", [(32, 24), None, (64, 48)])
 def test_only_another_size_is_a_change(answered):
-    asked = threading.Event()
-
-    def ask():
-        asked.set()
-        return answered
-
-    watch = SizeWatch(ask)
+    asked = Asked(answered)
+    watch = SizeWatch(asked)
     still = np.zeros((48, 64, 3), np.uint8)
     watch.changed(still, 0)
     watch.changed(still, 5)
-    until_asked(asked)
+    asked.wait()
     assert watch.changed(still, 6) == (answered if answered == (32, 24) else None)
 
 
