@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from convert.data.fer2013 import LABELS, clean_split
 from convert.errors import ConvertError, os_error_text
@@ -18,6 +18,7 @@ from convert.files import write_atomically
 from convert.metrics import accuracy_above, expected_calibration_error, fit_temperature, threshold_for_coverage
 from convert.progress import Heartbeat
 from convert.quantization.study import quantize_for_release
+from convert.release.neutral_reading import reading_on_public_test
 from convert.runtimes.inputs import describe_input, network_inputs
 from convert.runtimes.keras_model import FloatModel, keras_runtime_name, load_float_model
 from convert.runtimes.tflite import Int8Model, runtime_name
@@ -28,6 +29,7 @@ from edge.vision.classification.manifest import (
     Manifest,
     Metric,
     ModelInput,
+    NeutralReading,
     Quantization,
     TensorQuantization,
     Thresholds,
@@ -67,6 +69,7 @@ class ModelDescription:
     intended_use: str
     metrics: tuple[Metric, ...] = ()
     outputs: OutputKind = "probabilities"
+    neutral_reading: NeutralReading | UnsetType = UNSET
 
 
 def encode_description(
@@ -84,6 +87,7 @@ def encode_description(
         thresholds=Thresholds(unknown_below=description.unknown_below),
         # Not written for probabilities: versions before this key refuse a manifest that has it.
         outputs=UNSET if description.outputs == "probabilities" else description.outputs,
+        neutral_reading=description.neutral_reading,
         metrics=description.metrics,
         licence=description.licence,
         intended_use=description.intended_use,
@@ -157,6 +161,9 @@ def _measured_description(
         crop_margin=CROP_MARGIN,
         temperature=temperature,
         unknown_below=threshold,
+        neutral_reading=reading_on_public_test(
+            calibrate(public.quantized, temperature, int8.output.scale), public.split, public.runtime
+        ),
         licence=LICENCE,
         intended_use=INTENDED_USE,
         metrics=tuple(metric for part in (public, private) for metric in part.metrics(temperature, threshold)),
@@ -173,6 +180,7 @@ class _SplitMetrics:
         self.led = self.split.leader >= 0
         self.labels = self.split.leader[self.led]
         self._int8 = int8
+        self.runtime = f"{runtime_name()} {int8.input.dtype}"
 
     def calibrated(self, temperature: float) -> Probabilities:
         """Return the probabilities, calibrated as in `edge`, of the images with a FER+ majority."""
@@ -180,7 +188,7 @@ class _SplitMetrics:
 
     def metrics(self, temperature: float, threshold: float) -> list[Metric]:
         """Return the metrics of this split for the manifest."""
-        runtime = f"{runtime_name()} {self._int8.input.dtype}"
+        runtime = self.runtime
         metrics: list[Metric] = []
 
         def add(name: str, value: float, dataset: str, images: int, by: str = runtime) -> None:

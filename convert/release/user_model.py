@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from msgspec import UNSET
+
 from convert.data.fer2013 import FER2013_FILE, LABELS, data_folder
 from convert.errors import ConvertError
 from convert.frameworks.files import framework_of
@@ -16,10 +18,11 @@ from convert.quantization.quantize import InOut
 from convert.quantization.study import quantize_by_agreement
 from convert.release.export import ModelDescription, check_description, write_model
 from convert.release.model_checks import count_warnings, input_warnings, output_warnings
+from convert.release.neutral_reading import reading_of_pictures
 from convert.release.summary import summary_lines
 from convert.runtimes.inputs import describe_input
 from convert.runtimes.keras_model import FloatModel, load_float_model
-from convert.runtimes.tflite import Int8Model
+from convert.runtimes.tflite import Int8Model, runtime_name
 from edge.vision.classification.manifest import MODEL_SUFFIX, ModelInput, manifest_path
 from edge.vision.classification.outputs import to_probabilities
 
@@ -105,7 +108,12 @@ def _convert(
     )
     for sentence in output_warnings(by_int8, labels, data.names, description.unknown_below):
         heartbeat.line(f"warning: {sentence}")
-    path = write_model(made.content, spec, replace(description, outputs=made.kind), folder)
+    neutral = None
+    if options.calibration is not None:
+        dataset, runtime = options.calibration.resolve().name, f"{runtime_name()} {options.in_out}"
+        neutral = reading_of_pictures(by_int8, labels, data.names, dataset, runtime)
+    description = replace(description, outputs=made.kind, neutral_reading=UNSET if neutral is None else neutral)
+    path = write_model(made.content, spec, description, folder)
     for line in summary_lines(path, spec, labels, (by_float, by_int8), data.sources):
         heartbeat.line(line)
     return path

@@ -103,13 +103,27 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     runtime: Text
 
 
+class NeutralReading(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Mean reading of neutral faces, to which the calm face of a place is compared (`edge.vision.calm_face`).
+
+    `log_odds`: mean of log(p / p of neutral) for each label, in output order, of the calibrated probabilities. The
+    others say what it was measured on, as in `Metric`.
+    """
+
+    log_odds: tuple[Annotated[float, Meta(ge=-100, le=100)], ...]
+    dataset: Text
+    split: Text
+    images: Annotated[int, Meta(ge=1)]
+    runtime: Text
+
+
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The contract between `convert` and `edge`.
 
     `labels`: in output order. `crop_margin`: added to the face box on every side before the crop, in sides
     of the box (negative cuts away). `temperature`: probabilities p become p^(1/T), renormalised, before
     anything else uses them. `outputs`: what the network gives, as in `edge.vision.classification.outputs`; where it is
-    not stated, probabilities.
+    not stated, probabilities. `neutral_reading`: where it is not stated, no calm face can be shown to the model.
     """
 
     schema: Literal[1] = SCHEMA
@@ -122,6 +136,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     temperature: Annotated[float, Meta(ge=0.05, le=20)]
     thresholds: Thresholds
     outputs: OutputKind | UnsetType = UNSET
+    neutral_reading: NeutralReading | UnsetType = UNSET
     metrics: tuple[Metric, ...] = ()
     licence: Text
     intended_use: Text
@@ -130,6 +145,12 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Check what the types cannot express."""
         if len(set(self.labels)) != len(self.labels):
             msg = "`labels` contains one label twice"
+            raise ValueError(msg)
+        if self.neutral_reading and len(self.neutral_reading.log_odds) != len(self.labels):
+            msg = (
+                f"`neutral_reading.log_odds` has {len(self.neutral_reading.log_odds)} numbers, "
+                f"but must have one for each of the {len(self.labels)} labels"
+            )
             raise ValueError(msg)
 
     @property

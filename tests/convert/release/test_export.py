@@ -11,6 +11,7 @@ pytest.importorskip("ai_edge_litert", reason="the converted model is run by ai-e
 from convert.cli import main
 from convert.data.augment import resize_face
 from convert.data.fer2013 import load_split
+from convert.release.neutral_reading import measure_neutral_reading
 from convert.runtimes.inputs import network_inputs
 from convert.runtimes.keras_model import load_float_model
 from convert.runtimes.tflite import Int8Model
@@ -66,6 +67,14 @@ def test_exported_model_loads_on_the_device(exported):
     assert manifest.input.colour == "gray"
     assert manifest.quantization.input.dtype == "int8"
     assert Classifier(exported).labels == manifest.labels
+    assert manifest.neutral_reading.split == "PublicTest without images of Training"
+
+
+def test_neutral_reading_is_that_of_the_exported_model(exported, small_data):
+    reading = load_manifest(exported).neutral_reading
+    assert reading == measure_neutral_reading(exported, small_data)
+    assert reading.images > 1
+    assert reading.log_odds[load_manifest(exported).labels.index("neutral")] == 0
 
 
 def test_manifest_states_metrics_of_both_splits_and_runtimes(exported):

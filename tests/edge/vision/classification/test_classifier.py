@@ -127,7 +127,10 @@ def test_undamaged_copy_loads(copy):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda manifest: manifest["labels"].append("bored"), "7, the manifest names 8 labels"),
+        (
+            lambda manifest: (manifest["labels"].append("bored"), manifest.pop("neutral_reading")),
+            "7, the manifest names 8 labels",
+        ),
         (lambda manifest: manifest["input"].update(width=64), "x64x1 (gray)"),
         (lambda manifest: manifest["input"].update(colour="rgb"), "rgb"),
         (lambda manifest: manifest["quantization"]["input"].update(scale=0.5), "scale"),

@@ -50,7 +50,7 @@ def write(tmp_path):
             *folders, last = key.split(".")
             place = manifest
             for folder in folders:
-                place = place[folder]
+                place = place.setdefault(folder, {})
             place[last] = value
         manifest_path(model).write_text(json.dumps(manifest), encoding="utf-8")
         return model
@@ -205,6 +205,8 @@ def fields_of(kind, prefix=""):
         default = {msgspec.NODEFAULT: unset, (): "none"}.get(each.default, f"`{each.default}`")
         default = "" if each.required else default
         if isinstance(of, msgspec.inspect.StructType):
+            if not each.required:
+                yield name, "object", "", "none"
             yield from fields_of(of.cls, f"{name}.")
             continue
         yield (name, *described(of), default)
@@ -226,6 +228,8 @@ def described(of):
             return "two numbers", ""
         case inspect.VarTupleType(item_type=inspect.StrType()):
             return "list of texts", f"at least {of.min_length}"
+        case inspect.VarTupleType(item_type=inspect.FloatType() as number):
+            return "list of numbers", f"{number.ge} to {number.le}, one for each label"
         case inspect.VarTupleType():
             return "list", ""
     kind = "whole number" if isinstance(of, inspect.IntType) else "number"
