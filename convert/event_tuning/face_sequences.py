@@ -196,9 +196,22 @@ def _corrupt(
 def record_person(number: int, classifier: Classifier, faces: AgreedFaces, seconds: float) -> RecordedTrack:
     """Compose and classify one person's sequence at 25 frames per second; depends on number, data and model only."""
     rng = np.random.default_rng((SEED, number))
-    condition = CONDITIONS[number % len(CONDITIONS)]
     segments = draw_segments(rng, seconds, emotion_chances(faces))
-    images = draw_faces(rng, segments, faces, varies=number % 2 == 1)
+    return record_segments(rng, number, classifier, faces, segments, varies=number % 2 == 1)
+
+
+def record_segments(  # noqa: PLR0913 - what a sequence is made of
+    rng: np.random.Generator,
+    number: int,
+    classifier: Classifier,
+    faces: AgreedFaces,
+    segments: list[Segment],
+    *,
+    varies: bool,
+) -> RecordedTrack:
+    """Compose and classify the expressions of person `number` in that person's light; `varies`: as of `draw_faces`."""
+    condition = CONDITIONS[number % len(CONDITIONS)]
+    images = draw_faces(rng, segments, faces, varies=varies)
     count = len(images)
     pose = draw_pose(rng, count)
     hands = random_intervals(rng, count, _HANDS_PER_SECOND, _HAND_SECONDS)
