@@ -1,4 +1,4 @@
-"""Names the files that outlive the process: outbox, announced topics, pause mark, settings."""
+"""Names the files that outlive the process: outbox, announced topics, pause mark, settings, calm face."""
 
 import os
 import zlib
@@ -57,6 +57,12 @@ def settings_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os
     """
     folder = _folder(mqtt, environ)
     return folder and folder / f"settings-{device}.json"
+
+
+def calm_face_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file of the calm face of the place of `device`. Folder and errors: see `outbox_file`."""
+    folder = _folder(mqtt, environ)
+    return folder and folder / f"calm-face-{device}.json"
 
 
 def run_record_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -17,6 +17,7 @@ from edge.config.mqtt_schema import RequestsConfig
 from edge.config.schema import Config
 from edge.config.settings import shown_setting
 from edge.config.state_dir import pause_file
+from edge.control.calm_face import CalmFace
 from edge.control.pause_file import PauseFile
 from edge.control.protocol import (
     NAMES,
@@ -29,10 +30,11 @@ from edge.control.protocol import (
     response_targets,
 )
 from edge.control.settings import Settings, SettingsChange, without_settings
-from edge.errors import EdgeError
+from edge.errors import ConfigError, EdgeError
 from edge.logs.outage import LogQuota
+from edge.messages.calm_face import CalmFaceInfo
 from edge.messages.payload_builder import timestamp
-from edge.messages.payloads import HealthPayload, encode
+from edge.messages.payloads import HealthPayload, Setting, encode
 from edge.messages.response import ResponsePayload
 from edge.messages.topics import Topics
 from edge.mqtt.handlers import Publish
@@ -49,7 +51,8 @@ _FLOOD_RESPONSE_SECONDS: Final = 5.0
 """Interval of responses to requests beyond the limit; the others are dropped without one."""
 _FLOOD_LOG_SECONDS: Final = 3600.0
 _MOST_SETTINGS_LOGS: Final = 20
-"""Maximum number of changed settings logged within an hour: every client of the broker may send them where allowed."""
+"""Maximum number of changed settings, and of refused calm faces, logged within an hour: every client of the broker may
+send such requests where allowed."""
 _Respond = Callable[[ResponsePayload], object]
 
 
@@ -91,6 +94,10 @@ class RequestHandler:
         self.pause_file = pause_file
         self.settings = settings or without_settings(Config(requests=config))
         self._settings_logs = LogQuota(_MOST_SETTINGS_LOGS)
+        self._refused_looks = LogQuota(_MOST_SETTINGS_LOGS)
+        self.calm_face: CalmFace | None = None
+        """The calm face of this place, which the sensor sets; without it none can be shown."""
+        self._looking: tuple[Request, _Respond] | None = None
         self._topics = topics
         self._enabled = config.enabled
         self._per_second = config.per_second
@@ -153,17 +160,61 @@ class RequestHandler:
 
         `config`: the configuration that is in force.
         """
+        if self._looking is not None:
+            request, respond = self._looking
+            self._answer(request, respond, lambda: self._finish_look(request, sensor))
         while True:
             try:
                 request, respond = self._pending.get_nowait()
             except queue.Empty:
                 return
-            try:
-                response = self._execute(request, sensor, config)
-            except Exception as error:  # noqa: BLE001 - a failed request must not end the pipeline
-                _LOG.exception("request %s failed", request.name)
-                response = _refusal(f"the request failed in the sensor ({type(error).__name__})", request.transaction)
+            if request.calibrate:
+                self._answer(request, respond, partial(self._start_look, request, respond))
+            else:
+                self._answer(request, respond, partial(self._execute, request, sensor, config))
+
+    def _answer(self, request: Request, respond: _Respond, execute: Callable[[], ResponsePayload | None]) -> None:
+        """Execute a request, or a part of it, and respond to it, unless it is not complete yet."""
+        try:
+            response = execute()
+        except Exception as error:  # noqa: BLE001 - a failed request must not end the pipeline
+            _LOG.exception("request %s failed", request.name)
+            response = _refusal(f"the request failed in the sensor ({type(error).__name__})", request.transaction)
+        if response is not None:
             respond(response)
+
+    def _start_look(self, request: Request, respond: _Respond) -> ResponsePayload | None:
+        """Begin to look for a calm face; the response follows once that has ended."""
+        try:
+            self._calm_face().start()
+        except EdgeError as error:
+            return self._refused_look(request, error)
+        self._looking = request, respond
+        return None
+
+    def _finish_look(self, request: Request, sensor: Sensor) -> ResponsePayload | None:
+        """Return the response to `calibrate` where the look has ended."""
+        self._looking, looking = None, self._looking
+        calm_face = self._calm_face()
+        try:
+            if calm_face.finish():
+                return _response(request, sensor, calm_face=calm_face.info)
+        except EdgeError as error:
+            return self._refused_look(request, error)
+        self._looking = looking
+        return None
+
+    def _refused_look(self, request: Request, error: EdgeError) -> ResponsePayload:
+        left = self._refused_looks.left(self._clock())
+        if left:
+            note = "; further refusals within the hour are not logged" if left == 1 else ""
+            _LOG.warning("request calibrate refused: %s%s", error, note)
+        return _refusal(str(error), request.transaction)
+
+    def _calm_face(self) -> CalmFace:
+        if self.calm_face is None:
+            raise ConfigError("this sensor takes no calm face")
+        return self.calm_face
 
     def _enqueue(self, request: Request, respond: _Respond) -> None:
         try:
@@ -187,15 +238,18 @@ class RequestHandler:
                 config = self._change_settings(request, sensor, config)
             except EdgeError as error:
                 return _refusal(str(error), request.transaction)
-        return ResponsePayload(
-            time=timestamp(time.time()),
-            status="ok",
-            error=None,
-            transaction=request.transaction,
-            paused=sensor.paused,
+        if request.calibrate is False:
+            try:
+                self._calm_face().reset()
+            except EdgeError as error:
+                return _refusal(str(error), request.transaction)
+        return _response(
+            request,
+            sensor,
             health=sensor.report() if request.name == "health" else None,
             config=redacted_config(config) if request.name == "config" else None,
             settings=self.settings.describe(config) if request.name in {"set", "reset", "config"} else None,
+            calm_face=self._calm_face().info if request.name == "calibrate" else None,
         )
 
     def _change_settings(self, request: Request, sensor: Sensor, config: Config) -> Config:
@@ -248,6 +302,28 @@ def create_request_handler(config: Config, device: str, settings: Settings | Non
     settings = settings or without_settings(config)
     topics = Topics(config.mqtt.base_topic, device)
     return RequestHandler(config.requests, topics, PauseFile(file), settings=settings)
+
+
+def _response(  # noqa: PLR0913 - what each request answers with
+    request: Request,
+    sensor: Sensor,
+    *,
+    health: HealthPayload | None = None,
+    config: dict[str, dict[str, Any]] | None = None,
+    settings: dict[str, Setting] | None = None,
+    calm_face: CalmFaceInfo | None = None,
+) -> ResponsePayload:
+    return ResponsePayload(
+        time=timestamp(time.time()),
+        status="ok",
+        error=None,
+        transaction=request.transaction,
+        paused=sensor.paused,
+        health=health,
+        config=config,
+        settings=settings,
+        calm_face=calm_face,
+    )
 
 
 def _refusal(sentence: str, transaction: str | None) -> ResponsePayload:

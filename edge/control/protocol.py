@@ -12,7 +12,7 @@ import msgspec
 from edge.messages.topics import Topics, is_topic_name
 from edge.mqtt.types import ReceivedMessage
 
-Name = Literal["pause", "resume", "health", "config", "set", "reset"]
+Name = Literal["pause", "resume", "health", "config", "set", "reset", "calibrate"]
 NAMES: Final[tuple[Name, ...]] = get_args(Name)
 UNKNOWN: Final = "unknown"
 """Last level of the response topic for any other name: a client must not make the sensor create topics."""
@@ -27,9 +27,20 @@ _EMPTY_OR_OBJECT: Final = 'empty or a JSON object, as in {"transaction": "7"}'
 _SET_PAYLOAD: Final = 'a JSON object with settings, as in {"settings": {"events.margin": 0.3}}'
 _RESET_PAYLOAD: Final = 'empty, for all settings, or a JSON object, as in {"keys": ["events.margin"]}'
 _PAUSE_PAYLOAD: Final = 'empty or a JSON object, as in {"paused": true}'
+_CALIBRATE_PAYLOAD: Final = 'empty or a JSON object, as in {"reset": true}'
 """What a request takes as its payload."""
-_PAYLOADS: Final[Mapping[Name, str]] = {"pause": _PAUSE_PAYLOAD, "set": _SET_PAYLOAD, "reset": _RESET_PAYLOAD}
-_FIELDS: Final[Mapping[Name, tuple[str, ...]]] = {"pause": ("paused",), "set": ("settings",), "reset": ("keys",)}
+_PAYLOADS: Final[Mapping[Name, str]] = {
+    "pause": _PAUSE_PAYLOAD,
+    "set": _SET_PAYLOAD,
+    "reset": _RESET_PAYLOAD,
+    "calibrate": _CALIBRATE_PAYLOAD,
+}
+_FIELDS: Final[Mapping[Name, tuple[str, ...]]] = {
+    "pause": ("paused",),
+    "set": ("settings",),
+    "reset": ("keys",),
+    "calibrate": ("reset",),
+}
 """Keys that a payload may have besides `transaction`."""
 _MAX_TOPIC_BYTES: Final = 256
 _MAX_CORRELATION_BYTES: Final = 256
@@ -50,7 +61,8 @@ class Request:
     """A valid request.
 
     `paused`: the requested state, for `pause` and `resume`. `settings`: what `set` changes, values by name as JSON has
-    them. `keys`: what `reset` undoes; None for all. None for the other requests.
+    them. `keys`: what `reset` undoes; None for all. None for the other requests. `calibrate`: whether a calm face is
+    looked for (True) or reset (False); None for the other requests.
     """
 
     name: Name
@@ -58,6 +70,7 @@ class Request:
     paused: bool | None = None
     settings: Mapping[str, Any] | None = None
     keys: tuple[str, ...] | None = None
+    calibrate: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +106,23 @@ def request_of(name: Name, fields: Mapping[str, Any], transaction: str | None = 
             raise RefusedError(sentence, transaction)
     match name:
         case "pause":
-            paused = fields.get("paused", True)
-            if not isinstance(paused, bool):
-                raise RefusedError(f"paused is {_shown(paused)}, but must be true or false", transaction)
-            return Request(name, transaction, paused)
+            return Request(name, transaction, _flag(fields, "paused", transaction, default=True))
         case "resume":
             return Request(name, transaction, paused=False)
         case "set":
             return Request(name, transaction, settings=_settings(fields, transaction))
         case "reset":
             return Request(name, transaction, keys=_keys(fields, transaction))
+        case "calibrate":
+            return Request(name, transaction, calibrate=not _flag(fields, "reset", transaction, default=False))
     return Request(name, transaction)
+
+
+def _flag(fields: Mapping[str, Any], key: str, transaction: str | None, *, default: bool) -> bool:
+    value = fields.get(key, default)
+    if not isinstance(value, bool):
+        raise RefusedError(f"{key} is {_shown(value)}, but must be true or false", transaction)
+    return value
 
 
 def _settings(fields: Mapping[str, Any], transaction: str | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from edge.capture.masks import masks_in_words, masks_warning
@@ -97,6 +98,9 @@ class Daemon:
             self._capture.pause()
             log.warning("capture is paused, as before the restart (%s): a resume request starts it", pause_file.file)
         self._requests.settings.log_ignored()
+        if (calm_face := self._components.calm_face) is not None:
+            calm_face.log_kept()
+            calm_face.changed = self._publish_info
         self._capture.start()
         live = self._capture.live
         self._watchdog = WatchdogFeeder(self._service_manager, live=live)
@@ -377,16 +381,9 @@ class Daemon:
         return self._health.recent(time.monotonic()) or self._publish_health()
 
     def _publish_info(self) -> None:
-        parts = self._components
-        self._outputs.publish_info(
-            build_info(
-                config=self._config,
-                device=parts.device,
-                boot_id=parts.boot_id,
-                classifier=parts.classifier,
-                settings=self._requests.settings,
-            )
-        )
+        parts, settings = self._components, self._requests.settings
+        describe = partial(build_info, device=parts.device, boot_id=parts.boot_id, classifier=parts.classifier)
+        self._outputs.publish_info(describe(config=self._config, settings=settings, calm_face=parts.calm_face))
 
     def _publish_health(self) -> HealthPayload:
         now = time.monotonic()

@@ -10,6 +10,8 @@ from edge import __version__
 from edge.capture.capture import Capture
 from edge.config.areas import in_frame
 from edge.config.schema import Config
+from edge.control.calm_face import CalmFace
+from edge.control.calm_face_file import CalmFaceFile
 from edge.control.settings import Settings, without_settings
 from edge.latency.governor import Governor
 from edge.latency.stats import RECENT_SECONDS, FrameStats
@@ -29,13 +31,19 @@ _SLOW_FPS: Final = 2.0
 their number says little."""
 
 
-def build_info(
-    *, config: Config, device: str, boot_id: str, classifier: Classifier, settings: Settings | None = None
+def build_info(  # noqa: PLR0913 - the last two have defaults
+    *,
+    config: Config,
+    device: str,
+    boot_id: str,
+    classifier: Classifier,
+    settings: Settings | None = None,
+    calm_face: CalmFace | None = None,
 ) -> InfoPayload:
     """Return the description of this sensor: its software, model and source.
 
-    `settings`: what requests have set; by default nothing. Raises ConfigError for a weight of a label that the model
-    does not have.
+    `settings`: what requests have set; by default nothing. `calm_face`: by default none is kept. Raises
+    ConfigError for a weight of a label that the model does not have.
     """
     manifest = classifier.manifest
     settings = settings or without_settings(config)
@@ -56,6 +64,7 @@ def build_info(
         python=platform.python_version(),
         opencv=cv2.__version__,
         settings=settings.describe(config),
+        calm_face=(calm_face or CalmFace(manifest, CalmFaceFile(None))).info,
         settings_ignored=settings.ignored,
     )
 

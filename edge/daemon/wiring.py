@@ -23,6 +23,7 @@ from edge.capture.stall import StallLimit
 from edge.config.areas import in_frame
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
+from edge.control.calm_face import CalmFace, create_calm_face
 from edge.control.handler import RequestHandler, create_request_handler
 from edge.control.settings import Settings
 from edge.daemon.cascade_trial import warn_of_unfit_cascades
@@ -66,6 +67,7 @@ class Components:
     health: HealthReporter
     run_log: RunLog
     light: IndicatorLight | None = None
+    calm_face: CalmFace | None = None
 
 
 def build_components(  # noqa: PLR0913 - most have defaults
@@ -103,7 +105,8 @@ def build_components(  # noqa: PLR0913 - most have defaults
 
     announcer = create_announcer(config, device) if config.mqtt.url else None
     requests = create_request_handler(config, device, settings)
-    preview = create_preview(config, preview_health, requests.submit)
+    calm_face = requests.calm_face = create_calm_face(config, device, classifier.manifest)
+    preview = create_preview(config, preview_health, requests.submit, lambda: calm_face.shift)
     handlers = [handler for handler in (announcer, requests) if handler is not None]
     sink = create_sink(config.mqtt, device, stdout, handlers, preview.event_published)
     recorder = create_recorder(config, device, classifier.labels, payloads.valence)
@@ -119,6 +122,7 @@ def build_components(  # noqa: PLR0913 - most have defaults
         stall=stall,
         masks=Masks(config.masks.values(), config.source),
     )
+    calm_face.attach(pipeline, lambda: capture.state)
     governor = Governor(config.budget.latency_ms)
     stats = FrameStats(time.monotonic())
     health = HealthReporter(config, capture, stats, governor, sink)
@@ -136,6 +140,7 @@ def build_components(  # noqa: PLR0913 - most have defaults
         health=health,
         run_log=run_log or RunLog(terminal=False, source_given=True),
         light=light,
+        calm_face=calm_face,
     )
 
 

@@ -86,7 +86,8 @@ def components(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
     """Return the entities by key, without their ids."""
     zones = {key: one for zone in info.zones for key, one in zone_components(topics, info, zone).items()}
     summary, settings = summary_components(topics, info), setting_components(topics, info)
-    return _faces(topics, info) | zones | summary | _event_and_switch(topics) | settings | _diagnostics(topics)
+    control = _event_and_switch(topics) | _calm_face(topics, info)
+    return _faces(topics, info) | zones | summary | control | settings | _diagnostics(topics)
 
 
 def _faces(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
@@ -216,6 +217,29 @@ def _event_and_switch(topics: Topics) -> dict[str, dict[str, Any]]:
             "payload_off": '{"paused": false}',
         },
     }
+
+
+def _calm_face(topics: Topics, info: InfoPayload) -> dict[str, dict[str, Any]]:
+    """Return the buttons of the calm face; nothing but their platform where the model can be shown none."""
+    calibrate: dict[str, Any] = {"platform": "button"}
+    reset = dict(calibrate)
+    if info.calm_face.possible:
+        topic = topics.request("calibrate")
+        calibrate |= {
+            "name": "Calibrate to a calm face",
+            "icon": "mdi:emoticon-neutral-outline",
+            "entity_category": "config",
+            "command_topic": topic,
+            "payload_press": "{}",
+        }
+        reset |= {
+            "name": "Reset the calm face",
+            "icon": "mdi:emoticon-remove-outline",
+            "entity_category": "config",
+            "command_topic": topic,
+            "payload_press": '{"reset": true}',
+        }
+    return {"calibrate": calibrate, "reset_calm_face": reset}
 
 
 def _diagnostics(topics: Topics) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from edge.messages.calm_face import CalmFaceInfo
+
 SCHEMA_VERSION: Final = 1
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -262,6 +264,7 @@ class InfoPayload(Payload, frozen=True, kw_only=True):
     python: str
     opencv: str
     settings: Settings = {}
+    calm_face: CalmFaceInfo = CalmFaceInfo()
     settings_ignored: Annotated[
         list[str],
         Meta(description="Why settings that requests have made are not in force, a sentence each; empty: all are."),
@@ -388,9 +391,7 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
         ),
     ]
     temperature_c: float | None
-    throttled: Annotated[
-        bool | None, Meta(description="Whether the Raspberry Pi firmware limits the clock; null on other boards.")
-    ]
+    throttled: Annotated[bool | None, Meta(description="Whether the Pi's firmware limits the clock; null on others.")]
 
 
 def encode(payload: Payload) -> bytes:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from edge.messages.calm_face import CalmFaceInfo
 from edge.messages.payloads import SCHEMA_VERSION, HealthPayload, Payload, Settings, Timestamp
 
 
@@ -24,3 +25,4 @@ class ResponsePayload(Payload, frozen=True, kw_only=True):
     settings: Annotated[
         Settings | None, Meta(description="As in info, after the requests set, reset and config; else null.")
     ] = None
+    calm_face: Annotated[CalmFaceInfo | None, Meta(description="As in info, after calibrate; else null.")] = None

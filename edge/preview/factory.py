@@ -1,5 +1,6 @@
 """Builds the preview that the configuration asks for; imports the server only if the page is enabled."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edge.config.schema import Config
@@ -10,19 +11,26 @@ from edge.preview.interface import HealthProvider, NullPreview
 from edge.system.installation import how_to_install
 
 if TYPE_CHECKING:
-    from edge.preview.areas import SubmitRequest
+    from edge.preview.page_request import SubmitRequest
     from edge.preview.server import PreviewServer
+    from edge.vision.calm_face import CalmShift
 
 
-def create_preview(config: Config, health: HealthProvider, submit: "SubmitRequest | None" = None) -> NullPreview:
+def create_preview(
+    config: Config,
+    health: HealthProvider,
+    submit: "SubmitRequest | None" = None,
+    calm_face: "Callable[[], CalmShift | None] | None" = None,
+) -> NullPreview:
     """Return the preview for a configuration, not started: a server, or a `NullPreview` if the page is off.
 
-    `submit`: hands the sensor masks and zones that were drawn on the page.
+    `submit`: hands the sensor requests of the page, such as masks and zones that were drawn. `calm_face`: returns what
+    is subtracted from each reading, for the picture of the camera that is read on demand.
 
     Raises ConfigError if a package of the page is not installed, if the address, token or names cannot be used,
     and any EdgeError of loading the cascades and the model.
     """
-    return _create_server(config, health, submit) if config.preview.enabled else NullPreview()
+    return _create_server(config, health, submit, calm_face) if config.preview.enabled else NullPreview()
 
 
 def try_preview(config: Config) -> str:
@@ -39,7 +47,12 @@ def try_preview(config: Config) -> str:
     return server.describe()
 
 
-def _create_server(config: Config, health: HealthProvider, submit: "SubmitRequest | None" = None) -> "PreviewServer":
+def _create_server(
+    config: Config,
+    health: HealthProvider,
+    submit: "SubmitRequest | None" = None,
+    calm_face: "Callable[[], CalmShift | None] | None" = None,
+) -> "PreviewServer":
     try:
         from edge.preview.server import PreviewServer  # noqa: PLC0415 - needs packages that not every device has
     except ModuleNotFoundError as error:
@@ -47,4 +60,4 @@ def _create_server(config: Config, health: HealthProvider, submit: "SubmitReques
             f"preview.enabled (--preview) is set, and the package {error.name} is not installed: "
             f"install what the page needs with {how_to_install('preview')}"
         ) from error
-    return PreviewServer(config, health, submit)
+    return PreviewServer(config, health, submit, calm_face)

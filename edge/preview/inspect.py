@@ -1,6 +1,7 @@
 """Inspects single pictures on demand: detects and classifies faces, and returns the crops that the network received."""
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import cv2
@@ -15,6 +16,7 @@ from edge.logs.native import silence_opencv
 from edge.messages.payload_builder import PayloadBuilder, box_share
 from edge.preview.framing import pack
 from edge.types import Detection, Frame
+from edge.vision.calm_face import CalmShift
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
 from edge.vision.stills import classify_faces
@@ -40,28 +42,38 @@ class PictureRefusedError(Exception):
 
 
 class StillInspector:
-    """Detects and classifies faces in single pictures, with a detector and a classifier of its own. Not thread-safe."""
+    """Detects and classifies faces in single pictures, with a detector and a classifier of its own. Not thread-safe.
 
-    def __init__(self, config: Config) -> None:
+    `calm_face`: returns what is subtracted from readings of this place; None: nothing.
+    """
+
+    def __init__(self, config: Config, calm_face: Callable[[], CalmShift | None] | None = None) -> None:
         """Load cascades and model. Raises EdgeError if one cannot be used."""
         silence_opencv()
-        self._config = config
+        self._config, self._calm_face = config, calm_face
         self._detector = Detector(config.detector)
         self._classifier = Classifier.from_config(config.model)
         self._payload_builder = PayloadBuilder("", self._classifier.labels, config.labels, config.valence)
 
     def inspect_upload(self, data: bytes) -> bytes:
-        """Inspect an encoded picture; returns a packed record. Raises PictureRefusedError."""
+        """Inspect an encoded picture; returns a packed record. Raises PictureRefusedError.
+
+        It may be of any place, so its readings are not shifted.
+        """
         return self.inspect_frame(self._decode(data))
 
-    def inspect_frame(self, frame: Frame) -> bytes:
-        """Inspect a frame, whose arrays are not changed; returns a packed record.
+    def inspect_current(self, frame: Frame) -> bytes:
+        """Inspect a frame of the camera, as `inspect_frame` does, with readings that the calm face shifts."""
+        return self.inspect_frame(frame, None if self._calm_face is None else self._calm_face())
+
+    def inspect_frame(self, frame: Frame, shift: CalmShift | None = None) -> bytes:
+        """Inspect a frame, whose arrays are not changed; returns a packed record. `shift`: of the calm face.
 
         The record holds the picture as JPEG, and the crop of each classified face as PNG.
         """
         began = time.perf_counter()
         detections = self._detector.detect(frame.luma, frame.in_colour)
-        faces = classify_faces(frame, detections, self._classifier, self._config)
+        faces = classify_faces(frame, detections, self._classifier, self._config, shift)
         spent_ms = 1000 * (time.perf_counter() - began)
         crops = [self._classifier.face_crop(frame, face.box, face.roll_degrees) for face in faces]
         state = self._payload_builder.state(faces, frame, frame.captured_unix)

@@ -1,4 +1,4 @@
-"""Defines the HTTP routes: page, login, stream, pictures on demand, areas, `/healthz`, `/metrics`."""
+"""Defines the HTTP routes: page, login, stream, pictures on demand, areas, calm face, `/healthz`, `/metrics`."""
 
 import asyncio
 import contextlib
@@ -23,6 +23,7 @@ from edge.pacing import TokenBucket
 from edge.preview.areas import AreaWriter
 from edge.preview.auth import PreviewAccess
 from edge.preview.body import BodyRefusedError, check_length, drain, error_response, media_type, read_body
+from edge.preview.calm_face import CalmFaceButtons
 from edge.preview.feed import Feed
 from edge.preview.framing import MEDIA_TYPE
 from edge.preview.healthz import HealthProbe
@@ -53,7 +54,8 @@ class RouteDependencies:
     """The objects that the routes use.
 
     `health` returns the sensor's health now. `worker` runs `inspector`, one picture at a time. `areas` applies masks
-    and zones. `picture_limit`: how often a picture is inspected; None: 5 at once, 1 per second in the long run.
+    and zones, `calm_face` shows the sensor a calm face. `picture_limit`: how often a picture is inspected; None: 5 at
+    once, 1 per second in the long run.
     """
 
     config: PreviewConfig
@@ -65,6 +67,7 @@ class RouteDependencies:
     health: Callable[[], HealthPayload]
     worker: Executor
     areas: AreaWriter
+    calm_face: CalmFaceButtons
     picture_limit: TokenBucket | None = None
 
 
@@ -77,7 +80,7 @@ class Routes:
         self._health, self._worker = parts.health, parts.worker
         self._metrics = Metrics(parts.feed, parts.stream, parts.health)
         self._picture_limit = parts.picture_limit or TokenBucket(_PICTURES_PER_SECOND, _PICTURES_AT_ONCE)
-        self._areas = parts.areas
+        self._areas, self._calm_face = parts.areas, parts.calm_face
         self._pending = 0
         self._inspecting = asyncio.Lock()
         self._files = {entry.name: entry.read_bytes() for entry in (files(__package__) / "static").iterdir()}
@@ -94,6 +97,7 @@ class Routes:
                 Route("/picture", self.upload, methods=["POST"]),
                 Route("/picture/current", self.current, methods=["POST"]),
                 Route("/areas", self._areas.handle, methods=["POST"]),
+                Route("/calm-face", self._calm_face.handle, methods=["POST"]),
                 Route("/healthz", self.healthz),
                 Route("/metrics", self.metrics),
             ]
@@ -167,7 +171,7 @@ class Routes:
             return error_response(
                 409, "There is no current frame: the camera is lost, the sensor is paused, or no frame has come yet."
             )
-        return await self._inspect(request, lambda _: self._inspector.inspect_frame(latest.frame), 0)
+        return await self._inspect(request, lambda _: self._inspector.inspect_current(latest.frame), 0)
 
     async def _inspect(
         self, request: Request, inspect: Callable[[bytes], bytes] | None = None, limit: int | None = None

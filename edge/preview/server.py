@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -20,15 +20,18 @@ from edge.levels import LADDER, Level
 from edge.messages.payloads import EventPayload, InfoPayload
 from edge.messages.summary import PeriodSummary
 from edge.pacing import TokenBucket
-from edge.preview.areas import AreaWriter, SubmitRequest
+from edge.preview.areas import AreaWriter
 from edge.preview.auth import preview_access
+from edge.preview.calm_face import CalmFaceButtons
 from edge.preview.feed import Feed
 from edge.preview.healthz import HealthProbe
 from edge.preview.inspect import StillInspector
 from edge.preview.interface import HealthProvider, NullPreview
+from edge.preview.page_request import SubmitRequest
 from edge.preview.routes import RouteDependencies, Routes
 from edge.preview.stream import Stream
 from edge.types import StepResult
+from edge.vision.calm_face import CalmShift
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +54,9 @@ class PreviewServer(NullPreview):
     """The preview while the page is on.
 
     Construction binds the address and loads everything, so that a configuration that cannot be used is refused before
-    the daemon starts. `submit`: hands the sensor the areas that were drawn. `picture_limit`: as of
-    `RouteDependencies`. `idle_seconds`: how long a connection may stay without a complete request;
-    `idle_check_seconds`: how often this is checked.
+    the daemon starts. `submit`: hands the sensor requests of the page. `calm_face`: as of `StillInspector`.
+    `picture_limit`: as of `RouteDependencies`. `idle_seconds`: how long a connection may stay without a complete
+    request; `idle_check_seconds`: how often this is checked.
     """
 
     wants_hours = True
@@ -63,6 +66,7 @@ class PreviewServer(NullPreview):
         config: Config,
         health: HealthProvider,
         submit: SubmitRequest | None = None,
+        calm_face: Callable[[], CalmShift | None] | None = None,
         *,
         picture_limit: TokenBucket | None = None,
         idle_seconds: float = _IDLE_SECONDS,
@@ -78,7 +82,7 @@ class PreviewServer(NullPreview):
         self._socket = listen(preview.host, preview.port)
         self._host, self._port = self._socket.getsockname()[:2]
         try:
-            inspector = StillInspector(config)
+            inspector = StillInspector(config, calm_face)
         except BaseException:
             self._socket.close()
             raise
@@ -86,7 +90,9 @@ class PreviewServer(NullPreview):
         self._encoder = ThreadPoolExecutor(1, "preview-encoder")
         self.stream = Stream(preview, self.feed, lambda: health(self.feed), self._encoder, config.source)
         areas = AreaWriter(submit, has_token=self._token_required)
+        calm_face_buttons = CalmFaceButtons(submit, has_token=self._token_required)
         self.stream.can_apply_areas = areas.can_apply
+        self.stream.can_calibrate = calm_face_buttons.can_apply
         self._probe = HealthProbe(self.feed, stall_seconds=config.source.stall_seconds)
         routes = Routes(
             RouteDependencies(
@@ -100,6 +106,7 @@ class PreviewServer(NullPreview):
                 worker=self._worker,
                 picture_limit=picture_limit,
                 areas=areas,
+                calm_face=calm_face_buttons,
             )
         )
         self._server = uvicorn.Server(

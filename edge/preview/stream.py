@@ -81,6 +81,8 @@ class Stream:
         """Summaries of the last hours, oldest first; none where no summary is kept."""
         self.can_apply_areas = False
         """Whether the page may apply masks and zones, which the server sets."""
+        self.can_calibrate = False
+        """Whether the page may show the sensor a calm face, which the server sets."""
         self.watchers = 0
         self.pictures_encoded = 0
         self.ended = False
@@ -193,6 +195,7 @@ class Stream:
                 "max_picture_megapixels": preview.max_picture_megapixels,
                 "orientation": self._orientation,
                 "can_apply_areas": self.can_apply_areas,
+                "can_calibrate": self.can_calibrate,
             },
             "now": round(time.time(), 3),
             "health": self._health(),

@@ -7,9 +7,13 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge.config.schema import Config
 from edge.levels import LADDER, Level
 from edge.types import Event, EventKind, Frame, StepResult, TrackedFace
+from edge.vision.calm_face import CalmFaceLook, CalmShift
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.readability import is_blurred, obstacle_of_place
 from edge.vision.classification.scheduler import InferenceCandidate, InferenceScheduler
@@ -21,8 +25,8 @@ from edge.vision.tracker import Track, Tracker
 class Pipeline:
     """Runs detector, tracker, classifier and event rules on one stream of frames.
 
-    The same frames, configuration and levels give the same events, whatever the speed of the machine. `level`
-    may be set between two frames.
+    The same frames, configuration, levels and calm face give the same events, whatever the speed of the machine.
+    `level`, `calm_face` and `look` may be set between two frames.
     """
 
     def __init__(
@@ -44,6 +48,12 @@ class Pipeline:
         self._announced: dict[int, TrackedFace] = {}
         """By `track_id`: each announced face as of its last frame."""
         self.level: Level = LADDER[0]
+        self.calm_face: CalmShift | None = None
+        """What is subtracted from each reading before anything else uses it; None: nothing."""
+        self.look: CalmFaceLook | None = None
+        """Gets the readings of each frame, before anything is subtracted."""
+        self._read: dict[int, NDArray[np.float32]] = {}
+        """By `Track.id`: the readings of the frame in hand, before anything is subtracted."""
         self._timer = timer
         self._last_frame: Frame | None = None
 
@@ -86,6 +96,10 @@ class Pipeline:
                 faces.append(face)
                 events += [event] if event else []
         marks.append(self._timer())
+        if self.look is not None:
+            self.look.add(
+                frame.seconds, [(each.track_id, self._read.get(each.id)) for each in tracks if each.confirmed]
+            )
         self._retain(tracks)
         self._last_frame = frame
         spent = [1000 * (after - before) for before, after in pairwise(marks)]
@@ -124,8 +138,11 @@ class Pipeline:
         ]
         boxes, rolls = [face.box for _, face in selected], [face.roll_degrees for _, face in selected]
         predictions = self._classifier.classify(frame, boxes, rolls)
-        for (track, _), probabilities in zip(selected, predictions, strict=True):
-            self._expression(track).add_prediction(probabilities, frame.seconds)
+        self._read = {track.id: reading for (track, _), reading in zip(selected, predictions, strict=True)}
+        for track, _ in selected:
+            reading = self._read[track.id]
+            calm = reading if self.calm_face is None else self.calm_face.apply(reading)
+            self._expression(track).add_prediction(calm, frame.seconds)
         return len(selected)
 
     def _read_weak(self, frame: Frame) -> None:

@@ -7,17 +7,23 @@ from collections.abc import Sequence
 
 from edge.config.schema import Config
 from edge.types import Detection, Frame, TrackedFace
+from edge.vision.calm_face import CalmShift
 from edge.vision.classification.classifier import Classifier
 from edge.vision.expression import best_label, unknown_threshold
 
 
 def classify_faces(
-    frame: Frame, detections: Sequence[Detection], classifier: Classifier, config: Config
+    frame: Frame,
+    detections: Sequence[Detection],
+    classifier: Classifier,
+    config: Config,
+    shift: CalmShift | None = None,
 ) -> list[TrackedFace]:
     """Classify the faces of a picture that passed verification.
 
     `frame`: must carry `bgr` where the model needs colour. `detections`: as `Detector.detect` returns them,
-    largest first. Of those that passed verification the first `model.max_faces` are classified.
+    largest first. Of those that passed verification the first `model.max_faces` are classified. `shift`: of the calm
+    face of this place.
 
     Returns the faces in the order of the detections, with `track_id` from 1. Their probabilities are
     calibrated and not smoothed. The label is `unknown` below `events.unknown_below`, or below the threshold
@@ -29,6 +35,8 @@ def classify_faces(
     verified = [detection for detection in detections if detection.verified]
     found = verified[: config.model.max_faces]
     predictions = classifier.classify(frame, [one.box for one in found], [one.roll_degrees for one in found])
+    if shift is not None:
+        predictions = [shift.apply(reading) for reading in predictions]
     return [
         TrackedFace(
             track_id,

@@ -1,4 +1,4 @@
-"""Masks and zones on the page, in Chromium: the same geometry as the program's, and areas that the page applies."""
+"""What the page changes, in Chromium: masks and zones with the program's geometry, and the calm face."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,16 @@ from msgspec.structs import replace
 
 from edge.config.areas import check_areas
 from edge.config.mqtt_schema import RequestsConfig
+from edge.control.calm_face import CalmFace
+from edge.control.calm_face_file import CalmFaceFile
 from edge.control.handler import RequestHandler
 from edge.control.pause_file import PauseFile
 from edge.messages.topics import Topics
 from edge.polygon import oriented, problem_of
+from edge.vision.classification.manifest import find_model, load_manifest
 from support.browser import TIMEOUT_MS, chromium, click_corners
-from support.mqtt import info
-from support.preview import LABELS, TOKEN, Site, result
+from support.mqtt import info, wait_until
+from support.preview import LABELS, TOKEN, Site, result, shares
 
 SQUARE = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]
 
@@ -80,12 +83,20 @@ class AppliesSettings:
     def __init__(self):
         topics = Topics("emotion-edge", "cam")
         self.handler = RequestHandler(RequestsConfig(settable=["zones"]), topics, PauseFile(None))
+        self.calm_face = self.look = None  # as the pipeline has them
 
     def submit(self, name, fields):
         response = self.handler.submit(name, fields)
         self.handler.process_pending(self, self.handler.settings.config)
         self.describe()
         return response
+
+    def show_calm_face(self, *readings):
+        """Show the sensor faces for five seconds, and let it answer."""
+        for number in range(51):
+            self.look.add(number / 10, list(enumerate(readings)))
+        self.handler.process_pending(self, self.handler.settings.config)
+        self.describe()
 
     def apply_settings(self, change):
         change.store()
@@ -97,7 +108,10 @@ class AppliesSettings:
         config = self.handler.settings.config
         model = replace(info().model, labels=list(LABELS))
         settings = self.handler.settings.describe(config)
-        self.site.preview.set_info(replace(info(), model=model, zones=config.zones, settings=settings))
+        calm = self.handler.calm_face
+        calm_face = info().calm_face if calm is None else calm.info
+        changes = {"model": model, "zones": config.zones, "settings": settings, "calm_face": calm_face}
+        self.site.preview.set_info(replace(info(), **changes))
 
 
 def test_zone_is_applied_from_a_page_with_a_token_and_a_mask_that_may_not_be_set_is_not(browser, monkeypatch):
@@ -131,5 +145,40 @@ def test_zone_is_applied_from_a_page_with_a_token_and_a_mask_that_may_not_be_set
         page.locator("#areas-list li").filter(has_text="door").wait_for(state="detached")
         assert sensor.handler.settings.config.zones == {}
         page.context.close()
+    finally:
+        site.close()
+
+
+def test_calm_face_is_shown_and_reset_from_a_page_with_a_token(browser, page, monkeypatch):
+    assert page.locator("#calibrate").is_disabled(), "without a token"
+    monkeypatch.setenv("EMOTION_EDGE_PREVIEW_TOKEN", TOKEN)
+    sensor = AppliesSettings()
+    sensor.handler.calm_face = CalmFace(load_manifest(find_model("normal")), CalmFaceFile(None))
+    sensor.handler.calm_face.attach(sensor, lambda: "ok")
+    site = sensor.site = Site(server={"submit": sensor.submit})
+    sad = shares("sad", 0.97)
+    try:
+        sensor.describe()
+        guarded = browser.new_context().new_page()
+        guarded.goto(f"http://127.0.0.1:{site.port}/login#{TOKEN}")
+        guarded.click("#calm-face summary")
+        guarded.locator("#calm-face-text", has_text="None is kept.").wait_for()
+        guarded.click("#calibrate")
+        guarded.locator("#calm-face-status", has_text="Look at the camera, neutral, and hold still").wait_for()
+        assert guarded.locator("#calibrate").is_disabled()
+        wait_until(lambda: sensor.look is not None)
+        sensor.show_calm_face(sad, sad)
+        refusal = "Not calibrated: 2 faces are in view, but there must be one."
+        guarded.locator("#calm-face-status.bad", has_text=refusal).wait_for()
+        guarded.click("#calibrate")
+        wait_until(lambda: sensor.look is not None)
+        sensor.show_calm_face(sad)
+        guarded.locator("#calm-face-status", has_text="Calibrated.").wait_for()
+        guarded.locator("#calm-face-text", has_text="Shown on ").wait_for()
+        assert sensor.calm_face is not None
+        guarded.click("#calm-face-reset")
+        guarded.locator("#calm-face-text", has_text="None is kept.").wait_for()
+        assert sensor.calm_face is None
+        guarded.context.close()
     finally:
         site.close()

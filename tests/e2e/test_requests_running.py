@@ -1,12 +1,15 @@
 """Requests to the real program over a real broker, with a file and with a camera that is released."""
 
 import json
+import math
 import signal
 import threading
 import time
 
 import pytest
 
+from edge.vision.calm_face import BOUND
+from support import homeassistant_rules as rules
 from support.fake_leds import FakeLed, FakeLeds
 from support.http_camera import PASSWORD, USER, HttpCamera
 from support.mqtt import wait_until
@@ -86,8 +89,8 @@ def test_valid_and_invalid_requests_are_answered(running):
     assert response["config"]["source"]["uri"] == ENDLESS
     assert response["config"]["budget"]["latency_ms"] == 10000
     for name, payload, parts in (
-        ("reboot", b"", ('"reboot"', "known: pause, resume, health, config, set, reset", "a JSON object")),
-        ("reboot", b"now", ('"reboot"', "known: pause, resume, health, config, set, reset")),
+        ("reboot", b"", ('"reboot"', "known: pause, resume, health, config, set, reset, calibrate", "a JSON object")),
+        ("reboot", b"now", ('"reboot"', "known: pause, resume, health, config, set, reset, calibrate")),
         ("health", b"{", ("not JSON", '{"transaction": "7"}')),
         ("pause", b"OFF", ('"OFF"', "not JSON", '{"paused": true}')),
         ("pause", b"[false]", ("[false]", "a JSON object", '{"paused": true}')),
@@ -120,7 +123,7 @@ def test_mqtt_5_request_is_answered_on_its_response_topic(running, broker):
     topic, payload, correlation = five.seen[1]
     assert (topic, correlation) == ("answers/response/mine", b"2")
     assert json.loads(payload)["error"].startswith(
-        'unknown request "foo"; known: pause, resume, health, config, set, reset; '
+        'unknown request "foo"; known: pause, resume, health, config, set, reset, calibrate; '
     )
     # A retained topic of the sensor is refused: the response would replace its state.
     five.request("emotion-edge/cam/request/pause", b"", "emotion-edge/cam/state", b"1")
@@ -276,3 +279,58 @@ def test_disabled_requests_are_not_subscribed(broker, subscribe):
     process.communicate(timeout=60)
     assert not subscriber.of("response")
     assert "request/+" not in broker.log()
+
+
+def test_calm_face_is_shown_kept_over_a_kill_and_reset(running, tmp_path):
+    sad = "scripted:sad=2?seed=5&loop=1&fps=5"
+    state = {"STATE_DIRECTORY": str(tmp_path), "EMOTION_EDGE_HOMEASSISTANT_ENABLED": "true"}
+    program = running(sad, **state)
+    subscriber, stored = program.subscriber, tmp_path / "calm-face-cam.json"
+    calm_face = lambda: subscriber.of("info")[-1].json["calm_face"]  # noqa: E731
+    subscriber.wait(lambda: subscriber.of("info"))
+    assert calm_face() == {"possible": True, "since": None}
+
+    def odds():
+        """Return the log-odds of sad against neutral of the next state with a face."""
+        before = len(program.states())
+        subscriber.wait(lambda: any(one["present"] for one in program.states()[before:]))
+        found = next(one for one in reversed(program.states()) if one["present"])["faces"][0]["probabilities"]
+        return math.log(found["sad"] / found["neutral"])
+
+    before = odds()
+    subscriber.publish("emotion-edge/cam/request/calibrate", b'{"transaction": "look"}')
+    # The sensor looks; meanwhile other requests are answered, and a second look is not begun.
+    _, second = program.request("calibrate")
+    assert (second["status"], second["error"]) == ("error", "the sensor is looking already: wait for its answer")
+    subscriber.wait(lambda: subscriber.of("response")[-1].json["transaction"] == "look")
+    answer = subscriber.of("response")[-1].json
+    assert (answer["status"], answer["error"]) == ("ok", None)
+    assert answer["calm_face"] == calm_face()
+    assert json.loads(stored.read_text())["log_odds"]["sad"] == BOUND
+    after = odds()
+    assert before - after == pytest.approx(BOUND, abs=0.1)
+
+    program.end(signal.SIGKILL)
+    seen = len(subscriber.of("info"))
+    program = running(sad, **state)
+    subscriber.wait(lambda: len(subscriber.of("info")) > seen)
+    assert calm_face() == answer["calm_face"]
+    assert odds() == pytest.approx(after, abs=0.1)
+    _, paused = program.request("pause")
+    assert paused["status"] == "ok"
+    _, refused = program.request("calibrate")
+    assert refused["error"] == "the sensor is paused"
+    program.request("resume")
+    # The buttons of Home Assistant.
+    topic = "homeassistant/device/emotion-edge-cam/config"
+    subscriber.wait(lambda: any(one.topic == topic for one in subscriber.seen))
+    entities = rules.read(topic, next(one.payload for one in reversed(subscriber.seen) if one.topic == topic))
+    assert entities["calibrate"].command_topic == "emotion-edge/cam/request/calibrate"
+    button = entities["reset_calm_face"]
+    subscriber.publish(button.command_topic, button.payload_press.encode())
+    subscriber.wait(lambda: calm_face()["since"] is None)
+    assert odds() == pytest.approx(before, abs=0.1)
+    assert not stored.exists()
+    assert program.end() == 0
+    assert "request calibrate refused: the sensor is paused" in program.log
+    assert "calm face reset by request" in program.log

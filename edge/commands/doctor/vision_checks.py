@@ -1,7 +1,9 @@
 """Checks for `doctor` how faces are read: interpreter, model, cascade, source."""
 
+import os
 import statistics
 import time
+from pathlib import Path
 from typing import ClassVar, Final
 
 import msgspec
@@ -15,13 +17,18 @@ from edge.capture.source import SourceOptions
 from edge.capture.stall import StallLimit
 from edge.commands.doctor.checks import Check, Checks
 from edge.config.schema import Config
+from edge.config.state_dir import calm_face_file
+from edge.control.calm_face import CalmFace
+from edge.control.calm_face_file import CalmFaceFile
 from edge.daemon.cascade_trial import cascade_findings
 from edge.daemon.finder_trial import describe_finder, finder_findings, other_version
 from edge.daemon.model_trial import ModelTrial
 from edge.daemon.slow_source import slow_source_effects, slow_source_sentence
-from edge.errors import CascadeError, DetectorError
+from edge.errors import CascadeError, ConfigError, DetectorError
 from edge.messages.payload_builder import PayloadBuilder
+from edge.system import board
 from edge.vision.classification.classifier import Classifier, find_runtime
+from edge.vision.classification.manifest import configured_model, load_manifest
 from edge.vision.detection.detector import Detector
 from edge.vision.detection.verification import NO_VERIFICATION
 
@@ -34,7 +41,7 @@ class VisionChecks(Checks):
     Later checks use the detector and the classifier of earlier ones; each is None where its check failed.
     """
 
-    conditional: ClassVar[frozenset[str]] = frozenset({"detector"})
+    conditional: ClassVar[frozenset[str]] = frozenset({"calm-face", "detector"})
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -43,7 +50,10 @@ class VisionChecks(Checks):
 
     def by_name(self) -> dict[str, Check]:
         """Return the checks by name."""
-        checks = {"interpreter": self._interpreter, "model": self._model, "cascade": self._cascade}
+        checks = {"interpreter": self._interpreter, "model": self._model}
+        if self._kept_calm_face() is not None:
+            checks["calm-face"] = self._calm_face
+        checks["cascade"] = self._cascade
         if self.config.detector.kind != "haar":
             checks["detector"] = self._detector
         return checks | {"source": self._source}
@@ -73,6 +83,22 @@ class VisionChecks(Checks):
             f"{classifier.runtime} (median of {_TIMED_RUNS}, {self.config.model.threads} thread(s)), and "
             f"{trial.reading.summary()}"
         )
+
+    def _kept_calm_face(self) -> Path | None:
+        """Return the file of the calm face, None where there is none; another check reports a folder of no use."""
+        try:
+            file = calm_face_file(self.config.mqtt, board.device_id(self.config.device.id))
+        except ConfigError:
+            return None
+        return file if file is not None and os.path.exists(file) else None  # noqa: PTH110 - Path.exists may raise
+
+    def _calm_face(self) -> str:
+        manifest = load_manifest(configured_model(self.config.model))
+        calm_face = CalmFace(manifest, CalmFaceFile(self._kept_calm_face()))
+        if calm_face.ignored is not None:
+            self.warn(f"not in force: {calm_face.ignored}")
+            return "kept, and not in force"
+        return f'kept since {calm_face.info.since} (request/calibrate with {{"reset": true}} removes it)'
 
     def _cascade(self) -> str:
         # Without the network, which has a check of its own.

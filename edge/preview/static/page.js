@@ -1,6 +1,7 @@
 // Main module: passes the content of each record of the stream to the parts of the page.
 
 import { AreaEditor } from "./area_editor.js";
+import { CalmFace } from "./calm_face.js";
 import { byId, decode, draw, make, setText } from "./dom.js";
 import { Events } from "./events.js";
 import { faceText, layBoxes, showFaces } from "./faces.js";
@@ -21,6 +22,7 @@ const timeline = new Timeline();
 const latency = new Latency();
 const picture = new Picture();
 const areas = new AreaEditor();
+const calmFace = new CalmFace();
 let labels = new Labels();
 let shown = null; // the last frame
 let boot = "";
@@ -29,9 +31,10 @@ let clockOffset = 0; // the sensor's clock minus the browser's, seconds
 
 const sensorNow = () => Date.now() / 1000 + clockOffset;
 
-function applyHello({ history, max_upload_mb: limit, orientation, can_apply_areas: canApply }) {
+function applyHello({ history, max_upload_mb: limit, orientation, can_apply_areas: canApply, can_calibrate: canCalibrate }) {
   areas.orientation = orientation;
   areas.canApply = canApply;
+  calmFace.canCalibrate = canCalibrate;
   timeline.reset(history);
   latency.timings = [];
   picture.limitBytes = 1e6 * limit;
@@ -51,6 +54,7 @@ function applyInfo(info) {
   if (masks !== masksNow) clearPicture();
   masks = masksNow;
   areas.take(info);
+  calmFace.take(info.calm_face);
   document.title = info.name;
   setText(byId("name"), info.name);
   setText(byId("what"), `${info.source}, model ${info.model.name}`);

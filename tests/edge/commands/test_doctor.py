@@ -4,15 +4,20 @@ import argparse
 import io
 
 import pytest
+from msgspec.structs import replace
 
 from edge.commands.doctor import command
 from edge.commands.doctor.checks import Checks
 from edge.commands.doctor.system_checks import SystemChecks
 from edge.config.privacy_schema import IndicatorConfig
 from edge.config.schema import Config, DetectorConfig, SourceConfig
+from edge.config.state_dir import calm_face_file
+from edge.control.calm_face_file import CalmFaceFile, StoredCalmFace
 from edge.daemon.check import check_next_start
 from edge.errors import ConfigError, IndicatorError
+from edge.system.board import device_id
 from edge.system.led import IndicatorLight
+from edge.vision.classification.manifest import find_model, load_manifest
 from support.fake_leds import FakeLed, FakeLeds
 
 CONFIG = Config(source=SourceConfig(uri="scripted:happy=1"))
@@ -127,6 +132,21 @@ def test_configuration_with_an_led_that_is_not_there_is_refused_before_a_start()
     with pytest.raises(IndicatorError, match=r'^indicator\.led is "no-such-led", but there is no such LED: '):
         check_next_start(config, ("indicator.led",))
     check_next_start(config, ("events.margin",))
+
+
+def test_kept_calm_face_is_told_with_its_time_and_one_of_another_model_is_a_warning(capsys, tmp_path):
+    config = replace(CONFIG, mqtt=replace(CONFIG.mqtt, outbox_directory=str(tmp_path)))
+    assert command.run(arguments(only=["calm-face"]), config) == 0
+    assert capsys.readouterr().out == ""
+    manifest = load_manifest(find_model("normal"))
+    since, lowered = "2026-11-27T08:00:00.000Z", dict.fromkeys(manifest.labels, 0.1)
+    file = CalmFaceFile(calm_face_file(config.mqtt, device_id(config.device.id)))
+    file.write(StoredCalmFace(since=since, model_sha256=manifest.sha256, log_odds=lowered))
+    assert command.run(arguments(only=["calm-face"]), config) == 0
+    assert capsys.readouterr().out.startswith(f"ok    calm-face    kept since {since} (request/calibrate")
+    file.write(StoredCalmFace(since=since, model_sha256="0" * 64, log_odds=lowered))
+    assert command.run(arguments(only=["calm-face"]), config) == 0
+    assert f"warn  calm-face    not in force: {file.file} is of another model than normal" in capsys.readouterr().out
 
 
 def test_masks_are_told_and_warned_of_where_they_hide_everything(capsys):

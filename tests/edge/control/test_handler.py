@@ -10,9 +10,11 @@ import pytest
 
 from edge.config.mqtt_schema import MqttConfig, RequestsConfig
 from edge.config.schema import Config
+from edge.control.calm_face import CalmFaceError
 from edge.control.handler import RequestHandler, create_request_handler
 from edge.control.pause_file import PauseFile
 from edge.errors import ConfigError
+from edge.messages.calm_face import CalmFaceInfo
 from edge.messages.schemas import load
 from edge.messages.topics import Topics
 from edge.mqtt.types import OutgoingMessage, ReceivedMessage
@@ -277,3 +279,55 @@ def test_without_broker_or_requests_nothing_is_subscribed_and_a_stored_pause_is_
     assert not create_request_handler(Config(mqtt=mqtt, requests=RequestsConfig(enabled=False)), "cam").filters
     with pytest.raises(ConfigError, match=r"mqtt\.outbox_directory"):
         create_request_handler(Config(mqtt=MqttConfig(url="mqtt://h", outbox_directory="here")), "cam")
+
+
+class Look:
+    """A calm face whose look ends when it is told to. `outcome`: what `finish` returns or raises."""
+
+    info = CalmFaceInfo(possible=True, since="2026-11-27T00:00:00.000Z")
+
+    def __init__(self) -> None:
+        self.outcome: bool | Exception = False
+        self.resets = 0
+
+    def start(self) -> None:
+        if self.outcome is not False:
+            raise CalmFaceError("the sensor is paused")
+
+    def finish(self) -> bool:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+def test_answer_to_calibrate_follows_the_look_and_holds_up_no_other_request(caplog: pytest.LogCaptureFixture) -> None:
+    bench, look = Bench(), Look()
+    assert bench.request("calibrate")[0]["error"] == "this sensor takes no calm face"
+    bench.handler.calm_face = look
+    assert bench.request("calibrate", b'{"transaction":"7"}') == []
+    assert bench.request("health")[0]["status"] == "ok"
+    look.outcome = True
+    bench.process_pending()
+    answer = msgspec.json.decode(bench.published[-1].payload)
+    assert (bench.published[-1].topic, answer["transaction"]) == ("emotion-edge/cam/response/calibrate", "7")
+    assert (answer["status"], answer["calm_face"]["since"]) == ("ok", look.info.since)
+    (reset,) = bench.request("calibrate", b'{"reset": true}')
+    assert (reset["status"], reset["calm_face"]["possible"], look.resets) == ("ok", True, 1)
+    assert bench.request("calibrate", b'{"reset": 1}')[0]["error"] == "reset is 1, but must be true or false"
+
+    look.outcome = False
+    assert bench.request("calibrate") == []
+    look.outcome = ValueError("a bug, with a secret in it")
+    bench.process_pending()
+    assert "secret" not in bench.published[-1].payload.decode()
+    caplog.clear()
+    for _ in range(30):
+        bench.now += 1
+        assert bench.request("calibrate")[0]["error"] == "the sensor is paused"
+    assert len(caplog.records) < 21
+    assert caplog.records[-1].getMessage() == (
+        "request calibrate refused: the sensor is paused; further refusals within the hour are not logged"
+    )

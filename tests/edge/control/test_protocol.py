@@ -84,7 +84,7 @@ def test_valid_request_is_parsed(name, payload, request_) -> None:
         (
             "reboot",
             b'{"transaction":"t"}',
-            'unknown request "reboot"; known: pause, resume, health, config, set, reset; ',
+            'unknown request "reboot"; known: pause, resume, health, config, set, reset, calibrate; ',
             "t",
         ),
         (
@@ -114,7 +114,7 @@ def test_valid_request_is_parsed(name, payload, request_) -> None:
         (
             "reboot",
             b"now",
-            'config, set, reset; the payload is empty or a JSON object, as in {"transaction": "7"}',
+            'config, set, reset, calibrate; the payload is empty or a JSON object, as in {"transaction": "7"}',
             None,
         ),
         ("", b"", 'unknown request ""; known: ', None),

@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge.control.protocol import request_of
 from edge.homeassistant.discovery import discovery
 from edge.levels import LADDER
+from edge.messages.calm_face import CalmFaceInfo
 from edge.messages.payloads import EventPayload, LatencyPercentiles, ZoneState, encode
 from edge.messages.topics import STATUS_WORDS, Topics
 from support import homeassistant_rules as rules
@@ -223,3 +225,20 @@ def test_entities_of_a_zone_are_unavailable_while_the_camera_is_away() -> None:
     assert not view.available(ZONE_ENTITIES["zone_door_present"], latest)
     latest[TOPICS.health] = encode(health())
     assert view.available(ZONE_ENTITIES["zone_door_present"], latest)
+
+
+def test_buttons_of_the_calm_face_send_valid_requests_and_are_removed_where_the_model_can_be_shown_none() -> None:
+    def buttons(*, possible: bool, commands: bool = True) -> dict[str, Any]:
+        described = msgspec.structs.replace(info(), calm_face=CalmFaceInfo(possible=possible))
+        message = discovery("homeassistant", Topics("emotion-edge", "cam"), described, commands=commands)
+        found = rules.read(message.topic, message.payload)
+        return {key: found[key] for key in ("calibrate", "reset_calm_face") if key in found}
+
+    found = buttons(possible=True)
+    assert {key: one.command_topic for key, one in found.items()} == dict.fromkeys(
+        ("calibrate", "reset_calm_face"), "emotion-edge/cam/request/calibrate"
+    )
+    requests = [request_of("calibrate", msgspec.json.decode(one.payload_press)) for one in found.values()]
+    assert [request.calibrate for request in requests] == [True, False]
+    assert buttons(possible=False) == {}
+    assert buttons(possible=True, commands=False) == {}
