@@ -1,6 +1,7 @@
 """No picture leaves the sensor: every payload, file and log line of a real run is searched for one."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import cv2
 import pytest
 
 from edge.capture.open import create_source
@@ -154,12 +156,29 @@ def pieces_of(uri):
     return needles(frames[::5])
 
 
+REPEATS = 10
+"""A clip of three seconds would be at its end before a busy machine has stopped the broker."""
+
+
+def repeated(clip, path):
+    """Write a clip several times in a row; returns the file."""
+    capture = cv2.VideoCapture(str(clip))
+    frames = list(itertools.takewhile(lambda frame: frame is not None, (capture.read()[1] for _ in itertools.count())))
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), capture.get(cv2.CAP_PROP_FPS), (width, height))
+    for frame in frames * REPEATS:
+        writer.write(frame)
+    writer.release()
+    return path
+
+
 REAL = (sys.executable, "-m", "edge.cli")
 
 
 @pytest.mark.parametrize("source", ["script", "footage"])
 def test_no_picture_leaves_the_sensor(tmp_path, broker, source):
-    uri = SCRIPT if source == "script" else footage("face-demographics-walking-and-pause.mp4")
+    clip = "face-demographics-walking-and-pause.mp4"
+    uri = SCRIPT if source == "script" else repeated(footage(clip), tmp_path / clip)
     evidence, subscriber, code, known = run(tmp_path, broker, REAL, uri)
     # There was something to search: the run saw faces, answered requests, and stored waiting events on disk.
     assert code == 0
