@@ -106,10 +106,8 @@ class CalmFace:
             if not look.ended:
                 self._check_camera()
                 return False
-            if look.mean is None:
-                raise CalmFaceError(look.refusal or "")
             self._keep(look)
-        except EdgeError:
+        except BaseException:  # a look that stayed would refuse every later one
             self._pipeline.look = None
             raise
         self._pipeline.look = None
@@ -126,7 +124,7 @@ class CalmFace:
     def _keep(self, look: CalmFaceLook) -> None:
         reading = self._manifest.neutral_reading
         if look.mean is None or not reading or self._neutral is None:
-            raise CalmFaceError("there is no reading to keep")
+            raise CalmFaceError(look.refusal or "the model has no neutral reading")
         reference = np.asarray(reading.log_odds) - reading.log_odds[self._neutral]
         offsets = offsets_of(look.mean, reference)
         content = StoredCalmFace(

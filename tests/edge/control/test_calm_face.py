@@ -5,7 +5,7 @@ import logging
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.control.calm_face import CalmFace, CalmFaceError
@@ -81,6 +81,7 @@ def test_calm_face_is_kept_in_force_and_found_by_a_restart_until_it_is_reset(tmp
     assert (Place(tmp_path).pipeline.calm_face, Place(tmp_path).calm_face.ignored) == (None, None)
 
 
+@settings(max_examples=15)  # each writes three files to the disk
 @given(st.floats(-3, 9), st.floats(-3, 9))
 def test_second_calm_face_depends_on_nothing_of_the_first(tmp_path_factory, first, second):
     place, other = (Place(tmp_path_factory.getbasetemp() / name) for name in ("one", "other"))
