@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.vision.calm_face import (
@@ -30,6 +30,7 @@ def readings(draw, count=None):
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32), draw(st.integers(0, labels - 1))
 
 
+@settings(max_examples=50)
 @given(readings(), st.lists(st.floats(-8, 8), min_size=9, max_size=9))
 def test_offsets_are_bounded_and_shifted_readings_are_probabilities(drawn, reference):
     rows, neutral = drawn
@@ -55,6 +56,7 @@ def test_offsets_are_bounded_and_shifted_readings_are_probabilities(drawn, refer
         assert not lowered.any() or shifted[offsets.argmax()] <= row[offsets.argmax()] + 1e-6
 
 
+@settings(max_examples=50)
 @given(readings(), st.floats(0, 2), st.floats(0.1, 3))
 def test_own_mean_reading_comes_down_to_the_reference_within_the_bound(drawn, dead_band, bound):
     rows, neutral = drawn
@@ -67,6 +69,7 @@ def test_own_mean_reading_comes_down_to_the_reference_within_the_bound(drawn, de
         assert after[label] == pytest.approx(max(highest, calm[label] - bound), abs=1e-3)
 
 
+@settings(max_examples=50)
 @given(readings(count=1), st.floats(0, 3), st.floats(0, 3))
 def test_who_is_read_higher_is_lowered_at_least_as_much(drawn, one, more):
     rows, neutral = drawn
