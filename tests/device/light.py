@@ -1,7 +1,5 @@
 """Checks of the light: an LED on a pin of the emulated board, switched by the installed service alone."""
 
-import json
-
 from .emulator import LED
 from .rig import CONFIG, INSTALL, UNIT, Rig, ensure
 
@@ -32,9 +30,9 @@ def light(rig: Rig) -> str:
     device.run_checked(f"systemctl restart {UNIT}", 180)
     rig.wait_for_health(position, "ok")
     ensure(is_lit(rig), "the light is off while the camera is open")
-    _request(rig, "pause")
+    rig.request("pause")
     device.wait("the light is off during a pause", 60, lambda: not is_lit(rig))
-    _request(rig, "resume")
+    rig.request("resume")
     device.wait("the light is on after the pause", 60, lambda: is_lit(rig))
     device.run_checked(f"echo heartbeat >{_FOLDER}/trigger")
     device.wait(
@@ -71,8 +69,3 @@ def _after_an_end(rig: Rig) -> None:
     rig.device.run_checked(
         f"rm {unit}; systemctl reset-failed trial; systemctl daemon-reload; echo 0 >{_FOLDER}/brightness"
     )
-
-
-def _request(rig: Rig, name: str) -> None:
-    device_id = json.loads(rig.observer.messages("info")[-1].payload)["device"]
-    rig.observer.publish(f"emotion-edge/{device_id}/request/{name}")

@@ -53,9 +53,9 @@ class Observer:
         """Number of messages so far: the argument `since` of the other methods."""
         return len(self._subscriber.seen)
 
-    def publish(self, topic: str) -> None:
-        """Publish an empty message."""
-        self._subscriber.publish(topic, b"")
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish a message."""
+        self._subscriber.publish(topic, payload)
 
     def messages(self, kind: str, since: int = 0) -> list[Seen]:
         """Return the messages of a topic, oldest first, without retained ones."""

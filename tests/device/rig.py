@@ -49,6 +49,13 @@ class Rig:
         ensure(not errors, errors)
         return self.device.run_checked("systemd-analyze time").partition("\n")[0].removeprefix("Startup finished in ")
 
+    def request(self, name: str, fields: dict[str, Any] | None = None) -> None:
+        """Send a request to the sensor."""
+        device_id = json.loads(self.observer.messages("info")[-1].payload)["device"]
+        self.observer.publish(
+            f"emotion-edge/{device_id}/request/{name}", json.dumps(fields).encode() if fields else b""
+        )
+
     def health(self, since: int) -> Any:
         """Return the newest health message since a position; None where none has arrived."""
         return self.observer.last("health", since)

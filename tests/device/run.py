@@ -1,7 +1,7 @@
 """Runs the checks on the emulated device and prints one line for each. scripts/test-device prepares its inputs.
 
 python -m device.run IMAGE PAYLOAD SCRATCH, with tests on PYTHONPATH. TIMEOUT_FACTOR multiplies every time limit,
-because the limits are for an idle machine of two processors.
+because the limits are for an idle machine of two processors. DEVICE_TEST_SKIP names checks to leave out.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from . import failing, installing, light, ribbon
+from . import failing, installing, light, place, ribbon
 from .emulator import DeviceError, Emulator
 from .observer import Observer
 from .rig import UNIT, Rig
@@ -26,6 +26,8 @@ CHECKS: Final[Sequence[Callable[[Rig], str]]] = (
     ribbon.picamera,
     installing.starts,
     installing.sees,
+    place.settings,
+    place.summaries,
     light.light,
     failing.killed,
     failing.hung,
@@ -47,6 +49,15 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
+def _selected(skipped: Sequence[str]) -> list[Callable[[Rig], str]]:
+    """Return the checks without those that are skipped. Exits where there is none of a name."""
+    names = [check.__name__ for check in CHECKS]
+    for name in skipped:
+        if name not in names:
+            sys.exit(f"DEVICE_TEST_SKIP names '{name}', but there are only these checks: {' '.join(names)}")
+    return [check for check in CHECKS if check.__name__ not in skipped]
+
+
 def _print_diagnostics(device: Emulator) -> None:
     """Print the end of the journal and of the device's console."""
     with contextlib.suppress(DeviceError, subprocess.SubprocessError):
@@ -62,6 +73,7 @@ def _print_diagnostics(device: Emulator) -> None:
 
 def main(image: Path, payload: Path, scratch: Path) -> int:
     """Run the checks; returns 0 where all have passed, and 1 at the first that fails."""
+    checks = _selected(os.environ.get("DEVICE_TEST_SKIP", "").split())
     # The emulator must not outlive this process. A shell starts background processes with SIGINT ignored, and the
     # programs started here would inherit that.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -70,7 +82,7 @@ def main(image: Path, payload: Path, scratch: Path) -> int:
     began = time.monotonic()
     with contextlib.closing(device), Observer(scratch) as observer:
         rig = Rig(device, observer)
-        for check in CHECKS:
+        for check in checks:
             started = time.monotonic()
             title = (check.__doc__ or check.__name__).rstrip(".")
             try:
@@ -80,7 +92,7 @@ def main(image: Path, payload: Path, scratch: Path) -> int:
                 _print_diagnostics(device)
                 return 1
             _print(f"ok    {time.monotonic() - started:6.0f} s  {title}: {remark}")
-    _print(f"{len(CHECKS)} passed, 0 failed")
+    _print(f"{len(checks)} passed, 0 failed")
     _print(f"in {time.monotonic() - began:.0f} s")
     return 0
 
