@@ -14,6 +14,7 @@ import yaml
 
 from edge.config.loader import load
 from edge.homeassistant.discovery import discovery
+from edge.messages.calm_face import CalmFaceInfo
 from edge.messages.payloads import EventPayload
 from edge.messages.topics import Topics
 from edge.vision.classification.manifest import find_model, load_manifest
@@ -30,7 +31,8 @@ TOPICS = Topics("emotion-edge", "hall")
 def entities() -> dict[str, rules.Entity]:
     """Of the sensor "hall", by entity id."""
     model = msgspec.structs.replace(info().model, labels=list(load_manifest(find_model("normal")).labels))
-    message = discovery("homeassistant", TOPICS, msgspec.structs.replace(info(), device="hall", model=model))
+    changes: dict[str, Any] = {"device": "hall", "model": model, "calm_face": CalmFaceInfo(possible=True)}
+    message = discovery("homeassistant", TOPICS, msgspec.structs.replace(info(), **changes))
     return {str(one.default_entity_id): one for one in rules.read(message.topic, message.payload).values()}
 
 
