@@ -200,7 +200,7 @@ class EventsConfig(Section, frozen=True, kw_only=True):
     dwell_seconds: Annotated[
         float,
         Meta(ge=0, le=30, description="Seconds for which another label must lead by events.margin to be announced."),
-    ] = 0.5
+    ] = 0.6
     margin: Annotated[
         float, Meta(ge=0, le=1, description="Probability by which another label must lead to be announced.")
     ] = 0.4

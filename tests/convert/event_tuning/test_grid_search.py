@@ -42,6 +42,13 @@ def test_quickest_eligible_setting_near_the_best_is_chosen():
         grid_search.choose(ineligible)
 
 
+def test_precise_setting_near_the_best_is_preferred():
+    quick, precise = EventsConfig(dwell_seconds=0.5), EventsConfig(dwell_seconds=0.6)
+    grid = {quick: scores_with(0.918, 0.7), precise: scores_with(0.92, 0.8)}
+    assert grid_search.choose(grid) == precise
+    assert grid_search.choose({quick: grid[quick], precise: scores_with(0.919, 0.8)}) == quick
+
+
 @pytest.mark.footage
 def test_command_prints_the_result_and_writes_the_grid(data, monkeypatch, tmp_path, capsys):
     search = grid_search.search_grid
