@@ -49,7 +49,7 @@ class Grid:
 
     smoothings: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6)
     dwells: tuple[float, ...] = (0.3, 0.5, 0.6, 0.7, 0.8, 1.0)
-    margins: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4)
+    margins: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 STUDENT_SHARE: Final = 0.7
-"""Share of the teachers in the targets of `normal`: that of the recipe `small`. Not tried for `normal` yet."""
+"""Share of the teachers in the targets of `normal`: that of the recipe `small`. Others were not tried."""
 
 _TEACHERS: Final = ["teacher-1", "teacher-2"]
 FULL: Final = [

@@ -22,7 +22,7 @@ from convert.release.neutral_reading import reading_on_public_test
 from convert.runtimes.inputs import describe_input, network_inputs
 from convert.runtimes.keras_model import FloatModel, keras_runtime_name, load_float_model
 from convert.runtimes.tflite import Int8Model, runtime_name
-from convert.training.run_folder import best_model, unfinished_warning
+from convert.training.run_folder import best_model, recipe_in, unfinished_warning
 from convert.training.train import save_without_optimizer
 from edge.vision.classification.manifest import (
     MODEL_SUFFIX,
@@ -50,6 +50,7 @@ not (docs/design.md has the figures). Those pictures themselves are not changed 
 LICENCE: Final = (
     "Apache-2.0; trained on FER2013 (research use) with FER+ labels (MIT) from ImageNet weights (Apache-2.0)"
 )
+LICENCE_WITH_TEACHER: Final = f"{LICENCE}, and on answers of a teacher, which the model card names"
 INTENDED_USE: Final = (
     "Reading the visible expression of consenting people near a sensor. Not for identifying anyone, and not "
     "for judging what a person feels, intends or is worth; see the model card"
@@ -138,7 +139,9 @@ def export(run: Path, data: Path, target: Path, heartbeat: Heartbeat) -> None:
     spec = _with_detail(describe_input(model, VALUE_RANGE))
     content = quantize_for_release(model, spec, data, heartbeat)
     heartbeat.step("measuring on PublicTest and PrivateTest")
-    description = _measured_description(target.stem, model, spec, Int8Model(content), data)
+    recipe = recipe_in(run)
+    licence = LICENCE_WITH_TEACHER if recipe is not None and recipe.teacher_share else LICENCE
+    description = _measured_description(target.stem, licence, model, spec, Int8Model(content), data)
     write_model(content, spec, description, target.parent)
     save_without_optimizer(model.owner, target.with_suffix(".keras"))
 
@@ -148,8 +151,8 @@ def _with_detail(spec: ModelInput) -> ModelInput:
     return msgspec.structs.replace(spec, detail_px=DETAIL_PX) if max(spec.width, spec.height) > DETAIL_PX else spec
 
 
-def _measured_description(
-    name: str, model: FloatModel, spec: ModelInput, int8: Int8Model, data: Path
+def _measured_description(  # noqa: PLR0913 - what a manifest states, and what it is measured on
+    name: str, licence: str, model: FloatModel, spec: ModelInput, int8: Int8Model, data: Path
 ) -> ModelDescription:
     public = _SplitMetrics("PublicTest", model, spec, int8, data)
     temperature = round(fit_temperature(public.quantized[public.led], public.labels, int8.output.scale), 3)
@@ -164,7 +167,7 @@ def _measured_description(
         neutral_reading=reading_on_public_test(
             calibrate(public.quantized, temperature, int8.output.scale), public.split, public.runtime
         ),
-        licence=LICENCE,
+        licence=licence,
         intended_use=INTENDED_USE,
         metrics=tuple(metric for part in (public, private) for metric in part.metrics(temperature, threshold)),
     )

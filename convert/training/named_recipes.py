@@ -72,7 +72,8 @@ RECIPES: Final = {
             Stage(112, 6, 4e-4, class_weight_power=0.0, augmentation=_LIGHT),
         ),
     ),
-    # From the weights of a face network, whose licence does not allow all that this project's does: never shipped.
+    # From the weights of a face network, whose licence does not allow all that this project's does: never shipped
+    # itself. What it answers taught the models that ship (models/README.md).
     "teacher": _TEACHER,
     "fer2013-teacher": replace(_TEACHER, name="fer2013-teacher", labels="fer2013"),
     # The model card that this project started from: dense layers on frozen ImageNet features.
