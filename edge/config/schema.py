@@ -188,9 +188,9 @@ class EventsConfig(Section, frozen=True, kw_only=True):
     """When a change of expression is announced.
 
     The first three are chosen by `emotion-convert events` (rule and grid: `convert.event_tuning.grid_search`) for the
-    model that ships. On 330 changes of PublicTest faces, at 25 frames a second, they announce 85 % and 0.9
-    false ones a minute, half of the right ones within 0.7 s; without any of the three it is 98 % and 142. The
-    optimum is flat: 0 to 0.05, 0.5 to 0.8 or 0.1 to 0.4, one at a time, stay within two points of F1.
+    model that ships. On 330 changes of PublicTest faces, at 25 frames a second, they announce 88 % and 0.8
+    false ones a minute, half of the right ones within 0.8 s; without any of the three it is 98 % and 123. The
+    optimum is flat: 0 to 0.05, 0.5 to 0.8 or 0 to 0.4, one at a time, stay within two points of F1.
     """
 
     smoothing_seconds: Annotated[
@@ -203,7 +203,7 @@ class EventsConfig(Section, frozen=True, kw_only=True):
     ] = 0.6
     margin: Annotated[
         float, Meta(ge=0, le=1, description="Probability by which another label must lead to be announced.")
-    ] = 0.4
+    ] = 0.3
     unknown_below: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(
