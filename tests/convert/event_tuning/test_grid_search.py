@@ -70,7 +70,7 @@ def test_command_prints_the_result_and_writes_the_grid(data, monkeypatch, tmp_pa
 
 def test_whole_grid_is_searched_by_default():
     grid = grid_search.Grid()
-    assert len(grid.smoothings) * len(grid.dwells) * len(grid.margins) == 7 * 6 * 4
+    assert len(grid.smoothings) * len(grid.dwells) * len(grid.margins) == 7 * 6 * 5
     assert EventsConfig().smoothing_seconds in grid.smoothings
     assert EventsConfig().dwell_seconds in grid.dwells
     assert EventsConfig().margin in grid.margins

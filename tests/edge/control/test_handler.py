@@ -179,19 +179,19 @@ def test_pause_is_refused_after_the_source_has_ended() -> None:
 def test_settings_are_set_and_undone_by_requests_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bench = Bench(settable=["events", "zones"])
-    (answer,) = bench.request("set", b'{"settings": {"events.margin": 0.3, "zones": {"door": [[0,0],[1,0],[1,1]]}}}')
+    (answer,) = bench.request("set", b'{"settings": {"events.margin": 0.2, "zones": {"door": [[0,0],[1,0],[1,1]]}}}')
     assert (answer["status"], answer["config"]) == ("ok", None)
-    assert answer["settings"]["events.margin"] == {"value": 0.3, "set": True}
-    assert answer["settings"]["events.dwell_seconds"] == {"value": 0.5, "set": False}
+    assert answer["settings"]["events.margin"] == {"value": 0.2, "set": True}
+    assert answer["settings"]["events.dwell_seconds"] == {"value": 0.6, "set": False}
     assert answer["settings"]["zones"]["value"] == {"door": [[0, 0], [1, 0], [1, 1]]}
     (answer,) = bench.request("reset", b'{"keys": ["events.margin"]}')
     assert [name for name, one in answer["settings"].items() if one["set"]] == ["zones"]
     (answer,) = bench.request("reset")
     assert [name for name, one in answer["settings"].items() if one["set"]] == []
     assert [record.message for record in caplog.records] == [
-        "events.margin = 0.3 set by request",
+        "events.margin = 0.2 set by request",
         "[zones] (door) set by request",
-        "events.margin = 0.4 reset to the configuration's by request",
+        "events.margin = 0.3 reset to the configuration's by request",
         "[zones] (empty) reset to the configuration's by request",
     ]
     (answer,) = Bench().request("config")

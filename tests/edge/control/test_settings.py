@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from edge.config.loader import Loaded, tables_of
-from edge.config.schema import Config
+from edge.config.schema import Config, EventsConfig
 from edge.config.settings import value_of
 from edge.control.settings import Settings, create_settings
 from edge.control.settings_file import SettingsFile
@@ -197,7 +197,7 @@ def test_any_content_of_the_file_lets_the_sensor_start(content: dict[str, Any]) 
 
     settings = Settings(loaded(["events", "zones"]), Anything(Path("settings")))
     assert settings.names == ()
-    assert settings.config.events == Config().events
+    assert settings.config.events == EventsConfig(margin=0.4)
 
 
 def test_setting_that_a_check_refuses_is_ignored_and_said_once(
@@ -253,4 +253,4 @@ def test_setting_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     assert "cannot be read: Not a directory" in broken.ignored[0]
     with pytest.raises(ConfigError, match="nothing was changed"):
         broken.set({"events.margin": 0.3}).store()
-    assert (broken.names, broken.config.events.margin) == ((), 0.3)
+    assert (broken.names, broken.config.events.margin) == ((), 0.4)
