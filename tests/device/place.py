@@ -5,10 +5,14 @@ import io
 import json
 from typing import Any, Final
 
+from edge.config.schema import Config
+
 from .rig import CONFIG, UNIT, Rig, ensure
 
 _IN, _OUT = "picture", "corner"
-_SETTING, _CONFIGURED, _SET = "events.dwell_seconds", 0.5, 0.7
+_SETTING: Final = "events.dwell_seconds"
+_CONFIGURED: Final = Config().events.dwell_seconds
+_SET: Final = _CONFIGURED + 0.25
 _TABLES: Final = f"""
 [zones]
 {_IN} = [[0, 0], [1, 0], [1, 1], [0, 1]]
