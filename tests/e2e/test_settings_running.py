@@ -132,7 +132,7 @@ def test_settings_are_in_force_at_once_and_survive_a_kill_and_a_reload(sensor) -
         "does not name it"
     )
     assert sensor.request("set", settings={"events.dwell_seconds": 1})["error"] == ignored.partition(": ")[2]
-    assert sensor.request("config")["config"]["events"]["dwell_seconds"] == 0.5
+    assert sensor.request("config")["config"]["events"]["dwell_seconds"] == 0.6
     answer = sensor.request("reset", keys=["events.margin"])
     assert answer["settings"]["events.margin"] == {"value": 0.1, "set": False}
     # A file that cannot be used changes nothing, and a later request does not bring it into force.

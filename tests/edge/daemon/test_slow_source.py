@@ -28,7 +28,7 @@ def test_usual_rates_are_not_mentioned(fps):
 
 
 def test_each_configured_time_is_named_from_the_rate_that_is_too_low_for_it():
-    assert named(1.7) == {"tracker.lost_seconds", "tracker.confirm_hits", "events.dwell_seconds"}
+    assert named(1.5) == {"tracker.lost_seconds", "tracker.confirm_hits", "events.dwell_seconds"}
     assert named(0.1) == set(KEYS)
     assert named(0.1, live=False) == set(KEYS) - {"source.stall_seconds", "budget.latency_ms"}
     patient = Config(
