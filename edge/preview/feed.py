@@ -21,7 +21,7 @@ _REPORT_SECONDS: Final = 10.0
 """Period over which frames per second and percentiles are computed, however often they are requested."""
 _HISTORY_SECONDS: Final = 300.0
 _SAMPLE_SECONDS: Final = 0.25
-"""Interval of the history. A label lasts for at least `events.dwell_seconds`, half a second by default."""
+"""Interval of the history. A label lasts for at least `events.dwell_seconds`, 0.6 s by default."""
 _EVENTS: Final = 50
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import signal
 import threading
 import time
@@ -9,6 +10,7 @@ import time
 import pytest
 
 from edge.vision.calm_face import BOUND
+from edge.vision.classification.manifest import find_model, manifest_path
 from support import homeassistant_rules as rules
 from support.fake_leds import FakeLed, FakeLeds
 from support.http_camera import PASSWORD, USER, HttpCamera
@@ -281,9 +283,27 @@ def test_disabled_requests_are_not_subscribed(broker, subscribe):
     assert "request/+" not in broker.log()
 
 
+def less_sure_model(folder):
+    """Write a copy of `normal` whose probabilities are far from 0 and 1, which are rounded; return its path."""
+    shipped = find_model("normal")
+    copy = folder / "less_sure.tflite"
+    shutil.copyfile(shipped, copy)
+    manifest = json.loads(manifest_path(shipped).read_text())
+    # The log-odds of both scale with it.
+    scale = 4
+    manifest["neutral_reading"]["log_odds"] = [value / scale for value in manifest["neutral_reading"]["log_odds"]]
+    manifest["temperature"] *= scale
+    manifest_path(copy).write_text(json.dumps(manifest))
+    return copy
+
+
 def test_calm_face_is_shown_kept_over_a_kill_and_reset(running, tmp_path):
     sad = "scripted:sad=2?seed=5&loop=1&fps=5"
-    state = {"STATE_DIRECTORY": str(tmp_path), "EMOTION_EDGE_HOMEASSISTANT_ENABLED": "true"}
+    state = {
+        "STATE_DIRECTORY": str(tmp_path),
+        "EMOTION_EDGE_HOMEASSISTANT_ENABLED": "true",
+        "EMOTION_EDGE_MODEL_NAME": str(less_sure_model(tmp_path)),
+    }
     program = running(sad, **state)
     subscriber, stored = program.subscriber, tmp_path / "calm-face-cam.json"
     calm_face = lambda: subscriber.of("info")[-1].json["calm_face"]  # noqa: E731

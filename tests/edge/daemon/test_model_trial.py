@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 import shutil
 
 import cv2
@@ -110,7 +111,7 @@ def test_untrained_network_is_found(wrong, layers):
         weights = graph.constant(layer.weights)
         weights[...] = rng.permutation(weights.ravel()).reshape(weights.shape)
     found, advice = warnings(wrong("small", graph.content))
-    assert "the same label: neutral (2" in found or "the model reads 1 of 7 test faces" in found
+    assert "the same label: " in found or re.search("the model reads [012] of 7 test faces", found)
     assert "may be untrained" in advice
     assert "[-1, 1]" in advice
 

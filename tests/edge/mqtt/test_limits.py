@@ -373,7 +373,7 @@ def test_status_that_is_too_long_fails_the_start(scripted: LimitedBroker, make_s
 def test_broker_without_wildcards_gets_the_names_of_the_requests(scripted: LimitedBroker, make_sink: MakeSink) -> None:
     scripted.on_connect = lambda _: (0, b"\x28\x00")
     started(make_sink, scripted, RequestHandler(RequestsConfig(), Topics("emotion-edge", "cam"), PauseFile(None)))
-    names = ("pause", "resume", "health", "config", "set", "reset")
+    names = ("pause", "resume", "health", "config", "set", "reset", "calibrate")
     wait_until(lambda: len(scripted.subscribed) == len(names))
     assert scripted.subscribed == [f"emotion-edge/cam/request/{name}" for name in names]
 
