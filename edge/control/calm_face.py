@@ -5,14 +5,16 @@ Used by the pipeline's thread alone, after construction.
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, Protocol
 
 import numpy as np
+from msgspec import Meta, Struct
 
 from edge.config.schema import Config
 from edge.config.state_dir import calm_face_file
-from edge.control.calm_face_file import CalmFaceFile, StoredCalmFace
+from edge.control.kept_file import KeptFile
 from edge.errors import ConfigError, EdgeError
 from edge.messages.calm_face import CalmFaceInfo
 from edge.messages.payload_builder import timestamp
@@ -32,6 +34,25 @@ class CalmPipeline(Protocol):
 
 class CalmFaceError(EdgeError):
     """There is no calm face; the message is the reason."""
+
+
+class StoredCalmFace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Content of the file. Nothing in it is about a person: no track, no picture, no features of a face.
+
+    `log_odds`: what is subtracted from each label of the model with that `model_sha256`. `since`: RFC 3339, UTC.
+    """
+
+    schema: Literal[1] = 1
+    since: Annotated[str, Meta(min_length=1, max_length=40)]
+    model_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    log_odds: Mapping[str, Annotated[float, Meta(ge=0, le=100)]]
+
+
+class CalmFaceFile(KeptFile[StoredCalmFace]):
+    """The file of one sensor's calm face. Where its path is None nothing is kept."""
+
+    def __init__(self, file: Path | None) -> None:
+        super().__init__(file, StoredCalmFace, name="calm face", request="request/calibrate")
 
 
 class CalmFace:

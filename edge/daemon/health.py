@@ -10,8 +10,7 @@ from edge import __version__
 from edge.capture.capture import Capture
 from edge.config.areas import in_frame
 from edge.config.schema import Config
-from edge.control.calm_face import CalmFace
-from edge.control.calm_face_file import CalmFaceFile
+from edge.control.calm_face import CalmFace, CalmFaceFile
 from edge.control.settings import Settings, without_settings
 from edge.latency.governor import Governor
 from edge.latency.stats import RECENT_SECONDS, FrameStats

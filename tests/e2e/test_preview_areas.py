@@ -6,8 +6,7 @@ from msgspec.structs import replace
 
 from edge.config.areas import check_areas
 from edge.config.mqtt_schema import RequestsConfig
-from edge.control.calm_face import CalmFace
-from edge.control.calm_face_file import CalmFaceFile
+from edge.control.calm_face import CalmFace, CalmFaceFile
 from edge.control.handler import RequestHandler
 from edge.control.pause_file import PauseFile
 from edge.messages.topics import Topics

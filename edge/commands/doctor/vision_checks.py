@@ -18,8 +18,7 @@ from edge.capture.stall import StallLimit
 from edge.commands.doctor.checks import Check, Checks
 from edge.config.schema import Config
 from edge.config.state_dir import calm_face_file
-from edge.control.calm_face import CalmFace
-from edge.control.calm_face_file import CalmFaceFile
+from edge.control.calm_face import CalmFace, CalmFaceFile
 from edge.daemon.cascade_trial import cascade_findings
 from edge.daemon.finder_trial import describe_finder, finder_findings, other_version
 from edge.daemon.model_trial import ModelTrial

@@ -12,7 +12,7 @@ from edge.commands.doctor.system_checks import SystemChecks
 from edge.config.privacy_schema import IndicatorConfig
 from edge.config.schema import Config, DetectorConfig, SourceConfig
 from edge.config.state_dir import calm_face_file
-from edge.control.calm_face_file import CalmFaceFile, StoredCalmFace
+from edge.control.calm_face import CalmFaceFile, StoredCalmFace
 from edge.daemon.check import check_next_start
 from edge.errors import ConfigError, IndicatorError
 from edge.system.board import device_id

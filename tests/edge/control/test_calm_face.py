@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.control.calm_face import CalmFace, CalmFaceError
-from edge.control.calm_face_file import CalmFaceFile
+from edge.control.calm_face import CalmFace, CalmFaceError, CalmFaceFile
 from edge.errors import ConfigError
 from edge.vision.calm_face import BOUND, SECONDS
 from edge.vision.classification.manifest import find_model, load_manifest
