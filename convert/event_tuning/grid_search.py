@@ -146,14 +146,14 @@ def search_grid(
     return GridSearch(classifier.manifest.name, classifier.labels, unknown_below, recordings, grid, scores)
 
 
-def _mean(scores: ScoresByCondition, kind: str, metric: Callable[[EventScore], float]) -> float:
-    """Return the mean of a metric over the rates on which the choice is based."""
-    return sum(metric(scores[kind, rate]) for rate in CHOSEN_AT) / len(CHOSEN_AT)
+def _mean(scores: ScoresByCondition, metric: Callable[[EventScore], float]) -> float:
+    """Return the mean of a metric of face sequences over the rates on which the choice is based."""
+    return sum(metric(scores["faces", rate]) for rate in CHOSEN_AT) / len(CHOSEN_AT)
 
 
 def mean_f1(scores: ScoresByCondition) -> float:
     """Return the mean F1 of face sequences over the rates on which the choice is based."""
-    return _mean(scores, "faces", lambda score: score.f1)
+    return _mean(scores, lambda score: score.f1)
 
 
 def lowest_scene_f1(scores: ScoresByCondition) -> float:
@@ -163,7 +163,7 @@ def lowest_scene_f1(scores: ScoresByCondition) -> float:
 
 def mean_delay(scores: ScoresByCondition, share: float) -> float:
     """Return the mean delay on face sequences, seconds, that `share` of the correct announcements do not exceed."""
-    return _mean(scores, "faces", lambda score: score.delay(share))
+    return _mean(scores, lambda score: score.delay(share))
 
 
 def eligible(grid: Mapping[EventsConfig, ScoresByCondition]) -> dict[EventsConfig, ScoresByCondition]:

@@ -1,20 +1,16 @@
 """Measures the mean reading of neutral faces, to which the sensor compares the calm face of a place."""
 
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from convert.data.fer2013 import LABELS, Split, clean_split
+from convert.data.fer2013 import LABELS, Split
 from convert.data.labelled_folder import matching_label
 from convert.evaluation.results import FERPLUS
-from convert.runtimes.inputs import network_inputs
-from convert.runtimes.tflite import Int8Model, runtime_name
 from edge.vision.calm_face import log_odds, neutral_label
-from edge.vision.classification.manifest import NeutralReading, load_manifest
-from edge.vision.classification.outputs import to_probabilities
+from edge.vision.classification.manifest import NeutralReading
 
 FEWEST_PICTURES: Final = 20
 """Fewer pictures of a user say little: single neutral faces differ by 1 to 2 in log-odds, so that the mean of twenty is
@@ -50,15 +46,6 @@ def reading_of_pictures(
     if len(rows) < FEWEST_PICTURES:
         return None
     return _mean(rows, neutral, dataset, "calibration pictures", runtime)
-
-
-def measure_neutral_reading(model: Path, data: Path) -> NeutralReading | UnsetType:
-    """Return the mean neutral reading of a model that has its manifest, with FER's seven labels, on PublicTest."""
-    manifest, int8 = load_manifest(model), Int8Model(model.read_bytes())
-    split, _ = clean_split(data, "PublicTest")
-    outputs = int8.predict(network_inputs(split.images, manifest.input))
-    calibrated = to_probabilities(outputs, manifest.output_kind, manifest.temperature, int8.output.scale)
-    return reading_on_public_test(calibrated, split, f"{runtime_name()} {int8.input.dtype}")
 
 
 def _mean(rows: NDArray[np.float32], neutral: int, dataset: str, split: str, runtime: str) -> NeutralReading:
