@@ -38,8 +38,9 @@ class Capture:
 
     Other threads may read `state` ("stalled" and "lost" last until the next opening gives a frame); `error`, one
     sentence on what is wrong with the source now, or None; `reopened`, how often a live source was reopened after an
-    outage; `incomplete`, one sentence on what a finite source that ended could not read, or None; `captured`, frames
-    read so far; and `dropped`, those of them that a newer frame replaced in the slot.
+    outage; `uri`, that of the source that was opened last, or None; `incomplete`, one sentence on what a finite source
+    that ended could not read, or None; `captured`, frames read so far; and `dropped`, those of them that a newer frame
+    replaced in the slot.
     """
 
     def __init__(  # noqa: PLR0913 - the last three have defaults
@@ -65,6 +66,7 @@ class Capture:
         self._live = False
         self._paused_at = 0.0
         self.reopened = 0
+        self.uri: str | None = None
         self.captured = 0
         self.dropped = 0
         self.incomplete: str | None = None
@@ -127,6 +129,7 @@ class Capture:
             except SourceLostError as error:
                 # At the start nothing relies on the source yet, and the user is there to read the error: no retry.
                 raise SourceError(str(error)) from error
+            self.uri = source.uri
             self._start_reader(CaptureSession(source, self._policy, time.monotonic(), stall=self._shared.stall))
         if self._live:
             self._supervisor_thread = self._make_thread(self._supervisor.run, None)
@@ -264,6 +267,7 @@ class Capture:
         with self._changed:
             if self._shared.session is session:
                 session.mark_opened(time.monotonic())
+                self.uri = source.uri
                 self.reopened += not session.after_pause
                 self._changed.notify_all()
         return source

@@ -111,8 +111,12 @@ class MaskedSource:
     def __init__(self, source: Source, masks: Masks) -> None:
         self._source = source
         self._masks = masks
-        self.uri = source.uri
         self.live = source.live
+
+    @property
+    def uri(self) -> str:
+        """As `Source.uri`."""
+        return self._source.uri
 
     def open(self) -> None:
         """As `Source.open`."""

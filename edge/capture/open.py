@@ -2,14 +2,18 @@
 
 import glob
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+from edge.capture.auto import AutoSource, CameraChoice, is_auto
 from edge.capture.backends.http_camera import HttpSource
 from edge.capture.backends.images import IMAGE_SUFFIXES, ImagesSource, images_in, natural_key
 from edge.capture.backends.network import NetworkSource
 from edge.capture.backends.picamera import PicameraSource
 from edge.capture.backends.v4l2 import V4l2Source
 from edge.capture.backends.video import VideoFileSource
+from edge.capture.cameras.find import why_no_camera
+from edge.capture.cameras.names import find_device
 from edge.capture.lit_source import indicator_light, with_light
 from edge.capture.masks import MaskedSource, Masks
 from edge.capture.pictures.foreign import FOREIGN_SUFFIXES, is_foreign_still
@@ -23,8 +27,8 @@ from edge.redact import redacted
 from edge.system.files import expanded
 
 _KINDS = (
-    "picamera:0, v4l2:/dev/video0, 0, rtsp://..., http://..., a video, an image, a folder of images, "
-    "or scripted: for the built-in actor"
+    "auto: for the first camera, picamera:0, v4l2:NAME, 0, rtsp://..., http://..., a video, an image, a folder of "
+    "images, or scripted: for the built-in actor"
 )
 _DEVICE_FILES = ("/dev/video", "/dev/v4l/")
 """Beginnings of the names of USB cameras, which people also write without `v4l2:`."""
@@ -34,18 +38,32 @@ _LONGEST_SHOWN = 200
 _NETWORK_SCHEMES = {"rtsp", "rtsps", "http", "https"}
 
 
-def create_masked_source(config: Config, options: SourceOptions) -> Source:
+def create_masked_source(config: Config, options: SourceOptions, tell: Callable[[str], None] | None = None) -> Source:
     """Create the source of a configuration as `create_source` does, with its masks and its light.
 
-    For what reads frames itself, without a `Capture`.
+    For what reads frames itself, without a `Capture`. `tell`: as of `CameraChoice`.
     """
-    source = create_source(config.source.uri, options)
-    masked = MaskedSource(source, Masks(config.masks.values(), config.source))
-    return with_light(masked, indicator_light(config.indicator))
+    light = indicator_light(config.indicator)
+    create = source_creator(config, lambda uri: with_light(create_source(uri, options), light), tell)
+    return MaskedSource(create(), Masks(config.masks.values(), config.source))
+
+
+def source_creator(
+    config: Config, make: Callable[[str], Source], tell: Callable[[str], None] | None = None
+) -> Callable[[], Source]:
+    """Return a function that creates the source of a configuration, for each opening of one run.
+
+    `make` creates the source of a URI, with its light: for `auto:` that of the camera that is chosen.
+    `tell`: as of `CameraChoice`.
+    """
+    if not is_auto(config.source.uri):
+        return lambda: make(config.source.uri)
+    choice = CameraChoice(make, may_play_actor=not config.mqtt.url, tell=tell)
+    return lambda: AutoSource(choice)
 
 
 def create_source(uri: str, options: SourceOptions) -> Source:
-    """Create the source for `uri`, without opening it.
+    """Create the source for `uri`, without opening it; `auto:` is a camera here, never the actor.
 
     Raises `SourceError` where the URI fits no kind of source or names a file that does not exist. A file whose name
     looks like another kind can be given as `./NAME`.
@@ -62,9 +80,11 @@ def create_source(uri: str, options: SourceOptions) -> Source:
 
 def _create_source(uri: str, options: SourceOptions) -> Source:
     if re.fullmatch(r"[0-9]+", uri, re.ASCII):
-        return V4l2Source(uri, f"/dev/video{int(uri)}", options)
+        return _v4l2_source(uri, f"/dev/video{int(uri)}", options)
     if uri.startswith(_DEVICE_FILES):
-        return V4l2Source(uri, uri, options)
+        return _v4l2_source(uri, uri, options)
+    if is_auto(uri):
+        return AutoSource(CameraChoice(lambda chosen: _create_source(chosen, options), may_play_actor=False))
     name, rest = _split_scheme(uri)
     if not name or Path(uri).exists():
         return _file_source(uri, options)
@@ -73,7 +93,7 @@ def _create_source(uri: str, options: SourceOptions) -> Source:
     if name == "picamera":
         return PicameraSource(uri, _camera_number(uri, rest), options)
     if name == "v4l2":
-        return V4l2Source(uri, _device_path(uri, rest), options)
+        return _v4l2_source(uri, _device_path(uri, rest), options)
     if name in _NETWORK_SCHEMES and rest.startswith("//") and len(rest) > len("//"):
         return HttpSource(uri, options) if name in {"http", "https"} else NetworkSource(uri, options)
     message = f'The source "{redacted(uri)}" is of no known kind: it must be one of {_KINDS}'
@@ -93,13 +113,23 @@ def _camera_number(uri: str, rest: str) -> int:
     return int(rest or "0")
 
 
-def _device_path(uri: str, rest: str) -> str:
+def _v4l2_source(uri: str, device: str | Callable[[], Path], options: SourceOptions) -> Source:
+    return V4l2Source(uri, device, options, why_no_camera=why_no_camera)
+
+
+def _device_path(uri: str, rest: str) -> str | Callable[[], Path]:
+    """Return the device that follows `v4l2:`; for a name a function that finds it, at each opening anew."""
     if re.fullmatch(r"[0-9]+", rest, re.ASCII):
         return f"/dev/video{int(rest)}"
-    if not rest.startswith("/"):
-        message = f'The camera "{redacted(uri)}" needs a device after "v4l2:", as in v4l2:/dev/video0'
+    if rest.startswith("/"):
+        return rest
+    if not rest or "/" in rest:
+        message = (
+            f'The camera "{redacted(uri)}" needs a device or a name after "v4l2:", as in v4l2:/dev/video0; '
+            "`emotion-edge cameras` lists the names"
+        )
         raise SourceError(message)
-    return rest
+    return lambda: find_device(rest)
 
 
 def _file_source(uri: str, options: SourceOptions) -> Source:
@@ -132,7 +162,8 @@ def describe_other_source(uri: str) -> str | None:
     name, _ = _split_scheme(uri)
     if name in _NETWORK_SCHEMES:
         return "a network camera"
-    return {"scripted": "the built-in actor", "picamera": "a camera", "v4l2": "a camera"}.get(name)
+    cameras = dict.fromkeys(("auto", "picamera", "v4l2"), "a camera")
+    return {"scripted": "the built-in actor", **cameras}.get(name)
 
 
 def _is_image(path: Path) -> bool:

@@ -36,8 +36,9 @@ class SourceConfig(Section, frozen=True, kw_only=True):
         str,
         Meta(
             min_length=1,
-            description="Source of the frames: picamera:0, v4l2:/dev/video0, 0, rtsp://HOST/PATH, http://HOST/PATH, "
-            "a file, a folder, or scripted: for the built-in actor. http:// may be a stream or a snapshot.",
+            description="Source of the frames: auto: for the first camera that is found, picamera:0, v4l2:NAME "
+            "(emotion-edge cameras lists the names), v4l2:/dev/video0, 0, rtsp://HOST/PATH, http://HOST/PATH, a file, "
+            "a folder, or scripted: for the built-in actor. http:// may be a stream or a snapshot.",
         ),
     ] = "scripted:"
     width: Annotated[int, Meta(ge=64, le=4096, description="Frame width requested from a camera, in pixels.")] = 640

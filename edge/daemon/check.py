@@ -29,7 +29,7 @@ from edge.vision.detection.finders.create import create_finder
 
 log = logging.getLogger(__name__)
 
-_CAMERA: Final = re.compile(r"picamera:|v4l2:|/dev/video|[0-9]+$", re.IGNORECASE | re.ASCII)
+_CAMERA: Final = re.compile(r"auto:|picamera:|v4l2:|/dev/video|[0-9]+$", re.IGNORECASE | re.ASCII)
 """Sources that are requested to give frames of `source.width` by `source.height`; of others the size is not known."""
 
 

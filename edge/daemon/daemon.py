@@ -71,6 +71,7 @@ class Daemon:
         self._service_manager = Notifier()
         self._health_due = time.monotonic() + config.health.interval_seconds
         self._reported_state = ("", "")
+        self._reported_uri: str | None = None
         self._pause_logs = LogQuota(_MOST_PAUSE_LOGS)
         self._slow_source_log = SlowSourceLog()
         self._size_logs = LogQuota(_MOST_SIZE_LOGS)
@@ -166,6 +167,8 @@ class Daemon:
         # A source or a broker that is lost or back is published at once, and shown by `systemctl status`.
         if now >= self._health_due or (self._capture.state, status.broker) != self._reported_state:
             self._publish_health()
+        if self._capture.uri != self._reported_uri:  # `auto:` has chosen another one
+            self._publish_info()
         if self._run_log.due(now):
             self._run_log.running(self._figures(), now)
 
@@ -383,7 +386,9 @@ class Daemon:
     def _publish_info(self) -> None:
         parts, settings = self._components, self._requests.settings
         describe = partial(build_info, device=parts.device, boot_id=parts.boot_id, classifier=parts.classifier)
-        self._outputs.publish_info(describe(config=self._config, settings=settings, calm_face=parts.calm_face))
+        describe = partial(describe, settings=settings, calm_face=parts.calm_face)
+        uri = self._reported_uri = self._capture.uri
+        self._outputs.publish_info(describe(config=self._config, source=uri))
 
     def _publish_health(self) -> HealthPayload:
         now = time.monotonic()

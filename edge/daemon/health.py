@@ -7,6 +7,7 @@ from typing import Final
 import cv2
 
 from edge import __version__
+from edge.capture.auto import is_auto
 from edge.capture.capture import Capture
 from edge.config.areas import in_frame
 from edge.config.schema import Config
@@ -30,7 +31,7 @@ _SLOW_FPS: Final = 2.0
 their number says little."""
 
 
-def build_info(  # noqa: PLR0913 - the last two have defaults
+def build_info(  # noqa: PLR0913 - the last three have defaults
     *,
     config: Config,
     device: str,
@@ -38,11 +39,13 @@ def build_info(  # noqa: PLR0913 - the last two have defaults
     classifier: Classifier,
     settings: Settings | None = None,
     calm_face: CalmFace | None = None,
+    source: str | None = None,
 ) -> InfoPayload:
     """Return the description of this sensor: its software, model and source.
 
-    `settings`: what requests have set; by default nothing. `calm_face`: by default none is kept. Raises
-    ConfigError for a weight of a label that the model does not have.
+    `settings`: what requests have set; by default nothing. `calm_face`: by default none is kept. `source`: URI of the
+    source that is open, which says more than `auto:`; None: none was opened yet. Raises ConfigError for a weight of a
+    label that the model does not have.
     """
     manifest = classifier.manifest
     settings = settings or without_settings(config)
@@ -58,7 +61,7 @@ def build_info(  # noqa: PLR0913 - the last two have defaults
         summary=config.summary.enabled,
         valence=ValenceWeights(manifest.labels, config.valence).by_label,
         runtime=str(classifier.runtime),
-        source=redacted(config.source.uri),
+        source=source if source is not None and is_auto(config.source.uri) else redacted(config.source.uri),
         budget_latency_ms=config.budget.latency_ms,
         python=platform.python_version(),
         opencv=cv2.__version__,

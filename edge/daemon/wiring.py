@@ -16,7 +16,7 @@ import cv2
 from edge.capture.capture import Capture
 from edge.capture.lit_source import indicator_light, with_light
 from edge.capture.masks import Masks
-from edge.capture.open import create_source
+from edge.capture.open import create_source, source_creator
 from edge.capture.reconnect import ReconnectPolicy
 from edge.capture.source import Source, SourceOptions
 from edge.capture.stall import StallLimit
@@ -116,7 +116,7 @@ def build_components(  # noqa: PLR0913 - most have defaults
     options = SourceOptions(config.source, colour=classifier.wants_colour, stall=stall)
     light = indicator_light(config.indicator)
     capture = Capture(
-        lambda: with_light(source_factory(config.source.uri, options), light),
+        source_creator(config, lambda uri: with_light(source_factory(uri, options), light)),
         fast=fast,
         policy=ReconnectPolicy(config.source.stall_seconds),
         stall=stall,

@@ -212,7 +212,7 @@ def test_password_in_a_url_is_refused_and_not_repeated(refused_early):
     assert "s3cret" not in message
 
 
-@pytest.mark.parametrize("uri", ["99", "v4l2:/dev/video99", "v4l2:/dev/null"])
+@pytest.mark.parametrize("uri", ["99", "v4l2:/dev/video99", "v4l2:/dev/null", "v4l2:No such camera"])
 def test_missing_camera_is_named(uri):
     assert uri.removeprefix("v4l2:") in refused("run", "--source", uri)
 

@@ -1,8 +1,10 @@
 """Cameras on the Pi's ribbon connector, through picamera2. The only file that imports picamera2."""
 
 import importlib
-from collections.abc import Callable
-from typing import Protocol, cast
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, cast
 
 import cv2
 import numpy as np
@@ -19,6 +21,24 @@ FALLBACK_FORMAT = "NV12"
 
 _BUFFER_COUNT = 4
 """Number of buffers: one is being exposed, one processed, one copied by this process, one in reserve."""
+
+_USB_ID: Final = re.compile(r"/usb|-[0-9a-f]{4}:[0-9a-f]{4}$")
+"""Ids that libcamera gives to USB cameras: they end with the numbers of vendor and product (libcamera's uvcvideo.cpp).
+They are V4L2 cameras for the sensor: for them its own way costs less."""
+
+
+@dataclass(frozen=True, slots=True)
+class RibbonCamera:
+    """A camera on the ribbon connector: its number for `picamera:`, its sensor, and that sensor's sizes in pixels."""
+
+    number: int
+    model: str
+    sizes: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def uri(self) -> str:
+        """The camera as `source.uri` names it."""
+        return f"picamera:{self.number}"
 
 
 class CompletedRequest(Protocol):
@@ -87,6 +107,37 @@ def load_driver() -> Callable[[int], Camera]:
         message = "picamera2 is too old here: it must be 0.3.22 or later, from `sudo apt full-upgrade`"
         raise SourceError(message)
     return cast("Callable[[int], Camera]", driver)
+
+
+def ribbon_cameras(load: Callable[[], Any] = load_driver, *, details: bool = False) -> list[RibbonCamera]:
+    """Return the ribbon cameras in the order of their numbers, without opening any.
+
+    `details`: with the sizes of their sensors. Raises `SourceError` where picamera2 cannot be used.
+    """
+    driver = load()
+    try:
+        # picamera2 counts cameras by their place in this list; it sorts USB cameras behind all others.
+        found = [(number, each) for number, each in enumerate(driver.global_camera_info())]
+    except Exception as error:
+        message = f"picamera2 cannot list the cameras ({_reason(error)})"
+        raise SourceError(message) from error
+    return [
+        RibbonCamera(number, str(each.get("Model", "")), _sensor_sizes(str(each.get("Id", ""))) if details else ())
+        for number, each in found
+        if not _USB_ID.search(str(each.get("Id", "")))
+    ]
+
+
+def _sensor_sizes(identifier: str) -> tuple[tuple[int, int], ...]:
+    """Return the sizes that a sensor reads out, the smallest first; none where libcamera does not tell."""
+    try:
+        libcamera = importlib.import_module("libcamera")
+        (found,) = (each for each in libcamera.CameraManager.singleton().cameras if each.id == identifier)
+        formats = found.generate_configuration([libcamera.StreamRole.Raw]).at(0).formats
+        sizes: Sequence[Any] = [size for each in formats.pixel_formats for size in formats.sizes(each)]
+        return tuple(sorted({(int(size.width), int(size.height)) for size in sizes}))
+    except Exception:  # noqa: BLE001 - a camera without raw frames; its sizes are no more than a hint to people
+        return ()
 
 
 class PicameraSource:

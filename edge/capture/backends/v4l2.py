@@ -83,10 +83,12 @@ def fourcc_name(code: float) -> str:
 
 
 class V4l2Source:
-    """A V4L2 camera at `device`, a path such as /dev/video0; live.
+    """A V4L2 camera; live.
 
-    Luma is extracted straight from the buffer where the camera has a format that allows it, unless colour is requested.
-    `open_capture` opens the device.
+    `device`: its path, such as /dev/video0, or a function that finds it at the opening and raises `SourceError`. Luma
+    is extracted straight from the buffer where the camera has a format that allows it, unless colour is requested.
+    `open_capture` opens the device. `why_no_camera` returns why a device that cannot be opened is no camera, as a
+    clause, or None.
     """
 
     live = True
@@ -94,12 +96,15 @@ class V4l2Source:
     def __init__(
         self,
         uri: str,
-        device: str,
+        device: str | Callable[[], Path],
         options: SourceOptions,
         open_capture: Callable[[str, int], cv2.VideoCapture] = cv2.VideoCapture,
+        why_no_camera: Callable[[Path], str | None] = lambda _: None,
     ) -> None:
         self.uri = uri
-        self._device = Path(device)
+        self._find = device if callable(device) else lambda: Path(device)
+        self._device = Path(uri)
+        self._why_no_camera = why_no_camera
         self._options = options
         self._open_capture = open_capture
         self._capture: cv2.VideoCapture | None = None
@@ -110,14 +115,16 @@ class V4l2Source:
     def open(self) -> None:
         """Open the device and choose its pixel format."""
         silence_opencv()
+        self._device = self._find()
         self._check_device()
         capture = self._open_capture(str(self._device), cv2.CAP_V4L2)
         if not capture.isOpened():
             capture.release()
-            message = (
-                f"The camera {self._device} cannot be opened: it must be a video capture device that no other"
-                ' program uses, and the user must be in the group "video"'
-            )
+            reason = self._why_no_camera(self._device)
+            if reason is None:
+                reason = "must be a video capture device that no other program uses, and the user must be in the group "
+                reason += '"video"'
+            message = f"The camera {self._device} cannot be opened: it {reason}"
             raise SourceError(message)
         self._raw_fourcc = self._choose_format(capture)
         self._capture = capture

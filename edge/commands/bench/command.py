@@ -14,6 +14,7 @@ from typing import Final, TextIO
 import cv2
 from msgspec import structs
 
+from edge.capture.auto import is_auto
 from edge.capture.open import create_masked_source
 from edge.capture.source import SourceOptions
 from edge.commands.bench.compare import format_comparison
@@ -119,7 +120,7 @@ def bench(config: Config, request: Request, stderr: TextIO) -> Report:
         _check_writable(request.json_file)
     monitor, progress = _ConditionsMonitor(), Progress(stderr)
     runs: list[Run] = []
-    size = (0, 0)
+    size, uri = (0, 0), config.source.uri
     program = None
     try:
         progress(
@@ -129,13 +130,13 @@ def bench(config: Config, request: Request, stderr: TextIO) -> Report:
             cv2.setNumThreads(threads)
             model = structs.replace(config.model, threads=threads)
             with _bench_sink(_bench_mqtt(config.mqtt)) as sink:
-                results, size = _measure_variants(
+                results, size, uri = _measure_variants(
                     structs.replace(config, model=model), request.limit, sink, progress, monitor
                 )
             runs.append(structs.replace(results, verdict=judge(results, config)))
         if request.starts:
             # The number of frames measured, because a clip may be shorter than the number asked for.
-            program = ProgramRuns(config.source.uri, request.config_file).measure(
+            program = ProgramRuns(uri, request.config_file).measure(
                 request.starts, runs[0].frames, lambda text: progress(f"bench: {text}")
             )
     finally:
@@ -144,7 +145,7 @@ def bench(config: Config, request: Request, stderr: TextIO) -> Report:
     report = Report(
         time=timestamp(time.time()),
         facts=gather_facts(Classifier.from_config(config.model)),
-        source=redacted(config.source.uri),
+        source=redacted(uri),
         width=size[0],
         height=size[1],
         published_to=_describe_destination(config.mqtt),
@@ -162,8 +163,11 @@ def bench(config: Config, request: Request, stderr: TextIO) -> Report:
 
 def _measure_variants(
     config: Config, limit: Limit, sink: Sink, progress: Progress, monitor: _ConditionsMonitor
-) -> tuple[Run, tuple[int, int]]:
-    """Measure the three variants with one number of threads; returns the run and the frames' (width, height)."""
+) -> tuple[Run, tuple[int, int], str]:
+    """Measure the three variants with one number of threads.
+
+    Returns the run, the frames' (width, height), and the URI of the source: for `auto:` that of its camera.
+    """
     classifier = Classifier.from_config(config.model)
     variants: dict[str, Variant] = {
         "line": PipelineVariant(config, classifier, sink),
@@ -178,14 +182,16 @@ def _measure_variants(
         monitor.sample()
         progress(f"bench: {threads}, {frames}{total} frames, {seconds:.0f} s")
 
-    return measure(
-        lambda: create_masked_source(config, options),
+    source = create_masked_source(config, options)
+    run, size = measure(
+        lambda: source,
         variants,
         config.model.threads,
         limit,
         after_block,
         lambda text: progress(f"bench: {threads}, {text}"),
     )
+    return run, size, source.uri if is_auto(config.source.uri) else config.source.uri
 
 
 def _bench_mqtt(mqtt: MqttConfig) -> MqttConfig:

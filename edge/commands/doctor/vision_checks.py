@@ -128,7 +128,7 @@ class VisionChecks(Checks):
     def _source(self) -> str:
         config = self.config.source
         options = SourceOptions(config, stall=StallLimit(config.stall_seconds, config.fps))
-        source = create_masked_source(self.config, options)
+        source = create_masked_source(self.config, options, self.warn)
         probe = probe_source(source)
         self._warn_of_slow_source(source.live, probe)
         height, width = probe.first.luma.shape

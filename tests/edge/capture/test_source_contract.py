@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from edge.capture.auto import AutoSource, CameraChoice
 from edge.capture.backends.picamera import PicameraSource
 from edge.capture.backends.v4l2 import V4l2Source
+from edge.capture.cameras.find import FoundCameras
 from edge.capture.open import create_source
 from edge.capture.scripted.script import parse_script
 from edge.capture.scripted.source import ScriptedSource
@@ -28,7 +30,7 @@ class Backend:
     grey: bool = False
 
 
-@pytest.fixture(params=["picamera", "v4l2 raw", "v4l2 converted", "video", "images", "scripted"])
+@pytest.fixture(params=["picamera", "v4l2 raw", "v4l2 converted", "video", "images", "scripted", "auto"])
 def backend(request, tmp_path):
     if request.param == "picamera":
 
@@ -45,6 +47,14 @@ def backend(request, tmp_path):
     if request.param == "images":
         folder = write_images(tmp_path / "pictures")
         return Backend(lambda options: create_source(str(folder), options), (WIDTH, HEIGHT), 3)
+    if request.param == "auto":
+        choice = {"may_play_actor": True, "find": lambda: FoundCameras((), ())}
+        return Backend(
+            lambda options: AutoSource(CameraChoice(lambda uri: create_source(uri, options), **choice)),
+            (640, 480),
+            None,
+            grey=True,
+        )
     strip = write_strip(tmp_path / "strip.png")
     script = parse_script("scripted:happy=0.5?fps=10")
     return Backend(lambda options: ScriptedSource(script, options, strip), (640, 480), 5, grey=True)

@@ -9,9 +9,10 @@ import pytest
 
 from edge.capture.open import create_source
 from edge.capture.source import SourceOptions, make_frame
-from edge.config.schema import BudgetConfig, Config, DetectorConfig
+from edge.config.schema import BudgetConfig, Config, DetectorConfig, SourceConfig
 from edge.daemon.daemon import Daemon
 from edge.daemon.wiring import build_components
+from edge.errors import SourceLostError
 from support.sources import ManualCamera, numbered_picture
 
 CONFIG = Config(budget=BudgetConfig(latency_ms=500.0, priority="normal"))
@@ -119,3 +120,37 @@ def test_smaller_faces_than_can_be_found_are_logged_once_when_the_size_is_known(
     assert daemon.run() == 0
     (line,) = [one.getMessage() for one in caplog.records if "asks for faces" in one.getMessage()]
     assert line.startswith("detector.min_face = 0.05 asks for faces of 24 pixels in frames of 640x480, but the search ")
+
+
+class LostCamera(ManualCamera):
+    """A camera that is gone at its first frame."""
+
+    def read(self):
+        raise SourceLostError("another camera takes its place")
+
+
+class RecordedOutputs:
+    """The outputs, with the infos that were published."""
+
+    def __init__(self, outputs):
+        self._outputs, self.infos = outputs, []
+
+    def __getattr__(self, name):
+        return getattr(self._outputs, name)
+
+    def publish_info(self, info):
+        self.infos.append(info)
+        self._outputs.publish_info(info)
+
+
+def test_info_names_the_camera_of_auto_and_is_sent_again_when_another_takes_its_place():
+    first, second = LostCamera(), LateCamera()
+    first.uri, second.uri = "scripted:?loop=1", "v4l2:A Camera"
+    cameras = iter([first, second])
+    config = Config(budget=CONFIG.budget, source=SourceConfig(uri="auto:"))
+    parts = build_components(config, fast=False, stdout=io.StringIO(), source_factory=lambda *_: next(cameras, second))
+    outputs = RecordedOutputs(parts.outputs)
+    daemon = Daemon(config, replace(parts, outputs=outputs), fast=False, max_frames=None, load_config=lambda: config)
+    second.daemon = daemon
+    assert daemon.run() == 0
+    assert [info.source for info in outputs.infos] == ["scripted:?loop=1", "v4l2:A Camera"]

@@ -1,0 +1,121 @@
+import errno
+import re
+
+import pytest
+
+from edge.capture.cameras.judgement import judge
+from support.fake_v4l2 import (
+    CAPTURE,
+    CAPTURE_MPLANE,
+    META_CAPTURE,
+    OUTPUT,
+    READWRITE,
+    STREAMING,
+    Node,
+    pi4,
+    pi5,
+    webcam,
+)
+
+
+def judged(machine, nodes):
+    _, found = machine(nodes)
+    cameras, others = judge(found.list())
+    return {camera.name: camera.node.number for camera in cameras}, {one.node.number: one.reason for one in others}
+
+
+@pytest.mark.parametrize(("board", "ribbon"), [(pi4, {0, 1}), (pi5, set(range(8)))])
+def test_board_with_a_ribbon_camera_has_no_v4l2_camera_and_each_node_says_why(machine, board, ribbon):
+    nodes = board()
+    cameras, others = judged(machine, nodes)
+    assert cameras == {}
+    assert set(others) == set(nodes)
+    assert {number for number, reason in others.items() if "picamera:0" in reason} == ribbon
+    rest = {reason for number, reason in others.items() if number not in ribbon}
+    assert any("image processor" in reason for reason in rest)
+    assert "is the board's video decoder" in rest
+    assert all("\n" not in reason and reason.split()[0] in {"is", "receives"} for reason in rest)
+
+
+def test_webcam_on_a_board_is_the_one_camera_and_its_metadata_node_none(machine):
+    main, metadata = webcam()
+    cameras, others = judged(machine, pi5() | {8: main, 9: metadata})
+    assert cameras == {"usb-046d_HD_Pro_Webcam_C920_EE6C2C9F-video-index0": 8}
+    assert others[9] == "carries data about the pictures of a camera, and no pictures"
+
+
+def test_second_pictures_of_one_interface_are_no_second_camera_but_those_of_another_interface_are(machine):
+    bus = "usb-0000:00:14.0-8"
+    nodes = {
+        number: Node("uvcvideo", card, bus, CAPTURE | STREAMING, {name: {}}, parent=f"1-8:{interface}", index=index)
+        for number, card, interface, index, name in [
+            (4, "Laptop: Infrared", "1.2", 0, "GREY"),
+            (2, "Laptop: Colour", "1.0", 1, "H264"),
+            (0, "Laptop: Colour", "1.0", 0, "MJPG"),
+        ]
+    }
+    cameras, others = judged(machine, nodes)
+    assert cameras == {"Laptop: Colour": 0, "Laptop: Infrared": 4}
+    assert list(others) == [2]
+    assert "second node of the camera at " in others[2]
+    assert others[2].endswith("video0")
+
+
+def test_two_cameras_of_the_test_driver_on_one_parent_are_two(machine):
+    nodes = {}
+    for instance in (0, 1):
+        for index, caps in enumerate((CAPTURE, OUTPUT)):
+            number = 2 * instance + index
+            nodes[number] = Node("vivid", "vivid", f"platform:vivid-00{instance}", caps | STREAMING | READWRITE,
+                                 {"YUYV": {}}, parent="vivid.0", index=number,
+                                 by_path=(f"platform-vivid.0-video-index{number}",) * (caps == CAPTURE))  # fmt: skip
+    cameras, others = judged(machine, nodes)
+    assert cameras == {"platform-vivid.0-video-index0": 0, "platform-vivid.0-video-index2": 2}
+    assert set(others.values()) == {"is an output: it shows pictures and takes none"}
+
+
+def test_cameras_of_one_model_without_serial_numbers_are_told_apart_by_their_sockets(machine):
+    one, _ = webcam("USB Camera", serial="", port="1")
+    other, _ = webcam("USB Camera", serial="", port="2")
+    assert one.by_id == other.by_id
+    cameras, _ = judged(machine, {0: one, 2: other})
+    path = "platform-fd500000.pcie-pci-0000:01:00.0-usb-0:1.{}:1.0-video-index0"
+    assert cameras == {path.format(1): 0, path.format(2): 2}
+
+
+def test_without_udev_the_card_counts_where_it_is_alone_and_else_the_device(machine):
+    plain = {"caps": CAPTURE | STREAMING, "formats": {"YUYV": {}}}
+    nodes = {
+        0: Node("a", "Twin", "x-1", **plain),
+        1: Node("a", "Twin", "x-2", **plain),
+        2: Node("b", "One", "y", **plain),
+    }
+    cameras, _ = judged(machine, nodes)
+    named = {name.rpartition("/")[2]: number for name, number in cameras.items()}
+    assert named == {"One": 2, "video0": 0, "video1": 1}
+
+
+def test_loopback_device_that_takes_and_gives_pictures_is_a_camera(machine):
+    loopback = Node("v4l2 loopback", "Dummy", "platform:v4l2loopback-000", CAPTURE | OUTPUT | STREAMING, {"YUYV": {}})
+    phone = Node("qcom", "Phone", "platform:camss", CAPTURE_MPLANE | STREAMING, {"NV12": {}})
+    cameras, _ = judged(machine, {0: loopback, 1: phone})
+    assert cameras == {"Dummy": 0, "Phone": 1}
+
+
+@pytest.mark.parametrize(
+    ("node", "reason"),
+    [
+        (Node("x", "X", "b", CAPTURE, {"YUYV": {}}, open_error=errno.EACCES), "no permission.*usermod -aG video"),
+        (Node("x", "X", "b", CAPTURE, {"YUYV": {}}, open_error=errno.EBUSY), "in use by another program"),
+        (Node("x", "X", "b", CAPTURE, {"YUYV": {}}, open_error=errno.ENODEV), "unplugged"),
+        (Node("x", "X", "b", CAPTURE, {"YUYV": {}}, open_error=errno.EIO), r"cannot be asked \(Input/output error\)"),
+        (Node("", "", "", 0), "no video device"),
+        (Node("bttv", "BT878", "PCI:1", 0x10), "captures no video"),
+        (Node("hdmi", "Grabber", "usb-1", CAPTURE), "offers no format"),
+        (Node("x", "X", "b", META_CAPTURE), "carries data"),
+        (Node("imx7-csi", "imx-capture", "b", CAPTURE | 0x20000000, {"GREY": {}}), "only through libcamera"),
+    ],
+)
+def test_other_nodes_say_why_they_are_no_camera_and_what_to_do(machine, node, reason):
+    _, others = judged(machine, {0: node})
+    assert re.search(reason, others[0])
