@@ -5,6 +5,7 @@ import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 _EXIT_INTERRUPTED: Final = 130
@@ -24,8 +25,11 @@ _MODULES: Final = {
 interpreter are slow to load on a small device."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code. Errors are one sentence on standard error."""
+def main(argv: Sequence[str] | None = None, config_folder: Path | None = None) -> int:
+    """Run the command line and return the exit code. Errors are one sentence on standard error.
+
+    `config_folder`: where the services' configurations lie, by default /etc/emotion-edge.
+    """
     # What the imports make stays: looking for garbage among it takes 6 % of the time until the command begins.
     gc.disable()
     try:
@@ -34,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from edge.logs.native import relay_native_stderr  # noqa: PLC0415
 
         arguments = parser().parse_args(argv)
+        arguments.config_folder = config_folder
         with relay_native_stderr():
             return _run(arguments)
     except KeyboardInterrupt:

@@ -135,6 +135,11 @@ HELD_BY = {
         OUTBOX + "test_disk_trouble.py::test_file_that_is_lost_while_open_is_created_again",
         MQTT + "test_previous_boots.py::test_events_in_a_destroyed_outbox_are_logged_and_counted",
     ],
+    "Port of the page is taken, by another instance or any program": [
+        "edge/preview/test_server.py::test_server_that_may_wait_serves_the_page_once_the_port_is_free",
+        "edge/preview/test_server.py::test_sensor_that_has_the_port_is_named",
+        "e2e/test_preview.py::test_port_in_use_is_refused_in_one_sentence",
+    ],
     "Two programs use one outbox": [
         OUTBOX + "test_disk_trouble.py::test_second_sensor_with_the_same_outbox_is_rejected"
     ],

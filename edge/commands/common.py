@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final, TextIO
 
 from edge.config.loader import Loaded, load_tables, tables_of
-from edge.config.origins import SERVICE_FILE, Origins
+from edge.config.origins import Origins
 from edge.config.schema import Config
 from edge.config.settings import SettingsCheck
-from edge.config.state_dir import SERVICE_FOLDER
 from edge.control.settings import Settings, create_settings
+from edge.system.service import CONFIG_FOLDER
 
 BENCH_FRAMES: Final = 300
 """Frames that `bench` counts where neither frames nor seconds are given."""
@@ -64,7 +64,8 @@ def load_config(arguments: argparse.Namespace) -> Config:
 def load_tables_of(arguments: argparse.Namespace) -> Loaded:
     """Load what `load_config` makes a configuration of. Raises ConfigError."""
     arguments.loaded = None
-    arguments.loaded = loaded = load_tables(arguments.config, flags=_flags(arguments))
+    folder = getattr(arguments, "config_folder", None) or CONFIG_FOLDER
+    arguments.loaded = loaded = load_tables(arguments.config, flags=_flags(arguments), folder=folder)
     return loaded
 
 
@@ -81,10 +82,17 @@ def find_settings(arguments: argparse.Namespace, config: Config, check: Settings
     ConfigError if `mqtt.outbox_directory` cannot be used.
     """
     loaded = getattr(arguments, "loaded", None) or tables_of(config)
-    environ: Mapping[str, str] = os.environ
-    if loaded.origins.file == SERVICE_FILE and "STATE_DIRECTORY" not in environ:
-        environ = {**environ, "STATE_DIRECTORY": str(SERVICE_FOLDER)}
-    return create_settings(loaded, check, environ)
+    return create_settings(loaded, check, state_environ(loaded))
+
+
+def state_environ(loaded: Loaded, environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """Return the environment that names the state folder of the sensor whose configuration was loaded.
+
+    For a service's file this is the service's folder, also where this process is not the service.
+    """
+    if loaded.service is None or "STATE_DIRECTORY" in environ:
+        return environ
+    return {**environ, "STATE_DIRECTORY": str(loaded.service.state_folder)}
 
 
 def find_origins(arguments: argparse.Namespace) -> Origins:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from edge.commands.common import find_origins, find_settings
+from edge.commands.common import find_loaded, find_origins, find_settings
 from edge.config.areas import AREA_EXAMPLES
 from edge.config.credentials import read_password
 from edge.config.keys import (
@@ -27,6 +27,7 @@ from edge.config.schema import Config
 from edge.control.settings import Settings
 from edge.messages.valence import RATINGS, default_weight
 from edge.redact import redacted
+from edge.system import board
 
 _BARE_KEY: Final = re.compile("[A-Za-z0-9_-]+")
 """Key that TOML takes without quotation marks."""
@@ -36,10 +37,16 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     """Check or print the configuration; returns the exit code. Raises EdgeError where the check fails."""
     if arguments.action == "show":
         # One after the other: a password that cannot be read hides no key.
-        settings = find_settings(arguments, config)
+        settings, loaded = find_settings(arguments, config), find_loaded(arguments)
         sys.stdout.write(f"# Values: {find_origins(arguments).summary()}.\n")
         sys.stdout.write("".join(f"# Settings that are not in force: {one}.\n" for one in settings.ignored) + "\n")
-        sys.stdout.write(to_toml(settings.config, {name: _set_note(settings, name) for name in settings.names}))
+        notes = {name: _set_note(settings, name) for name in settings.names}
+        shown = settings.config
+        if loaded.id_derived or not shown.device.id:
+            # Empty, as in the file: in a copy of this text on another machine the id would no longer be of that one.
+            notes["device.id"] = f"# Empty here: the id is {board.device_id(shown.device.id)}."
+            shown = msgspec.structs.replace(shown, device=msgspec.structs.replace(shown.device, id=""))
+        sys.stdout.write(to_toml(shown, notes))
         sys.stdout.write(secret_note(config.mqtt))
         return 0
     # The check loads OpenCV and the model, which `show` does not need.

@@ -9,6 +9,7 @@ Exit codes:
 """
 
 import argparse
+import os
 import sys
 
 from edge.commands.common import find_loaded, find_origins, load_tables_of
@@ -20,6 +21,7 @@ from edge.daemon.run_log import RunLog
 from edge.daemon.single_instance import claim_device
 from edge.daemon.wiring import build_components
 from edge.logs.setup import is_terminal
+from edge.system.service import refuse_reserved_instance
 from edge.system.signals import install_handlers
 
 
@@ -33,6 +35,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         SIGTERM, SIGINT: end the sensor after the frame in hand
         SIGHUP: load the configuration again, with the same flags over file and environment
     """
+    refuse_reserved_instance()
     settings = create_settings(find_loaded(arguments), check_settings)
     config = settings.config
 
@@ -46,7 +49,13 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         run_log = RunLog(terminal=is_terminal(sys.stderr), source_given=source_given)
         run_log.starting(config)
         components = build_components(
-            config, fast=arguments.fast, stdout=sys.stdout, run_log=run_log, settings=settings
+            config,
+            fast=arguments.fast,
+            stdout=sys.stdout,
+            run_log=run_log,
+            settings=settings,
+            # Nobody watches a service: it goes on where another one has the port of its page. A person gets an error.
+            wait_for_port="NOTIFY_SOCKET" in os.environ,
         )
         daemon = Daemon(
             config,

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from edge.config.origins import SERVICE_FILE
+from edge.commands.common import find_loaded, state_environ
+from edge.config.loader import Loaded, tables_of
 from edge.config.schema import Config
-from edge.config.state_dir import SERVICE_FOLDER, summary_file
+from edge.config.state_dir import summary_file
 from edge.errors import ConfigError, ModelError, StateFileError
 from edge.messages.summary import PeriodSummary
 from edge.summary.history import PlacedCell
@@ -22,17 +23,18 @@ from edge.summary.store import SummaryFileError, SummaryStore
 from edge.summary.tally import LENGTH_NAMES, Tally
 from edge.system import board
 from edge.system.files import replace_file
+from edge.system.service import Service, installed_services
 from edge.vision.classification.manifest import configured_model, load_manifest
 
 _HEADER: Final = ("", "visits", "in view", "looked", "not looked", "off", "valence", "most seconds")
-_COMMAND: Final = f"STATE_DIRECTORY={SERVICE_FOLDER} emotion-edge summary --config {SERVICE_FILE}"
 _SHOWN_LABELS: Final = 3
 """Labels in a line of the table; the CSV has all."""
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Print the summaries, or write them as CSV; returns the exit code. Raises ConfigError and StateFileError."""
-    summaries, names = read(config, arguments.by, arguments.days, time.time(), system_utc_offset)
+    loaded = find_loaded(arguments)
+    summaries, names = read(config, arguments.by, arguments.days, time.time(), system_utc_offset, loaded)
     if arguments.csv is None:
         sys.stdout.write(as_table(summaries, arguments.by, config.summary.min_visits))
         return 0
@@ -45,16 +47,21 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def read(
-    config: Config, by: str, days: int, now: float, utc_offset: Callable[[float], int]
+def read(  # noqa: PLR0913 - the last has a default
+    config: Config,
+    by: str,
+    days: int,
+    now: float,
+    utc_offset: Callable[[float], int],
+    loaded: Loaded | None = None,
 ) -> tuple[list[PeriodSummary], list[str]]:
     """Return the periods of the last `days` local days in which the sensor ran, oldest first, and all labels in them.
 
-    `by`: "day", "hour" or "minute". Raises ConfigError where nothing is kept, StateFileError where the file cannot be
-    read or is not there.
+    `by`: "day", "hour" or "minute". `loaded`: what `config` was made of, which says whether it is a service's. Raises
+    ConfigError where nothing is kept, StateFileError where the file cannot be read or is not there.
     """
     local = LocalTime(utc_offset)
-    minutes, hours = _load(config)
+    minutes, hours = _load(config, loaded or tables_of(config))
     first = local.day(now)[0]
     for _ in range(days - 1):
         first = local.day(first - 1)[0]
@@ -81,9 +88,9 @@ def _minute(moment: float) -> tuple[float, float]:
     return start, start + 60
 
 
-def _load(config: Config) -> tuple[list[PlacedCell], list[PlacedCell]]:
+def _load(config: Config, loaded: Loaded) -> tuple[list[PlacedCell], list[PlacedCell]]:
     device = board.device_id(config.device.id)
-    file = summary_file(config.mqtt, device)
+    file = summary_file(config.mqtt, device, state_environ(loaded))
     if file is None:
         raise ConfigError('mqtt.outbox_directory is "none", so that no summary is kept: name a folder in it')
     if not config.summary.enabled:
@@ -91,14 +98,32 @@ def _load(config: Config) -> tuple[list[PlacedCell], list[PlacedCell]]:
     try:
         return SummaryStore(file, 0).load_all()
     except FileNotFoundError:
-        # Not Path.exists: the folder itself may not be searched by this user.
-        service = file.parent != SERVICE_FOLDER and os.path.lexists(SERVICE_FOLDER)
-        hint = f"; that of the service is read by sudo env {_COMMAND}" if service else ""
         raise StateFileError(
-            f"there is no summary in {file}: the sensor {device} writes it at each full hour and at its end{hint}"
+            f"there is no summary in {file}: the sensor {device} writes it at each full hour and at its end"
+            f"{_hint(loaded.service)}"
         ) from None
+    except PermissionError:
+        right = "this user must be able to read it"
+        if loaded.service is not None:
+            right = f"only root can read what a service keeps, as in sudo {_command(loaded.service)}"
+        raise StateFileError(f"{file} cannot be read (Permission denied): {right}") from None
     except (OSError, SummaryFileError) as error:
         raise StateFileError(str(error)) from error
+
+
+def _hint(service: Service | None) -> str:
+    """Return the end of a sentence: how the summaries of the services are read, where the file is none of theirs."""
+    if service is not None:
+        return ""
+    services = [one for one in installed_services() if os.path.lexists(one.state_folder)]
+    if len(services) > 1:
+        names = ", ".join(str(one.config_file) for one in services)
+        return f"; those of the services are read by sudo emotion-edge summary --config FILE, with one of {names}"
+    return f"; that of the service is read by sudo {_command(services[0])}" if services else ""
+
+
+def _command(service: Service) -> str:
+    return f"emotion-edge summary --config {service.config_file}"
 
 
 def as_table(summaries: Sequence[PeriodSummary], by: str, min_visits: int) -> str:

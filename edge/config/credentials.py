@@ -17,6 +17,10 @@ from edge.redact import quoted_file, redacted
 
 PASSWORD_VARIABLE: Final = "EMOTION_EDGE_MQTT_PASSWORD"  # noqa: S105 - the name of the variable
 CREDENTIAL_NAME: Final = "mqtt-password"
+SHARED_PREFIX: Final = "shared-"
+"""Begins the names of the credentials that all instances of the service share (systemd/emotion-edge@.service). systemd
+takes the last of two LoadCredential= lines with one name, also where its file is missing (252 and 257), so that a
+second choice needs a name of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,8 @@ def read_password(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> 
     """Read the password for the broker; return None where none is set.
 
     It comes from `mqtt.password_file`, else from the environment, else from the service manager's credentials
-    directory. Raises ConfigError for a file that is missing, unreadable, empty or not text, and for a password
+    directory: an instance's own, else the one that all instances share. Without a user name nobody wants the shared
+    one. Raises ConfigError for a file that is missing, unreadable, empty or not text, and for any other password
     without a user name, which MQTT 3.1.1 cannot send.
     """
     if mqtt.password_file:
@@ -187,11 +192,10 @@ def read_password(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> 
     elif environ.get(PASSWORD_VARIABLE):
         password, origin = environ[PASSWORD_VARIABLE], f"${PASSWORD_VARIABLE}"
     else:
-        folder = environ.get("CREDENTIALS_DIRECTORY")
-        file = Path(folder, CREDENTIAL_NAME) if folder else None
-        origin = f"credential {CREDENTIAL_NAME}"
-        if file is None or not credential_exists(file, origin):
+        file = find_credential(CREDENTIAL_NAME, environ)
+        if file is None or (not mqtt.username and file.name.startswith(SHARED_PREFIX)):
             return None
+        origin = f"credential {file.name}"
         password = _read_password_file(file, origin)
     if not mqtt.username:
         msg = f"mqtt.username is empty although {origin} gives a password: set the user name of that password"
@@ -199,17 +203,21 @@ def read_password(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> 
     return password
 
 
-def credential_exists(file: Path, origin: str) -> bool:
-    """Return whether the file of a credential exists; messages name the credential `origin`.
+def find_credential(name: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file of a credential of the service manager, the service's own or the shared one; None without one.
 
     Raises ConfigError where the folder may not be searched.
     """
-    try:
-        return file.exists()
-    except OSError as error:
-        # systemd hides the folder from other commands of the service, such as ExecReload.
-        msg = f"{quoted_file(origin, str(file))} cannot be found ({error.strerror}): its folder must be readable"
-        raise ConfigError(msg) from None
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    for file in (Path(folder, name), Path(folder, SHARED_PREFIX + name)) if folder else ():
+        try:
+            if file.exists():
+                return file
+        except OSError as error:
+            # systemd hides the folder from other commands of the service, such as ExecReload.
+            origin = quoted_file(f"credential {name}", str(file))
+            raise ConfigError(f"{origin} cannot be found ({error.strerror}): its folder must be readable") from None
+    return None
 
 
 def _read_password_file(file: Path, origin: str) -> str:
@@ -221,7 +229,8 @@ def _read_password_file(file: Path, origin: str) -> str:
         if isinstance(error, PermissionError):
             # Root can read it, and so can a person's doctor; the service's user is another.
             right = "the user that runs the sensor must be able to read it; for the service, put the password into "
-            right += f"/etc/credstore/emotion-edge.{CREDENTIAL_NAME} and leave mqtt.password_file empty"
+            right += f"/etc/credstore/emotion-edge.{CREDENTIAL_NAME} (for an instance, "
+            right += f"emotion-edge-NAME.{CREDENTIAL_NAME}) and leave mqtt.password_file empty"
         raise ConfigError(f"{quoted_file(origin, str(file))} cannot be read ({error.strerror}): {right}") from None
     # Editors and echo end a file with a newline that is not part of the password.
     content = content.removesuffix(b"\n").removesuffix(b"\r")

@@ -16,10 +16,12 @@ import msgspec
 from edge.config.areas import AREA_TABLES, check_areas, read_polygon
 from edge.config.keys import FREE_TABLES, KEYS, LABELS, SECTIONS, TABLES, VALENCE, expected, nearest
 from edge.config.origins import COMMAND_LINE, Origins
-from edge.config.schema import Config, ValenceWeight
+from edge.config.schema import Config, DeviceConfig, ValenceWeight
 from edge.config.settable import check_settable
 from edge.errors import ConfigError
 from edge.redact import quoted, quoted_name
+from edge.system import board
+from edge.system.service import CONFIG_FOLDER, Service, find_service
 
 PREFIX: Final = "EMOTION_EDGE_"
 CONFIG_VARIABLE: Final = "EMOTION_EDGE_CONFIG"
@@ -65,10 +67,16 @@ def load_with_origins(
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Values by table and key as they were loaded, of the type that the schema has; and their origins."""
+    """Values by table and key as they were loaded, of the type that the schema has; and their origins.
+
+    `service`: the service whose configuration it is; None for any other file. `id_derived`: an instance has no id in
+    its file, so that `device.id` is the machine's with its name.
+    """
 
     tables: Mapping[str, Mapping[str, Any]]
     origins: Origins
+    service: Service | None = None
+    id_derived: bool = False
 
     def config(self) -> Config:
         """Return the configuration. Raises ConfigError where keys that are right one by one do not fit each other."""
@@ -108,11 +116,17 @@ def load_tables(
     path: Path | None = None,
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
+    folder: Path = CONFIG_FOLDER,
 ) -> Loaded:
-    """Load the values of `load`, each checked on its own. Raises ConfigError as `load` does."""
+    """Load the values of `load`, each checked on its own. `folder`: as of `find_service`. Raises ConfigError as `load`.
+
+    For the file of an instance, an id and a name that are not set are the machine's id and the default name, each with
+    the instance's name, so that every part and every command has the same.
+    """
     environ = os.environ if environ is None else environ
     if path is None and environ.get(CONFIG_VARIABLE):
         path = Path(environ[CONFIG_VARIABLE])
+    service = find_service(path, folder)
     tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES}
     origins = Origins(path)
     if path is not None:
@@ -126,7 +140,13 @@ def load_tables(
         section, key = dotted.split(".")
         tables[section][key] = _value(section, key, value, COMMAND_LINE, strict=True)
         origins.note(section, key, COMMAND_LINE)
-    return Loaded(tables, origins)
+    instance = "" if service is None else service.name
+    id_derived = bool(instance) and not tables["device"].get("id")
+    if id_derived:
+        tables["device"]["id"] = board.device_id(instance=instance)
+    if instance:
+        tables["device"].setdefault("name", f"{DeviceConfig().name} {instance}")
+    return Loaded(tables, origins, service, id_derived)
 
 
 def _parse(path: Path) -> dict[str, Any]:

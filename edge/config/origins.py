@@ -8,10 +8,10 @@ import re
 from pathlib import Path
 from typing import Final
 
+from edge.system.service import CONFIG_FOLDER, installed_services
+
 COMMAND_LINE: Final = "command line"
 """Origin of the values that options of the command line set."""
-SERVICE_FILE: Final = Path("/etc/emotion-edge/config.toml")
-"""File that the service reads (systemd/emotion-edge.service)."""
 _KEY_FIRST: Final = re.compile(r"([a-z]+)\.([A-Za-z0-9_-]+|'[^']*'|\"[^\"]*\")(?=[ :])")
 
 
@@ -39,10 +39,10 @@ class Origins:
         origin = None if found is None else self.of(found[1], found[2].strip("'\""))
         return sentence if origin is None else f"{origin}: {sentence}"
 
-    def summary(self, service_file: Path = SERVICE_FILE) -> str:
+    def summary(self, folder: Path = CONFIG_FOLDER) -> str:
         """Return in words which file and which other settings make up the configuration.
 
-        `service_file` is named where there is one and it is not the file that was loaded.
+        Where no file was loaded, those of the services are named. `folder`: where they lie.
         """
         others = sorted({origin for origin in self._of.values() if origin not in {str(self.file), COMMAND_LINE}})
         flags = sorted(f"{table}.{key}" for (table, key), origin in self._of.items() if origin == COMMAND_LINE)
@@ -54,6 +54,9 @@ class Origins:
             ["the defaults, because no file was named (--config FILE or $EMOTION_EDGE_CONFIG),", *parts]
         )
         text = text.removesuffix(",")
-        if service_file.exists():
-            text += f"; the service reads another file (--config {service_file})"
+        services = installed_services(folder)
+        if len(services) == 1:
+            text += f"; the service reads another file (--config {services[0].config_file})"
+        elif services:
+            text += f"; the services read other files (--config {', '.join(str(one.config_file) for one in services)})"
         return text

@@ -20,7 +20,8 @@ class DeviceConfig(Section, frozen=True, kw_only=True):
         str,
         Meta(
             pattern="^[A-Za-z0-9_-]{0,64}$",
-            description="Identifier of this sensor in MQTT topics. Empty: derived from the machine id.",
+            description="Identifier of this sensor in MQTT topics. Empty: derived from the machine id, and for an "
+            "instance of the service from its name.",
             examples=["hall"],
         ),
     ] = ""

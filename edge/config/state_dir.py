@@ -10,8 +10,6 @@ from edge.config.mqtt_schema import MqttConfig
 from edge.errors import ConfigError
 from edge.system.files import expanded
 
-SERVICE_FOLDER: Final = Path("/var/lib/emotion-edge")
-"""State folder of the service (StateDirectory= of systemd/emotion-edge.service)."""
 MEMORY: Final = "none"
 """Value of `mqtt.outbox_directory` that keeps events in memory only."""
 

@@ -6,8 +6,6 @@ state folder; the service and a user's program have different ones. Sensors on t
 """
 
 import ipaddress
-import re
-from pathlib import Path
 from typing import Final
 
 from edge.config.credentials import BrokerAddress, parse_broker_url
@@ -17,7 +15,6 @@ from edge.mqtt.settings import broker_urls, sensor_client_id
 from edge.system import board
 from edge.system.machine_lock import LockedError, MachineLock
 
-_PROCESSES: Final = Path("/proc")
 _LOOPBACK_NAMES: Final = {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"}
 
 
@@ -44,8 +41,9 @@ def claim_device(config: Config, lock: MachineLock | None = None) -> MachineLock
         what = f"device.id {device!r}" if config.device.id else f"the id {device} (device.id is empty)"
         if error.name in clients and mqtt.client_id:
             key, what = "mqtt.client_id", f"mqtt.client_id {mqtt.client_id!r}"
+        process = "" if error.holder is None else f" ({error.holder})"
         msg = (
-            f"{what} is in use on the broker {broker} by another sensor on this machine{_process(error.pid)}: "
+            f"{what} is in use on the broker {broker} by another sensor on this machine{process}: "
             f"stop that one, or set {key} to another id for this one"
         )
         raise ConfigError(msg) from error
@@ -60,15 +58,3 @@ def _canonical(broker: BrokerAddress) -> str:
     except ValueError:
         local = host in _LOOPBACK_NAMES
     return f"{'localhost' if local else host}:{broker.port}"
-
-
-def _process(pid: int | None, processes: Path = _PROCESSES) -> str:
-    """Return ` (process 812 of emotion-edge.service)`; less where less is known, as under ProtectProc=."""
-    if pid is None:
-        return ""
-    try:
-        groups = (processes / str(pid) / "cgroup").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        groups = ""
-    unit = re.search(r"/([^/\n]+\.service)$", groups, re.MULTILINE)
-    return f" (process {pid} of {unit[1]})" if unit else f" (process {pid})"

@@ -78,11 +78,13 @@ def build_components(  # noqa: PLR0913 - most have defaults
     source_factory: Callable[[str, SourceOptions], Source] = create_source,
     run_log: RunLog | None = None,
     settings: Settings | None = None,
+    wait_for_port: bool = False,
 ) -> Components:
     """Build every part of the sensor. Raises EdgeError where one cannot be built.
 
     `fast`: a file is processed as fast as possible. `stdout`: takes events where no broker is configured. `run_log`:
-    by default one that is not for a terminal. `settings`: what requests have set, by default nothing.
+    by default one that is not for a terminal. `settings`: what requests have set, by default nothing. `wait_for_port`:
+    as of `PreviewServer`.
     """
     # The interpreter has threads of its own; two pools on four cores cost more than they give.
     cv2.setNumThreads(1)
@@ -106,7 +108,9 @@ def build_components(  # noqa: PLR0913 - most have defaults
     announcer = create_announcer(config, device) if config.mqtt.url else None
     requests = create_request_handler(config, device, settings)
     calm_face = requests.calm_face = create_calm_face(config, device, classifier.manifest)
-    preview = create_preview(config, preview_health, requests.submit, lambda: calm_face.shift)
+    preview = create_preview(
+        config, preview_health, requests.submit, lambda: calm_face.shift, wait_for_port=wait_for_port
+    )
     handlers = [handler for handler in (announcer, requests) if handler is not None]
     sink = create_sink(config.mqtt, device, stdout, handlers, preview.event_published)
     recorder = create_recorder(config, device, classifier.labels, payloads.valence)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from edge.config.credentials import credential_exists
+from edge.config.credentials import find_credential
 from edge.config.schema import PreviewConfig
 from edge.errors import ConfigError
 from edge.redact import quoted_file
@@ -108,21 +108,20 @@ def preview_access(preview: PreviewConfig, environ: Mapping[str, str] = os.envir
 def read_token(preview: PreviewConfig, environ: Mapping[str, str] = os.environ) -> str | None:
     """Return the token: from the file, else the environment, else the service manager's credentials; None if unset.
 
-    Raises ConfigError for a file that is missing or unreadable, and for a token that is too short, too long or not
-    printable ASCII.
+    Of the credentials an instance's own comes before the one that all instances share. Raises ConfigError for a file
+    that is missing or unreadable, and for a token that is too short, too long or not printable ASCII.
     """
-    folder = environ.get("CREDENTIALS_DIRECTORY")
-    credential = Path(folder, CREDENTIAL_NAME) if folder else None
     if preview.token_file:
         origin = quoted_file("preview.token_file", preview.token_file)
         token = _read_file(Path(preview.token_file), origin)
     elif environ.get(TOKEN_VARIABLE):
         origin, token = f"${TOKEN_VARIABLE}", environ[TOKEN_VARIABLE]
-    elif credential is not None and credential_exists(credential, f"credential {CREDENTIAL_NAME}"):
-        origin = f"credential {CREDENTIAL_NAME}"
-        token = _read_file(credential, origin)
     else:
-        return None
+        credential = find_credential(CREDENTIAL_NAME, environ)
+        if credential is None:
+            return None
+        origin = f"credential {credential.name}"
+        token = _read_file(credential, origin)
     token = token.strip()
     if not _MIN_TOKEN_LENGTH <= len(token) <= _MAX_TOKEN_LENGTH or not token.isascii() or not token.isprintable():
         raise ConfigError(

@@ -21,16 +21,21 @@ def create_preview(
     health: HealthProvider,
     submit: "SubmitRequest | None" = None,
     calm_face: "Callable[[], CalmShift | None] | None" = None,
+    *,
+    wait_for_port: bool = False,
 ) -> NullPreview:
     """Return the preview for a configuration, not started: a server, or a `NullPreview` if the page is off.
 
     `submit`: hands the sensor requests of the page, such as masks and zones that were drawn. `calm_face`: returns what
-    is subtracted from each reading, for the picture of the camera that is read on demand.
+    is subtracted from each reading, for the picture of the camera that is read on demand. `wait_for_port`: as of
+    `PreviewServer`.
 
     Raises ConfigError if a package of the page is not installed, if the address, token or names cannot be used,
     and any EdgeError of loading the cascades and the model.
     """
-    return _create_server(config, health, submit, calm_face) if config.preview.enabled else NullPreview()
+    if not config.preview.enabled:
+        return NullPreview()
+    return _create_server(config, health, submit, calm_face, wait_for_port=wait_for_port)
 
 
 def try_preview(config: Config) -> str:
@@ -52,6 +57,8 @@ def _create_server(
     health: HealthProvider,
     submit: "SubmitRequest | None" = None,
     calm_face: "Callable[[], CalmShift | None] | None" = None,
+    *,
+    wait_for_port: bool = False,
 ) -> "PreviewServer":
     try:
         from edge.preview.server import PreviewServer  # noqa: PLC0415 - needs packages that not every device has
@@ -60,4 +67,4 @@ def _create_server(
             f"preview.enabled (--preview) is set, and the package {error.name} is not installed: "
             f"install what the page needs with {how_to_install('preview')}"
         ) from error
-    return PreviewServer(config, health, submit, calm_face)
+    return PreviewServer(config, health, submit, calm_face, wait_for_port=wait_for_port)

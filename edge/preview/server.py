@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.config.schema import Config
-from edge.errors import ConfigError
+from edge.errors import EdgeError
 from edge.levels import LADDER, Level
 from edge.messages.payloads import EventPayload, InfoPayload
 from edge.messages.summary import PeriodSummary
@@ -27,20 +27,16 @@ from edge.preview.feed import Feed
 from edge.preview.healthz import HealthProbe
 from edge.preview.inspect import StillInspector
 from edge.preview.interface import HealthProvider, NullPreview
+from edge.preview.listener import MAX_CONNECTIONS, PortTakenError, listen
 from edge.preview.page_request import SubmitRequest
 from edge.preview.routes import RouteDependencies, Routes
 from edge.preview.stream import Stream
+from edge.system.machine_lock import MachineLock
 from edge.types import StepResult
 from edge.vision.calm_face import CalmShift
 
 log = logging.getLogger(__name__)
 
-_MAX_CONNECTIONS: Final = 64
-"""Maximum number of open connections; further ones are answered with 503."""
-_SEND_TIMEOUT_MS: Final = 30_000
-"""The kernel closes a connection whose peer acknowledges no data for this long."""
-_SEND_BUFFER_BYTES: Final = 131_072
-"""Send buffer requested from the kernel, which doubles it: about six pictures by which a slow watcher lags."""
 _HEADER_BYTES: Final = 16_384
 _KEEP_ALIVE_SECONDS: Final = 10
 _IDLE_SECONDS: Final = 20.0
@@ -48,6 +44,8 @@ _IDLE_SECONDS: Final = 20.0
 _IDLE_CHECK_SECONDS: Final = 5.0
 _SHUTDOWN_SECONDS: Final = 1
 _JOIN_SECONDS: Final = 5.0
+_PORT_SECONDS: Final = 10.0
+"""Interval at which a port that another program has is tried again."""
 
 
 class PreviewServer(NullPreview):
@@ -55,36 +53,52 @@ class PreviewServer(NullPreview):
 
     Construction binds the address and loads everything, so that a configuration that cannot be used is refused before
     the daemon starts. `submit`: hands the sensor requests of the page. `calm_face`: as of `StillInspector`.
-    `picture_limit`: as of `RouteDependencies`. `idle_seconds`: how long a connection may stay without a complete
-    request; `idle_check_seconds`: how often this is checked.
+    `wait_for_port`: where another program has the port, the server starts without it, and serves the page once it is
+    free. `picture_limit`: as of `RouteDependencies`. `idle_seconds`: how long a connection may stay without a complete
+    request; `idle_check_seconds`: how often this is checked; `port_seconds`: how often a taken port is tried.
     """
 
     wants_hours = True
 
-    def __init__(  # noqa: PLR0913 - the last three are for tests
+    def __init__(  # noqa: PLR0913 - the last four are for tests
         self,
         config: Config,
         health: HealthProvider,
         submit: SubmitRequest | None = None,
         calm_face: Callable[[], CalmShift | None] | None = None,
         *,
+        wait_for_port: bool = False,
         picture_limit: TokenBucket | None = None,
         idle_seconds: float = _IDLE_SECONDS,
         idle_check_seconds: float = _IDLE_CHECK_SECONDS,
+        port_seconds: float = _PORT_SECONDS,
     ) -> None:
         """Bind the address; load a detector and a classifier. Raises EdgeError if one of them cannot be used."""
-        preview = config.preview
-        self._idle_seconds, self._idle_check_seconds = idle_seconds, idle_check_seconds
+        preview = self._config = config.preview
+        self._idle_seconds, self._idle_check_seconds, self._port_seconds = (
+            idle_seconds,
+            idle_check_seconds,
+            port_seconds,
+        )
         self.feed = Feed(time.monotonic())
         self.event_published = self.feed.event_published
         access = preview_access(preview)
         self._token_required = access.token is not None
-        self._socket = listen(preview.host, preview.port)
-        self._host, self._port = self._socket.getsockname()[:2]
+        self._lock = MachineLock()
+        self._host, self._port = preview.host, preview.port
+        self._socket: socket.socket | None = None
+        self._taken: PortTakenError | None = None
+        self._stopped = threading.Event()
+        try:
+            self._listen()
+        except PortTakenError as error:
+            if not wait_for_port:
+                raise
+            self._taken = error
         try:
             inspector = StillInspector(config, calm_face)
         except BaseException:
-            self._socket.close()
+            self._close_socket()
             raise
         self._worker = ThreadPoolExecutor(1, "preview-picture", initializer=_use_normal_priority)
         self._encoder = ThreadPoolExecutor(1, "preview-encoder")
@@ -121,7 +135,7 @@ class PreviewServer(NullPreview):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=_MAX_CONNECTIONS,
+                limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
                 h11_max_incomplete_event_size=_HEADER_BYTES,
@@ -151,18 +165,22 @@ class PreviewServer(NullPreview):
     def start(self, *, live: bool) -> None:
         """Start the server's thread. `live`: the source is a camera, not a file."""
         self._probe.live = live
+        if self._taken is None:
+            log.info("preview page served at %s", self.describe())
+        else:
+            log.warning("%s; the sensor runs without its page until the port is free", self._taken)
         self._thread.start()
-        log.info("preview page served at %s", self.describe())
 
     def stop(self) -> None:
         """End the streams and stop the server. Has no effect if it was not started."""
         self._server.should_exit = True
+        self._stopped.set()
         if self._thread.is_alive():
             with contextlib.suppress(RuntimeError):  # the loop has just ended by itself
                 if self._loop is not None:
                     self._loop.call_soon_threadsafe(self._shut_down, self._loop)
             self._thread.join(_JOIN_SECONDS)
-        self._socket.close()
+        self._close_socket()
         for executor in (self._worker, self._encoder):
             executor.shutdown(wait=False, cancel_futures=True)
 
@@ -186,9 +204,28 @@ class PreviewServer(NullPreview):
         """Show an event that is about to be published."""
         self.feed.event_decided(payload)
 
+    def _listen(self) -> None:
+        preview = self._config
+        self._socket = listen(preview.host, preview.port, self._lock)
+        self._host, self._port = self._socket.getsockname()[:2]
+
+    def _close_socket(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._lock.close()
+
+    def _wait_for_port(self) -> None:
+        """Try the port until it is free or the server is stopped."""
+        while self._socket is None and not self._stopped.wait(self._port_seconds):
+            with contextlib.suppress(EdgeError):
+                self._listen()
+                log.info("the port is free now: preview page served at %s", self.describe())
+
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            self._wait_for_port()
+            if self._socket is not None and not self._stopped.is_set():
+                asyncio.run(self._serve(self._socket))
         except Exception:
             # The sensor continues: nothing in it depends on the page.
             log.exception("the preview page has failed and stays off until the next start; the sensor continues")
@@ -215,44 +252,16 @@ class PreviewServer(NullPreview):
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
 
-    async def _serve(self) -> None:
+    async def _serve(self, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
         updates = asyncio.create_task(self.stream.run())
         idle_check = asyncio.create_task(self._close_idle_connections())
         try:
-            await self._server.serve(sockets=[self._socket])
+            await self._server.serve(sockets=[listener])
         finally:
             self.stream.end()
             idle_check.cancel()
             await updates
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening TCP socket with the page's limits; its connections inherit them. Raises ConfigError."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise ConfigError(
-            f"preview.host is {host!r}, which is no address of this machine ({error.strerror}): 127.0.0.1 for this "
-            "machine alone, 0.0.0.0 for every network"
-        ) from None
-    family, kind, protocol, _, address = found[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit these three.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SEND_TIMEOUT_MS)
-        listener.bind(address)
-        listener.listen(_MAX_CONNECTIONS)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(
-            f"preview.port {port} at preview.host {host!r} cannot be used ({error.strerror}): set preview.port to a "
-            "free port above 1023, and preview.host to an address of this machine"
-        ) from None
-    return listener
 
 
 def _use_normal_priority() -> None:

@@ -22,6 +22,7 @@ from edge.messages.summary import PeriodSummary
 from edge.preview.feed import EventRecord, Feed
 from edge.preview.framing import pack
 from edge.preview.inspect import encode_jpeg, shrink
+from edge.system.service import own_unit
 from edge.types import StepResult, TrackedFace
 
 _JPEG_QUALITY: Final = 75
@@ -83,6 +84,8 @@ class Stream:
         """Whether the page may apply masks and zones, which the server sets."""
         self.can_calibrate = False
         """Whether the page may show the sensor a calm face, which the server sets."""
+        self.unit = own_unit()
+        """The service for systemctl; the page names the command that reloads it."""
         self.watchers = 0
         self.pictures_encoded = 0
         self.ended = False
@@ -196,6 +199,7 @@ class Stream:
                 "orientation": self._orientation,
                 "can_apply_areas": self.can_apply_areas,
                 "can_calibrate": self.can_calibrate,
+                "unit": self.unit,
             },
             "now": round(time.time(), 3),
             "health": self._health(),

@@ -41,8 +41,10 @@ def board_name(path: Path = _MODEL) -> str | None:
         return None
 
 
-def device_id(configured: str = "", path: Path = _MACHINE_ID) -> str:
+def device_id(configured: str = "", path: Path = _MACHINE_ID, instance: str = "") -> str:
     """Return the configured id (`device.id`), else a stable one of 12 hexadecimal digits, from the machine id.
+
+    `instance`: name of one of several services of this machine, which ends an id that is not configured.
 
     The machine id is hashed, because machine-id(5) demands that it is not shown on a network. Where there is none, as
     in a container, the address of the network hardware takes its place.
@@ -60,4 +62,5 @@ def device_id(configured: str = "", path: Path = _MACHINE_ID) -> str:
         seed = f"mac:{node:012x}"
         if node >> 40 & 1:  # RFC 4122: the multicast bit marks a random number in place of an address
             log.warning("no machine id and no network hardware, so the device id is random: set device.id to keep one")
-    return hashlib.sha256(f"emotion-edge:{seed}".encode()).hexdigest()[:_ID_LENGTH]
+    machine = hashlib.sha256(f"emotion-edge:{seed}".encode()).hexdigest()[:_ID_LENGTH]
+    return f"{machine}-{instance}" if instance else machine

@@ -12,35 +12,55 @@ import os
 import re
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
+
+from edge.system.service import unit_of
 
 log = logging.getLogger(__name__)
 
 _SOCKETS: Final = Path("/proc/net/unix")
 """The kernel's list of Unix sockets. The last column is the name, an @ in the place of the zero byte."""
 _NAMESPACE: Final = "emotion-edge"
+_MAX_UNIT_LENGTH: Final = 80
+"""The name of a socket has 107 bytes at most (sockaddr_un), of which 13 and a process id are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a name. `pid`: its process id; `unit`: its systemd unit, None where that is not known."""
+
+    pid: int
+    unit: str | None = None
+
+    def __str__(self) -> str:
+        """Return `process 812 of emotion-edge@door.service`; less where less is known."""
+        return f"process {self.pid} of {self.unit}" if self.unit else f"process {self.pid}"
 
 
 class LockedError(Exception):
-    """Another process holds one of the names. `name` is that name, `pid` its process id where it is known."""
+    """Another process holds one of the names. `name` is that name, `holder` the process where it is known."""
 
-    def __init__(self, name: str, pid: int | None) -> None:
+    def __init__(self, name: str, holder: Holder | None) -> None:
         super().__init__(name)
         self.name = name
-        self.pid = pid
+        self.holder = holder
 
 
 class MachineLock:
     """Holds names until it is closed or the process ends.
 
-    Beside the lock itself a second socket is bound, whose name ends with the process id: whoever finds the lock taken
-    learns from the kernel's list which process has it, without a message to it.
+    Beside the lock itself a second socket is bound, whose name ends with the process id, and a third one that gives the
+    unit of that process: whoever finds the lock taken learns both from the kernel's list, without a message to the
+    process. The unit could not be read in /proc: a hardened service finds only its own processes there.
     """
 
-    def __init__(self, sockets: Path = _SOCKETS) -> None:
-        """`sockets`: the kernel's list of Unix sockets."""
+    def __init__(self, sockets: Path = _SOCKETS, unit: str | None = None) -> None:
+        """`sockets`: the kernel's list of Unix sockets. `unit`: that of this process, by default as the kernel says."""
         self._sockets = sockets
+        self._unit = unit_of() if unit is None else unit
         self._held: list[socket.socket] = []
 
     def acquire(self, names: Iterable[str]) -> None:
@@ -76,8 +96,12 @@ class MachineLock:
             self._bind(f"{address}/{os.getpid()}")
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise LockedError(name, self._holder(address)) from error
+                raise LockedError(name, self.holder(name)) from error
             log.debug("%s is not locked on this machine: %s", name, error.strerror)
+            return
+        if self._unit:
+            with suppress(OSError):  # another lock of this process has said so
+                self._bind(f"{_NAMESPACE}/{os.getpid()}/{self._unit[:_MAX_UNIT_LENGTH]}")
 
     def _bind(self, address: str) -> None:
         holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -88,13 +112,17 @@ class MachineLock:
             raise
         self._held.append(holder)
 
-    def _holder(self, address: str) -> int | None:
+    def holder(self, name: str) -> Holder | None:
+        """Return the process that has locked `name`; None where there is none, or it is not known."""
         try:
             listed = self._sockets.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
-        found = re.search(rf" @{re.escape(address)}/(\d+)$", listed, re.MULTILINE)
-        return int(found[1]) if found else None
+        found = re.search(rf" @{re.escape(_address(name))}/(\d+)$", listed, re.MULTILINE)
+        if found is None:
+            return None
+        unit = re.search(rf" @{_NAMESPACE}/{found[1]}/(\S+)$", listed, re.MULTILINE)
+        return Holder(int(found[1]), unit[1] if unit else unit_of(int(found[1])))
 
 
 def _address(name: str) -> str:

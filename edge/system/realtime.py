@@ -1,4 +1,4 @@
-"""Acquires the lowest real-time priority where the system allows it, and gives it back when the process takes too much.
+"""Acquires the lowest real-time priority where the system allows it, and gives it back when the sensors take too much.
 
 Work that needs 4 ms of a processor every 66 ms is far less than a fair share, and still took 80 to 217 ms
 at the 99th percentile on two processors under a load of four (Linux 6.18, ordinary policy, nice 0 and -10
@@ -11,15 +11,13 @@ import os
 from pathlib import Path
 from typing import Final, Literal
 
+from edge.system.cpu_slice import REALTIME_POLICIES, CpuSlice
+from edge.system.priority_rule import PriorityRule, SensorUse
+
 log = logging.getLogger(__name__)
 
 _TASKS: Final = Path("/proc/self/task")
 _LOWEST_PRIORITY: Final = 1
-_REALTIME_POLICIES: Final = (os.SCHED_RR, os.SCHED_FIFO)
-MAX_SHARE: Final = 0.5
-"""Share of all processors beyond which the process would starve other programs at real-time priority."""
-_CHECKS_OVER_SHARE: Final = 5
-"""Checks in a row that find more than MAX_SHARE before the priority is given back."""
 
 _REMEDY: Final = (
     ", so that busy programs can delay frames: set LimitRTPRIO=1 in the service, or an rtprio limit of 1 for this user "
@@ -41,17 +39,21 @@ def describe_priority(wanted: Literal["auto", "normal"]) -> str:
 
 
 class RealtimePriority:
-    """Controls the scheduling policy of this process, the same for all threads: they wait for one another."""
+    """Controls the scheduling policy of this process, the same for all threads: they wait for one another.
 
-    def __init__(self) -> None:
+    `sensors`: those of this device, which must not take too much together.
+    """
+
+    def __init__(self, sensors: CpuSlice | None = None) -> None:
         self._acquired = False
-        self._last_check: tuple[float, float] | None = None
-        self._checks_over_share = 0
+        self._sensors = sensors or CpuSlice()
+        self._own = self._sensors.own or ""
+        self._rule = PriorityRule(self._own)
 
     @property
     def state(self) -> Literal["realtime", "normal"]:
         """Policy of the calling thread, set by this process or by its service manager."""
-        return "realtime" if os.sched_getscheduler(0) in _REALTIME_POLICIES else "normal"
+        return "realtime" if os.sched_getscheduler(0) in REALTIME_POLICIES else "normal"
 
     def acquire(self) -> None:
         """Acquire the lowest real-time priority where the system allows it; new threads inherit it."""
@@ -66,22 +68,31 @@ class RealtimePriority:
         log.info("running at the lowest real-time priority, so that busy programs do not delay frames")
 
     def check(self, now_monotonic: float, cpu_seconds: float) -> None:
-        """Give the priority back where this process takes more than MAX_SHARE; call it about once a second.
+        """Give the priority back where the rule demands it (`PriorityRule`); call it about once a second.
 
-        `cpu_seconds`: processor time that the process has used so far.
+        `cpu_seconds`: processor time that this process has used so far. It counts alone outside the sensors' slice.
         """
-        last, self._last_check = self._last_check, (now_monotonic, cpu_seconds)
-        if not self._acquired or last is None or now_monotonic <= last[0]:
+        if not self._acquired:
             return
-        share = (cpu_seconds - last[1]) / (now_monotonic - last[0]) / len(os.sched_getaffinity(0))
-        self._checks_over_share = self._checks_over_share + 1 if share > MAX_SHARE else 0
-        if self._checks_over_share >= _CHECKS_OVER_SHARE:
-            self._acquired = False
-            _set_all(os.SCHED_OTHER, 0)
+        uses = self._sensors.read() or {self._own: SensorUse(cpu_seconds, realtime=True)}
+        excess = self._rule.check(now_monotonic, uses, len(os.sched_getaffinity(0)))
+        if excess is None:
+            return
+        self._acquired = False
+        _set_all(os.SCHED_OTHER, 0)
+        if excess.sensors > 1:
             log.warning(
-                "back to ordinary priority: the sensor uses %.0f %% of all processors and would starve other programs",
-                100 * share,
+                "back to ordinary priority: the %d sensors of this device that have the real-time priority use %.0f %% "
+                "of all processors, this one %.0f %%, and would starve other programs",
+                excess.sensors,
+                100 * excess.together,
+                100 * excess.own,
             )
+            return
+        log.warning(
+            "back to ordinary priority: the sensor uses %.0f %% of all processors and would starve other programs",
+            100 * excess.together,
+        )
 
 
 def _set_all(policy: int, priority: int) -> None:

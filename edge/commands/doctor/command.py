@@ -11,6 +11,7 @@ from edge.commands.doctor.delivery_checks import DeliveryChecks
 from edge.commands.doctor.settings_checks import SettingsChecks
 from edge.commands.doctor.system_checks import SystemChecks
 from edge.commands.doctor.vision_checks import VisionChecks
+from edge.config.loader import Loaded
 from edge.config.origins import Origins
 from edge.config.schema import Config
 from edge.daemon.check import check_settings
@@ -25,7 +26,9 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     """
     settings = find_settings(arguments, config, check_settings)
     config = settings.config
-    groups = [SystemChecks(config), SettingsChecks(config, settings), VisionChecks(config), DeliveryChecks(config)]
+    loaded: Loaded | None = getattr(arguments, "loaded", None)
+    system = SystemChecks(config, service=None if loaded is None else loaded.service)
+    groups = [system, SettingsChecks(config, settings), VisionChecks(config), DeliveryChecks(config)]
     names = [name for group in groups for name in [*group.by_name(), *group.conditional]]
     option, chosen = ("--only", arguments.only) if arguments.only else ("--skip", arguments.skip)
     for name in chosen:

@@ -16,9 +16,10 @@ from edge.config.schema import Config
 from edge.system import board
 from edge.system.led import LEDS_FOLDER, IndicatorLight
 from edge.system.realtime import describe_priority
+from edge.system.service import PROGRAM, Service
 
-_UNIT: Final = Path("/etc/systemd/system/emotion-edge.service")
-"""The service, where systemd/install has installed it."""
+_UNITS: Final = Path("/etc/systemd/system")
+"""Where systemd/install has installed the units."""
 
 
 class SystemChecks(Checks):
@@ -29,18 +30,20 @@ class SystemChecks(Checks):
     def __init__(
         self,
         config: Config,
-        unit: Path = _UNIT,
+        units: Path = _UNITS,
         environ: Mapping[str, str] = os.environ,
         leds: Path = LEDS_FOLDER,
+        service: Service | None = None,
     ) -> None:
-        """`unit`: file of the service. `environ`: names the service's state folder inside the service alone.
+        """`units`: folder of the services' units. `environ`: names the state folder inside a service alone.
 
-        `leds`: the kernel's folder of LEDs.
+        `leds`: the kernel's folder of LEDs. `service`: the one whose configuration is checked; by default the single.
         """
         super().__init__(config)
         self._leds = leds
         self._is_service = "STATE_DIRECTORY" in environ
-        self._unit = unit
+        self._service = service or Service()
+        self._unit = units / f"{PROGRAM}{'@' * bool(self._service.name)}.service"
 
     def by_name(self) -> dict[str, Check]:
         """Return the checks by name."""
@@ -52,9 +55,15 @@ class SystemChecks(Checks):
         celsius = board.temperature_c()
         temperature = "" if celsius is None else f", {celsius:.0f} degrees C"
         if self._unit.exists() and not self._is_service:
+            name = self._service.name
+            how = (
+                f"'sudo emotion-edge service check {name}'"
+                if name
+                else "'sudo systemd/install --check' in the checkout"
+            )
             self.warn(
-                f"these are the rights of {_user()}, and the service has fewer: to check with the rights of the "
-                "service, type 'sudo systemd/install --check' in the checkout"
+                f"these are the rights of {_user()}, and the service {self._service.unit} has fewer: to check with the "
+                f"rights of the service, type {how}"
             )
         throttled = ", throttled now: check power supply and cooling" if board.throttled() else ""
         return (

@@ -15,6 +15,7 @@ export class AreaEditor {
     this.orientation = { rotate: 0, flip: "none" };
     this.inForce = []; // the areas that the sensor has
     this.canApply = false; // the page may apply what the configuration lets requests set
+    this.unit = "emotion-edge"; // the service for systemctl, which is another one for each instance
     this.settings = {}; // of the tables that may be set: whether each is set
     this.cross = [0.5, 0.5];
     this.dragged = null;
@@ -268,7 +269,7 @@ export class AreaEditor {
     byId("areas-output").hidden = !changed.length && !areas.length && !set.length;
     byId("areas-apply").hidden = !canApply || draft !== null;
     byId("areas-reset").hidden = !set.length || draft !== null;
-    setText(byId("areas-how"), changed.length ? howToApply(canApply) : inForce(set));
+    setText(byId("areas-how"), changed.length ? howToApply(canApply, this.unit) : inForce(set));
   }
 
   renderList() {
@@ -290,10 +291,10 @@ export class AreaEditor {
 
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
-/** Return how areas that were changed come into force. */
-function howToApply(canApply) {
+/** Return how areas that were changed come into force. `unit`: the service that reads the file. */
+function howToApply(canApply, unit) {
   const start = canApply ? "Apply it, or put" : "Put";
-  return `Not in force yet. ${start} this text in place of the tables [masks] and [zones] of the configuration file, then reload: sudo systemctl reload emotion-edge`;
+  return `Not in force yet. ${start} this text in place of the tables [masks] and [zones] of the configuration file, then reload: sudo systemctl reload ${unit}`;
 }
 
 /** Return where the areas that are in force come from. `set`: the kinds that a request has set. */

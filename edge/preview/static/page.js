@@ -31,9 +31,10 @@ let clockOffset = 0; // the sensor's clock minus the browser's, seconds
 
 const sensorNow = () => Date.now() / 1000 + clockOffset;
 
-function applyHello({ history, max_upload_mb: limit, orientation, can_apply_areas: canApply, can_calibrate: canCalibrate }) {
+function applyHello({ history, max_upload_mb: limit, orientation, can_apply_areas: canApply, can_calibrate: canCalibrate, unit }) {
   areas.orientation = orientation;
   areas.canApply = canApply;
+  areas.unit = unit;
   calmFace.canCalibrate = canCalibrate;
   timeline.reset(history);
   latency.timings = [];

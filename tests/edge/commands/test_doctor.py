@@ -17,6 +17,7 @@ from edge.daemon.check import check_next_start
 from edge.errors import ConfigError, IndicatorError
 from edge.system.board import device_id
 from edge.system.led import IndicatorLight
+from edge.system.service import Service
 from edge.vision.classification.manifest import find_model, load_manifest
 from support.fake_leds import FakeLed, FakeLeds
 
@@ -56,19 +57,24 @@ def test_check_of_a_part_that_is_off_can_be_skipped(capsys):
     assert capsys.readouterr().out == ""
 
 
-def warnings(unit, environ):
-    checks = SystemChecks(CONFIG, unit, environ)
+def warnings(units, environ, service=None):
+    checks = SystemChecks(CONFIG, units, environ, service=service)
     checks.by_name()["system"]()
     return checks.take_warnings()
 
 
 def test_person_is_told_that_the_service_has_fewer_rights(tmp_path):
-    unit = tmp_path / "emotion-edge.service"
-    assert warnings(unit, {}) == [], "no service is installed"
-    unit.touch()
-    (warning,) = warnings(unit, {})
+    assert warnings(tmp_path, {}) == [], "no service is installed"
+    (tmp_path / "emotion-edge.service").touch()
+    (warning,) = warnings(tmp_path, {})
+    assert "and the service emotion-edge has fewer: " in warning
     assert "'sudo systemd/install --check'" in warning
-    assert warnings(unit, {"STATE_DIRECTORY": "/var/lib/emotion-edge"}) == [], "this is the service"
+    assert warnings(tmp_path, {"STATE_DIRECTORY": "/var/lib/emotion-edge"}) == [], "this is the service"
+    assert warnings(tmp_path, {}, Service("door")) == []
+    (tmp_path / "emotion-edge@.service").touch()
+    (warning,) = warnings(tmp_path, {}, Service("door"))
+    assert "and the service emotion-edge@door has fewer: " in warning
+    assert warning.endswith("type 'sudo emotion-edge service check door'")
 
 
 def test_smaller_faces_than_can_be_found_are_a_warning(capsys):

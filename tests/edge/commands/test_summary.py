@@ -13,6 +13,7 @@ from edge.summary.history import PlacedCell
 from edge.summary.local_time import LocalTime
 from edge.summary.store import SummaryStore
 from edge.summary.tally import LabelTally, Tally
+from edge.system import board
 
 NOON = 1_795_780_800.0
 CONFIG = msgspec.convert({"device": {"id": "cam"}}, Config)
@@ -88,6 +89,23 @@ def test_csv_has_all_figures_and_an_empty_field_for_what_is_withheld():
 def test_where_nothing_is_kept_the_reason_is_named(tables, error, words):
     with pytest.raises(error, match=words):
         read(msgspec.convert({"device": {"id": "cam"}} | tables, Config), "day", 7, NOON, utc)
+
+
+def test_summary_of_an_instance_is_that_of_its_state_folder_whoever_asks(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    (tmp_path / "door.toml").touch()
+    command = ["summary", "--config", str(tmp_path / "door.toml")]
+    assert main(command, tmp_path) == 1
+    device = f"{board.device_id()}-door"
+    file = f"/var/lib/emotion-edge-door/summary-{device}.sqlite3"
+    assert capsys.readouterr().err == (
+        f"emotion-edge: there is no summary in {file}: the sensor {device} writes it at each full hour and at its end\n"
+    )
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    file = summary_file(CONFIG.mqtt, device, {"STATE_DIRECTORY": str(tmp_path)})
+    SummaryStore(file, 100).write([], "boot", 0.0, LocalTime(utc))
+    assert main(command, tmp_path) == 0
+    assert capsys.readouterr().out == "the sensor did not run in these days\n"
 
 
 def test_bad_file_and_bad_place_for_the_csv_get_one_sentence(kept, tmp_path, monkeypatch, capsys):

@@ -133,6 +133,19 @@ def test_password_comes_from_file_then_environment_then_credential(tmp_path: Pat
     assert read_password(mqtt, {}) is None
 
 
+def test_instances_own_password_comes_before_the_shared_one_which_needs_a_user_name(tmp_path: Path) -> None:
+    environ, joe, nobody = {"CREDENTIALS_DIRECTORY": str(tmp_path)}, MqttConfig(username="joe"), MqttConfig()
+    (tmp_path / "shared-mqtt-password").write_text("of all\n")
+    assert (read_password(joe, environ), read_password(nobody, environ)) == ("of all", None)
+    (tmp_path / "shared-mqtt-password").write_text("")
+    with pytest.raises(ConfigError, match=r"credential shared-mqtt-password = '.*' is empty"):
+        read_password(joe, environ)
+    (tmp_path / "mqtt-password").write_text("of the door\n")
+    assert read_password(joe, environ) == "of the door"
+    with pytest.raises(ConfigError, match=r"mqtt\.username is empty although credential mqtt-password gives"):
+        read_password(nobody, environ)
+
+
 def test_credential_in_a_folder_that_may_not_be_searched_is_refused():
     """A name that is too long stands for a folder without access: root has access to every folder."""
     environ = {"CREDENTIALS_DIRECTORY": "/" + 300 * "x"}

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from edge.commands.config import to_toml
 from edge.config.keys import KEYS
-from edge.config.loader import load
-from edge.config.schema import Config
+from edge.config.loader import load, load_tables
+from edge.config.schema import Config, DeviceConfig
 from edge.errors import ConfigError
+from edge.system import board
 
 SQUARE = "[[0, 0], [1, 0], [1, 1], [0, 0.5]]"
 
@@ -39,6 +40,22 @@ def test_flags_override_environment_overrides_file(write):
 def test_environment_variable_names_the_file(write):
     path = write("[budget]\nlatency_ms = 40\n")
     assert load(environ={"EMOTION_EDGE_CONFIG": str(path)}).budget.latency_ms == 40.0
+
+
+def test_file_of_an_instance_gives_the_sensor_an_id_and_a_name_of_its_own(tmp_path):
+    door, config = tmp_path / "door.toml", tmp_path / "config.toml"
+    for file in (door, config):
+        file.touch()
+    loaded, single = load_tables(door, {}, folder=tmp_path), load_tables(config, {}, folder=tmp_path)
+    assert (loaded.service.unit, loaded.id_derived) == ("emotion-edge@door", True)
+    assert loaded.config().device == DeviceConfig(id=f"{board.device_id()}-door", name="Emotion sensor door")
+    assert (single.service.unit, single.id_derived, single.config()) == ("emotion-edge", False, Config())
+    assert load_tables(door, {}, folder=tmp_path / "other").config() == Config()
+    door.write_text('[device]\nid = "hall"\nname = "Hall"\n', encoding="utf-8")
+    loaded = load_tables(door, {}, folder=tmp_path)
+    assert (loaded.id_derived, loaded.config().device) == (False, DeviceConfig(id="hall", name="Hall"))
+    # A variable is for one start of the program, and more than the file.
+    assert load_tables(door, {"EMOTION_EDGE_DEVICE_ID": ""}, folder=tmp_path).id_derived
 
 
 def test_commas_separate_the_items_of_a_list_in_the_environment():

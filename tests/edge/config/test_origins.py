@@ -39,15 +39,19 @@ def test_other_errors_stay(write, sentence):
 
 
 def test_summary_names_file_variables_and_flags(write, tmp_path):
-    path, service = write("[model]\nthreads = 2\n"), tmp_path / "service.toml"
+    path, services = write("[model]\nthreads = 2\n"), tmp_path / "services"
     _, origins = load_with_origins(path, {"EMOTION_EDGE_MODEL_NAME": "small"}, {"source.uri": "0"})
-    assert origins.summary(service) == (
+    assert origins.summary(services) == (
         f"the file {path} and EMOTION_EDGE_MODEL_NAME from the environment and source.uri from the command line"
     )
     nothing = "the defaults, because no file was named (--config FILE or $EMOTION_EDGE_CONFIG)"
-    assert Origins().summary(service) == nothing
-    service.touch()
-    assert Origins().summary(service) == f"{nothing}; the service reads another file (--config {service})"
+    assert Origins().summary(services) == nothing
+    services.mkdir()
+    config, door = services / "config.toml", services / "door.toml"
+    config.touch()
+    assert Origins().summary(services) == f"{nothing}; the service reads another file (--config {config})"
+    door.touch()
+    assert Origins().summary(services) == f"{nothing}; the services read other files (--config {config}, {door})"
 
 
 def test_check_and_show_name_the_file(write, capsys, caplog, monkeypatch):

@@ -31,6 +31,8 @@ def test_token_file_precedes_environment_precedes_credential(tmp_path):
     assert read_token(PreviewConfig(), both) == TOKEN
     assert read_token(PreviewConfig(), {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == "of the credential, too"
     assert read_token(PreviewConfig(), {"CREDENTIALS_DIRECTORY": str(tmp_path / "none")}) is None
+    (tmp_path / "preview-token").rename(tmp_path / "shared-preview-token")
+    assert read_token(PreviewConfig(), {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == "of the credential, too"
 
 
 @pytest.mark.parametrize("token", ["short", "x" * 257, "naïve and long enough", "with\x07bell0123456789", " " * 20])

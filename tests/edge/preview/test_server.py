@@ -1,5 +1,8 @@
 """The server: its socket, idle and stuck connections, and how it ends."""
 
+import logging
+import os
+import re
 import socket
 import time
 
@@ -8,15 +11,16 @@ import pytest
 
 from edge.config.schema import Config, PreviewConfig
 from edge.errors import ConfigError
-from edge.preview.server import PreviewServer, listen
+from edge.preview.listener import listen
+from edge.preview.server import PreviewServer
 from support.mqtt import wait_until
 from support.preview import TOKEN, result
 
 
-def build(**preview):
-    return PreviewServer(
-        Config(preview=PreviewConfig(enabled=True, **preview)), lambda _: pytest.fail("health was requested")
-    )
+def build(server=None, **preview):
+    """Return a server that is not started. `server`: further options of it; the others are those of [preview]."""
+    config = Config(preview=PreviewConfig(enabled=True, **preview))
+    return PreviewServer(config, lambda _: pytest.fail("health was requested"), **(server or {}))
 
 
 def test_port_in_use_is_refused():
@@ -24,8 +28,51 @@ def test_port_in_use_is_refused():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=rf"preview.port {port} at .*Address already in use.*free port"):
+        with pytest.raises(ConfigError) as refused:
             build(port=port)
+        beginning, free, end = re.split(r"(\d+)(?=, which is free)", str(refused.value))
+        assert beginning + end == (
+            f"preview.port {port} at preview.host '127.0.0.1' cannot be used (Address already in use): another program "
+            "has this port; set preview.port to another one, such as , which is free"
+        )
+        build(port=int(free)).stop()
+
+
+def test_sensor_that_has_the_port_is_named():
+    first = build(port=0)
+    with pytest.raises(
+        ConfigError, match=rf"the sensor in process {os.getpid()}( of \S+)? has this port; set preview\.p"
+    ):
+        build(port=first.port)
+    first.stop()
+
+
+def test_server_that_may_wait_serves_the_page_once_the_port_is_free(caplog):
+    caplog.set_level(logging.INFO)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        given_up = build(port=port, server={"wait_for_port": True})
+        given_up.start(live=True)
+        given_up.stop()
+        assert not given_up.running
+        caplog.clear()
+        server = build(port=port, server={"wait_for_port": True, "port_seconds": 0.01})
+        server.start(live=True)
+        (record,) = caplog.records
+        assert record.levelname == "WARNING"
+        assert record.getMessage().startswith(f"preview.port {port} at preview.host '127.0.0.1' cannot be used (Addr")
+        assert record.getMessage().endswith("is free; the sensor runs without its page until the port is free")
+        assert server.describe().startswith(f"http://127.0.0.1:{port}/")
+    try:
+        wait_until(lambda: "the port is free now: preview page served at" in caplog.text)
+        with socket.create_connection(("127.0.0.1", port), 30) as page:
+            page.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert page.recv(100).startswith(b"HTTP/1.1 ")
+    finally:
+        server.stop()
+    assert not server.running
 
 
 def test_address_of_another_machine_is_refused(monkeypatch):

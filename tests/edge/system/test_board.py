@@ -14,6 +14,11 @@ def test_device_id_is_derived_from_the_machine_id_and_hides_it(tmp_path):
     assert board.device_id(path=path) != first
 
 
+def test_id_of_an_instance_is_the_machines_with_its_name():
+    assert board.device_id(instance="door") == f"{board.device_id()}-door"
+    assert board.device_id("hall", instance="door") == "hall"
+
+
 def test_without_a_machine_id_the_device_id_has_another_source(tmp_path):
     assert len(board.device_id(path=tmp_path / "absent")) == 12
 

@@ -58,7 +58,7 @@ def test_name_of_another_process_is_refused_with_its_process_id(name, hold):
         with pytest.raises(LockedError) as refused:
             MachineLock().acquire([f"{name} {taken}"])
         assert refused.value.name == f"{name} {taken}"
-        assert refused.value.pid == holder.pid
+        assert refused.value.holder.pid == holder.pid
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can start a process of another user")
@@ -66,7 +66,7 @@ def test_name_is_shared_by_all_users(name, hold):
     holder = hold(name, user=NOBODY)
     with pytest.raises(LockedError) as refused:
         MachineLock().acquire([name])
-    assert refused.value.pid == holder.pid
+    assert refused.value.holder.pid == holder.pid
 
 
 def test_killed_process_frees_its_names(name, hold):
@@ -91,7 +91,7 @@ def test_closed_lock_can_be_acquired_again(name):
         lock.acquire([name])
         with pytest.raises(LockedError) as refused:
             MachineLock().acquire([name])
-        assert refused.value.pid == os.getpid()
+        assert refused.value.holder.pid == os.getpid()
         lock.close()
 
 
@@ -99,7 +99,19 @@ def test_process_id_is_unknown_where_the_kernels_list_is_hidden(name, hold, tmp_
     hold(name)
     with pytest.raises(LockedError) as refused:
         MachineLock(tmp_path / "hidden").acquire([name])
-    assert refused.value.pid is None
+    assert refused.value.holder is None
+
+
+def test_unit_of_the_holder_is_told_where_its_process_cannot_be_looked_into(name):
+    """A hardened service finds no process of others in /proc."""
+    assert MachineLock().holder(name) is None
+    with MachineLock(unit="emotion-edge@door.service") as first, MachineLock(unit="emotion-edge@door.service") as lock:
+        first.acquire([f"{name} first"])
+        lock.acquire([name])
+        assert str(MachineLock().holder(name)) == f"process {os.getpid()} of emotion-edge@door.service"
+    with MachineLock(unit="") as lock:
+        lock.acquire([name])
+        assert str(lock.holder(name)) == f"process {os.getpid()}"
 
 
 def test_long_names_in_any_script_can_be_locked(name):
