@@ -19,6 +19,7 @@ _MODULES: Final = {
     "homeassistant": "edge.commands.homeassistant",
     "bench": "edge.commands.bench.command",
     "doctor": "edge.commands.doctor.command",
+    "cameras": "edge.commands.cameras.command",
     "notice": "edge.commands.notice",
 }
 """Module of each subcommand, with a function `run`. Only that of the chosen one is imported: OpenCV and the

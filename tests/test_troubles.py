@@ -15,6 +15,18 @@ CAPTURE, MQTT, OUTBOX = "edge/capture/", "edge/mqtt/", "edge/mqtt/outbox/"
 HELD_BY = {
     # Camera
     "Camera missing at the start": ["e2e/test_bad_input.py::test_missing_camera_is_named"],
+    'No camera at all with `source.uri = "auto:"`, and a broker': [
+        CAPTURE + "test_auto.py::test_with_a_broker_the_actor_never_plays"
+    ],
+    'No camera at all with `source.uri = "auto:"`, and no broker': [
+        CAPTURE + "test_auto.py::test_actor_plays_while_there_is_no_camera_and_is_told_once",
+        CAPTURE + "test_auto.py::test_actor_plays_at_its_own_pace_and_gives_way_to_a_camera",
+    ],
+    "No camera of the name in `v4l2:NAME`, or two": [
+        CAPTURE + "cameras/test_names.py::test_unknown_name_is_refused_with_the_names_that_there_are",
+        CAPTURE
+        + "cameras/test_names.py::test_name_that_two_cameras_share_is_refused_with_the_names_that_tell_them_apart",
+    ],
     "Camera unplugged, or the stream ends": [
         CAPTURE + "test_capture.py::test_end_of_a_live_stream_is_a_loss",
         CAPTURE + "test_reconnect.py::test_long_outage_logs_each_reason_once_and_the_recovery",

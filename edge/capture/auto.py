@@ -101,8 +101,8 @@ class CameraChoice:
     def _open_actor(self, found: FoundCameras) -> Source:
         cause = found.ribbon_problem if found.hides_ribbon_camera and found.ribbon_problem else _NO_CAMERA
         if not self._may_play_actor:
-            hint = 'source.uri = "auto:" needs one (`emotion-edge cameras` lists what is there)'
-            message = f"{cause[:1].upper()}{cause[1:]}: {hint}"
+            cause = cause[:1].upper() + cause[1:]
+            message = f'{cause}: source.uri = "auto:" needs one (`emotion-edge cameras` lists what is there)'
             raise SourceError(message)
         if not self._is_actor_logged:
             self._is_actor_logged = True

@@ -197,6 +197,23 @@ def _add_notice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="file to write: .pdf, .svg or .html")
 
 
+def _add_cameras(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.description = (
+        "List the cameras of this machine, each with its line for the configuration, and say why other video nodes are "
+        "no cameras. Exit code 1 where there is no camera."
+    )
+    _add_common_options(parser)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--json", action="store_true", help="print one JSON object")
+    what.add_argument(
+        "--device-of",
+        metavar="URI",
+        help="print only the device files that a sensor with this source may have open, one on a line; none for a "
+        "source that is no camera of this machine",
+    )
+
+
 class _HelpfulParser(argparse.ArgumentParser):
     """Parses as its base class; shows the whole help where a command or an action is missing."""
 
@@ -237,6 +254,7 @@ _COMMANDS: Final = {
     "homeassistant": _Command("print or remove the announcement to Home Assistant", _add_homeassistant),
     "bench": _Command("measure latency and processor time on this machine", _add_bench),
     "doctor": _Command("check every part of the installation", _add_doctor),
+    "cameras": _Command("list the cameras of this machine, and why other video nodes are none", _add_cameras),
     "notice": _Command("write the printable sign for those who are seen", _add_notice),
 }
 

@@ -31,7 +31,8 @@ class FakeWorld:
 
     `image(number)` returns the uint8 (height, width) image of a frame, of any size. Clear `flowing` to stall the
     camera; set `vanished` to pull the cable. `cameras_opened` lists the cameras in the order of opening. `only_format`:
-    the format to which libcamera changes every stream, as it does for cameras that have one format.
+    the format to which libcamera changes every stream, as it does for cameras that have one format. `usb_cameras`: how
+    many more of them libcamera lists.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class FakeWorld:
         cameras: int = 1,
         frame_seconds: float = 0.0,
         only_format: str | None = None,
+        usb_cameras: int = 0,
     ) -> None:
         self.image = image
+        self.usb_cameras = usb_cameras
         self.cameras = cameras
         self.frame_seconds = frame_seconds
         self.only_format = only_format
@@ -120,6 +123,17 @@ class FakePicamera2:
         self._started = False
         self._jobs_left_behind = 0
         self.buffers_out = 0
+
+    @staticmethod
+    def global_camera_info() -> list[dict[str, object]]:
+        """Describe every camera, those on USB last; `Num` is libcamera's number, not that of `Picamera2(number)`."""
+        world = FakePicamera2.world
+        ids = [f"/base/soc/i2c0mux/i2c@{number}/imx708@1a" for number in range(world.cameras)]
+        usb = [f"/base/scb/pcie@7d500000/usb@0,0-1:1.{number}-046d:0825" for number in range(world.usb_cameras)]
+        described = [{"Model": "imx708", "Location": 2, "Rotation": 180, "Id": each, "Num": 0} for each in ids]
+        described += [{"Model": "C270 Webcam", "Location": 2, "Id": each, "Num": 0} for each in usb]
+        numbered = [{**each, "Num": number} for number, each in enumerate(reversed(described))]
+        return sorted(numbered, key=lambda each: ("/usb" not in str(each["Id"]), each["Id"]), reverse=True)
 
     @property
     def camera_controls(self) -> dict[str, tuple[object, object, object]]:

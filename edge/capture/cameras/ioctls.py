@@ -163,18 +163,18 @@ class OpenVideoDevice(AbstractContextManager["OpenVideoDevice"]):
             for found in self._each(ENUM_FMT, lambda index: _FormatDescription(index=index, type=buffer_type))
         )
 
-    def sizes(self, fourcc: str) -> tuple[tuple[int, int], ...]:
-        """Return width and height of its frames in a format, in pixels (VIDIOC_ENUM_FRAMESIZES).
+    def sizes(self, fourcc: str) -> tuple[tuple[tuple[int, int], ...], bool]:
+        """Return width and height of its frames in a format, in pixels, and whether they are the ends of a range.
 
-        Where any size in a range will do, the smallest and the largest.
+        VIDIOC_ENUM_FRAMESIZES. Of a range that is the smallest size and the largest; any between them will do.
         """
         code, sizes = _code(fourcc), []
         for found in self._each(ENUM_FRAMESIZES, lambda index: _FrameSize(index=index, pixel_format=code)):
             values = list(found.values)
             if found.type != _DISCRETE:
-                return ((values[0], values[3]), (values[1], values[4]))
+                return ((values[0], values[3]), (values[1], values[4])), True
             sizes.append((values[0], values[1]))
-        return tuple(sizes)
+        return tuple(sizes), False
 
     def rates(self, fourcc: str, width: int, height: int) -> tuple[float, ...]:
         """Return the rates in a format and a size, frames per second (VIDIOC_ENUM_FRAMEINTERVALS).

@@ -24,10 +24,14 @@ _MOST_SIZES: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
-    """A pixel format with its sizes: width and height in pixels, and the rates there, frames per second."""
+    """A pixel format with its sizes: width and height in pixels, and the rates there, frames per second.
+
+    `any_size`: the sizes are the smallest and the largest, and any between them will do.
+    """
 
     fourcc: str
     sizes: tuple[tuple[tuple[int, int], tuple[float, ...]], ...] = ()
+    any_size: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +148,13 @@ def _formats(video: OpenVideoDevice, caps: int, *, details: bool) -> tuple[Pixel
     names = video.formats(caps)
     if not details:
         return tuple(PixelFormat(name) for name in names)
-    return tuple(
-        PixelFormat(
-            name, tuple(((width, height), video.rates(name, width, height)) for width, height in sizes[:_MOST_SIZES])
-        )
-        for name in names
-        for sizes in (video.sizes(name),)
-    )
+    return tuple(_detailed(video, name) for name in names)
+
+
+def _detailed(video: OpenVideoDevice, fourcc: str) -> PixelFormat:
+    sizes, any_size = video.sizes(fourcc)
+    rated = tuple((size, video.rates(fourcc, *size)) for size in sizes[:_MOST_SIZES])
+    return PixelFormat(fourcc, rated, any_size)
 
 
 def _whole_number(file: Path) -> int:

@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from edge.capture.backends.picamera import PicameraSource, i420_to_bgr, load_driver, nv12_to_bgr
+from edge.capture.backends.picamera import PicameraSource, i420_to_bgr, load_driver, nv12_to_bgr, ribbon_cameras
 from edge.capture.capture import Capture
 from edge.capture.reconnect import ReconnectPolicy
 from edge.capture.source import SourceOptions
@@ -268,3 +268,57 @@ class TestFakeStrictness:
             camera.capture_request(wait=0.01)
         with pytest.raises(RuntimeError, match="cancel_all_and_flush"):
             camera.close()
+
+
+class FakeLibcamera(types.ModuleType):
+    """The part of libcamera's bindings that tells the sizes of a sensor."""
+
+    def __init__(self, sizes):
+        super().__init__("libcamera")
+        formats = types.SimpleNamespace(
+            pixel_formats=list(sizes),
+            sizes=lambda form: [types.SimpleNamespace(width=w, height=h) for w, h in sizes[form]],
+        )
+        form = types.SimpleNamespace(at=lambda index: [types.SimpleNamespace(formats=formats)][index])
+        raw = object()
+        self.StreamRole = types.SimpleNamespace(Raw=raw)
+        sensors = [
+            types.SimpleNamespace(
+                id=f"/base/soc/i2c0mux/i2c@{number}/imx708@1a",
+                generate_configuration=lambda roles: form if roles == [raw] else None,
+            )
+            for number in range(2)
+        ]
+        self.CameraManager = types.SimpleNamespace(singleton=lambda: types.SimpleNamespace(cameras=sensors))
+
+
+def test_ribbon_cameras_have_the_numbers_that_open_them_and_usb_cameras_are_none(monkeypatch):
+    world = FakeWorld(numbered_picture, cameras=2, usb_cameras=1)
+    FakePicamera2.world = world
+    found = ribbon_cameras(lambda: FakePicamera2)
+    assert [(each.uri, each.model, each.sizes) for each in found] == [
+        ("picamera:0", "imx708", ()),
+        ("picamera:1", "imx708", ()),
+    ]
+    assert world.cameras_opened == []
+    sizes = {"SRGGB10_CSI2P": [(4608, 2592), (1536, 864)], "SRGGB12": [(1536, 864)]}
+    monkeypatch.setitem(sys.modules, "libcamera", FakeLibcamera(sizes))
+    assert [each.sizes for each in ribbon_cameras(lambda: FakePicamera2, details=True)] == [
+        ((1536, 864), (4608, 2592))
+    ] * 2
+
+
+def test_sizes_that_libcamera_does_not_tell_are_left_out(monkeypatch):
+    FakePicamera2.world = FakeWorld(numbered_picture)
+    monkeypatch.setitem(sys.modules, "libcamera", None)
+    assert [each.sizes for each in ribbon_cameras(lambda: FakePicamera2, details=True)] == [()]
+
+
+def test_listing_that_fails_is_one_sentence():
+    class Broken:
+        @staticmethod
+        def global_camera_info():
+            raise RuntimeError("Failed to start the camera manager\nand more") from OSError("no udev")
+
+    with pytest.raises(SourceError, match=r"^picamera2 cannot list the cameras \(no udev\)$"):
+        ribbon_cameras(lambda: Broken)

@@ -122,6 +122,21 @@ def test_behaviour_that_the_source_relies_on_is_in_the_package(package):
     assert "stream_config['stride'] =" in ast.unparse(methods["_update_stream_config"])
 
 
+def test_cameras_are_listed_in_the_order_of_their_numbers_and_those_on_usb_last(package):
+    methods = real(package, ROLES["camera"])
+    listing = ast.unparse(methods["global_camera_info"])
+    assert "enumerate(Picamera2._cm.cms.cameras)" in listing
+    assert "key=lambda cam: ('/usb' not in cam['Id'], cam['Id']), reverse=True" in listing
+    # The number of a camera is its place in that list, and not the number that libcamera gives it.
+    assert "camera_num = self.global_camera_info()[camera_num]['Num']" in ast.unparse(methods["__init__"])
+    # The way to the sizes of a sensor.
+    assert "libcamera.CameraManager.singleton()" in (package / "picamera2.py").read_text(encoding="utf-8")
+    modes = ast.unparse(methods["sensor_modes"])
+    assert "generate_configuration([libcamera.StreamRole.Raw])" in modes
+    assert "raw_formats = raw_config.at(0).formats" in modes
+    assert "for size in raw_formats.sizes(pix)" in modes
+
+
 def test_fake_has_only_methods_of_the_real_class_with_its_signatures(package, version):
     if version != FAKED:
         return

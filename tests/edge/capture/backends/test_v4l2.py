@@ -1,5 +1,6 @@
 import itertools
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -165,3 +166,29 @@ def test_unplugged_camera_is_lost():
 def test_camera_in_use_is_refused():
     with pytest.raises(SourceError, match=r'no other program uses.*group "video"'):
         opened(FakeV4l2Driver(("YUYV",), opens=False))
+
+
+def test_device_is_found_at_the_opening_and_a_name_without_a_camera_is_refused_there():
+    driver = FakeV4l2Driver(("YUYV",))
+    places = iter([os.devnull])
+
+    def find():
+        for place in places:
+            return Path(place)
+        raise SourceError("There is no camera v4l2:NAME")
+
+    options = SourceOptions(SourceConfig(width=WIDTH, height=HEIGHT))
+    source = V4l2Source("v4l2:NAME", find, options, driver.open)
+    assert source.uri == "v4l2:NAME"
+    source.open()
+    assert source.read() is not None
+    source.close()
+    with pytest.raises(SourceError, match="no camera v4l2:NAME"):
+        V4l2Source("v4l2:NAME", find, options, driver.open).open()
+
+
+def test_device_that_is_no_camera_is_refused_with_the_reason():
+    driver = FakeV4l2Driver(("YUYV",), opens=False)
+    source = V4l2Source("0", os.devnull, SourceOptions(), driver.open, lambda device: f"is no camera but {device.name}")
+    with pytest.raises(SourceError, match=r"^The camera /dev/null cannot be opened: it is no camera but null$"):
+        source.open()

@@ -25,6 +25,7 @@ def test_ranges_of_sizes_and_rates_are_their_ends(machine):
     sizes = {(320, 180): [(1, 60), (1, 1)], (3840, 2160): [(1, 30), (1, 1)]}
     node = Node("vivid", "vivid", "platform:vivid-000", CAPTURE, {"YUYV": sizes}, any_size=True)
     (only,) = machine({0: node})[1].list(details=True)
+    assert only.formats[0].any_size
     assert only.formats[0].sizes == (((320, 180), (1.0, 60.0)), ((3840, 2160), (1.0, 30.0)))
 
 

@@ -1,0 +1,116 @@
+"""Words and JSON for what `emotion-edge cameras` has found."""
+
+import json
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from edge.capture.backends.picamera import RibbonCamera
+from edge.capture.cameras.find import FoundCameras
+from edge.capture.cameras.judgement import OtherNode, V4l2Camera
+from edge.capture.cameras.video_nodes import PixelFormat
+from edge.messages.text import count
+
+ProgramsWith = Callable[[Path], list[str]]
+"""Returns the programs that have a file open."""
+_MOST_SIZES: Final = 12
+"""Sizes of a format that a line shows: a webcam has some twenty, and the smallest and largest say what it can."""
+
+
+def in_words(found: FoundCameras, programs_with: ProgramsWith) -> str:
+    """Return what was found for people, in lines."""
+    lines: list[str] = []
+    for ribbon in found.ribbon:
+        lines += [f"Ribbon camera {ribbon.model}".rstrip(), _line_for(ribbon.uri), *_ribbon_sizes(ribbon), ""]
+    for camera in found.v4l2:
+        node = camera.node
+        lines += [f"{node.card or 'Camera'} ({node.device}, driver {node.driver})", _line_for(camera.uri)]
+        lines += [f"  {_in_use(camera, programs_with)}"] * node.busy
+        lines += [f"  {format_line(each)}" for each in node.formats]
+        lines.append("")
+    if not found.uris:
+        lines += ["No camera was found."]
+        if found.ribbon_problem is not None and not found.hides_ribbon_camera:
+            lines += [f"Ribbon cameras were not looked for: {found.ribbon_problem}"]
+        lines.append("")
+    if found.hides_ribbon_camera:
+        lines += [f"A ribbon camera is connected, but {found.ribbon_problem}", ""]
+    if found.others:
+        lines.append(f"No cameras ({count(len(found.others), 'video node')}):")
+        lines += _other_lines(found.others)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def format_line(form: PixelFormat) -> str:
+    """Return a pixel format with its sizes and their rates, in frames per second, in one line."""
+    sizes = list(form.sizes)
+    left_out = max(0, len(sizes) - _MOST_SIZES)
+    shown = [*sizes[: _MOST_SIZES - 1], sizes[-1]] if left_out else sizes
+    parts = [f"{width}x{height}{_rates(rates)}" for (width, height), rates in shown]
+    more = f" and {count(left_out, 'more size')}" if left_out else ""
+    sizes_in_words = " to ".join(parts) if form.any_size else ", ".join(parts)
+    return f"{form.fourcc}: {sizes_in_words}{more}" if parts else form.fourcc
+
+
+def as_json(found: FoundCameras, programs_with: ProgramsWith) -> dict[str, Any]:
+    """Return what was found for programs."""
+    ribbon = [
+        {"uri": one.uri, "kind": "ribbon", "name": one.model, "sizes": [list(size) for size in one.sizes]}
+        for one in found.ribbon
+    ]
+    v4l2 = [
+        {
+            "uri": camera.uri,
+            "kind": "v4l2",
+            "name": camera.node.card,
+            "driver": camera.node.driver,
+            "bus": camera.node.bus,
+            "device": str(camera.node.device),
+            "links": {folder: list(names) for folder, names in camera.node.links.items()},
+            "busy": camera.node.busy,
+            "used_by": programs_with(camera.node.device) if camera.node.busy else [],
+            "formats": [_format_json(each) for each in camera.node.formats],
+        }
+        for camera in found.v4l2
+    ]
+    others = [
+        {"device": str(other.node.device), "name": other.node.card, "driver": other.node.driver, "reason": other.reason}
+        for other in found.others
+    ]
+    return {"cameras": [*ribbon, *v4l2], "others": others, "ribbon_problem": found.ribbon_problem}
+
+
+def _format_json(form: PixelFormat) -> dict[str, Any]:
+    sizes = [{"width": width, "height": height, "fps": list(rates)} for (width, height), rates in form.sizes]
+    return {"format": form.fourcc, "any_size": form.any_size, "sizes": sizes}
+
+
+def _line_for(uri: str) -> str:
+    # A JSON string is a TOML one: a card's name may hold a quotation mark.
+    return f"  uri = {json.dumps(uri, ensure_ascii=False)}"
+
+
+def _ribbon_sizes(camera: RibbonCamera) -> list[str]:
+    sizes = ", ".join(f"{width}x{height}" for width, height in camera.sizes)
+    return [f"  sizes of the sensor: {sizes}"] if sizes else []
+
+
+def _rates(rates: tuple[float, ...]) -> str:
+    return f" ({', '.join(f'{rate:.4g}' for rate in rates)} fps)" if rates else ""
+
+
+def _in_use(camera: V4l2Camera, programs_with: ProgramsWith) -> str:
+    programs = programs_with(camera.node.device)
+    by = " and ".join(programs) if programs else "another program (sudo shows which one)"
+    return f"in use by {by}: end it before you use this camera"
+
+
+def _other_lines(others: Iterable[OtherNode]) -> list[str]:
+    """Return a line for each run of neighbouring nodes of which the same is to be said."""
+    lines = []
+    for (card, reason), group in groupby(others, key=lambda other: (other.node.card, other.reason)):
+        nodes = [other.node for other in group]
+        device = str(nodes[0].device) + (f" to {nodes[-1].number}" if len(nodes) > 1 else "")
+        lines.append(f"  {device}{f' ({card})' if card else ''} {reason}")
+    return lines
