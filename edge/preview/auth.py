@@ -58,6 +58,11 @@ class PreviewAccess:
         """Cookie value that a browser keeps instead of the token: derived from it, valid for this page alone."""
         return hmac.new((self.token or "").encode(), b"emotion-edge preview cookie", hashlib.sha256).hexdigest()
 
+    @property
+    def cookie_suffix(self) -> str:
+        """End of the cookie's name, 8 hexadecimal digits of its value: the same for all pages with one token."""
+        return self.cookie[:8]
+
     def is_cookie(self, offered: str) -> bool:
         """Return whether this is the cookie, as `is_token` does."""
         return self.token is not None and hmac.compare_digest(_digest(offered), _digest(self.cookie))

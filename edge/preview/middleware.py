@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edge.preview.auth import PreviewAccess
 
 COOKIE: Final = "emotion-edge-preview"
+"""Beginning of the cookie's name. Browsers send a cookie to every port of a host, so that the pages of two sensors with
+different tokens need different names. A cookie with this name alone is of an earlier version."""
 
 OPEN_PATHS: Final = frozenset({"/login", "/login.js", "/style.css", "/icon.svg"})
 """Paths that need no token: the login form and its files."""
@@ -90,9 +92,10 @@ class SecurityMiddleware:
         if scheme.lower() == "bearer" and self._access.is_token(offered.strip()):
             return True
         return any(
-            self._access.is_cookie(cookies[COOKIE])
+            self._access.is_cookie(value)
             for line in headers.getlist("cookie")
-            if COOKIE in (cookies := cookie_parser(line))
+            for name, value in cookie_parser(line).items()
+            if name.startswith(COOKIE)
         )
 
 

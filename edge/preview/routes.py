@@ -135,7 +135,7 @@ class Routes:
             return Response(page.replace(_LOGIN_ERROR_PLACE, _LOGIN_ERROR), 401, media_type=_MEDIA_TYPES["html"])
         redirect = RedirectResponse("/", 303)
         redirect.set_cookie(
-            COOKIE,
+            f"{COOKIE}-{self._access.cookie_suffix}",
             self._access.cookie,
             max_age=_COOKIE_SECONDS,
             httponly=True,

@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import pytest
 
+from edge.preview.auth import PreviewAccess
 from support.preview import LABELS, TOKEN, result
 
 STATIC = files("edge.preview") / "static"
@@ -98,6 +99,11 @@ def test_login_exchanges_the_token_for_a_cookie(token_site):
     assert token_site.get("/", Cookie=cookie).status == 200
     assert token_site.get("/healthz", Cookie=f"other=1; {cookie}").status == 200
     assert token_site.get("/", Cookie=cookie[:-1]).status == 303
+    name, _, value = cookie.partition("=")
+    assert token_site.get("/", Cookie=f"emotion-edge-preview={value}").status == 200, "of an earlier version"
+    # Browsers send the cookies of all ports of a host. That of a page with another token has another name.
+    assert token_site.get("/", Cookie=f"emotion-edge-preview-01234567={'f' * 64}; {cookie}").status == 200
+    assert PreviewAccess(frozenset(), "of another page, long").cookie_suffix != name[-8:]
 
 
 def test_cookie_is_secure_behind_tls(token_site):
