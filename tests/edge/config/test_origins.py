@@ -9,6 +9,7 @@ import pytest
 from edge.cli import main
 from edge.config.loader import load_with_origins
 from edge.config.origins import Origins
+from edge.system.board import device_id
 from edge.vision.classification.manifest import find_model
 
 
@@ -64,6 +65,19 @@ def test_check_and_show_name_the_file(write, capsys, caplog, monkeypatch):
     assert caplog.text.count("detector.min_face = 0.05 asks for faces of 24 pixels in frames of 640x480") == 1
     assert main(["config", "show", "--source", "scripted:"]) == 0
     assert capsys.readouterr().out.startswith(f"# Values: {expected}.\n\n# Identity of this sensor.\n[device]\n")
+
+
+def test_show_names_the_id_of_an_instance_and_leaves_it_out_of_the_text_that_one_copies(write, tmp_path, capsys):
+    path = write("")
+    assert main(["config", "show", "--config", str(path)], tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert f'# Empty here: the id is {device_id()}-c.\nid = ""\n' in shown
+    assert 'name = "Emotion sensor c"\n' in shown
+    write('[device]\nid = "hall"\n')
+    assert main(["config", "show", "--config", str(path)], tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert 'id = "hall"\n' in shown
+    assert "Empty here" not in shown
 
 
 @pytest.mark.parametrize(
