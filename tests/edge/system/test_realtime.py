@@ -73,6 +73,40 @@ def test_priority_is_given_back_only_after_lasting_heavy_use():
     assert policies_after(*modest) == ("realtime", {os.SCHED_RR})
 
 
+TOGETHER = """
+import logging, os, sys
+from edge.system.priority_rule import SensorUse
+from edge.system.realtime import RealtimePriority
+
+class Slice:
+    own = "emotion-edge@hall.service"
+    seconds = 0
+    def read(self):
+        self.seconds += 1
+        used = self.seconds * len(os.sched_getaffinity(0))
+        others = {f"emotion-edge{end}.service": SensorUse(0.125 * used, realtime=True) for end in ("", "@door")}
+        return others | {self.own: SensorUse(0.375 * used, realtime=True)}
+
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+priority = RealtimePriority(Slice())
+priority.acquire()
+for second in range(7):
+    print(second, priority.state, flush=True)
+    priority.check(float(second), 0.0)
+"""
+
+
+@pytest.mark.usefixtures("allowed")
+def test_sensors_of_one_device_count_together_and_the_log_says_so():
+    ran = subprocess.run([sys.executable, "-c", TOGETHER], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == [
+        *(f"{second} realtime" for second in range(6)),
+        "back to ordinary priority: the 3 sensors of this device that have the real-time priority use 62 % of all "
+        "processors, this one 38 %, and would starve other programs",
+        "6 normal",
+    ]
+
+
 def test_refused_priority_is_logged_with_the_remedy(monkeypatch, caplog):
     def refuse(*_):
         raise PermissionError(1, "Operation not permitted")
