@@ -238,11 +238,11 @@ def test_mask_that_is_drawn_by_touch_removes_the_face_from_page_and_payloads(sce
     page.locator("#current").tap()
     page.locator("#picture-text", has_text="No face").wait_for()
     assert box_labels(page) == []
-    # It left, and in four seconds, of which the actor is away for 2.5 at most, it does not come back.
+    # It left, and in 2.7 seconds, of which the actor is away for 1.5 at most, it does not come back.
     types = [seen.json["type"] for seen in scene.subscriber.of("event")]
     assert types[-1] == "face_left"
     frames = scene.subscriber.of("health")[-1].json["frames"]
-    scene.subscriber.wait(lambda: scene.subscriber.of("health")[-1].json["frames"] >= frames + 60)
+    scene.subscriber.wait(lambda: scene.subscriber.of("health")[-1].json["frames"] >= frames + 40)
     assert len(scene.subscriber.of("event")) == len(types)
     assert scene.subscriber.of("state")[-1].json["zones"]["desk"] == {
         "present": False,

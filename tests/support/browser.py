@@ -25,7 +25,7 @@ if CHROMIUM is None:
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make test` installs it")
 
 PARTS = ("neutral", "happy", "surprise", "sad")
-SCRIPT = f"scripted:{','.join(f'{part}=2' for part in PARTS)},none=2.5?seed=1&loop=1"
+SCRIPT = f"scripted:{','.join(f'{part}=1.2' for part in PARTS)},none=1.5?seed=1&loop=1"
 CONFIG = '[source]\nflip = "horizontal"\n'
 """Mirrored, so that areas that are drawn on the page are written for another picture than the one on the page."""
 TIMEOUT_MS = 150_000
@@ -67,6 +67,8 @@ class Scene:
             "PREVIEW_FPS": "5",
             "HEALTH_INTERVAL_SECONDS": "1",
             "BUDGET_LATENCY_MS": "10000",
+            # Labels follow the short parts of the script.
+            "EVENTS_DWELL_SECONDS": "0.3",
             "MQTT_RECONNECT_MAX_SECONDS": "1",
         }
         self.config = folder / "config.toml"
