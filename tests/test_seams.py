@@ -74,7 +74,7 @@ def test_nothing_that_decides_reads_a_clock():
     assert {name for name in clocks if name.startswith("vision/")} == {"vision/pipeline.py"}, (
         "everything in vision/ but the pipeline's timer"
     )
-    elsewhere = {"latency/budget.py", "logs/outage.py", "capture/reconnect.py"}
+    elsewhere = {"latency/budget.py", "system/priority_rule.py", "logs/outage.py", "capture/reconnect.py"}
     assert {name for name in elsewhere if (ROOT / "edge" / name).exists()} == elsewhere
     assert clocks & elsewhere == set()
 
