@@ -3,7 +3,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-backends test-frameworks test-device fuzz soak lint bench clean
+.PHONY: help demo test test-long test-backends test-frameworks test-device fuzz soak lint bench deb test-deb lock clean
 
 help:   ## what can be done here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -33,8 +33,18 @@ soak: .venv/.ready   ## the sensor under faults at random, then a verdict (MINUT
 	@sh scripts/soak "$(MINUTES)" "$(SEED)"
 
 # Not part of `test`: it needs root, an hour, and Debian's packages. docs/device-test.md lists what it checks.
-test-device: .venv-litert/.ready   ## the installed service on an emulated device (SUITE=trixie)
+test-device: .venv-litert/.ready .venv-release/.ready   ## the installed service on an emulated device (SUITE=trixie)
 	@sh scripts/test-device $(SUITE)
+
+deb: .venv-release/.ready   ## Debian packages for bookworm and trixie, amd64 and arm64, in dist/
+	@sh scripts/make-deb
+
+# Not part of `test`: it needs root, Debian's packages and some minutes. docs/device-test.md lists what it checks.
+test-deb: .venv-litert/.ready .venv-release/.ready   ## the package in a fresh system in a container (SUITE=trixie)
+	@sh scripts/test-deb $(SUITE)
+
+lock: .venv-release/.ready   ## take newer versions of what the packages bring
+	@sh scripts/make-lock
 
 lint: .venv-litert/.ready   ## style, types and layers only
 	@.venv-litert/bin/ruff check .
@@ -46,7 +56,7 @@ bench: .venv/.ready   ## time each stage on this machine (ARGS="--source 0 --jso
 	@.venv/bin/python -m edge.cli bench $(ARGS)
 
 clean:   ## remove environments and caches
-	rm -rf .venv .venv-litert .venv-tflite .venv-backends .venv-onnx .venv-torch .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-litert .venv-tflite .venv-release .venv-backends .venv-onnx .venv-torch .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.ready: pyproject.toml scripts/make-env
@@ -54,6 +64,9 @@ clean:   ## remove environments and caches
 
 .venv-litert/.ready: pyproject.toml scripts/make-env
 	@sh scripts/make-env litert
+
+.venv-release/.ready: pyproject.toml scripts/make-env
+	@sh scripts/make-env release
 
 .venv-backends/.ready: pyproject.toml scripts/make-env
 	@sh scripts/make-env backends

@@ -20,6 +20,7 @@ _MODULES: Final = {
     "bench": "edge.commands.bench.command",
     "doctor": "edge.commands.doctor.command",
     "cameras": "edge.commands.cameras.command",
+    "service": "edge.commands.service",
     "notice": "edge.commands.notice",
 }
 """Module of each subcommand, with a function `run`. Only that of the chosen one is imported: OpenCV and the

@@ -115,14 +115,5 @@ lanes() {
     fi
 }
 
-# debian_mirror: prints the mirror that this machine itself uses for Debian, whatever it is.
-debian_mirror() {
-    # shellcheck disable=SC2016 # apt's own placeholders
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null |
-        grep -v security | sort -u | head -n 1)
-    [ -n "$mirror" ] || die "apt knows no Debian mirror: run 'apt-get update' first"
-    say "$mirror"
-}
-
 # devices_folder: prints where emulated devices are kept from run to run.
 devices_folder() { say "${EMOTION_EDGE_DEVICES:-${XDG_CACHE_HOME:-$HOME/.cache}/emotion-edge/devices}"; }

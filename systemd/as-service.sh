@@ -5,16 +5,36 @@
 # the [Service] sections of the service's unit and of the drop-ins beside it: what they say cannot drift apart. It has
 # the same user (User= in the unit), so it may run beside the service and share its state folder.
 #
-# Uses of `install`: SERVICE, CONFIG; `program`, the command, and `unit`, the file of the service's unit.
+# Uses of its caller: `program`, the command, and `units`, the folder of the units.
 
 CHECK=emotion-edge-check
+CREDSTORE=/etc/credstore
 CHECK_UNIT=/run/systemd/system/$CHECK.service
 # A line that the program never prints.
 END=end-of-$CHECK-$$
 scratch='' reader=''
 
+# select_service [SERVICE]: which service is meant from here on: the single one, or an instance, emotion-edge@NAME. Sets
+# SERVICE, INSTANCE, CONFIG, DROP_INS, and `unit`, the name of its unit's file.
+select_service() {
+    SERVICE=${1:-emotion-edge} INSTANCE='' CONFIG=/etc/emotion-edge/config.toml unit=emotion-edge.service
+    case $SERVICE in
+    emotion-edge@*)
+        INSTANCE=${SERVICE#emotion-edge@} CONFIG=/etc/emotion-edge/${SERVICE#emotion-edge@}.toml
+        unit=emotion-edge@.service
+        ;;
+    esac
+    DROP_INS=/etc/systemd/system/$SERVICE.service.d
+}
+select_service
+
 # Whether systemd runs this system (sd_booted(3)); in a chroot systemctl ignores most commands.
 booted() { [ -d /run/systemd/system ]; }
+
+# stop_services: stops the single service and each instance.
+stop_services() {
+    ! booted || systemctl stop --quiet emotion-edge.service 'emotion-edge@*.service' 2>/dev/null || true
+}
 
 # Where the output and what is put back is kept; to be called before as_service.
 as_service_begin() { scratch=$(mktemp -d); }
@@ -85,11 +105,12 @@ check_unit() {
     say "[Unit]"
     say "Description=Check of $SERVICE"
     say "StartLimitIntervalSec=0"
-    service_section "$unit"
-    # In systemd's order: by name, and of two files of one name that in /etc counts.
+    service_section "$units/$unit"
+    # In systemd's order: by name, and of two files of one name that in /etc counts, and that of an instance before that
+    # of all instances.
     for name in $(drop_in_names | LC_ALL=C sort -u); do
-        for folder in /etc /run /usr/local/lib /usr/lib; do
-            file=$folder/systemd/system/$SERVICE.service.d/$name
+        for folder in $(drop_in_folders); do
+            file=$folder/$name
             [ -e "$file" ] || continue
             service_section "$file"
             break
@@ -111,17 +132,24 @@ check_unit() {
 
 # Prints the names of the service's drop-ins. They hold no blanks: systemctl edit makes override.conf.
 drop_in_names() {
-    for folder in /etc /run /usr/local/lib /usr/lib; do
-        for file in "$folder/systemd/system/$SERVICE.service.d"/*.conf; do
+    for folder in $(drop_in_folders); do
+        for file in "$folder"/*.conf; do
             [ ! -e "$file" ] || say "${file##*/}"
         done
     done
 }
 
-# Prints the [Service] sections of a unit; the rest, such as OnFailure=, is not for a check.
+drop_in_folders() {
+    for folder in /etc /run /usr/local/lib /usr/lib; do say "$folder/systemd/system/$SERVICE.service.d"; done
+    [ -n "$INSTANCE" ] || return 0
+    for folder in /etc /run /usr/local/lib /usr/lib; do say "$folder/systemd/system/emotion-edge@.service.d"; done
+}
+
+# Prints the [Service] sections of a unit; the rest, such as OnFailure=, is not for a check. What systemd replaces by the
+# instance's name is replaced here: the check is no instance.
 service_section() {
     say
-    awk '/^\[/ { wanted = ($0 ~ /^\[Service\]/) } wanted' "$1"
+    awk '/^\[/ { wanted = ($0 ~ /^\[Service\]/) } wanted' "$1" | sed "s/%i/$INSTANCE/g"
 }
 
 # Where systemd does not run, as while an image is made: another user, and no other restriction of the unit.
@@ -129,8 +157,8 @@ without_systemd() {
     say "note  systemd does not run here: checked as the user nobody, without the other limits of the unit"
     mkdir -p "$scratch/credentials" "$scratch/state"
     for credential in mqtt-password preview-token; do
-        [ ! -e "/etc/credstore/$SERVICE.$credential" ] ||
-            cp "/etc/credstore/$SERVICE.$credential" "$scratch/credentials/$credential"
+        [ ! -e "$CREDSTORE/$SERVICE.$credential" ] ||
+            cp "$CREDSTORE/$SERVICE.$credential" "$scratch/credentials/$credential"
     done
     chmod 711 "$scratch"
     chown -R nobody "$scratch/credentials" "$scratch/state"
@@ -158,6 +186,7 @@ find_held() {
     # libcamera opens the media devices of all cameras.
     picamera:*) device=/dev/media ;;
     v4l2:/*) device="$(readlink -f "${source#v4l2:}" || true)\$" ;;
+    v4l2:*[!0-9]* | auto:) device=/dev/video ;;
     v4l2:*) device="/dev/video${source#v4l2:}\$" ;;
     '' | *[!0-9]*) device='' ;;
     *) device="/dev/video$source\$" ;;

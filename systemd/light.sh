@@ -5,14 +5,14 @@
 # udev rule gives the group of cameras, which the service has, the LED's brightness, and a drop-in of the unit opens the
 # LED's folder for writing. Nothing else of /sys becomes writable.
 #
-# Uses of `install`: SERVICE, CONFIG, UNIT, `scratch`; of as-service.sh: as_service, shown.
+# Uses of as-service.sh: SERVICE, CONFIG, DROP_INS, `scratch`, as_service, shown.
 
-LIGHT_RULE=/etc/udev/rules.d/60-$SERVICE-light.rules
-LIGHT_DROP_IN=$UNIT.d/light.conf
+name_light_files() { LIGHT_RULE=/etc/udev/rules.d/60-$SERVICE-light.rules LIGHT_DROP_IN=$DROP_INS/light.conf; }
 
 # set_up_light: writes both files for the LED that is configured, or removes them where none is. Sets `light` to its name.
 set_up_light() {
-    light=''
+    light='' light_command="emotion-edge service light${INSTANCE:+ $INSTANCE}"
+    name_light_files
     # Most have none: then nothing has to be started to find out. A drop-in may set a variable.
     grep -qis indicator "$CONFIG" "${LIGHT_DROP_IN%/*}"/*.conf || {
         remove_light
@@ -29,12 +29,12 @@ set_up_light() {
     case $light in *[!A-Za-z0-9:_.,@+-]*) die "indicator.led is '$light', but must be a name in /sys/class/leds" ;; esac
     mkdir -p "${LIGHT_RULE%/*}" "${LIGHT_DROP_IN%/*}"
     {
-        say "# Written by systemd/install for [indicator] led = \"$light\"; run it again after a change."
+        say "# For [indicator] led = \"$light\", written by the installation; after a change: $light_command"
         say "ACTION!=\"remove\", SUBSYSTEM==\"leds\", KERNEL==\"$light\", RUN+=\"/bin/chgrp video /sys%p/brightness\", RUN+=\"/bin/chmod g+w /sys%p/brightness\""
     } >"$LIGHT_RULE.new"
     mv "$LIGHT_RULE.new" "$LIGHT_RULE"
     {
-        say "# Written by systemd/install for [indicator] led = \"$light\"; run it again after a change."
+        say "# For [indicator] led = \"$light\", written by the installation; after a change: $light_command"
         say "[Service]"
         say "ReadWritePaths=-/sys/class/leds/$light"
         # A camera in the middle of a long read is closed by the end of the process, after which that can switch nothing.
@@ -52,6 +52,7 @@ set_up_light() {
 }
 
 remove_light() {
+    name_light_files
     [ -e "$LIGHT_RULE" ] || [ -e "$LIGHT_DROP_IN" ] || return 0
     rm -f "$LIGHT_RULE" "$LIGHT_DROP_IN"
     rmdir "${LIGHT_DROP_IN%/*}" 2>/dev/null || true

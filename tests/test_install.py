@@ -167,7 +167,7 @@ def test_second_installer_does_not_start_beside_the_first(machine):
         fcntl.flock(held, fcntl.LOCK_EX)
         done = machine.install()
     assert done.returncode == 1
-    assert "another systemd/install runs" in done.stderr
+    assert "another installation of emotion-edge runs" in done.stderr
     assert list(machine.path("/opt").iterdir()) == []
 
 
@@ -178,7 +178,7 @@ def test_version_that_does_not_start_gives_way_to_the_old_one_and_its_unit(insta
     installed.path(unit).write_text("[Service]\nType=notify\n# of the old version\n", encoding="utf-8")
     done = installed.install()
     assert done.returncode == 1
-    assert "the new version does not start" in done.stderr
+    assert "the new version of emotion-edge does not start" in done.stderr
     assert current.readlink() == old
     assert versions(installed) == [old.name]
     assert "# of the old version" in installed.path(unit).read_text(encoding="utf-8")
@@ -237,7 +237,7 @@ def test_check_has_every_limit_of_the_unit_and_of_its_drop_ins(tmp_path):
     """What the check's unit says of its rights is what the service's unit says, word for word."""
     unit = ROOT / "systemd" / "emotion-edge.service"
     script = f". {ROOT}/scripts/common.sh; . {ROOT}/systemd/as-service.sh; check_unit doctor"
-    settings = {"SERVICE": "emotion-edge", "CONFIG": CONFIG, "unit": str(unit), "program": "/bin/true"}
+    settings = {"units": str(unit.parent), "program": "/bin/true"}
     printed = subprocess.run(
         ["sh", "-euc", script], env=os.environ | settings, capture_output=True, text=True, check=True
     )

@@ -184,6 +184,22 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_service(parser: argparse.ArgumentParser) -> None:
+    """Add the two actions of the command, `check` and `light`."""
+    parser.description = "Check or equip the installed service; needs root."
+    for action in _add_actions(
+        parser,
+        check="run doctor as the service: with its user, its limits and its credentials",
+        light="let the service switch the LED that [indicator] led names",
+    ):
+        action.add_argument(
+            "name",
+            nargs="?",
+            metavar="NAME",
+            help="instance, as in emotion-edge@NAME.service; without it the single service",
+        )
+
+
 def _add_notice(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.description = (
@@ -255,6 +271,7 @@ _COMMANDS: Final = {
     "bench": _Command("measure latency and processor time on this machine", _add_bench),
     "doctor": _Command("check every part of the installation", _add_doctor),
     "cameras": _Command("list the cameras of this machine, and why other video nodes are none", _add_cameras),
+    "service": _Command("check or equip the installed service (needs root)", _add_service),
     "notice": _Command("write the printable sign for those who are seen", _add_notice),
 }
 

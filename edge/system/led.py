@@ -165,7 +165,7 @@ class IndicatorLight:
 
     def _failure(self, error: OSError) -> IndicatorError:
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            way = "`sudo systemd/install --light` lets the service write it, and root may do so"
+            way = "`sudo emotion-edge service light` lets the service write it, and root may do so"
         elif error.errno == errno.ENODEV:
             way = "the LED has gone"
         else:

@@ -8,9 +8,6 @@ from typing import Final
 
 from support.held_port import HeldPort
 
-HOST: Final = "10.0.2.2"
-"""Address of this machine's 127.0.0.1 as seen from the device, in qemu's user network."""
-
 _POLL_SECONDS: Final = 2.0
 
 LED: Final = "camera"
@@ -39,6 +36,11 @@ class Emulator:
     several starts: qemu keeps its newest tables in memory until the device flushes, so that a power cut loses what was
     not flushed. `timeout_factor` multiplies every time limit, because the limits are for an idle machine.
     """
+
+    host: Final = "10.0.2.2"
+    """Address of this machine's 127.0.0.1 as seen from the device, in qemu's user network."""
+    uri: Final = "auto:"
+    """Source of the sensor: the first camera that is found, the kernel's virtual one."""
 
     def __init__(self, image: Path, payload: Path, scratch: Path, timeout_factor: float) -> None:
         self._image = image

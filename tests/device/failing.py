@@ -56,7 +56,7 @@ def unplugged(rig: Rig) -> str:
 
 def power_cut(rig: Rig) -> str:
     """A power cut loses no acknowledged event, and the device boots without errors."""
-    device, observer = rig.device, rig.observer
+    device, observer = rig.emulator, rig.observer
     rig.wait_for_event(observer.position)
     position = observer.position
     device.power_cut()
@@ -72,7 +72,7 @@ def power_cut(rig: Rig) -> str:
 
 def power_cut_alone(rig: Rig) -> str:
     """A power cut while the broker is unavailable loses no event on the disk."""
-    device, observer = rig.device, rig.observer
+    device, observer = rig.emulator, rig.observer
     before = observer.highest_seqs()
     observer.broker.stop()
     kept: list[tuple[str, int]] = []

@@ -1,7 +1,7 @@
 """Checks of the light: an LED on a pin of the emulated board, switched by the installed service alone."""
 
 from .emulator import LED
-from .rig import CONFIG, INSTALL, UNIT, Rig, ensure
+from .rig import CONFIG, UNIT, Rig, ensure
 
 _FOLDER = f"/sys/class/leds/{LED}"
 
@@ -19,9 +19,9 @@ def light(rig: Rig) -> str:
     ensure(not is_lit(rig), "the light is on although none is configured")
     device.run_checked(f"printf '\\n[indicator]\\nled = \"{LED}\"\\n' >>{CONFIG}")
     # Without its right the service refuses the light, and says how to get it.
-    refused = device.run(f"{INSTALL} --check 2>&1", 300).stdout
-    ensure("FAIL  light" in refused and "systemd/install --light" in refused, refused)
-    output = device.run_checked(f"{INSTALL} --light 2>&1", 300)
+    refused = device.run("emotion-edge service check 2>&1", 300).stdout
+    ensure("FAIL  light" in refused and "emotion-edge service light" in refused, refused)
+    output = device.run_checked("emotion-edge service light 2>&1", 300)
     ensure("ok    light" in output, output)
     mode = device.run_checked(f"stat -c '%G %a' {_FOLDER}/brightness {_FOLDER}/trigger").splitlines()
     ensure(mode == ["video 664", "root 644"], f"the rights are {mode}")

@@ -69,6 +69,11 @@ class Observer:
         """Return the newest payload of a topic; None where there is none."""
         return next((seen.json for seen in reversed(self.messages(kind, since))), None)
 
+    def last_of(self, device: str, kind: str, since: int) -> Any:
+        """Return the newest payload of a topic of one of several devices; None where there is none."""
+        found = (seen for seen in reversed(self.messages(kind, since)) if seen.topic.split("/")[-2] == device)
+        return next((seen.json for seen in found), None)
+
     def status_seen(self, status: str, since: int) -> bool:
         """Return whether the device's status was `status` since a position."""
         return any(seen.payload == status.encode() for seen in self.messages("status", since))

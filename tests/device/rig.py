@@ -4,13 +4,13 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .container import Container
 from .emulator import DeviceError, Emulator
 from .observer import Observer
 
 UNIT: Final = "emotion-edge"
 CONFIG: Final = "/etc/emotion-edge/config.toml"
 CURRENT: Final = "/opt/emotion-edge/current"
-INSTALL: Final = "/root/project/systemd/install"
 
 # The sensor keeps its file locked; this reads a copy, which is what a power cut would leave.
 _READ_OUTBOX: Final = """
@@ -34,12 +34,22 @@ def ensure(condition: object, what: str) -> None:
 class Rig:
     """The device under test, and the observer of its messages."""
 
-    device: Emulator
+    device: Emulator | Container
     observer: Observer
 
-    def unit_property(self, key: str) -> str:
-        """Return a property of the unit, as systemd on the device reports it."""
-        return self.device.run_checked(f"systemctl show --value -p {key} {UNIT}")
+    @property
+    def emulator(self) -> Emulator:
+        """The device, where a check needs what only an emulated board has."""
+        assert isinstance(self.device, Emulator)
+        return self.device
+
+    def unit_property(self, key: str, unit: str = UNIT) -> str:
+        """Return a property of a unit, as systemd on the device reports it."""
+        return self.device.run_checked(f"systemctl show --value -p {key} {unit}")
+
+    def device_id(self) -> str:
+        """Return the id under which the single service publishes."""
+        return str(json.loads(self.observer.messages("info")[0].payload)["device"])
 
     def boot_is_clean(self) -> str:
         """Check that systemd has started everything and the file system has no error; return the boot's duration."""
@@ -51,10 +61,8 @@ class Rig:
 
     def request(self, name: str, fields: dict[str, Any] | None = None) -> None:
         """Send a request to the sensor."""
-        device_id = json.loads(self.observer.messages("info")[-1].payload)["device"]
-        self.observer.publish(
-            f"emotion-edge/{device_id}/request/{name}", json.dumps(fields).encode() if fields else b""
-        )
+        topic = f"emotion-edge/{self.device_id()}/request/{name}"
+        self.observer.publish(topic, json.dumps(fields).encode() if fields else b"")
 
     def health(self, since: int) -> Any:
         """Return the newest health message since a position; None where none has arrived."""
@@ -76,6 +84,12 @@ class Rig:
     def outbox_events(self) -> list[tuple[str, int]]:
         """Return `boot_id` and `seq` of each event on the device's disk, oldest first."""
         return [(boot, seq) for boot, seq in json.loads(self.device.run_checked(_READ_OUTBOX))]
+
+    def camera_uris(self) -> tuple[str, str]:
+        """Return the sources of two instances: two cameras of the kernel, or in a container two actors."""
+        if isinstance(self.device, Emulator):
+            return "v4l2:platform-vivid.0-video-index0", "v4l2:platform-vivid.1-video-index0"
+        return "scripted:happy=3,none=4?seed=1&loop=1", "scripted:sad=3,none=4?seed=2&loop=1"
 
     def exists(self, path: str) -> bool:
         """Return whether a path exists on the device; a dangling link counts."""

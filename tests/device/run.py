@@ -1,7 +1,8 @@
 """Runs the checks on the emulated device and prints one line for each. scripts/test-device prepares its inputs.
 
-python -m device.run IMAGE PAYLOAD SCRATCH, with tests on PYTHONPATH. TIMEOUT_FACTOR multiplies every time limit,
-because the limits are for an idle machine of two processors. DEVICE_TEST_SKIP names checks to leave out.
+python -m device.run IMAGE PAYLOAD SCRATCH, with tests on PYTHONPATH. IMAGE is the folder of an emulated device that
+scripts/make-device made, or the root folder of a container. TIMEOUT_FACTOR multiplies every time limit, because the
+limits are for an idle machine of two processors. DEVICE_TEST_SKIP names checks to leave out.
 """
 
 import contextlib
@@ -14,15 +15,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from . import failing, installing, light, place, ribbon
+from . import failing, installing, light, packages, place, ribbon
+from .container import Container
 from .emulator import DeviceError, Emulator
 from .observer import Observer
 from .rig import UNIT, Rig
 
-CHECKS: Final[Sequence[Callable[[Rig], str]]] = (
+Check = Callable[[Rig], str]
+ON_EMULATOR: Final[Sequence[Check]] = (
     installing.boots,
     installing.plays,
-    installing.installs,
+    packages.installs,
     ribbon.picamera,
     installing.starts,
     installing.sees,
@@ -35,11 +38,33 @@ CHECKS: Final[Sequence[Callable[[Rig], str]]] = (
     failing.power_cut,
     failing.power_cut_alone,
     installing.checks,
-    installing.refuses,
-    installing.upgrades,
+    packages.refuses,
+    packages.upgrades,
+    packages.rolls_back,
+    packages.repairs,
+    packages.instances,
     failing.complete,
-    installing.uninstalls,
-    installing.purges,
+    packages.removes,
+    packages.purges,
+)
+IN_CONTAINER: Final[Sequence[Check]] = (
+    installing.boots,
+    packages.installs,
+    installing.starts,
+    installing.sees,
+    installing.checks,
+    packages.upgrades,
+    packages.refuses,
+    packages.repairs,
+    packages.rolls_back,
+    packages.repairs,
+    packages.goes_back,
+    packages.repairs,
+    packages.instances,
+    packages.removes,
+    packages.installs_again,
+    failing.complete,
+    packages.purges,
 )
 _TAIL_LINES: Final = 60
 
@@ -49,16 +74,16 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
-def _selected(skipped: Sequence[str]) -> list[Callable[[Rig], str]]:
+def _selected(checks: Sequence[Check], skipped: Sequence[str]) -> list[Check]:
     """Return the checks without those that are skipped. Exits where there is none of a name."""
-    names = [check.__name__ for check in CHECKS]
+    names = [check.__name__ for check in checks]
     for name in skipped:
         if name not in names:
             sys.exit(f"DEVICE_TEST_SKIP names '{name}', but there are only these checks: {' '.join(names)}")
-    return [check for check in CHECKS if check.__name__ not in skipped]
+    return [check for check in checks if check.__name__ not in skipped]
 
 
-def _print_diagnostics(device: Emulator) -> None:
+def _print_diagnostics(device: Emulator | Container) -> None:
     """Print the end of the journal and of the device's console."""
     with contextlib.suppress(DeviceError, subprocess.SubprocessError):
         _print(
@@ -73,12 +98,14 @@ def _print_diagnostics(device: Emulator) -> None:
 
 def main(image: Path, payload: Path, scratch: Path) -> int:
     """Run the checks; returns 0 where all have passed, and 1 at the first that fails."""
-    checks = _selected(os.environ.get("DEVICE_TEST_SKIP", "").split())
+    in_container = (image / "etc").is_dir()
+    checks = _selected(IN_CONTAINER if in_container else ON_EMULATOR, os.environ.get("DEVICE_TEST_SKIP", "").split())
     # The emulator must not outlive this process. A shell starts background processes with SIGINT ignored, and the
     # programs started here would inherit that.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    device = Emulator(image, payload, scratch, float(os.environ.get("TIMEOUT_FACTOR", "1")))
+    kind = Container if in_container else Emulator
+    device = kind(image, payload, scratch, float(os.environ.get("TIMEOUT_FACTOR", "1")))
     began = time.monotonic()
     with contextlib.closing(device), Observer(scratch) as observer:
         rig = Rig(device, observer)

@@ -73,7 +73,7 @@ case $content in *broken*) echo "FAIL  source       is broken"; exit 1 ;; esac
 
 SYSTEMCTL_STAND_IN = '''#!@PYTHON@ -IS
 """As strict as systemctl: units are those of the last daemon-reload, and an unknown one or a wrong word fails."""
-import json, os, shlex, shutil, subprocess, sys, tempfile
+import fnmatch, json, os, shlex, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
 NOBODY = 65534
@@ -86,12 +86,21 @@ verb, *words = sys.argv[1:]
 PROPERTIES = {"MainPID", "ActiveState", "Result", "ExecMainStatus"}
 names = [word.removesuffix(".service") for word in words if not word.startswith("-") and word not in PROPERTIES]
 allowed = {"--quiet", "--now", "--no-block", "--job-mode=ignore-dependencies", "--value", "-p"}
+if verb == "list-units":
+    allowed |= {"--all", "--full", "--plain", "--no-legend"}
 if unknown := [word for word in words if word.startswith("-") and word not in allowed]:
     sys.exit(f"unknown option {unknown}")
 
 
 def fresh(text):
-    return {"text": text, "ActiveState": "inactive", "MainPID": 0, "Result": "success", "ExecMainStatus": 0}
+    idle = {"ActiveState": "inactive", "MainPID": 0, "Result": "success", "ExecMainStatus": 0}
+    return {"text": text, "Enabled": False} | idle
+
+
+def matching(patterns):
+    """Units in memory: those of files, and of templates the instances that run or are enabled."""
+    loaded = {name for name in units if not name.endswith("@")}
+    return [name for pattern in patterns for name in sorted(loaded) if fnmatch.fnmatchcase(name, pattern)]
 
 
 def load():
@@ -180,16 +189,21 @@ match verb:
     case "daemon-reload":
         units = load()
     case "start" | "stop" | "restart":
-        for name in names:
+        for name in matching(names) if verb == "stop" else names:
             if verb != "start":
                 stop(name)
             if verb != "stop":
                 start(name)
     case "enable" | "disable":
         for name in names:
-            known(name)
+            known(name)["Enabled"] = verb == "enable"
             if verb == "disable" and "--now" in words:
                 stop(name)
+    case "is-enabled":
+        (name,) = names
+        sys.exit_code = 0 if units.get(name, fresh(""))["Enabled"] else 1
+    case "list-units":
+        print(*(f"{name}.service loaded {units[name]['ActiveState']} - Sensor" for name in matching(names)), sep="\\n")
     case "reset-failed":
         for name in names:
             if known(name)["ActiveState"] == "failed":

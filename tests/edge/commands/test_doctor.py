@@ -127,7 +127,7 @@ def test_light_that_cannot_be_used_fails_with_the_way_to_mend_it(led, tmp_path):
     assert code == 1
     assert line.startswith('FAIL light indicator.led is "camera", but ')
     assert line.endswith(
-        "(Permission denied): `sudo systemd/install --light` lets the service write it, and root may do so"
+        "(Permission denied): `sudo emotion-edge service light` lets the service write it, and root may do so"
     )
     led.writable, led.broken = True, True
     assert "stays dark when it is switched on: name one that nothing else switches" in light(tmp_path)[1][0]
