@@ -55,10 +55,10 @@ class SystemChecks(Checks):
         celsius = board.temperature_c()
         temperature = "" if celsius is None else f", {celsius:.0f} degrees C"
         if self._unit.exists() and not self._is_service:
-            name = self._service.name
+            instance = self._service.name
             how = (
-                f"'sudo emotion-edge service check {name}'"
-                if name
+                f"'sudo emotion-edge service check {instance}'"
+                if instance
                 else "'sudo systemd/install --check' in the checkout"
             )
             self.warn(

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import platform
 
 import pytest
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from edge.config.state_dir import calm_face_file
 from edge.control.calm_face import CalmFaceFile, StoredCalmFace
 from edge.daemon.check import check_next_start
 from edge.errors import ConfigError, IndicatorError
-from edge.system.board import device_id
+from edge.system.board import board_name, device_id
 from edge.system.led import IndicatorLight
 from edge.system.service import Service
 from edge.vision.classification.manifest import find_model, load_manifest
@@ -59,7 +60,7 @@ def test_check_of_a_part_that_is_off_can_be_skipped(capsys):
 
 def warnings(units, environ, service=None):
     checks = SystemChecks(CONFIG, units, environ, service=service)
-    checks.by_name()["system"]()
+    assert f" on {board_name() or platform.machine()}, Python " in checks.by_name()["system"]()
     return checks.take_warnings()
 
 
