@@ -6,6 +6,7 @@ the classes that ai-edge-litert generates from it.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ _DTYPES: Final = {
 _OPERANDS: Final = 3
 """Input, weights and bias."""
 _IDENTIFIER: Final = b"TFL3"
+_NO_TENSOR: Final = -1
+"""Stands for an operand that an operator leaves out (schema.fbs)."""
 
 Activations = dict[int, list[NDArray[Any]]]
 """Values of tensors at run time: by tensor number, one array for each sample, in the tensor's type."""
@@ -160,7 +163,6 @@ class TfliteGraph:
         activations: Activations = {int(self._graph.Inputs(0)): [_as_input(sample, source) for sample in samples]}
         # Its constants are views of the content, so that changes are in it.
         model = schema.ModelT.InitFromPackedBuf(self._content, 0)
-        model.signatureDefs = None
         operators = model.subgraphs[0].operators
         done = 0
         for layer in self.layers:
@@ -177,20 +179,45 @@ def _as_input(sample: NDArray[np.float32], source: dict[str, Any]) -> NDArray[An
     return (to_integers(sample, scale, zero_point, source["dtype"]) if scale else sample)[None]
 
 
+def _part_of(model: Any, operators: Sequence[Any], inputs: Sequence[int], outputs: Sequence[int]) -> Any:  # noqa: ANN401
+    """Return a model of some operators, with their tensors and constants alone: to write all takes longer than to run.
+
+    `model`, `operators`: generated classes of ModelT and OperatorT. Constants are shared and not copied.
+    """
+    graph = copy(model.subgraphs[0])
+    used = {int(tensor) for operator in operators for tensor in (*operator.inputs, *operator.outputs)} - {_NO_TENSOR}
+    numbers = {tensor: at for at, tensor in enumerate(sorted(used))} | {_NO_TENSOR: _NO_TENSOR}
+    part = copy(model)
+    # The first buffer is empty by the format's rule, for tensors without a constant.
+    part.buffers, graph.tensors, graph.operators = [model.buffers[0]], [], []
+    for tensor in sorted(used):
+        described = copy(model.subgraphs[0].tensors[tensor])
+        if described.buffer:
+            described.buffer, buffer = len(part.buffers), model.buffers[described.buffer]
+            part.buffers.append(buffer)
+        graph.tensors.append(described)
+    for operator in operators:
+        renumbered = copy(operator)
+        renumbered.inputs = [numbers[int(tensor)] for tensor in operator.inputs]
+        renumbered.outputs = [numbers[int(tensor)] for tensor in operator.outputs]
+        graph.operators.append(renumbered)
+    graph.inputs, graph.outputs = [numbers[tensor] for tensor in inputs], [numbers[tensor] for tensor in outputs]
+    # Both name tensors or buffers of the whole model, and say nothing that the interpreter needs.
+    part.subgraphs, part.signatureDefs, part.metadata = [graph], None, None
+    return part
+
+
 def _run_operators(model: Any, now: Sequence[Any], later: Sequence[Any], known: Activations) -> Activations:  # noqa: ANN401
     """Run some operators of a model on every sample; return the activations that `later` ones read.
 
-    `model`, `now`, `later`: generated classes of ModelT and OperatorT; operators, inputs and outputs of the model's
-    subgraph are replaced.
+    `model`, `now`, `later`: generated classes of ModelT and OperatorT, which stay as they are.
     """
-    graph = model.subgraphs[0]
     needed = {int(tensor) for operator in later for tensor in operator.inputs}
     read = {int(tensor) for operator in now for tensor in operator.inputs}
     made = {int(tensor) for operator in now for tensor in operator.outputs}
     given, wanted = sorted(read & set(known)), sorted(made & needed)
-    graph.operators, graph.inputs, graph.outputs = now, given, wanted
     builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), _IDENTIFIER)
+    builder.Finish(_part_of(model, now, given, wanted).Pack(builder), _IDENTIFIER)
     interpreter = plain_interpreter(bytes(builder.Output()))
     places = [detail["index"] for detail in interpreter.get_input_details()]
     results = [detail["index"] for detail in interpreter.get_output_details()]
