@@ -3,7 +3,7 @@
 import os
 import platform
 import pwd
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -18,8 +18,8 @@ from edge.system.led import LEDS_FOLDER, IndicatorLight
 from edge.system.realtime import describe_priority
 from edge.system.service import PROGRAM, Service
 
-_UNITS: Final = Path("/etc/systemd/system")
-"""Where systemd/install has installed the units."""
+_UNITS: Final = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"))
+"""Where systemd/install and the Debian package have installed the units."""
 
 
 class SystemChecks(Checks):
@@ -30,12 +30,12 @@ class SystemChecks(Checks):
     def __init__(
         self,
         config: Config,
-        units: Path = _UNITS,
+        units: Sequence[Path] = _UNITS,
         environ: Mapping[str, str] = os.environ,
         leds: Path = LEDS_FOLDER,
         service: Service | None = None,
     ) -> None:
-        """`units`: folder of the services' units. `environ`: names the state folder inside a service alone.
+        """`units`: folders of the services' units. `environ`: names the state folder inside a service alone.
 
         `leds`: the kernel's folder of LEDs. `service`: the one whose configuration is checked; by default the single.
         """
@@ -43,7 +43,8 @@ class SystemChecks(Checks):
         self._leds = leds
         self._is_service = "STATE_DIRECTORY" in environ
         self._service = service or Service()
-        self._unit = units / f"{PROGRAM}{'@' * bool(self._service.name)}.service"
+        unit = f"{PROGRAM}{'@' * bool(self._service.name)}.service"
+        self._is_installed = any((folder / unit).exists() for folder in units)
 
     def by_name(self) -> dict[str, Check]:
         """Return the checks by name."""
@@ -54,16 +55,11 @@ class SystemChecks(Checks):
         name = board.board_name() or platform.machine()
         celsius = board.temperature_c()
         temperature = "" if celsius is None else f", {celsius:.0f} degrees C"
-        if self._unit.exists() and not self._is_service:
-            instance = self._service.name
-            how = (
-                f"'sudo emotion-edge service check {instance}'"
-                if instance
-                else "'sudo systemd/install --check' in the checkout"
-            )
+        if self._is_installed and not self._is_service:
+            check = f"sudo emotion-edge service check {self._service.name}".rstrip()
             self.warn(
                 f"these are the rights of {_user()}, and the service {self._service.unit} has fewer: to check with the "
-                f"rights of the service, type {how}"
+                f"rights of the service, type '{check}'"
             )
         throttled = ", throttled now: check power supply and cooling" if board.throttled() else ""
         return (

@@ -59,7 +59,7 @@ def test_check_of_a_part_that_is_off_can_be_skipped(capsys):
 
 
 def warnings(units, environ, service=None):
-    checks = SystemChecks(CONFIG, units, environ, service=service)
+    checks = SystemChecks(CONFIG, (units.parent / "none", units), environ, service=service)
     assert f" on {board_name() or platform.machine()}, Python " in checks.by_name()["system"]()
     return checks.take_warnings()
 
@@ -69,7 +69,7 @@ def test_person_is_told_that_the_service_has_fewer_rights(tmp_path):
     (tmp_path / "emotion-edge.service").touch()
     (warning,) = warnings(tmp_path, {})
     assert "and the service emotion-edge has fewer: " in warning
-    assert "'sudo systemd/install --check'" in warning
+    assert warning.endswith("type 'sudo emotion-edge service check'")
     assert warnings(tmp_path, {"STATE_DIRECTORY": "/var/lib/emotion-edge"}) == [], "this is the service"
     assert warnings(tmp_path, {}, Service("door")) == []
     (tmp_path / "emotion-edge@.service").touch()
