@@ -5,6 +5,7 @@ runs, in a unit of systemd's, and the installation itself uses the same lines.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -23,4 +24,7 @@ def run(arguments: argparse.Namespace, config: Config, program: Path = PROGRAM) 
         msg = f"{program} is missing: this program runs from {sys.prefix}, where no service is installed"
         raise ConfigError(f"{msg} (docs/install.md); `emotion-edge doctor` checks it as it is")
     sys.stdout.flush()
+    # Descriptor 2 leads to a thread of this process (`edge.logs.native`), which ends now.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(sys.stderr.fileno(), 2)
     os.execv("/bin/sh", ["sh", str(program), arguments.action, *([arguments.name] if arguments.name else [])])  # noqa: S606 - no shell expands them
