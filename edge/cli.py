@@ -19,6 +19,7 @@ _MODULES: Final = {
     "homeassistant": "edge.commands.homeassistant",
     "bench": "edge.commands.bench.command",
     "doctor": "edge.commands.doctor.command",
+    "setup": "edge.commands.setup.command",
     "cameras": "edge.commands.cameras.command",
     "service": "edge.commands.service",
     "notice": "edge.commands.notice",
@@ -51,13 +52,15 @@ def main(argv: Sequence[str] | None = None, config_folder: Path | None = None) -
 
 def _run(arguments: argparse.Namespace) -> int:
     from edge.commands.common import find_origins, load_config  # noqa: PLC0415
+    from edge.config.schema import Config  # noqa: PLC0415
     from edge.errors import EdgeError  # noqa: PLC0415
     from edge.logs import setup as log_setup  # noqa: PLC0415
     from edge.system.files import discard_stream  # noqa: PLC0415
 
     log_setup.set_up(arguments.log_level.upper())
     try:
-        config = load_config(arguments)
+        # `setup` reads the service's own file, and writes it where there is none.
+        config = load_config(arguments) if hasattr(arguments, "config") else Config()
         command = import_module(_MODULES[arguments.command])
         gc.enable()
         code: int = command.run(arguments, config)

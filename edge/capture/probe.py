@@ -33,12 +33,13 @@ _Results = queue.SimpleQueue[Frame | Exception | None]
 class SourceProbe:
     """What a source gave.
 
-    `frames`: how many frames, at least 1. `fps`: frames per second from their times; None with a single frame.
-    `waited_seconds`: time from the last frame to the end of the try. `problem`: why a camera gave no more frames, one
-    sentence; else None.
+    `first`, `last`: the first frame and the last one. `frames`: how many frames, at least 1. `fps`: frames per second
+    from their times; None with a single frame. `waited_seconds`: time from the last frame to the end of the try.
+    `problem`: why a camera gave no more frames, one sentence; else None.
     """
 
     first: Frame
+    last: Frame
     frames: int
     fps: float | None
     waited_seconds: float
@@ -55,11 +56,12 @@ class SourceProbe:
 def probe_source(
     source: Source,
     *,
+    frames: int = _FRAMES,
     max_seconds: float = _MAX_SECONDS,
     first_frame_seconds: float = _FIRST_FRAME_SECONDS,
     close_seconds: float = _CLOSE_SECONDS,
 ) -> SourceProbe:
-    """Open `source`, read a few frames and close it, within the sum of the three times.
+    """Open `source`, read at most `frames` frames and close it, within the sum of the three times.
 
     `max_seconds`: for the frames after the first one. `close_seconds`: for the read in hand to end. Raises
     `SourceError`, also where the source gives no frame. The reading thread of a source that hangs is left behind; it
@@ -67,7 +69,7 @@ def probe_source(
     """
     results: _Results = queue.SimpleQueue()
     enough = threading.Event()
-    reader = threading.Thread(target=_read, args=(source, results, enough), name="probe", daemon=True)
+    reader = threading.Thread(target=_read, args=(source, results, enough, frames), name="probe", daemon=True)
     reader.start()
     try:
         first = _next(results, first_frame_seconds)
@@ -77,7 +79,7 @@ def probe_source(
             raise first
         if first is None:
             raise SourceError(f"The source {source.uri} gave no frame")
-        return _measure(source, first, results, max_seconds)
+        return _measure(source, first, results, frames, max_seconds)
     except queue.Empty:
         raise SourceError(f"The source {source.uri} gave no frame within {first_frame_seconds:g} s") from None
     finally:
@@ -85,12 +87,12 @@ def probe_source(
         reader.join(close_seconds)
 
 
-def _measure(source: Source, first: Frame, results: _Results, max_seconds: float) -> SourceProbe:
+def _measure(source: Source, first: Frame, results: _Results, most_frames: int, max_seconds: float) -> SourceProbe:
     """Read further frames. A camera's frames are timed by their arrival, those of a file by their own times."""
-    rate, frames, problem = FrameRate(), 1, None
+    rate, frames, latest, problem = FrameRate(), 1, first, None
     began = last = first.captured_monotonic
     rate.record(began if source.live else first.seconds)
-    while frames < _FRAMES and not (frames >= _FEW_FRAMES and last - began >= _USUAL_SECONDS):
+    while frames < most_frames and not (frames >= _FEW_FRAMES and last - began >= _USUAL_SECONDS):
         try:
             result = _next(results, began + max_seconds - time.monotonic())
         except queue.Empty:
@@ -102,22 +104,22 @@ def _measure(source: Source, first: Frame, results: _Results, max_seconds: float
             raise result
         if result is None:
             break
-        frames, last = frames + 1, result.captured_monotonic
+        frames, latest, last = frames + 1, result, result.captured_monotonic
         rate.record(last if source.live else result.seconds)
     waited_seconds = time.monotonic() - last if source.live else 0.0
-    return SourceProbe(first, frames, rate.fps, waited_seconds, problem)
+    return SourceProbe(first, latest, frames, rate.fps, waited_seconds, problem)
 
 
 def _next(results: _Results, seconds: float) -> Frame | Exception | None:
     return results.get(timeout=max(0.0, seconds))
 
 
-def _read(source: Source, results: _Results, enough: threading.Event) -> None:
-    """Read at most `_FRAMES` frames into `results`, until `enough` is set."""
+def _read(source: Source, results: _Results, enough: threading.Event, frames: int) -> None:
+    """Read at most `frames` frames into `results`, until `enough` is set."""
     try:
         try:
             source.open()
-            for _ in range(_FRAMES):
+            for _ in range(frames):
                 frame = None if enough.is_set() else source.read()
                 results.put(frame)
                 if frame is None:

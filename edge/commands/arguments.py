@@ -18,6 +18,7 @@ _EXIT_USAGE: Final = 2
 """argparse's own exit code for a wrong command line."""
 _OPTIONS_OF_COMMANDS: Final = {"--config", "--log-level", "--source", "--mqtt"}
 """Options that people write before the command."""
+_LAST_PORT: Final = 65_535
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -26,9 +27,7 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="TOML file (default: $EMOTION_EDGE_CONFIG, else no file)"
     )
-    parser.add_argument(
-        "--log-level", choices=_LEVELS, default="info", help="lowest level logged to standard error (default: info)"
-    )
+    _add_log_level(parser)
 
 
 def _add_source_option(parser: argparse.ArgumentParser) -> None:
@@ -213,6 +212,66 @@ def _add_notice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="file to write: .pdf, .svg or .html")
 
 
+def _add_log_level(parser: argparse.ArgumentParser) -> None:
+    """Add `--log-level`."""
+    parser.add_argument(
+        "--log-level", choices=_LEVELS, default="info", help="lowest level logged to standard error (default: info)"
+    )
+
+
+def _add_setup(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.description = (
+        "Ask for camera and broker, try both, write the configuration of the service, check every part and start the "
+        "service. A configuration that is there keeps its comments and everything that is not asked. The options "
+        "answer the questions, so that it works without a terminal too."
+    )
+    _add_log_level(parser)
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="instance of the service, for a further camera, as in emotion-edge@NAME"
+    )
+    parser.add_argument("--source", metavar="URI", help="camera or other source of frames")
+    parser.add_argument("--mqtt", metavar="URL", help='broker, such as mqtt://HOST; "none" for none')
+    parser.add_argument("--username", metavar="NAME", help="user name at the broker")
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="file that holds the broker's password")
+    parser.add_argument(
+        "--home-assistant",
+        action=argparse.BooleanOptionalAction,
+        help="whether the sensor announces itself to Home Assistant",
+    )
+    parser.add_argument(
+        "--preview-port", type=_port, metavar="PORT", help="serve the preview page on this port; 0: do not serve it"
+    )
+    parser.add_argument("--yes", action="store_true", help="ask nothing: take the default of every question")
+    parser.add_argument(
+        "--no-check",
+        action="store_true",
+        help="open no camera, connect to no broker, run no check: for a device that is prepared elsewhere",
+    )
+    parser.add_argument(
+        "--root",
+        type=_folder,
+        metavar="DIR",
+        help="write below DIR in place of /, such as an image that is mounted, and start nothing",
+    )
+
+
+def _port(text: str) -> int:
+    """Parse an argument that is a TCP port or 0."""
+    number = zero_or_positive_int(text)
+    if number > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to {_LAST_PORT}, or 0")
+    return number
+
+
+def _folder(text: str) -> Path:
+    """Parse an argument that is an existing folder."""
+    folder = Path(text)
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+    return folder.resolve()
+
+
 def _add_cameras(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.description = (
@@ -262,6 +321,7 @@ class _Command(NamedTuple):
 
 
 _COMMANDS: Final = {
+    "setup": _Command("ask for camera and broker, write the configuration, start the service", _add_setup),
     "run": _Command("run the sensor: read a source and publish events", _add_run),
     "watch": _Command("print the events of all devices as they arrive", _add_watch),
     "classify": _Command("classify the faces in image files", _add_classify),

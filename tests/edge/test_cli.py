@@ -33,7 +33,7 @@ def loaded_by(*arguments):
     return loaded & HEAVY
 
 
-COMMANDS = ("run", "watch", "classify", "config", "homeassistant", "bench", "doctor", "cameras")
+COMMANDS = ("run", "watch", "classify", "config", "homeassistant", "bench", "doctor", "cameras", "setup")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import subprocess
+import termios
 import threading
 from collections.abc import Iterator
 
@@ -45,6 +46,20 @@ class Terminal:
         """Wait until a line matches."""
         wait_until(lambda: re.search(pattern, self.text) is not None or self.process.poll() is not None)
         assert re.search(pattern, self.text), self.text
+
+    def type(self, text: str) -> None:
+        """Type a line, and Enter."""
+        os.write(self._master, f"{text}\n".encode())
+
+    def answer(self, question: str, text: str) -> None:
+        """Wait for a question, which matches the end of what is shown, and type the answer."""
+        self.wait(f"{question}[^\n]*: $")
+        self.type(text)
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed."""
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
 
     def press_ctrl_c(self) -> None:
         os.write(self._master, _CTRL_C)

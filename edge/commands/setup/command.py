@@ -1,0 +1,177 @@
+"""`emotion-edge setup`: asks, tries what is chosen, writes the configuration, checks it, and starts the service.
+
+Nothing is written before the last question is answered. From then on whatever interrupts it, Ctrl-C included, puts
+files and service back as they were.
+
+Exit codes:
+    0: written, checked, and started where there is a service
+    1: camera or broker cannot be used, or nothing was to be written; or a check failed: the configuration is written
+       then, and nothing is started
+    2: an option, or the configuration that is there, cannot be used
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from edge.capture.cameras.find import find_cameras
+from edge.commands.cameras.command import device_files
+from edge.commands.setup.brokers import find_brokers, try_broker
+from edge.commands.setup.camera import try_camera
+from edge.commands.setup.changes import CONFIG_MODE, SECRET_MODE, Changes, undone_when_interrupted
+from edge.commands.setup.dialogue import Dialogue, on_terminal
+from edge.commands.setup.place import (
+    Place,
+    configuration_of,
+    existing_configuration,
+    may_write,
+    read_password,
+    service_of,
+    stored_password,
+)
+from edge.commands.setup.questions import Given, Questions, Tools
+from edge.commands.setup.service_control import ServiceControl
+from edge.commands.setup.text import Answers, configuration_with, new_configuration, shown_changes
+from edge.config.schema import Config
+from edge.errors import ConfigError, SourceError
+from edge.system.open_files import programs_with
+
+_STOPPED: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be written. `before`: the text that is there, None without one. `password`: None: it stays."""
+
+    before: str | None
+    after: str
+    password: str | None
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Set up a service; returns the exit code. Raises EdgeError."""
+    del config  # that of the service counts, and not that of this process
+    place = Place(service_of(arguments.name), arguments.root or Path("/"))
+    dialogue = on_terminal(yes=arguments.yes)
+    try:
+        return set_up(arguments, dialogue, place, ServiceControl(place.service))
+    except KeyboardInterrupt:
+        dialogue.say("\nStopped. Everything is as it was.")
+        raise
+
+
+def set_up(
+    arguments: argparse.Namespace,
+    dialogue: Dialogue,
+    place: Place,
+    control: ServiceControl,
+    tools: Tools | None = None,
+) -> int:
+    """Ask, write, check and start; returns the exit code. Raises EdgeError, and leaves everything as it was then.
+
+    `tools`: how cameras and brokers are found and tried, by default really.
+    """
+    given = _given(arguments)
+    before, config = existing_configuration(place)
+    is_writable = may_write(place.config_file) and may_write(place.password_file)
+    _begin(dialogue, place, is_writable=is_writable)
+    questions = Questions(
+        dialogue,
+        given,
+        tools or _tools(control, check=not arguments.no_check),
+        config,
+        is_new=before is None or before == new_configuration(place.service),
+        stored_password=stored_password(place),
+    )
+    source, broker = questions.camera(), questions.broker()
+    answers = Answers(source, broker, questions.home_assistant(broker), arguments.preview_port)
+    after = configuration_with(answers, place, before)
+    configuration_of(after, place)
+    _show(dialogue, place, Plan(before, after, broker.password))
+    if not is_writable:
+        dialogue.say("Nothing was written, because that needs root: type the same command behind sudo.")
+        return _STOPPED
+    what = "Write this?" if arguments.root else "Write this, and start the service?"
+    if not dialogue.confirm(what, "--yes", default=True):
+        dialogue.say("Nothing was changed.")
+        return _STOPPED
+    changes = Changes()
+    with undone_when_interrupted(changes, control.undo):
+        _write(dialogue, place, changes, Plan(before, after, broker.password))
+        if arguments.root is not None:
+            return 0
+        return _check_and_start(dialogue, place, control, check=not arguments.no_check)
+
+
+def _begin(dialogue: Dialogue, place: Place, *, is_writable: bool) -> None:
+    name = f" {place.service.name}" * bool(place.service.name)
+    dialogue.say(f"This sets up the sensor{name}. Enter takes what is in brackets. Ctrl-C ends it and changes nothing.")
+    if not is_writable:
+        dialogue.say(
+            f"You may not write {place.config_file}. So the configuration is only shown in the end; to have it written "
+            f"and the service started, type: sudo emotion-edge setup{name}"
+        )
+    dialogue.say()
+
+
+def _show(dialogue: Dialogue, place: Place, plan: Plan) -> None:
+    dialogue.say()
+    if plan.before == plan.after:
+        dialogue.say(f"{place.config_file} stays as it is.")
+    else:
+        what = "New configuration" if plan.before is None else "Changes of the configuration"
+        dialogue.say(f"{what} {place.config_file}:")
+        for line in shown_changes(plan.before, plan.after):
+            dialogue.say(line)
+    if plan.password is not None:
+        dialogue.say(f"The password goes into {place.password_file}, which only root can read.")
+
+
+def _write(dialogue: Dialogue, place: Place, changes: Changes, plan: Plan) -> None:
+    if plan.password is not None:
+        changes.write(place.password_file, plan.password.encode(), SECRET_MODE)
+    if plan.before == plan.after:
+        return
+    if plan.before is not None:
+        dialogue.say(f"The configuration as it was is kept in {changes.keep_copy(place.config_file)}.")
+    changes.write(place.config_file, plan.after.encode(), CONFIG_MODE)
+    dialogue.say(f"{place.config_file} is written.")
+
+
+def _check_and_start(dialogue: Dialogue, place: Place, control: ServiceControl, *, check: bool) -> int:
+    unit, file = place.service.unit, place.config_file
+    if check:
+        dialogue.say("Checking every part:")
+        if not control.check(file, stored_password(place)):
+            dialogue.say(f"Nothing was started. Mend what is marked FAIL, then type: sudo systemctl restart {unit}")
+            return _STOPPED
+    if not control.is_installed:
+        dialogue.say(f"There is no service {unit} here. To run the sensor: emotion-edge run --config {file}")
+        return 0
+    problem = control.start()
+    if problem is not None:
+        dialogue.say(f"The service {unit} does not start: {problem} (journalctl -u {unit} shows more)")
+        return _STOPPED
+    dialogue.say(f"The service {unit} runs, and starts with this device from now on: systemctl status {unit}")
+    return 0
+
+
+def _given(arguments: argparse.Namespace) -> Given:
+    password = None
+    if arguments.password_file is not None:
+        if not arguments.username:
+            raise ConfigError("--password-file needs --username: a broker takes a password only with a user name")
+        password = read_password(arguments.password_file, "--password-file")
+    return Given(arguments.source, arguments.mqtt, arguments.username, password, arguments.home_assistant)
+
+
+def _tools(control: ServiceControl, *, check: bool) -> Tools:
+    def holds(uri: str) -> bool:
+        try:
+            files = device_files(uri)
+        except SourceError:
+            return False
+        return control.is_active and any(programs_with(file) for file in files)
+
+    return Tools(find_cameras, find_brokers, holds, try_camera if check else None, try_broker if check else None)

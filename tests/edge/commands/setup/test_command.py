@@ -1,0 +1,316 @@
+"""Setup as a whole, on a machine of the test: what is asked, what is tried, what is written, what is started."""
+
+import os
+import socket
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from edge.commands.setup.dialogue import StoppedError
+from edge.commands.setup.place import service_of
+from edge.commands.setup.text import new_configuration
+from edge.config.loader import load
+from edge.errors import BrokerError, ConfigError, SourceError
+from edge.system.service import Service
+
+ROOT = Path(__file__).parents[4]
+LOCAL, HOME = "mqtt://localhost", "mqtt://homeassistant.local"
+
+
+def values(file):
+    return tomllib.loads(file.read_text())
+
+
+def test_new_configuration_is_that_of_an_installation():
+    assert new_configuration(Service()) == (ROOT / "systemd/config.toml").read_text(encoding="utf-8")
+
+
+def test_enter_at_every_question_takes_what_was_found(setup):
+    setup.brokers = {LOCAL: None}
+    assert setup.run("", "", "", "") == 0
+    assert values(setup.config) == {
+        "source": {"uri": "v4l2:usb-Webcam-index0"},
+        "mqtt": {"url": LOCAL, "username": ""},
+        "homeassistant": {"enabled": False},
+    }
+    assert setup.config.stat().st_mode & 0o777 == 0o644
+    assert setup.systemctl.commands == ["enable emotion-edge", "restart emotion-edge"]
+    assert all("[" in question for question in setup.asked)
+    assert "It gives pictures of 640x480 pixels (brightness 120 of 255). A face is found, 192 pixels wide" in setup.said
+    assert setup.said.endswith("runs, and starts with this device from now on: systemctl status emotion-edge\n")
+    assert not setup.place.password_file.exists()
+
+
+def test_broker_of_home_assistant_is_asked_for_a_user_and_the_password_is_stored_apart(setup):
+    setup.brokers, setup.homes = {HOME: ("sensor", "s3cret")}, {HOME}
+    assert setup.run("", "", "sensor", "wrong", "sensor", "s3cret", "", "") == 0
+    assert values(setup.config)["mqtt"] == {"url": HOME, "username": "sensor"}
+    assert values(setup.config)["homeassistant"] == {"enabled": True}
+    assert setup.place.password_file.read_text() == "s3cret"
+    assert setup.place.password_file.stat().st_mode & 0o777 == 0o600
+    assert "s3cret" not in setup.said + setup.config.read_text()
+    assert "Not authorized" in setup.said
+    assert "a user's of Home Assistant" in setup.said
+
+
+def test_at_most_six_questions_are_asked(setup):
+    setup.brokers = {LOCAL: ("sensor", "s3cret")}
+    assert setup.run("1", "1", "sensor", "s3cret", "n", "y") == 0
+    assert len(setup.asked) == 6
+
+
+def test_camera_or_broker_that_cannot_be_used_is_asked_for_again(setup):
+    setup.unusable = {"v4l2:usb-Webcam-index0"}
+    setup.brokers = {LOCAL: None}
+    assert setup.run("1", "rtsp://cam/x", "mqtt://nowhere", "1", "n", "y") == 0
+    assert "The camera v4l2:usb-Webcam-index0 cannot be opened\n" in setup.said
+    assert "no broker at mqtt://nowhere\n" in setup.said
+    assert values(setup.config)["source"] == {"uri": "rtsp://cam/x"}
+
+
+def test_three_wrong_passwords_lead_back_to_the_choice_of_the_broker(setup):
+    setup.brokers = {LOCAL: ("sensor", "s3cret")}
+    assert setup.run("", "", "a", "1", "a", "2", "a", "3", "none", "y") == 0
+    assert values(setup.config)["mqtt"]["url"] == ""
+
+
+EXISTING = """\
+# the sensor in the hall
+[source]
+uri = "v4l2:usb-Webcam-index0"   # above the door
+rotate = 180
+
+[masks]
+window = [[0.6, 0.0], [1.0, 0.0], [1.0, 0.5]]
+
+[mqtt]
+url = "mqtt://localhost"
+username = "sensor"
+"""
+
+
+def write_existing(setup, text=EXISTING):
+    setup.config.parent.mkdir(parents=True, exist_ok=True)
+    setup.config.write_text(text)
+
+
+def test_existing_configuration_gives_the_defaults_and_keeps_its_comments_and_other_keys(setup):
+    write_existing(setup)
+    setup.place.password_file.parent.mkdir(parents=True)
+    setup.place.password_file.write_text("s3cret\n")
+    setup.brokers = {LOCAL: ("sensor", "s3cret"), HOME: None}
+    assert setup.run("", "", "y", "y") == 0
+    assert setup.config.read_text() == EXISTING + "\n[homeassistant]\nenabled = true\n"
+    copy = setup.config.with_name("config.toml.before-setup")
+    assert copy.read_text() == EXISTING
+    assert f"The configuration as it was is kept in {copy}." in setup.said
+    assert "  + enabled = true\n" in setup.said
+    assert "window" not in setup.said
+    assert setup.place.password_file.read_text() == "s3cret\n"
+
+
+def test_answers_that_change_nothing_leave_the_file_alone(setup):
+    write_existing(setup, EXISTING.replace('username = "sensor"', 'username = ""') + "[homeassistant]\nenabled=false\n")
+    setup.brokers = {LOCAL: None}
+    before = setup.config.stat()
+    assert setup.run("", "", "", "") == 0
+    assert setup.config.stat() == before
+    assert f"{setup.config} stays as it is.\n" in setup.said
+    assert list(setup.config.parent.iterdir()) == [setup.config]
+
+
+def test_camera_that_the_running_service_has_is_taken_without_a_look(setup):
+    write_existing(setup)
+    setup.unusable = setup.held = {"v4l2:usb-Webcam-index0"}
+    assert setup.run("", "none", "y") == 0
+    assert "The service runs and has this camera, so that no picture was looked at here.\n" in setup.said
+
+
+@pytest.mark.parametrize("text", ["[source]\nuri = 7\n", "broken", 'source.uri = "x"\n[mqtt]\nurl=""\nx=1\n'])
+def test_configuration_that_cannot_be_used_is_not_replaced(setup, text):
+    write_existing(setup, text)
+    with pytest.raises(ConfigError, match=r"\(mend the file, or move it away, and set up again\)$"):
+        setup.run()
+    assert setup.config.read_text() == text
+
+
+def test_configuration_that_is_written_otherwise_is_not_damaged(setup):
+    write_existing(setup, 'source = { uri = "v4l2:usb-Webcam-index0" }\n')
+    with pytest.raises(ConfigError, match=f"^{setup.config}: it is written in a way"):
+        setup.run("auto:", "none")
+    assert setup.config.read_text() == 'source = { uri = "v4l2:usb-Webcam-index0" }\n'
+
+
+def test_check_that_fails_keeps_the_configuration_and_starts_nothing(setup):
+    setup.systemctl.share_service(exit_code=1, shown="FAIL  source")
+    assert setup.run("", "", "") == 1
+    assert setup.config.exists()
+    assert setup.systemctl.commands == []
+    assert setup.said.endswith("Mend what is marked FAIL, then type: sudo systemctl restart emotion-edge\n")
+
+
+def test_answer_no_changes_nothing(setup):
+    assert setup.run("", "", "no") == 1
+    assert not setup.config.exists()
+    assert setup.run("", "", "perhaps", "n") == 1
+    assert "Please answer y for yes or n for no." in setup.said
+
+
+@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize(("end", "error"), [(KeyboardInterrupt(), KeyboardInterrupt), (EOFError(), StoppedError)])
+def test_end_of_the_answers_at_any_question_changes_nothing(setup, number, end, error):
+    setup.brokers = {LOCAL: ("sensor", "s3cret")}
+    write_existing(setup)
+    answers = ["1", "1", "other", "s3cret", "n", "y"][:number]
+    with pytest.raises(error, match=r"^$|nothing was changed$"):
+        setup.run(*answers, end)
+    assert setup.config.read_text() == EXISTING
+    assert list(setup.config.parent.iterdir()) == [setup.config]
+    assert setup.systemctl.commands == []
+
+
+def test_ctrl_c_while_the_service_starts_puts_files_and_service_back(setup):
+    write_existing(setup)
+    setup.systemctl.active = True
+    really = setup.systemctl.run
+
+    def interrupted(command):
+        done = really(command)
+        if command[1] == "restart" and setup.systemctl.commands.count("restart emotion-edge") == 1:
+            raise KeyboardInterrupt
+        return done
+
+    setup.systemctl.run = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        setup.run("auto:", "none", "y")
+    assert setup.config.read_text() == EXISTING
+    assert list(setup.config.parent.iterdir()) == [setup.config]
+    assert (setup.systemctl.enabled, setup.systemctl.active) == (False, True)
+    assert setup.systemctl.commands[-2:] == ["disable emotion-edge", "restart emotion-edge"]
+
+
+def test_instance_gets_a_file_a_password_and_a_page_port_of_its_own(setup):
+    write_existing(setup, "[preview]\nport = 8377\n")
+    setup.config.with_name("hall.toml").write_text("[preview]\nport = 8378\n")
+    setup.service = Service("door")
+    setup.brokers = {LOCAL: ("sensor", "s3cret")}
+    assert setup.run("", "", "sensor", "s3cret", "", "") == 0
+    assert setup.config.name == "door.toml"
+    preview = values(setup.config)["preview"]
+    assert preview["enabled"] is False
+    assert preview["port"] >= 8379
+    assert setup.place.password_file.name == "emotion-edge-door.mqtt-password"
+    assert "sudo systemctl restart emotion-edge@door" in setup.config.read_text()
+    assert "emotion-edge-door.mqtt-password" in setup.config.read_text()
+    assert setup.systemctl.commands[-1] == "restart emotion-edge@door"
+    config = load(setup.config, {})
+    assert (config.source.uri, config.mqtt.username) == ("v4l2:usb-Webcam-index0", "sensor")
+
+
+def test_port_that_another_program_has_is_not_taken_for_the_page(setup):
+    setup.service = Service("door")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert setup.run(source="auto:", mqtt="none", yes=True, asks=False, preview_port=server.getsockname()[1]) == 0
+    assert values(setup.config)["preview"]["enabled"] is True
+    setup.config.unlink()
+    taken = []
+    try:
+        for port in (8377, 8378):
+            try:
+                taken.append(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue  # another program has it anyway
+        assert setup.run(source="auto:", mqtt="none", yes=True, asks=False) == 0
+    finally:
+        for server in taken:
+            server.close()
+    assert values(setup.config)["preview"]["port"] >= 8379
+
+
+def test_page_can_be_switched_on_and_off_by_an_option(setup):
+    assert setup.run(source="auto:", mqtt="none", yes=True, asks=False, preview_port=8400) == 0
+    assert values(setup.config)["preview"] == {"enabled": True, "port": 8400}
+    assert setup.run(source="auto:", mqtt="none", yes=True, asks=False, preview_port=0) == 0
+    assert values(setup.config)["preview"] == {"enabled": False, "port": 8400}
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({}, "--source URI"),
+        ({"source": "auto:"}, "--mqtt URL"),
+        ({"source": "auto:", "mqtt": LOCAL}, "--username NAME"),
+        ({"source": "auto:", "mqtt": LOCAL, "username": "sensor"}, "--password-file FILE"),
+        ({"source": "auto:", "mqtt": HOME}, "--home-assistant"),
+        ({"source": "auto:", "mqtt": "none"}, "--yes"),
+        ({"yes": True, "mqtt": LOCAL, "username": "sensor"}, "--password-file FILE"),
+    ],
+)
+def test_what_is_missing_without_a_terminal_is_named_by_its_option(setup, options, named):
+    setup.brokers = {LOCAL: ("sensor", "s3cret"), HOME: None}
+    with pytest.raises(ConfigError, match=r"^without a terminal nothing can be asked") as caught:
+        setup.run(asks=False, **options)
+    assert named in str(caught.value)
+    assert not setup.config.exists()
+
+
+def test_options_answer_everything(setup, tmp_path):
+    setup.brokers = {LOCAL: ("sensor", "s3cret")}
+    (tmp_path / "password").write_text("s3cret\n")
+    options = {"source": "scripted:", "mqtt": LOCAL, "username": "sensor", "password_file": tmp_path / "password"}
+    assert setup.run(asks=False, yes=True, home_assistant=True, **options) == 0
+    assert values(setup.config)["homeassistant"] == {"enabled": True}
+    assert setup.place.password_file.read_text() == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"source": "bad:"}, SourceError, "The camera bad: cannot be opened"),
+        ({"source": "auto:", "mqtt": "mqtt://nowhere"}, BrokerError, "no broker at mqtt://nowhere"),
+        ({"source": "auto:", "mqtt": "none", "home_assistant": True}, ConfigError, "--home-assistant needs a broker"),
+        ({"password_file": Path("/x")}, ConfigError, "--password-file needs --username"),
+        ({"username": "a", "password_file": Path("/x")}, ConfigError, "--password-file /x cannot be read"),
+        ({"username": "a", "password_file": Path("/dev/null")}, ConfigError, "--password-file /dev/null is empty"),
+    ],
+)
+def test_option_that_cannot_be_used_is_one_sentence(setup, options, error, message):
+    setup.unusable = {"bad:"}
+    with pytest.raises(error, match=f"^{message}"):
+        setup.run(asks=False, yes=True, **options)
+    assert not setup.config.exists()
+
+
+def test_wrong_password_of_an_option_is_not_asked_for_again(setup, tmp_path):
+    setup.brokers = {LOCAL: ("sensor", "s3cret")}
+    (tmp_path / "password").write_text("wrong")
+    options = {"source": "auto:", "mqtt": LOCAL, "username": "sensor", "password_file": tmp_path / "password"}
+    with pytest.raises(BrokerError, match=r"^Not authorized$"):
+        setup.run(**options)
+
+
+def test_device_that_is_prepared_elsewhere_is_only_written(setup, tmp_path):
+    setup.brokers = {}
+    options = {"source": "picamera:0", "mqtt": HOME, "home_assistant": True}
+    assert setup.run(asks=False, yes=True, root=tmp_path, **{**options, "mqtt": "none", "home_assistant": None}) == 0
+    assert setup.systemctl.commands == []
+
+
+def test_user_who_may_not_write_is_told_before_the_first_question_and_shown_the_result(setup, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert setup.run("", "") == 1
+    beginning, end = setup.said.split("Looking for cameras")
+    assert f"You may not write {setup.config}." in beginning
+    assert "type: sudo emotion-edge setup\n" in beginning
+    assert '  uri = "v4l2:usb-Webcam-index0"\n' in end
+    assert end.endswith("Nothing was written, because that needs root: type the same command behind sudo.\n")
+    assert not setup.config.exists()
+
+
+@pytest.mark.parametrize("name", ["Bad", "config", "../x", "a" * 19, "1"])
+def test_name_that_no_instance_can_have_is_refused(name):
+    with pytest.raises(ConfigError, match=r"^'.*' cannot be the name of an instance: it must be a letter from a to z"):
+        service_of(name)
+    assert service_of("door").unit == "emotion-edge@door"
+    assert service_of(None).unit == "emotion-edge"
