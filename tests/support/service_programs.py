@@ -21,7 +21,6 @@ class FakeSystemctl:
         self.share.mkdir(exist_ok=True)
         program = self.share / "service"
         program.write_text(f'#!/bin/sh\necho "$@" >>"$0.log"\necho "{shown}"\nexit {exit_code}\n')
-        program.chmod(0o755)
 
     @property
     def checks(self):

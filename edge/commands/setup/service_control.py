@@ -61,7 +61,7 @@ class ServiceControl:
         """
         program = self._share / "service"
         if self.is_installed and program.is_file():
-            command = [str(program), "check", *[self._service.name][: bool(self._service.name)]]
+            command = ["/bin/sh", str(program), "check", *[self._service.name][: bool(self._service.name)]]
             return subprocess.run(command, check=False).returncode == 0  # noqa: S603 - a program of this installation
         return check_here(config_file, password)
 
