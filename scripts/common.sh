@@ -21,19 +21,21 @@ still_running() {
     running_what=$1
     shift
     # In the background a shell ignores Ctrl-C, so it asks whether the script is still there. Descriptor 9 is a lock of
-    # systemd/install, which must end with that script.
-    (
+    # the installation, which must end with the script. A session of its own, so that its `sleep` ends with it.
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    setsid sh -c '
         seconds=0
-        while sleep "$REPORT_SECONDS" 3>&- && kill -0 $$; do
-            seconds=$((seconds + REPORT_SECONDS))
-            say "  $running_what ($seconds s so far)" >&3
+        while sleep "$3" 3>&- && kill -0 "$1"; do
+            seconds=$((seconds + $3))
+            printf "  %s (%s s so far)\n" "$2" "$seconds" >&3
         done
-    ) 3>&2 >/dev/null 2>&1 9>&- &
+    ' reporter $$ "$running_what" "$REPORT_SECONDS" 3>&2 >/dev/null 2>&1 9>&- &
     running_reporter=$!
     running_status=0
     "$@" || running_status=$?
-    # Not TERM: in a shell that has just forked, the trap of the script would take it.
-    kill -KILL "$running_reporter" 2>/dev/null || true
+    # Not TERM: in a shell that has just forked, the trap of the script would take it. Both, because it may not have its
+    # session yet.
+    kill -KILL "-$running_reporter" 2>/dev/null || kill -KILL "$running_reporter" 2>/dev/null || true
     wait "$running_reporter" 2>/dev/null || true
     return $running_status
 }

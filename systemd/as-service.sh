@@ -181,17 +181,9 @@ find_held() {
     # Where the configuration cannot be used, a check says so. It is printed even where its password cannot be read.
     as_service config show >"$scratch/shown" || grep -q '^\[source\]' "$scratch/shown" || return 0
     opened=$(ls -l "/proc/$pid/fd" 2>/dev/null) || return 0
-    source=$(shown source uri)
-    case $source in
-    # libcamera opens the media devices of all cameras.
-    picamera:*) device=/dev/media ;;
-    v4l2:/*) device="$(readlink -f "${source#v4l2:}" || true)\$" ;;
-    v4l2:*[!0-9]* | auto:) device=/dev/video ;;
-    v4l2:*) device="/dev/video${source#v4l2:}\$" ;;
-    '' | *[!0-9]*) device='' ;;
-    *) device="/dev/video$source\$" ;;
-    esac
-    [ -z "$device" ] || ! say "$opened" | grep -q -e "-> $device" || held=source
+    for device in $("$program" cameras --device-of "$(shown source uri)" 2>/dev/null); do
+        ! say "$opened" | grep -q -e "-> $device\$" || held=source
+    done
     [ "$(shown preview enabled)" != true ] || ! listens_on "$(shown preview port)" || held=${held:+$held,}page
 }
 

@@ -131,7 +131,7 @@ check_new_version() {
 check_beside() {
     as_service config check >"$scratch/check" || {
         cat "$scratch/check"
-        give_up "the configuration cannot be used, see above; the service goes on with the one that it has"
+        give_up "the new version cannot use the configuration, see above; the service goes on as it is"
     }
     find_held
     # One option and its value, or nothing.

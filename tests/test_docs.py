@@ -130,7 +130,7 @@ def test_nothing_offers_the_package_from_the_index() -> None:
 def test_commands_are_found_on_the_pages() -> None:
     found = {tuple(words[:2]) for page in PAGES for words, copied in commands_of(page) if copied}
     assert {("emotion-edge", "run"), ("emotion-edge", "watch"), ("emotion-convert", "train"), ("make", "demo")} <= found
-    assert {("emotion-convert", "quantize"), ("install", "--offline"), ("install", "--check")} <= found
+    assert {("emotion-convert", "quantize"), ("install", "--offline"), ("emotion-edge", "service")} <= found
 
 
 def test_examples_of_payloads_fit_their_schemas() -> None:

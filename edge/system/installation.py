@@ -22,11 +22,11 @@ from urllib.parse import unquote, urlsplit
 
 DISTRIBUTION: Final = "emotion-edge"
 SERVICE_FOLDER: Final = Path("/opt/emotion-edge")
-"""Where `systemd/install` makes the service's environments. An upgrade replaces them."""
+"""Where the package and `systemd/install` make the service's environments. An upgrade replaces them."""
 OWN_ENVIRONMENT: Final = "~/emotion-edge-env"
 """The environment to make where the running one is the system's or the service's; the shell expands `~`."""
 _IN_SERVICE: Final = ("preview", "mtcnn", "notice")
-"""Extras that `systemd/install` installs by itself."""
+"""Extras that the package and `systemd/install` bring by themselves."""
 _PROGRAMS: Final = dict.fromkeys(("convert", "backends"), ("emotion-convert", "convert.cli"))
 """Extras of `emotion-convert`: the command that needs them, and its module. Every other is for `emotion-edge`."""
 

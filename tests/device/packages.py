@@ -1,7 +1,7 @@
 """Checks of the Debian package: installation, upgrade, the ways back, several cameras, removal.
 
 The packages lie in /mnt/packages: `lower` is a version before, `current` the one that is tested, `broken` a newer one
-whose model is damaged, so that doctor fails, and `stuck` one that doctor finds in order and that does not start.
+whose sources give no frame, so that doctor fails, and `stuck` one that doctor finds in order and that does not start.
 """
 
 import re
@@ -117,7 +117,7 @@ def refuses(rig: Rig) -> str:
 
 def rolls_back(rig: Rig) -> str:
     """An upgrade whose doctor fails goes back to the version before."""
-    return _stays(rig, "broken", "FAIL  model", same_process=not rig.device.uri.startswith("v4l2"))
+    return _stays(rig, "broken", "FAIL  source", same_process=rig.device.uri != "auto:")
 
 
 def goes_back(rig: Rig) -> str:

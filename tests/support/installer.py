@@ -58,6 +58,10 @@ if [ "$*" = "doctor --only detector" ]; then
     echo "FAIL  detector     is no network"
     exit 1
 fi
+if [ "$1 $2" = "cameras --device-of" ]; then
+    readlink -f "${3#v4l2:}"
+    exit
+fi
 for config do :; done
 content=$(cat "$config" 2>/dev/null) || { echo "emotion-edge: $config cannot be read"; exit 2; }
 case $content in *nonsense*) echo "emotion-edge: unknown key nonsense"; exit 2 ;; esac

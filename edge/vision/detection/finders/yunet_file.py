@@ -14,7 +14,7 @@ SHA256: Final = "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f
 """The file that every figure about YuNet was measured with."""
 PLACE: Final = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
 INSTALLED_NAME: Final = "face_detection_yunet.onnx"
-"""Name under which `systemd/install --detector FILE` puts it in place."""
+"""Name under which `systemd/install --detector FILE` puts it in place; in a folder it counts before all others."""
 SERVICE_FOLDER: Final = Path("/etc/emotion-edge")
 """Where the installer puts it, beside the configuration: the service's user can read it there."""
 
@@ -91,7 +91,7 @@ def not_yunet(path: Path, reason: str) -> DetectorError:
 def _how_to_get() -> str:
     return (
         f"download {NAME} (0.2 MB, MIT licence, sha256 {SHA256}) from {PLACE}, and set detector.yunet_file to it "
-        f"or put it into {yunet_folders()[0]}; for the service, sudo systemd/install --detector FILE"
+        f"or put it into {yunet_folders()[0]}; for the service: sudo install -m 644 FILE {yunet_folders()[-1]}/"
     )
 
 

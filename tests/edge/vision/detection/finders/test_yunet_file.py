@@ -26,7 +26,7 @@ def test_missing_file_says_where_to_get_it_and_where_to_put_it(tmp_path):
         find_yunet_file("", [tmp_path / "one", tmp_path / "two"])
     sentence = str(caught.value)
     assert f"is not in {tmp_path / 'one'} or {tmp_path / 'two'}" in sentence
-    for part in (NAME, SHA256, "MIT", "github.com/opencv/opencv_zoo", "detector.yunet_file", "--detector"):
+    for part in (NAME, SHA256, "MIT", "github.com/opencv/opencv_zoo", "detector.yunet_file", "install -m 644"):
         assert part in sentence
 
 
