@@ -25,7 +25,6 @@ ACTOR: Final = "scripted:?loop=1"
 """What plays while there is no camera: the script of `scripted:`, repeated, because a service must not end."""
 _LOOK_SECONDS: Final = 5.0
 """Time between two looks for new video nodes while the actor plays: a list of one folder, 30 microseconds."""
-_NO_CAMERA: Final = "no camera is connected"
 
 
 def is_auto(uri: str) -> bool:
@@ -99,7 +98,7 @@ class CameraChoice:
         return next(iter(self._find().uris), None)
 
     def _open_actor(self, found: FoundCameras) -> Source:
-        cause = found.ribbon_problem if found.hides_ribbon_camera and found.ribbon_problem else _NO_CAMERA
+        cause = found.why_none
         if not self._may_play_actor:
             cause = cause[:1].upper() + cause[1:]
             message = f'{cause}: source.uri = "auto:" needs one (`emotion-edge cameras` lists what is there)'

@@ -1,5 +1,6 @@
 """Finds the cameras of this machine: those on the ribbon connector, then V4L2 cameras in the order of their names."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from edge.errors import SourceError
 
 _RIBBON_DRIVERS: Final = frozenset({"unicam", "rp1-cfe"})
 """Drivers of the Pi's receivers; where picamera2 is missing, their nodes show that a ribbon camera may be there."""
+
+_MAY_BE_A_CAMERA: Final = frozenset({errno.EACCES, errno.EPERM, errno.EBUSY})
+"""Errors of nodes that could not be asked what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,14 @@ class FoundCameras:
     def uris(self) -> list[str]:
         """The cameras as `source.uri` names them, in the order in which `auto:` tries them."""
         return [*(camera.uri for camera in self.ribbon), *(camera.uri for camera in self.v4l2)]
+
+    @property
+    def why_none(self) -> str:
+        """Why there is no camera, a clause: one that is there and cannot be used, or none is connected."""
+        if self.hides_ribbon_camera:
+            return self.ribbon_problem or ""
+        closed = (one for one in self.others if one.node.problem in _MAY_BE_A_CAMERA)
+        return next((f"{one.node.device} {one.reason}" for one in closed), "no camera is connected")
 
     @property
     def hides_ribbon_camera(self) -> bool:

@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 
 from edge.capture.auto import ACTOR, AutoSource, CameraChoice, is_auto
@@ -151,6 +153,17 @@ def test_ribbon_camera_that_cannot_be_used_is_named_as_the_cause(tmp_path, board
     world = World(tmp_path, board())
     opened(world.choice())
     assert world.told[0].startswith("picamera2 cannot be used here: the built-in actor plays")
+
+
+def test_camera_that_this_user_may_not_open_is_named_as_the_cause(tmp_path):
+    node = Node("", "", "", 0, open_error=errno.EACCES)
+    world = World(tmp_path, {0: node})
+    with pytest.raises(
+        SourceError, match=r"/dev/video0 may not be opened by this user .*: source\.uri = \"auto:\" needs"
+    ):
+        opened(world.choice(broker=True))
+    opened(world.choice())
+    assert "video0 may not be opened by this user (no permission)" in world.told[0]
 
 
 def test_actor_plays_at_its_own_pace_and_gives_way_to_a_camera(tmp_path):
