@@ -9,7 +9,7 @@ from typing import Final
 from edge.capture.backends.picamera import RibbonCamera, ribbon_cameras
 from edge.capture.cameras import judgement
 from edge.capture.cameras.judgement import OtherNode, V4l2Camera, judge
-from edge.capture.cameras.video_nodes import VideoNodes
+from edge.capture.cameras.video_nodes import VideoNode, VideoNodes
 from edge.errors import SourceError
 
 _RIBBON_DRIVERS: Final = frozenset({"unicam", "rp1-cfe"})
@@ -32,6 +32,11 @@ class FoundCameras:
     def uris(self) -> list[str]:
         """The cameras as `source.uri` names them, in the order in which `auto:` tries them."""
         return [*(camera.uri for camera in self.ribbon), *(camera.uri for camera in self.v4l2)]
+
+    @property
+    def busy_receivers(self) -> list[VideoNode]:
+        """The nodes through which ribbon cameras are streaming; only where details were asked for."""
+        return [one.node for one in self.others if one.node.driver in _RIBBON_DRIVERS and one.node.busy]
 
     @property
     def why_none(self) -> str:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from edge.capture.backends.picamera import RibbonCamera
 from edge.capture.cameras.find import FoundCameras
-from edge.capture.cameras.judgement import OtherNode, V4l2Camera
-from edge.capture.cameras.video_nodes import PixelFormat
+from edge.capture.cameras.judgement import OtherNode
+from edge.capture.cameras.video_nodes import PixelFormat, VideoNode
 from edge.messages.text import count
 
 ProgramsWith = Callable[[Path], list[str]]
@@ -23,10 +23,13 @@ def in_words(found: FoundCameras, programs_with: ProgramsWith) -> str:
     lines: list[str] = []
     for ribbon in found.ribbon:
         lines += [f"Ribbon camera {ribbon.model}".rstrip(), _line_for(ribbon.uri), *_ribbon_sizes(ribbon), ""]
+    if found.ribbon and found.busy_receivers:
+        which = "The ribbon camera" if len(found.ribbon) == 1 else "One of the ribbon cameras"
+        lines += [f"{which} is {_in_use(found.busy_receivers, programs_with)}", ""]
     for camera in found.v4l2:
         node = camera.node
         lines += [f"{node.card or 'Camera'} ({node.device}, driver {node.driver})", _line_for(camera.uri)]
-        lines += [f"  {_in_use(camera, programs_with)}"] * node.busy
+        lines += [f"  {_in_use([node], programs_with)}"] * node.busy
         lines += [f"  {format_line(each)}" for each in node.formats]
         lines.append("")
     if not found.uris:
@@ -55,8 +58,18 @@ def format_line(form: PixelFormat) -> str:
 
 def as_json(found: FoundCameras, programs_with: ProgramsWith) -> dict[str, Any]:
     """Return what was found for programs."""
+    receivers = found.busy_receivers
+    # Which of several cameras a receiver belongs to is known to libcamera alone.
+    ribbon_busy = bool(receivers) if len(found.ribbon) == 1 or not receivers else None
     ribbon = [
-        {"uri": one.uri, "kind": "ribbon", "name": one.model, "sizes": [list(size) for size in one.sizes]}
+        {
+            "uri": one.uri,
+            "kind": "ribbon",
+            "name": one.model,
+            "sizes": [list(size) for size in one.sizes],
+            "busy": ribbon_busy,
+            "used_by": list(dict.fromkeys(program for node in receivers for program in programs_with(node.device))),
+        }
         for one in found.ribbon
     ]
     v4l2 = [
@@ -100,8 +113,8 @@ def _rates(rates: tuple[float, ...]) -> str:
     return f" ({', '.join(f'{rate:.4g}' for rate in rates)} fps)" if rates else ""
 
 
-def _in_use(camera: V4l2Camera, programs_with: ProgramsWith) -> str:
-    programs = programs_with(camera.node.device)
+def _in_use(nodes: Iterable[VideoNode], programs_with: ProgramsWith) -> str:
+    programs = dict.fromkeys(program for node in nodes for program in programs_with(node.device))
     by = " and ".join(programs) if programs else "another program (sudo shows which one)"
     return f"in use by {by}: end it before you use this camera"
 

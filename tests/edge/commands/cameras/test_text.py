@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -86,6 +87,17 @@ def test_busy_camera_says_who_has_it_and_what_to_do(found, tmp_path):
     assert camera["used_by"] == ["cheese (process 3)"]
 
 
+def test_ribbon_camera_in_use_is_told_and_of_several_only_that_one_is(found, tmp_path):
+    here = found(pi5(), [IMX708], streaming=[0, 4])
+    sentence = "is in use by rpicam-vid (process 9): end it before you use this camera\n"
+    assert f"The ribbon camera {sentence}" in shown(here, tmp_path, ["rpicam-vid (process 9)"])
+    (camera,) = as_json(here, lambda _: ["rpicam-vid (process 9)"])["cameras"]
+    assert (camera["busy"], camera["used_by"]) == (True, ["rpicam-vid (process 9)"])
+    both = replace(here, ribbon=(IMX708, RibbonCamera(1, "imx219")))
+    assert f"One of the ribbon cameras {sentence}" in shown(both, tmp_path, ["rpicam-vid (process 9)"])
+    assert [camera["busy"] for camera in as_json(both, lambda _: [])["cameras"]] == [None, None]
+
+
 def test_name_with_a_quotation_mark_is_written_as_toml_takes_it(found, tmp_path):
     text = shown(found({0: Node("x", 'My "best" camera', "b", 1, {"YUYV": {}})}), tmp_path)
     assert r'  uri = "v4l2:My \"best\" camera"' in text
@@ -94,7 +106,9 @@ def test_name_with_a_quotation_mark_is_written_as_toml_takes_it(found, tmp_path)
 def test_json_has_everything(found, tmp_path):
     content = as_json(found({19: pi5()[19]} | dict(enumerate(webcam())), [IMX708]), lambda _: [])
     ribbon, usb = json.loads(json.dumps(content))["cameras"]
-    assert ribbon == {"uri": "picamera:0", "kind": "ribbon", "name": "imx708", "sizes": [[1536, 864], [4608, 2592]]}
+    sizes = [[1536, 864], [4608, 2592]]
+    about = {"uri": "picamera:0", "kind": "ribbon", "name": "imx708"}
+    assert ribbon == about | {"sizes": sizes, "busy": False, "used_by": []}
     assert usb["uri"] == "v4l2:usb-046d_HD_Pro_Webcam_C920_EE6C2C9F-video-index0"
     assert usb["device"] == str(tmp_path / "dev/video0")
     assert [len(names) for names in usb["links"].values()] == [1, 2]
