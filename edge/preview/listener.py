@@ -5,7 +5,7 @@ import socket
 from typing import Final
 
 from edge.errors import ConfigError
-from edge.system.machine_lock import LockedError, MachineLock
+from edge.system.machine_lock import Holder, LockedError, MachineLock
 
 MAX_CONNECTIONS: Final = 64
 """Maximum number of open connections; further ones are answered with 503."""
@@ -19,7 +19,14 @@ _LAST_PORT: Final = 65_535
 
 
 class PortTakenError(ConfigError):
-    """Another program listens on the port. It may go, while another error of the address stays."""
+    """Another program listens on the port. It may go, while another error of the address stays.
+
+    `holder`: the sensor that has it; None for any other program.
+    """
+
+    def __init__(self, sentence: str, holder: Holder | None) -> None:
+        super().__init__(sentence)
+        self.holder = holder
 
 
 def listen(host: str, port: int, lock: MachineLock | None = None) -> socket.socket:
@@ -49,7 +56,9 @@ def listen(host: str, port: int, lock: MachineLock | None = None) -> socket.sock
         listener.close()
         cannot = f"preview.port {port} at preview.host {host!r} cannot be used ({error.strerror})"
         if error.errno == errno.EADDRINUSE:
-            raise PortTakenError(f"{cannot}: {_who_has(port, lock or MachineLock())}{_free_port(host, port)}") from None
+            holder = (lock or MachineLock()).holder(_name(port))
+            who = "another program" if holder is None else f"the sensor in {holder}"
+            raise PortTakenError(f"{cannot}: {who} has this port{_free_port(host, port)}", holder) from None
         raise ConfigError(
             f"{cannot}: set preview.port to a free port above 1023, and preview.host to an address of this machine"
         ) from None
@@ -69,11 +78,6 @@ def _note(listener: socket.socket, lock: MachineLock | None) -> None:
             lock.acquire([_name(listener.getsockname()[1])])
         except LockedError:
             return
-
-
-def _who_has(port: int, lock: MachineLock) -> str:
-    holder = lock.holder(_name(port))
-    return "another program has this port" if holder is None else f"the sensor in {holder} has this port"
 
 
 def _free_port(host: str, port: int) -> str:

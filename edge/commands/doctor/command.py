@@ -27,8 +27,13 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     settings = find_settings(arguments, config, check_settings)
     config = settings.config
     loaded: Loaded | None = getattr(arguments, "loaded", None)
-    system = SystemChecks(config, service=None if loaded is None else loaded.service)
-    groups = [system, SettingsChecks(config, settings), VisionChecks(config), DeliveryChecks(config)]
+    service = None if loaded is None else loaded.service
+    groups = [
+        SystemChecks(config, service=service),
+        SettingsChecks(config, settings),
+        VisionChecks(config),
+        DeliveryChecks(config, service),
+    ]
     names = [name for group in groups for name in [*group.by_name(), *group.conditional]]
     option, chosen = ("--only", arguments.only) if arguments.only else ("--skip", arguments.skip)
     for name in chosen:

@@ -3,18 +3,25 @@
 from edge.commands.doctor.broker_probe import BrokerProbe
 from edge.commands.doctor.checks import Check, Checks
 from edge.config.credentials import shown_broker_url
+from edge.config.schema import Config
 from edge.errors import BrokerError
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.outbox.inspect import describe_outbox, warn_of_little_room
 from edge.mqtt.settings import BrokerSettings, broker_settings, broker_urls
 from edge.preview.factory import try_preview
+from edge.preview.listener import PortTakenError
 from edge.system import board
+from edge.system.service import Service
 
 
 class DeliveryChecks(Checks):
-    """Checks where events go."""
+    """Checks where events go. `service`: the one whose configuration is checked, which may run beside the checks."""
 
     conditional = frozenset({"page"})
+
+    def __init__(self, config: Config, service: Service | None = None) -> None:
+        super().__init__(config)
+        self._service = service
 
     def by_name(self) -> dict[str, Check]:
         """Return the checks by name; the page is checked only where it is enabled."""
@@ -58,4 +65,9 @@ class DeliveryChecks(Checks):
         return line
 
     def _page(self) -> str:
-        return f"can be served at {try_preview(self.config)}"
+        try:
+            return f"can be served at {try_preview(self.config)}"
+        except PortTakenError as error:
+            if self._service is None or error.holder is None or error.holder.unit != f"{self._service.unit}.service":
+                raise
+            return f"is served by the service that runs: {error.holder} has the port {self.config.preview.port}"

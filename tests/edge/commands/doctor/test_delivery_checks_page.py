@@ -1,0 +1,33 @@
+"""The check of the preview page beside a sensor that has its port."""
+
+import os
+
+import pytest
+
+from edge.commands.doctor.delivery_checks import DeliveryChecks
+from edge.config.schema import Config, PreviewConfig
+from edge.errors import ConfigError
+from edge.preview.listener import listen
+from edge.system.machine_lock import MachineLock
+from edge.system.service import Service
+
+
+@pytest.fixture
+def config():
+    """A configuration whose page another sensor serves, in the service emotion-edge@door."""
+    with MachineLock(unit="emotion-edge@door.service") as lock, listen("127.0.0.1", 0, lock) as taken:
+        yield Config(preview=PreviewConfig(enabled=True, port=taken.getsockname()[1]))
+
+
+def test_port_that_the_checked_service_has_itself_is_in_order(config):
+    check = DeliveryChecks(config, Service("door")).by_name()["page"]
+    process = f"process {os.getpid()} of emotion-edge@door.service"
+    assert check() == f"is served by the service that runs: {process} has the port {config.preview.port}"
+
+
+@pytest.mark.parametrize("service", [None, Service(), Service("hall")])
+def test_port_that_another_sensor_has_is_refused_with_its_service(service, config):
+    with pytest.raises(
+        ConfigError, match=r"the sensor in process \d+ of emotion-edge@door\.service has this port; set "
+    ):
+        DeliveryChecks(config, service).by_name()["page"]()
