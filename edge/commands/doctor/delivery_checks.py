@@ -68,6 +68,11 @@ class DeliveryChecks(Checks):
         try:
             return f"can be served at {try_preview(self.config)}"
         except PortTakenError as error:
-            if self._service is None or error.holder is None or error.holder.unit != f"{self._service.unit}.service":
+            if self._service is None:
                 raise
-            return f"is served by the service that runs: {error.holder} has the port {self.config.preview.port}"
+            unit = f"{self._service.unit}.service"
+            if error.holder is not None and error.holder.unit == unit:
+                return f"is served by the service that runs: {error.holder} has the port {self.config.preview.port}"
+            # No failure: it must not keep an upgrade from the service, which would run.
+            self.warn(str(error))
+            return f"cannot be served now: the service {self._service.unit} runs without it until the port is free"
