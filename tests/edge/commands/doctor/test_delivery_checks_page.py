@@ -1,6 +1,7 @@
 """The check of the preview page beside a sensor that has its port."""
 
 import os
+import re
 
 import pytest
 
@@ -25,9 +26,18 @@ def test_port_that_the_checked_service_has_itself_is_in_order(config):
     assert check() == f"is served by the service that runs: {process} has the port {config.preview.port}"
 
 
-@pytest.mark.parametrize("service", [None, Service(), Service("hall")])
-def test_port_that_another_sensor_has_is_refused_with_its_service(service, config):
-    with pytest.raises(
-        ConfigError, match=r"the sensor in process \d+ of emotion-edge@door\.service has this port; set "
-    ):
-        DeliveryChecks(config, service).by_name()["page"]()
+TAKEN = r"the sensor in process \d+ of emotion-edge@door\.service has this port; set preview\.port to another one"
+
+
+def test_port_that_another_sensor_has_is_refused_with_its_service(config):
+    with pytest.raises(ConfigError, match=TAKEN):
+        DeliveryChecks(config).by_name()["page"]()
+
+
+@pytest.mark.parametrize("service", [Service(), Service("hall")])
+def test_service_runs_without_its_page_so_that_a_port_of_another_one_is_a_warning(service, config):
+    checks = DeliveryChecks(config, service)
+    line = checks.by_name()["page"]()
+    assert line == f"cannot be served now: the service {service.unit} runs without it until the port is free"
+    (warning,) = checks.take_warnings()
+    assert re.search(TAKEN, warning)
