@@ -156,15 +156,18 @@ service_section() {
 without_systemd() {
     say "note  systemd does not run here: checked as the user nobody, without the other limits of the unit"
     mkdir -p "$scratch/credentials" "$scratch/state"
+    # As in LoadCredential= of the units.
     for credential in mqtt-password preview-token; do
-        [ ! -e "$CREDSTORE/$SERVICE.$credential" ] ||
-            cp "$CREDSTORE/$SERVICE.$credential" "$scratch/credentials/$credential"
+        keep_credential "emotion-edge${INSTANCE:+-$INSTANCE}.$credential" $credential
+        [ -z "$INSTANCE" ] || keep_credential "emotion-edge.$credential" shared-$credential
     done
     chmod 711 "$scratch"
     chown -R nobody "$scratch/credentials" "$scratch/state"
     CREDENTIALS_DIRECTORY=$scratch/credentials STATE_DIRECTORY=$scratch/state \
         setpriv --reuid nobody --regid nogroup --groups video --no-new-privs "$program" "$@" --config "$CONFIG"
 }
+
+keep_credential() { [ ! -e "$CREDSTORE/$1" ] || cp "$CREDSTORE/$1" "$scratch/credentials/$2"; }
 
 # Whether the service runs, and may have a camera that it must not lose.
 is_running() {

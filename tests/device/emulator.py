@@ -39,8 +39,8 @@ class Emulator:
 
     host: Final = "10.0.2.2"
     """Address of this machine's 127.0.0.1 as seen from the device, in qemu's user network."""
-    uri: Final = "auto:"
-    """Source of the sensor: the first camera that is found, the kernel's virtual one."""
+    uri: Final = "v4l2:/dev/video0"
+    """Source of the sensor: the kernel's virtual camera that plays the actor."""
 
     def __init__(self, image: Path, payload: Path, scratch: Path, timeout_factor: float) -> None:
         self._image = image

@@ -117,7 +117,7 @@ def refuses(rig: Rig) -> str:
 
 def rolls_back(rig: Rig) -> str:
     """An upgrade whose doctor fails goes back to the version before."""
-    return _stays(rig, "broken", "FAIL  source", same_process=rig.device.uri != "auto:")
+    return _stays(rig, "broken", "FAIL  source", same_process=not rig.device.uri.startswith("v4l2:"))
 
 
 def goes_back(rig: Rig) -> str:

@@ -88,7 +88,8 @@ class Rig:
     def camera_uris(self) -> tuple[str, str]:
         """Return the sources of two instances: two cameras of the kernel, or in a container two actors."""
         if isinstance(self.device, Emulator):
-            return "v4l2:platform-vivid.0-video-index0", "v4l2:platform-vivid.1-video-index0"
+            # Both are of one platform device, so that by path they have one name.
+            return "v4l2:/dev/video0", "v4l2:/dev/video2"
         return "scripted:happy=3,none=4?seed=1&loop=1", "scripted:sad=3,none=4?seed=2&loop=1"
 
     def exists(self, path: str) -> bool:
