@@ -124,22 +124,23 @@ def _problem(number: int) -> str:
 
 
 def _names(cameras: Sequence[VideoNode]) -> dict[Path, str]:
-    """Return a name for each camera that no other has: of a link, else the card's name, else its file.
+    """Return a name for each camera that no other has: of a link, else the card's, else the bus', else its file's.
 
-    Cameras of one model without serial numbers share one id, and its link leads now to one of them, now to another:
-    there the path counts.
+    Cameras of one model without serial numbers share one id, and its link leads now to one of them, now to another.
+    Likewise devices of one driver can share a path. Where not each camera of a card has a link of a kind, that kind
+    does not count for any of them.
     """
-    cards = Counter(node.card for node in cameras)
-    with_id = Counter(node.card for node in cameras if node.links.get("by-id"))
+    cards, buses = Counter(node.card for node in cameras), Counter(node.bus for node in cameras)
+    linked = Counter((node.card, folder) for node in cameras for folder in node.links)
     names: dict[Path, str] = {}
     for node in cameras:
-        shares_id = with_id[node.card] not in {0, cards[node.card]}
-        folders = [folder for folder in LINK_FOLDERS if folder != "by-id" or not shares_id]
-        links = [name for folder in folders for name in node.links.get(folder, ())]
-        if links:
-            names[node.device] = links[0]
-        elif node.card and cards[node.card] == 1 and "/" not in node.card and not node.card.isdigit():
-            names[node.device] = node.card
-        else:
-            names[node.device] = str(node.device)
+        folders = [folder for folder in LINK_FOLDERS if linked[node.card, folder] == cards[node.card]]
+        own = [name for folder in folders for name in node.links[folder]]
+        own += [node.card] * (cards[node.card] == 1) + [node.bus] * (buses[node.bus] == 1)
+        names[node.device] = next((name for name in own if _can_be_named(name)), str(node.device))
     return names
+
+
+def _can_be_named(name: str) -> bool:
+    """Return whether `v4l2:` takes a name as one: a number and a path mean a node."""
+    return bool(name) and "/" not in name and not name.isdigit()

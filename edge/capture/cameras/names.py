@@ -1,4 +1,4 @@
-"""Finds the device that `v4l2:NAME` means: a link below /dev/v4l, or the card's name where one camera has it."""
+"""Finds the device that `v4l2:NAME` means: a link below /dev/v4l, or card or bus where one camera alone has it."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def find_device(name: str, nodes: VideoNodes | None = None) -> Path:
     if linked is not None:
         return linked
     cameras, _ = judge(nodes.list())
-    same = [camera for camera in cameras if camera.node.card == name]
+    same = [camera for camera in cameras if name in {camera.node.card, camera.node.bus}]
     if len(same) == 1:
         return same[0].node.device
     if same:

@@ -1,7 +1,7 @@
 """Words and JSON for what `emotion-edge cameras` has found."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,8 @@ ProgramsWith = Callable[[Path], list[str]]
 """Returns the programs that have a file open."""
 _MOST_SIZES: Final = 12
 """Sizes of a format that a line shows: a webcam has some twenty, and the smallest and largest say what it can."""
+_MOST_FORMATS: Final = 6
+"""Names of formats that a line shows: webcams have two or three, and the kernel's test driver has eighty."""
 
 
 def in_words(found: FoundCameras, programs_with: ProgramsWith) -> str:
@@ -30,7 +32,7 @@ def in_words(found: FoundCameras, programs_with: ProgramsWith) -> str:
         node = camera.node
         lines += [f"{node.card or 'Camera'} ({node.device}, driver {node.driver})", _line_for(camera.uri)]
         lines += [f"  {_in_use([node], programs_with)}"] * node.busy
-        lines += [f"  {format_line(each)}" for each in node.formats]
+        lines += [f"  {line}" for line in format_lines(node.formats)]
         lines.append("")
     if not found.uris:
         lines += ["No camera was found."]
@@ -45,15 +47,23 @@ def in_words(found: FoundCameras, programs_with: ProgramsWith) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def format_line(form: PixelFormat) -> str:
-    """Return a pixel format with its sizes and their rates, in frames per second, in one line."""
-    sizes = list(form.sizes)
+def format_lines(formats: Sequence[PixelFormat]) -> list[str]:
+    """Return pixel formats with their sizes and rates, in frames per second: a line for those that have the same."""
+    lines = []
+    for (sizes, any_size), group in groupby(formats, key=lambda form: (form.sizes, form.any_size)):
+        names = [form.fourcc for form in group]
+        more = f" and {count(len(names) - _MOST_FORMATS, 'more format')}" if len(names) > _MOST_FORMATS else ""
+        name = ", ".join(names[:_MOST_FORMATS]) + more
+        lines.append(f"{name}: {_sizes(sizes, any_size=any_size)}" if sizes else name)
+    return lines
+
+
+def _sizes(sizes: Sequence[tuple[tuple[int, int], tuple[float, ...]]], *, any_size: bool) -> str:
     left_out = max(0, len(sizes) - _MOST_SIZES)
     shown = [*sizes[: _MOST_SIZES - 1], sizes[-1]] if left_out else sizes
     parts = [f"{width}x{height}{_rates(rates)}" for (width, height), rates in shown]
     more = f" and {count(left_out, 'more size')}" if left_out else ""
-    sizes_in_words = " to ".join(parts) if form.any_size else ", ".join(parts)
-    return f"{form.fourcc}: {sizes_in_words}{more}" if parts else form.fourcc
+    return (" to " if any_size else ", ").join(parts) + more
 
 
 def as_json(found: FoundCameras, programs_with: ProgramsWith) -> dict[str, Any]:

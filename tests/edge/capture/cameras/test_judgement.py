@@ -8,6 +8,7 @@ from support.fake_v4l2 import (
     CAPTURE,
     CAPTURE_MPLANE,
     META_CAPTURE,
+    META_OUTPUT,
     OUTPUT,
     READWRITE,
     STREAMING,
@@ -61,17 +62,18 @@ def test_second_pictures_of_one_interface_are_no_second_camera_but_those_of_anot
     assert others[2].endswith("video0")
 
 
-def test_two_cameras_of_the_test_driver_on_one_parent_are_two(machine):
+def test_two_cameras_of_the_test_driver_on_one_parent_are_two_and_are_named_by_their_bus(machine):
+    # As Linux 6.1 has them: both count their nodes from 0, so that udev has one path for both.
     nodes = {}
     for instance in (0, 1):
-        for index, caps in enumerate((CAPTURE, OUTPUT)):
-            number = 2 * instance + index
-            nodes[number] = Node("vivid", "vivid", f"platform:vivid-00{instance}", caps | STREAMING | READWRITE,
-                                 {"YUYV": {}}, parent="vivid.0", index=number,
-                                 by_path=(f"platform-vivid.0-video-index{number}",) * (caps == CAPTURE))  # fmt: skip
+        for index, caps in enumerate((CAPTURE, OUTPUT, META_CAPTURE, META_OUTPUT)):
+            nodes[4 * instance + index] = Node(
+                "vivid", "vivid", f"platform:vivid-00{instance}", caps | STREAMING | READWRITE, {"YUYV": {}},
+                parent="vivid.0", index=index, by_path=("platform-vivid.0-video-index0",) * (caps == CAPTURE),
+            )  # fmt: skip
     cameras, others = judged(machine, nodes)
-    assert cameras == {"platform-vivid.0-video-index0": 0, "platform-vivid.0-video-index2": 2}
-    assert set(others.values()) == {"is an output: it shows pictures and takes none"}
+    assert cameras == {"platform:vivid-000": 0, "platform:vivid-001": 4}
+    assert len(others) == 6
 
 
 def test_cameras_of_one_model_without_serial_numbers_are_told_apart_by_their_sockets(machine):
@@ -83,16 +85,12 @@ def test_cameras_of_one_model_without_serial_numbers_are_told_apart_by_their_soc
     assert cameras == {path.format(1): 0, path.format(2): 2}
 
 
-def test_without_udev_the_card_counts_where_it_is_alone_and_else_the_device(machine):
+def test_without_udev_card_and_bus_count_where_they_are_alone_and_else_the_device(machine):
     plain = {"caps": CAPTURE | STREAMING, "formats": {"YUYV": {}}}
-    nodes = {
-        0: Node("a", "Twin", "x-1", **plain),
-        1: Node("a", "Twin", "x-2", **plain),
-        2: Node("b", "One", "y", **plain),
-    }
-    cameras, _ = judged(machine, nodes)
+    twins = [Node("a", "Twin", bus, **plain, parent=f"parent{n}") for n, bus in enumerate(("x-1", "x-2", "x-3", "x-3"))]
+    cameras, _ = judged(machine, dict(enumerate([*twins, Node("b", "One", "y", **plain), Node("b", "7", "", **plain)])))
     named = {name.rpartition("/")[2]: number for name, number in cameras.items()}
-    assert named == {"One": 2, "video0": 0, "video1": 1}
+    assert named == {"One": 4, "x-1": 0, "x-2": 1, "video2": 2, "video3": 3, "video5": 5}
 
 
 def test_loopback_device_that_takes_and_gives_pictures_is_a_camera(machine):

@@ -8,7 +8,7 @@ ID = "usb-046d_HD_Pro_Webcam_C920_EE6C2C9F-video-index0"
 PATH = "platform-fd500000.pcie-pci-0000:01:00.0-usb-0:1.1:1.0-video-index0"
 
 
-@pytest.mark.parametrize("name", [ID, PATH, "HD Pro Webcam C920"])
+@pytest.mark.parametrize("name", [ID, PATH, "HD Pro Webcam C920", "usb-0000:01:00.0-1.1"])
 def test_each_name_of_a_camera_finds_it_also_when_it_returns_as_another_node(machine, name):
     kernel, nodes = machine(pi5())
     kernel.plug(8, *webcam())

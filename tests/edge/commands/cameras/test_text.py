@@ -6,7 +6,7 @@ import pytest
 from edge.capture.backends.picamera import RibbonCamera
 from edge.capture.cameras.find import find_cameras
 from edge.capture.cameras.video_nodes import PixelFormat, VideoNodes
-from edge.commands.cameras.text import as_json, format_line, in_words
+from edge.commands.cameras.text import as_json, format_lines, in_words
 from edge.errors import SourceError
 from support.fake_v4l2 import FakeKernel, Node, pi5, webcam
 
@@ -123,9 +123,15 @@ def test_json_has_everything(found, tmp_path):
 
 def test_long_lists_of_sizes_are_shortened_and_ranges_are_ranges():
     many = tuple(((100 + n, 100), ()) for n in range(20))
-    line = format_line(PixelFormat("YUYV", many))
+    (line,) = format_lines([PixelFormat("YUYV", many)])
     assert line.startswith("YUYV: 100x100, 101x100, ")
     assert line.endswith(", 110x100, 119x100 and 8 more sizes")
     two = (((16, 16), ()), ((3840, 2160), (60.0,)))
-    assert format_line(PixelFormat("YUYV", two, any_size=True)) == "YUYV: 16x16 to 3840x2160 (60 fps)"
-    assert format_line(PixelFormat("H264")) == "H264"
+    assert format_lines([PixelFormat("YUYV", two, any_size=True)]) == ["YUYV: 16x16 to 3840x2160 (60 fps)"]
+    assert format_lines([PixelFormat("H264")]) == ["H264"]
+
+
+def test_formats_with_the_same_sizes_share_a_line():
+    one, other = (((16, 16), ()),), (((32, 32), ()),)
+    forms = [*(PixelFormat(f"F{n}", one) for n in range(9)), PixelFormat("MJPG", other), PixelFormat("F9", one)]
+    assert format_lines(forms) == ["F0, F1, F2, F3, F4, F5 and 3 more formats: 16x16", "MJPG: 32x32", "F9: 16x16"]
