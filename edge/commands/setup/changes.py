@@ -16,7 +16,7 @@ _BACKUP: Final = ".before-setup"
 _FOLDER_MODE: Final = 0o755
 _SECRET_FOLDER_MODE: Final = 0o700
 CONFIG_MODE: Final = 0o644
-"""The service's user reads it, and no key holds a secret."""
+"""Mode of a new configuration: the service's user reads it, and no key holds a secret."""
 SECRET_MODE: Final = 0o600
 
 
@@ -24,16 +24,21 @@ SECRET_MODE: Final = 0o600
 class Changes:
     """The files that were written, and what was there before."""
 
-    _before: list[tuple[Path, bytes | None, int]] = field(default_factory=list)
+    _before: list[tuple[Path, bytes | None, os.stat_result | None]] = field(default_factory=list)
     _made: list[Path] = field(default_factory=list)
 
     def write(self, file: Path, content: bytes, mode: int) -> None:
-        """Write a file with a mode; it is never there in part, nor with another mode. Raises StateFileError."""
+        """Write a file; it is never there in part. Raises StateFileError.
+
+        `mode`: of a new file, and of a secret in any case; another one keeps its mode and owner. What a link leads to
+        is written, and the link stays.
+        """
+        file = Path(os.path.realpath(file))
         try:
             self._make_folder(file.parent, _SECRET_FOLDER_MODE if mode == SECRET_MODE else _FOLDER_MODE)
-            before = file.read_bytes() if file.exists() else None
-            self._before.append((file, before, file.stat().st_mode & 0o777 if before is not None else 0))
-            _write(file, content, mode)
+            before, status = (file.read_bytes(), file.stat()) if file.exists() else (None, None)
+            self._before.append((file, before, status))
+            _write(file, content, mode if status is None or mode == SECRET_MODE else status.st_mode & 0o777, status)
         except OSError as error:
             raise StateFileError(
                 f"{file} cannot be written ({error.strerror}): check the rights of its folder"
@@ -49,11 +54,11 @@ class Changes:
     def undo(self) -> None:
         """Put everything back as it was."""
         while self._before:
-            file, content, mode = self._before.pop()
-            if content is None:
+            file, content, status = self._before.pop()
+            if content is None or status is None:
                 file.unlink(missing_ok=True)
             else:
-                _write(file, content, mode)
+                _write(file, content, status.st_mode & 0o777, status)
         while self._made:
             with contextlib.suppress(OSError):
                 self._made.pop().rmdir()
@@ -95,11 +100,15 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _write(file: Path, content: bytes, mode: int) -> None:
+def _write(file: Path, content: bytes, mode: int, like: os.stat_result | None) -> None:
+    """Replace a file. `like`: has the owner and the group of the new one; None: this process'."""
+
     def write(partial: Path) -> None:
         partial.unlink(missing_ok=True)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as stream:
+            if like is not None:
+                os.fchown(descriptor, like.st_uid, like.st_gid)
             os.fchmod(descriptor, mode)
             stream.write(content)
 

@@ -85,7 +85,8 @@ def set_up(
         stored_password=stored_password(place),
     )
     source, broker = questions.camera(), questions.broker()
-    answers = Answers(source, broker, questions.home_assistant(broker), arguments.preview_port)
+    drops_file = broker.password is not None and bool(config.mqtt.password_file)
+    answers = Answers(source, broker, questions.home_assistant(broker), arguments.preview_port, drops_file)
     after = configuration_with(answers, place, before)
     configuration_of(after, place)
     _show(dialogue, place, Plan(before, after, broker.password))
@@ -149,6 +150,7 @@ def _check_and_start(dialogue: Dialogue, place: Place, control: ServiceControl, 
     if not control.is_installed:
         dialogue.say(f"There is no service {unit} here. To run the sensor: emotion-edge run --config {file}")
         return 0
+    dialogue.say(f"Starting the service {unit} ...")
     problem = control.start()
     if problem is not None:
         dialogue.say(f"The service {unit} does not start: {problem} (journalctl -u {unit} shows more)")

@@ -11,7 +11,7 @@ import msgspec
 
 from edge.capture.auto import AUTO
 from edge.capture.cameras.find import FoundCameras
-from edge.commands.setup.brokers import BrokerTrial, FoundBroker
+from edge.commands.setup.brokers import HOME_ASSISTANT_HOST, BrokerTrial, FoundBroker
 from edge.commands.setup.camera import CameraVerdict
 from edge.commands.setup.dialogue import Dialogue, StoppedError
 from edge.config.credentials import shown_broker_url
@@ -151,7 +151,7 @@ class Questions:
         """Return the broker, after a connection to it was made. Raises EdgeError."""
         if self._given.broker is not None:
             url = "" if self._given.broker in {"", _NO_BROKER} else self._given.broker
-            return self._credentials(url, is_home_assistant=False) if url else BrokerAnswer()
+            return self._credentials(url, HOME_ASSISTANT_HOST in url) if url else BrokerAnswer()
         return self._choose_broker()
 
     def _choose_broker(self) -> BrokerAnswer:
@@ -168,11 +168,12 @@ class Questions:
             lines = [line for _, line in choices]
             question = "Which one, or an address such as mqtt://192.168.1.5?"
             answer = dialogue.choose("MQTT brokers:", lines, question, "--mqtt URL", default=default)
-            url = choices[answer][0] if isinstance(answer, int) else answer
+            url = choices[answer][0] if isinstance(answer, int) else _address(answer)
             if not url or url == _NO_BROKER:
                 return BrokerAnswer()
+            is_home = any(one.url == url and one.is_home_assistant for one in found) or HOME_ASSISTANT_HOST in url
             try:
-                return self._credentials(url, any(one.url == url and one.is_home_assistant for one in found))
+                return self._credentials(url, is_home)
             except StoppedError:
                 raise
             except EdgeError as error:
@@ -217,8 +218,10 @@ class Questions:
     def _connect(self, mqtt: MqttConfig, name: str, password: str | None) -> BrokerTrial:
         if self._tools.try_broker is None:
             return BrokerTrial("open")
-        # A password without a name cannot be sent (edge.config.credentials).
-        return self._tools.try_broker(msgspec.structs.replace(mqtt, username=name), password if name else None)
+        # A password without a name cannot be sent, and one in a file would be sent before the one that was typed.
+        file = mqtt.password_file if password is None else ""
+        mqtt = msgspec.structs.replace(mqtt, username=name, password_file=file if name else "")
+        return self._tools.try_broker(mqtt, password if name else None)
 
     def _accepted(self, url: str, name: str, password: str | None, is_home_assistant: bool) -> BrokerAnswer:  # noqa: FBT001
         if self._tools.try_broker is not None:
@@ -235,3 +238,8 @@ class Questions:
             return self._config.homeassistant.enabled
         default = self._config.homeassistant.enabled or broker.is_home_assistant
         return self._dialogue.confirm("Announce the sensor to Home Assistant?", "--home-assistant", default=default)
+
+
+def _address(typed: str) -> str:
+    """Return the address of a broker as it was typed, with mqtt:// in front of a bare host."""
+    return typed if "://" in typed or typed == _NO_BROKER or typed.isdigit() else f"mqtt://{typed}"

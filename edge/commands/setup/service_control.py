@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from edge.commands.common import load_config
-from edge.commands.doctor import command as doctor
 from edge.config.credentials import PASSWORD_VARIABLE
 from edge.errors import EdgeError
 from edge.logs.setup import print_error
@@ -62,7 +61,7 @@ class ServiceControl:
         program = self._share / "service"
         if self.is_installed and program.is_file():
             command = ["/bin/sh", str(program), "check", *[self._service.name][: bool(self._service.name)]]
-            return subprocess.run(command, check=False).returncode == 0  # noqa: S603 - a program of this installation
+            return _run_to_its_end(command) == 0
         return check_here(config_file, password)
 
     def start(self) -> str | None:
@@ -91,8 +90,23 @@ class ServiceControl:
             return subprocess.CompletedProcess([], 1, "", f"systemctl cannot be run ({error.strerror})")
 
 
+def _run_to_its_end(command: Sequence[str]) -> int:
+    """Run a program on this terminal; returns its exit code. Where it is interrupted, it still removes its traces."""
+    with subprocess.Popen(command) as process:  # noqa: S603 - a program of this installation
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # Ctrl-C reaches it too; SIGTERM to this process alone does not.
+            process.terminate()
+            process.wait()
+            raise
+
+
 def check_here(config_file: Path, password: str | None) -> bool:
     """Run doctor in this process, with the rights of this user; returns whether every part is in order."""
+    # It loads the network's interpreter, which no question needs.
+    from edge.commands.doctor import command as doctor  # noqa: PLC0415
+
     arguments = argparse.Namespace(config=config_file, config_folder=config_file.parent, only=[], skip=[])
     before = os.environ.get(PASSWORD_VARIABLE)
     if password is not None:

@@ -47,12 +47,16 @@ port = {port}
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What is to be configured. `page_port`: port of the page, 0: no page, None: as it is."""
+    """What is to be configured. `page_port`: port of the page, 0: no page, None: as it is.
+
+    `drops_password_file`: the configuration names a file, which would come before the password that is stored.
+    """
 
     source: str
     broker: BrokerAnswer
     home_assistant: bool
     page_port: int | None = None
+    drops_password_file: bool = False
 
 
 def new_configuration(service: Service) -> str:
@@ -71,6 +75,8 @@ def configuration_with(answers: Answers, place: Place, before: str | None) -> st
         ("mqtt", "username"): answers.broker.username,
         ("homeassistant", "enabled"): answers.home_assistant,
     }
+    if answers.drops_password_file:
+        values["mqtt", "password_file"] = ""
     text, port = before, answers.page_port
     if text is None:
         text = new_configuration(place.service)
@@ -79,9 +85,9 @@ def configuration_with(answers: Answers, place: Place, before: str | None) -> st
             enabled = "true" if port else "false"
             text += _PAGE.format(port=port or free_page_port(place), enabled=enabled)
     elif port is not None:
-        values[("preview", "enabled")] = port > 0
+        values["preview", "enabled"] = port > 0
         if port:
-            values[("preview", "port")] = port
+            values["preview", "port"] = port
     try:
         return with_values(text, values)
     except ConfigError as error:

@@ -1,7 +1,13 @@
 """A camera and its light: which of the two goes first, and what happens where one of them fails."""
 
+from pathlib import Path
+
 import pytest
 
+from edge.capture.auto import ACTOR, AutoSource, CameraChoice
+from edge.capture.cameras.find import FoundCameras
+from edge.capture.cameras.judgement import V4l2Camera
+from edge.capture.cameras.video_nodes import VideoNode
 from edge.capture.capture import Capture
 from edge.capture.lit_source import LitSource, with_light
 from edge.capture.reconnect import ReconnectPolicy
@@ -133,3 +139,28 @@ def test_light_follows_a_camera_through_pause_loss_and_stall(led):
     hanging.give()
     until(lambda: led.brightness == 0)
     capture.stop()
+
+
+def test_source_auto_lights_for_its_camera_and_not_for_the_actor(led):
+    camera, found = Witness(led), []
+    camera.uri = "v4l2:A Camera"
+    actor = ManualCamera(live=False)
+    made = {ACTOR: actor, camera.uri: camera}
+    choice = CameraChoice(
+        lambda uri: with_light(made[uri], led.light),
+        may_play_actor=True,
+        find=lambda: FoundCameras((), tuple(found)),
+        devices=list,
+    )
+    source = AutoSource(choice)
+    source.open()
+    actor.give()
+    assert source.read() is not None
+    assert led.brightness == 0
+    source.close()
+    found.append(V4l2Camera(VideoNode(Path("/dev/video0")), "A Camera"))
+    source = AutoSource(choice)
+    source.open()
+    assert (source.uri, camera.seen, led.brightness) == ("v4l2:A Camera", [1], 1)
+    source.close()
+    assert (camera.seen[1], led.brightness) == (1, 0)

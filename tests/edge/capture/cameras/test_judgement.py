@@ -1,9 +1,15 @@
 import errno
+import functools
+import operator
 import re
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.capture.cameras.judgement import judge
+from edge.capture.cameras.video_nodes import PixelFormat, VideoNode
 from support.fake_v4l2 import (
     CAPTURE,
     CAPTURE_MPLANE,
@@ -117,3 +123,33 @@ def test_loopback_device_that_takes_and_gives_pictures_is_a_camera(machine):
 def test_other_nodes_say_why_they_are_no_camera_and_what_to_do(machine, node, reason):
     _, others = judged(machine, {0: node})
     assert re.search(reason, others[0])
+
+
+FLAGS = st.sampled_from([CAPTURE, OUTPUT, CAPTURE_MPLANE, META_CAPTURE, STREAMING, 0x8000, 0x20000000])
+NODES = st.builds(
+    VideoNode,
+    st.integers(0, 9).map(lambda number: Path(f"/dev/video{number}")),
+    driver=st.sampled_from(["uvcvideo", "pispbe", ""]),
+    card=st.sampled_from(["", "A", "B", "7", "a/b"]),
+    bus=st.sampled_from(["usb-1", "usb-2"]),
+    caps=st.lists(FLAGS, max_size=3).map(lambda flags: functools.reduce(operator.or_, flags, 0)),
+    links=st.dictionaries(st.sampled_from(["by-id", "by-path"]), st.tuples(st.sampled_from(["x", "y"])), max_size=2),
+    parent=st.sampled_from(["", "1-1:1.0", "1-2:1.0"]),
+    index=st.integers(0, 2),
+    formats=st.sampled_from([(), (PixelFormat("YUYV"),)]),
+    problem=st.sampled_from([None, None, errno.EACCES, 999]),
+)
+
+
+@given(st.lists(NODES, max_size=8, unique_by=lambda node: node.device))
+def test_every_node_is_a_camera_or_has_a_reason_and_no_two_cameras_share_a_cards_name(nodes):
+    cameras, others = judge(nodes)
+    assert sorted([one.node.number for one in cameras] + [one.node.number for one in others]) == sorted(
+        node.number for node in nodes
+    )
+    assert all(other.reason and "\n" not in other.reason for other in others)
+    by_card = [camera.name for camera in cameras if camera.name == camera.node.card]
+    assert len(by_card) == len(set(by_card))
+    for camera in cameras:
+        names = {name for links in camera.node.links.values() for name in links}
+        assert camera.name in names | {camera.node.card, str(camera.node.device)}

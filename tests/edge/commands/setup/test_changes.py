@@ -83,3 +83,21 @@ def test_without_an_interruption_everything_stays(old):
     with undone_when_interrupted(changes := Changes(), lambda: pytest.fail("nothing is to be undone")):
         changes.write(old, b"new", CONFIG_MODE)
     assert old.read_text() == "new"
+
+
+def test_existing_file_keeps_owner_and_mode_and_a_link_stays_a_link(old, tmp_path):
+    if os.geteuid() == 0:
+        os.chown(old, 1234, 1235)
+    owner = old.stat().st_uid, old.stat().st_gid
+    link = tmp_path / "link.toml"
+    link.symlink_to(old)
+    changes = Changes()
+    changes.write(link, b"new", CONFIG_MODE)
+    assert link.is_symlink()
+    assert (old.read_text(), mode(old)) == ("new", 0o640)
+    assert (old.stat().st_uid, old.stat().st_gid) == owner
+    changes.undo()
+    assert (old.read_text(), mode(old), link.is_symlink()) == ("old", 0o640, True)
+    assert (old.stat().st_uid, old.stat().st_gid) == owner
+    changes.write(old, b"secret", SECRET_MODE)
+    assert mode(old) == 0o600

@@ -1,5 +1,6 @@
 """Setup as a whole, on a machine of the test: what is asked, what is tried, what is written, what is started."""
 
+import dataclasses
 import os
 import socket
 import tomllib
@@ -314,3 +315,22 @@ def test_name_that_no_instance_can_have_is_refused(name):
         service_of(name)
     assert service_of("door").unit == "emotion-edge@door"
     assert service_of(None).unit == "emotion-edge"
+
+
+def test_password_that_is_typed_takes_the_place_of_a_file_that_the_configuration_names(setup):
+    write_existing(setup, '[mqtt]\nurl = "mqtt://localhost"\nusername = "sensor"\npassword_file = "/old"  # gone\n')
+    setup.brokers = {LOCAL: ("sensor", "s3cret")}
+    assert setup.run("auto:", "", "", "s3cret", "n", "y") == 0
+    assert 'password_file = ""  # gone\n' in setup.config.read_text()
+    assert setup.place.password_file.read_text() == "s3cret"
+    assert (LOCAL, "sensor", "s3cret") in setup.tried
+
+
+@pytest.mark.parametrize(("typed", "url"), [("10.0.0.9", "mqtt://10.0.0.9"), ("homeassistant.local", HOME)])
+def test_bare_host_is_a_broker_and_home_assistant_is_known_by_its_name(setup, typed, url):
+    setup.brokers = {url: None}
+    offered = setup.tools()
+    setup.tools = lambda: dataclasses.replace(offered, find_brokers=list)
+    assert setup.run("", typed, "", "") == 0
+    assert values(setup.config)["mqtt"]["url"] == url
+    assert values(setup.config)["homeassistant"]["enabled"] is (url == HOME)

@@ -25,6 +25,17 @@ def test_check_is_that_of_the_installation_for_this_instance(machine, tmp_path):
     assert machine.checks[-1] == "check"
 
 
+def test_check_that_is_interrupted_may_still_remove_its_traces(machine, tmp_path):
+    machine.share_service(exit_code=0)
+    traces = tmp_path / "traces"
+    (machine.share / "service").write_text(
+        f"trap 'rm {traces}; exit 130' TERM; touch {traces}; kill -INT $PPID; while :; do sleep 0.05; done\n"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        machine.control(Service()).check(tmp_path / "config.toml", None)
+    assert not traces.exists()
+
+
 def test_start_enables_and_restarts_the_unit(machine):
     control = machine.control(Service("door"))
     assert control.is_installed

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.cli import main
 from edge.commands.setup.brokers import find_brokers, try_broker
 from edge.commands.setup.camera import CameraVerdict, try_camera
 from edge.commands.setup.service_control import check_here
@@ -58,8 +59,8 @@ def test_host_that_never_answers_does_not_hold_up_the_others(broker):
 
 
 def test_actor_before_the_camera_is_found_with_the_width_of_his_face():
-    verdict = try_camera(Config(source=SourceConfig(uri="scripted:happy=1")))
-    assert (verdict.size, verdict.faces, verdict.uri) == ((640, 480), 1, "scripted:happy=1")
+    verdict = try_camera(Config(source=SourceConfig(uri="scripted:happy=0.3")))
+    assert (verdict.size, verdict.faces, verdict.uri) == ((640, 480), 1, "scripted:happy=0.3")
     assert 150 < verdict.face_px < 350
     assert verdict.in_words.startswith("It gives pictures of 640x480 pixels (brightness ")
     assert "A face is found, " in verdict.in_words
@@ -85,10 +86,24 @@ def test_camera_that_is_not_there_is_an_error():
 
 def test_check_without_a_service_is_doctor_with_the_password(guarded, tmp_path, capsys, monkeypatch):
     file = tmp_path / "config.toml"
-    file.write_text(f'[source]\nuri = "scripted:happy=1"\n[mqtt]\nurl = "{guarded.url}"\nusername = "sensor"\n')
+    file.write_text(f'[source]\nuri = "scripted:happy=0.3"\n[mqtt]\nurl = "{guarded.url}"\nusername = "sensor"\n')
     monkeypatch.setenv("EMOTION_EDGE_MQTT_PASSWORD", "another")
     assert check_here(file, "s3cret")
     assert "\nok    broker " in capsys.readouterr().out
     file.write_text("[source]\nuri = 7\n")
     assert not check_here(file, None)
     assert "source.uri is 7" in capsys.readouterr().err
+
+
+def test_command_without_a_terminal_takes_options_and_names_the_one_that_is_missing(guarded, tmp_path, capsys):
+    arguments = ["setup", "hall", "--root", str(tmp_path), "--source", "scripted:happy=0.1", "--mqtt", guarded.url]
+    assert main([*arguments, "--yes"]) == 2
+    assert capsys.readouterr().err == (
+        "emotion-edge: without a terminal nothing can be asked (Password): give --password-file FILE\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "password").write_text("s3cret")
+    arguments += ["--username", "sensor", "--password-file", str(tmp_path / "password")]
+    assert main([*arguments, "--no-home-assistant", "--yes"]) == 0
+    assert (tmp_path / "etc/emotion-edge/hall.toml").exists()
+    assert (tmp_path / "etc/credstore/emotion-edge-hall.mqtt-password").read_text() == "s3cret"
