@@ -152,4 +152,4 @@ def test_every_node_is_a_camera_or_has_a_reason_and_no_two_cameras_share_a_cards
     assert len(by_card) == len(set(by_card))
     for camera in cameras:
         names = {name for links in camera.node.links.values() for name in links}
-        assert camera.name in names | {camera.node.card, str(camera.node.device)}
+        assert camera.name in names | {camera.node.card, camera.node.bus, str(camera.node.device)}

@@ -1,11 +1,15 @@
 """The service of setup, with programs in place of systemctl and of the installation's: no systemd runs the tests."""
 
+import os
+import signal
 import subprocess
+import threading
 
 import pytest
 
 from edge.commands.setup.service_control import ServiceControl
 from edge.system.service import Service
+from support.mqtt import wait_until
 from support.service_programs import FakeSystemctl
 
 
@@ -25,12 +29,25 @@ def test_check_is_that_of_the_installation_for_this_instance(machine, tmp_path):
     assert machine.checks[-1] == "check"
 
 
-def test_check_that_is_interrupted_may_still_remove_its_traces(machine, tmp_path):
+def test_check_that_is_interrupted_may_still_remove_its_traces(machine, tmp_path, monkeypatch):
     machine.share_service(exit_code=0)
-    traces = tmp_path / "traces"
+    traces, waiting = tmp_path / "traces", threading.Event()
     (machine.share / "service").write_text(
-        f"trap 'rm {traces}; exit 130' TERM; touch {traces}; kill -INT $PPID; while :; do sleep 0.05; done\n"
+        f"trap 'rm {traces}; exit 130' TERM; touch {traces}; while :; do sleep 0.05; done\n"
     )
+
+    class WaitedFor(subprocess.Popen):
+        def wait(self, timeout=None):
+            waiting.set()
+            return super().wait(timeout)
+
+    def interrupt():
+        waiting.wait(60)
+        wait_until(traces.exists)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", WaitedFor)
+    threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         machine.control(Service()).check(tmp_path / "config.toml", None)
     assert not traces.exists()
