@@ -196,7 +196,7 @@ def installs_again(rig: Rig) -> str:
 
 
 def purges(rig: Rig) -> str:
-    """apt purges the package, and nothing of it is left but a mount point, which it names; the system shuts down."""
+    """apt purges the package, and nothing of it is left but a mount point, which it names."""
     device = rig.device
     device.run_checked(f"systemctl stop {UNIT}", 120)
     device.run_checked(f"mount --bind {_STATE} {_STATE}")
@@ -209,5 +209,58 @@ def purges(rig: Rig) -> str:
     kept = [path for path in left if not path.startswith(("/var/log/journal", "/var/cache/apt", "/opt/actor"))]
     ensure(not kept, f"still there: {kept}")
     ensure(not _status(rig), f"dpkg has it as {_status(rig)}")
-    device.power_off()
+    return f"no file of the name is left ({len(left)} of the test)"
+
+
+def shuts_down(rig: Rig) -> str:
+    """The system shuts down."""
+    rig.device.power_off()
     return "off"
+
+
+def sees_picamera2(rig: Rig) -> str:
+    """picamera2 that apt installs later is seen by the sensor, and one that is removed is not missed."""
+    device = rig.device
+    # Debian has no such package: one with a module of the name.
+    folder = "/root/picamera2"
+    module = f"{folder}/usr/lib/python3/dist-packages/picamera2/__init__.py"
+    device.run_checked(
+        f"mkdir -p {folder}/DEBIAN $(dirname {module}) && echo 'KIND = \"of apt\"' >{module} && "
+        "printf 'Package: python3-picamera2\nVersion: 0.3\nArchitecture: all\nMaintainer: a test <a@test.example>\n"
+        f"Description: stand-in\n' >{folder}/DEBIAN/control && dpkg-deb --build {folder} /root/picamera2.deb"
+    )
+    reads = f"{CURRENT}/bin/python -c 'import picamera2; print(picamera2.KIND)'"
+    ensure(device.run(reads).returncode != 0, "picamera2 is seen before it is there")
+    pid = rig.unit_property("MainPID")
+    device.run_checked("DEBIAN_FRONTEND=noninteractive apt-get -y install /root/picamera2.deb 2>&1", 300)
+    ensure(device.run_checked(reads) == "of apt", "picamera2 is not seen")
+    device.wait("the service was restarted", 60, lambda: rig.unit_property("MainPID") not in (pid, "0"))
+    device.run_checked("DEBIAN_FRONTEND=noninteractive apt-get -y remove python3-picamera2 2>&1", 300)
+    rig.wait_for_event(rig.observer.position)
+    return "seen once it was installed"
+
+
+def takes_over(rig: Rig) -> str:
+    """The package takes over what systemd/install has installed from a checkout, with its configuration."""
+    device = rig.device
+    device.run_checked(
+        f"rm -rf /root/deb && dpkg-deb -x {_PACKAGES}/lower.deb /root/deb && mkdir -p /root/project && "
+        "tar -C /root/project -xf /mnt/project.tar",
+        120,
+    )
+    command = "/root/project/systemd/install"
+    # Its own version is that of the commit; the wheels are those of the version before, which is newer to nobody.
+    device.run_checked(f"{command} --offline /root/deb/usr/lib/emotion-edge/wheels 2>&1", _INSTALL_SECONDS)
+    ensure(rig.exists("/usr/local/bin/emotion-edge"), "systemd/install has made no command")
+    device.run_checked(f"echo '# of its owner' >>{CONFIG}")
+    code, output = _apt(rig, "current")
+    ensure(code == 0, f"apt-get exited with {code}: {output}")
+    ensure("# of its owner" in device.run_checked(f"cat {CONFIG}"), "the configuration was replaced")
+    for gone in ("/usr/local/bin/emotion-edge", f"/etc/systemd/system/{UNIT}.service", f"{CONFIG}.kept"):
+        ensure(not rig.exists(gone), f"{gone} is still there")
+    ensure(rig.unit_property("UnitFileState") == "enabled", "the service does not start with the system")
+    ensure(rig.unit_property("ActiveState") == "active", "the service does not run")
+    refused = device.run(f"{command} --uninstall 2>&1").stdout
+    ensure("the Debian package emotion-edge is installed here" in refused, refused)
+    device.run_checked("DEBIAN_FRONTEND=noninteractive apt-get -y purge emotion-edge 2>&1", 300)
+    return _package_version(rig, "current")

@@ -46,6 +46,7 @@ ON_EMULATOR: Final[Sequence[Check]] = (
     failing.complete,
     packages.removes,
     packages.purges,
+    packages.shuts_down,
 )
 IN_CONTAINER: Final[Sequence[Check]] = (
     installing.boots,
@@ -59,11 +60,14 @@ IN_CONTAINER: Final[Sequence[Check]] = (
     packages.repairs,
     packages.goes_back,
     packages.repairs,
+    packages.sees_picamera2,
     packages.instances,
     packages.removes,
     packages.installs_again,
     failing.complete,
     packages.purges,
+    packages.takes_over,
+    packages.shuts_down,
 )
 _TAIL_LINES: Final = 60
 
