@@ -248,6 +248,7 @@ def takes_over(rig: Rig) -> str:
         "tar -C /root/project -xf /mnt/project.tar",
         120,
     )
+    device.run_checked("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install python3-venv", 600)
     command = "/root/project/systemd/install"
     # Its own version is that of the commit; the wheels are those of the version before, which is newer to nobody.
     device.run_checked(f"{command} --offline /root/deb/usr/lib/emotion-edge/wheels 2>&1", _INSTALL_SECONDS)
