@@ -3,7 +3,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-backends test-frameworks test-device fuzz soak lint bench deb test-deb lock clean
+.PHONY: help demo test test-long test-backends test-frameworks test-device fuzz soak lint bench deb test-deb release release-check image test-image lock clean
 
 help:   ## what can be done here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -43,6 +43,20 @@ deb: .venv-release/.ready   ## Debian packages for bookworm and trixie, amd64 an
 test-deb: .venv-litert/.ready .venv-release/.ready   ## the package in a fresh system in a container (SUITE=trixie)
 	@sh scripts/test-deb $(SUITE)
 
+release: .venv-release/.ready   ## source archive, wheel, packages, bills of materials and sums of the commit, in dist/VERSION
+	@sh scripts/make-release
+
+# Not part of `test`: it makes a release twice. docs/releasing.md has its last run.
+release-check: .venv-release/.ready   ## make a release twice, differently, and compare
+	@sh scripts/check-release
+
+image: .venv-release/.ready   ## OCI images for amd64 and arm64, in dist/; needs root (ARCH=amd64: one of them)
+	@sh scripts/make-image $(ARCH)
+
+# Not part of `test`: it needs root, crun and mosquitto. docs/container.md has its last run.
+test-image: .venv-litert/.ready   ## the image of this machine's architecture, run with a read-only root (IMAGE=file)
+	@sh scripts/test-image "$(IMAGE)"
+
 lock: .venv-release/.ready   ## take newer versions of what the packages bring
 	@sh scripts/make-lock
 
@@ -65,7 +79,7 @@ clean:   ## remove environments and caches
 .venv-litert/.ready: pyproject.toml scripts/make-env
 	@sh scripts/make-env litert
 
-.venv-release/.ready: pyproject.toml scripts/make-env
+.venv-release/.ready: pyproject.toml scripts/make-env distribution/requirements/tools.txt
 	@sh scripts/make-env release
 
 .venv-backends/.ready: pyproject.toml scripts/make-env
