@@ -17,9 +17,10 @@ lock_installation() {
     flock --nonblock 9 || die "another installation of emotion-edge runs: wait until it has ended"
 }
 
-# name_version VERSION: sets `new` to the folder of its environment, and `old` to the one in use, or to nothing.
+# name_version VERSION: sets `new` to the folder of its environment, and `old` to the one in use, or to nothing. In an image
+# the folder has the time that everything in it has.
 name_version() {
-    new=$OPT/versions/$1-$(date -u +%Y%m%dT%H%M%SZ)
+    new=$OPT/versions/$1-$(date -u ${SOURCE_DATE_EPOCH:+--date "@$SOURCE_DATE_EPOCH"} +%Y%m%dT%H%M%SZ)
     # Two runs within a second: the second one's folder must not be that of the version in use, which a failure removes.
     while [ -e "$new" ]; do new=$new.1; done
     old=$(readlink "$CURRENT" 2>/dev/null || true)
