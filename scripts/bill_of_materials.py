@@ -69,7 +69,9 @@ def _bill(*what: str) -> dict[str, Any]:
     environ = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     options = ["--pyproject", "pyproject.toml", "--output-reproducible", "--spec-version", _SPECIFICATION]
     command = [sys.executable, "-W", "ignore", "-m", "cyclonedx_py", *what, *options, "--output-format", "JSON"]
-    content: dict[str, Any] = json.loads(subprocess.run(command, env=environ, check=True, stdout=subprocess.PIPE).stdout)  # noqa: S603
+    content: dict[str, Any] = json.loads(
+        subprocess.run(command, env=environ, check=True, stdout=subprocess.PIPE).stdout
+    )  # noqa: S603
     return content
 
 

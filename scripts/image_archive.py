@@ -6,6 +6,8 @@ one image. Two things are added that umoci does not write:
 - the check of /healthz, as `Healthcheck` in the image's configuration. OCI reserves this property for Docker's use
   (image-spec, config.md); docker checks by it, podman by --health-cmd alone.
 - manifest.json, by which docker loads an archive where it keeps images in its older store; it ignores an OCI index there.
+
+The index names the image as docker and podman show it.
 """
 
 import hashlib
@@ -28,8 +30,8 @@ HEALTHCHECK: Final = {
 }
 
 
-def add_healthcheck(layout: Path) -> dict[str, Any]:
-    """Put the check into the configuration of the layout's image; return the image's manifest."""
+def complete(layout: Path, name: str) -> dict[str, Any]:
+    """Put the check into the configuration of the layout's image, and `name` into the index; return the manifest."""
     index = json.loads((layout / "index.json").read_text(encoding="utf-8"))
     (entry,) = index["manifests"]
     manifest: dict[str, Any] = json.loads(_blob(layout, entry["digest"]).read_text(encoding="utf-8"))
@@ -38,6 +40,8 @@ def add_healthcheck(layout: Path) -> dict[str, Any]:
     _replace(layout, manifest["config"], config)
     _replace(layout, entry, manifest)
     entry["platform"] = {"architecture": config["architecture"], "os": config["os"]}
+    # podman names a loaded image by the first, containerd, and docker with its store, by the second.
+    entry["annotations"] = {"org.opencontainers.image.ref.name": name, "io.containerd.image.name": f"localhost/{name}"}
     (layout / "index.json").write_text(json.dumps(index), encoding="utf-8")
     return manifest
 
@@ -56,7 +60,7 @@ def _replace(layout: Path, descriptor: dict[str, Any], content: dict[str, Any]) 
 
 def pack(layout: Path, name: str, output: Path, seconds: int) -> None:
     """Write the archive: files in the order of their names, without owner, with one time for all."""
-    manifest = add_healthcheck(layout)
+    manifest = complete(layout, name)
     files = {
         "Config": _blob(layout, manifest["config"]["digest"]),
         "RepoTags": [name],

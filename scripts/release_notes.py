@@ -22,8 +22,7 @@ def notes_of(version: str, changelog: str) -> str:
     headings = list(_HEADING.finditer(changelog))
     ends = [one.start() for one in headings[1:]] + [len(changelog)]
     sections = [
-        (one["name"], one["rest"], changelog[one.end() : end].strip())
-        for one, end in zip(headings, ends, strict=True)
+        (one["name"], one["rest"], changelog[one.end() : end].strip()) for one, end in zip(headings, ends, strict=True)
     ]
     wanted = f"'## [{version}] - YYYY-MM-DD'"
     if sections and sections[0][0] == "Unreleased":

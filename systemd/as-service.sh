@@ -187,7 +187,9 @@ find_held() {
     for device in $("$program" cameras --device-of "$(shown source uri)" 2>/dev/null); do
         ! say "$opened" | grep -q -e "-> $device\$" || held=source
     done
-    [ "$(shown preview enabled)" != true ] || ! listens_on "$(shown preview port)" || held=${held:+$held,}page
+    case "$(shown preview enabled) $(shown preview probes)" in
+    *true*) ! listens_on "$(shown preview port)" || held=${held:+$held,}page ;;
+    esac
 }
 
 # shown TABLE KEY: prints a value of the configuration, without quotation marks.

@@ -278,6 +278,10 @@ class PreviewConfig(Section, frozen=True, kw_only=True):
     """
 
     enabled: Annotated[bool, Meta(description="Whether the preview page is served.")] = False
+    probes: Annotated[
+        bool,
+        Meta(description="Whether /healthz and /metrics are served also where the page is off; they hold no picture."),
+    ] = False
     host: Annotated[
         str,
         Meta(min_length=1, description="Address that the page listens on; any but a loopback address needs a token."),

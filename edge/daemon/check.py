@@ -21,6 +21,7 @@ from edge.errors import CascadeError, DetectorError, SourceError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.mqtt.settings import broker_settings
 from edge.preview.auth import preview_access
+from edge.preview.factory import is_served
 from edge.types import Frame
 from edge.vision.classification.classifier import Classifier
 from edge.vision.classification.manifest import configured_model, load_manifest
@@ -114,5 +115,5 @@ def check_next_start(config: Config, keys: Iterable[str]) -> None:
     light = indicator_light(config.indicator) if "indicator" in tables else None
     if light is not None:
         light.check()
-    if "preview" in tables and config.preview.enabled:
+    if "preview" in tables and is_served(config):
         preview_access(config.preview)

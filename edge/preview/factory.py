@@ -1,4 +1,4 @@
-"""Builds the preview that the configuration asks for; imports the server only if the page is enabled."""
+"""Builds the preview that the configuration asks for; imports the server only where something is served."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ def create_preview(
     *,
     wait_for_port: bool = False,
 ) -> NullPreview:
-    """Return the preview for a configuration, not started: a server, or a `NullPreview` if the page is off.
+    """Return the preview for a configuration, not started: a server, or a `NullPreview` if page and probes are off.
 
     `submit`: hands the sensor requests of the page, such as masks and zones that were drawn. `calm_face`: returns what
     is subtracted from each reading, for the picture of the camera that is read on demand. `wait_for_port`: as of
@@ -33,9 +33,14 @@ def create_preview(
     Raises ConfigError if a package of the page is not installed, if the address, token or names cannot be used,
     and any EdgeError of loading the cascades and the model.
     """
-    if not config.preview.enabled:
+    if not is_served(config):
         return NullPreview()
     return _create_server(config, health, submit, calm_face, wait_for_port=wait_for_port)
+
+
+def is_served(config: Config) -> bool:
+    """Return whether a configuration asks for the page or for the probes."""
+    return config.preview.enabled or config.preview.probes
 
 
 def try_preview(config: Config) -> str:
@@ -64,7 +69,7 @@ def _create_server(
         from edge.preview.server import PreviewServer  # noqa: PLC0415 - needs packages that not every device has
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"preview.enabled (--preview) is set, and the package {error.name} is not installed: "
+            f"{'preview.enabled (--preview)' if config.preview.enabled else 'preview.probes'} is set, and the package {error.name} is not installed: "
             f"install what the page needs with {how_to_install('preview')}"
         ) from error
     return PreviewServer(config, health, submit, calm_face, wait_for_port=wait_for_port)

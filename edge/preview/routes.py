@@ -28,8 +28,8 @@ from edge.preview.feed import Feed
 from edge.preview.framing import MEDIA_TYPE
 from edge.preview.healthz import HealthProbe
 from edge.preview.inspect import PictureRefusedError, StillInspector
-from edge.preview.metrics import Metrics
 from edge.preview.middleware import COOKIE, SecurityMiddleware
+from edge.preview.probes import Probes
 from edge.preview.stream import Stream
 
 _MEDIA_TYPES: Final = {
@@ -76,9 +76,8 @@ class Routes:
 
     def __init__(self, parts: RouteDependencies) -> None:
         self._config, self._access, self._feed = parts.config, parts.access, parts.feed
-        self._stream, self._probe, self._inspector = parts.stream, parts.probe, parts.inspector
-        self._health, self._worker = parts.health, parts.worker
-        self._metrics = Metrics(parts.feed, parts.stream, parts.health)
+        self._stream, self._inspector, self._worker = parts.stream, parts.inspector, parts.worker
+        self._probes = Probes(parts.probe, parts.feed, parts.stream, parts.health)
         self._picture_limit = parts.picture_limit or TokenBucket(_PICTURES_PER_SECOND, _PICTURES_AT_ONCE)
         self._areas, self._calm_face = parts.areas, parts.calm_face
         self._pending = 0
@@ -98,8 +97,7 @@ class Routes:
                 Route("/picture/current", self.current, methods=["POST"]),
                 Route("/areas", self._areas.handle, methods=["POST"]),
                 Route("/calm-face", self._calm_face.handle, methods=["POST"]),
-                Route("/healthz", self.healthz),
-                Route("/metrics", self.metrics),
+                *self._probes.routes(),
             ]
         )
         return SecurityMiddleware(app, self._access)
@@ -197,16 +195,6 @@ class Routes:
         finally:
             self._pending -= 1
         return Response(answer, media_type=MEDIA_TYPE)
-
-    async def healthz(self, _: Request) -> Response:
-        """Answer a health probe."""
-        status, content = self._probe.check(self._health())
-        return Response(msgspec.json.encode(content), status, media_type="application/json")
-
-    async def metrics(self, request: Request) -> Response:
-        """Serve the metrics to Prometheus."""
-        body, content_type = self._metrics.exposition(request.headers.get("accept", ""))
-        return Response(body, headers={"Content-Type": content_type})
 
 
 class _StreamResponse(Response):

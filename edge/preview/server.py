@@ -29,6 +29,7 @@ from edge.preview.inspect import StillInspector
 from edge.preview.interface import HealthProvider, NullPreview
 from edge.preview.listener import MAX_CONNECTIONS, PortTakenError, listen
 from edge.preview.page_request import SubmitRequest
+from edge.preview.probes import Probes
 from edge.preview.routes import RouteDependencies, Routes
 from edge.preview.stream import Stream
 from edge.system.machine_lock import MachineLock
@@ -49,7 +50,7 @@ _PORT_SECONDS: Final = 10.0
 
 
 class PreviewServer(NullPreview):
-    """The preview while the page is on.
+    """The preview while the page is on, or only what probes ask for (`preview.probes`), without page and pictures.
 
     Construction binds the address and loads everything, so that a configuration that cannot be used is refused before
     the daemon starts. `submit`: hands the sensor requests of the page. `calm_face`: as of `StillInspector`.
@@ -57,8 +58,6 @@ class PreviewServer(NullPreview):
     free. `picture_limit`: as of `RouteDependencies`. `idle_seconds`: how long a connection may stay without a complete
     request; `idle_check_seconds`: how often this is checked; `port_seconds`: how often a taken port is tried.
     """
-
-    wants_hours = True
 
     def __init__(  # noqa: PLR0913 - the last four are for tests
         self,
@@ -75,6 +74,9 @@ class PreviewServer(NullPreview):
     ) -> None:
         """Bind the address; load a detector and a classifier. Raises EdgeError if one of them cannot be used."""
         preview = self._config = config.preview
+        self._probes_only = preview.probes and not preview.enabled
+        self._what = "probes" if self._probes_only else "preview page"
+        self.wants_hours = not self._probes_only
         self._idle_seconds, self._idle_check_seconds, self._port_seconds = (
             idle_seconds,
             idle_check_seconds,
@@ -96,7 +98,7 @@ class PreviewServer(NullPreview):
                 raise
             self._taken = error
         try:
-            inspector = StillInspector(config, calm_face)
+            inspector = None if self._probes_only else StillInspector(config, calm_face)
         except BaseException:
             self._close_socket()
             raise
@@ -108,24 +110,27 @@ class PreviewServer(NullPreview):
         self.stream.can_apply_areas = areas.can_apply
         self.stream.can_calibrate = calm_face_buttons.can_apply
         self._probe = HealthProbe(self.feed, stall_seconds=config.source.stall_seconds)
-        routes = Routes(
-            RouteDependencies(
-                config=preview,
-                access=access,
-                feed=self.feed,
-                stream=self.stream,
-                probe=self._probe,
-                inspector=inspector,
-                health=lambda: health(self.feed),
-                worker=self._worker,
-                picture_limit=picture_limit,
-                areas=areas,
-                calm_face=calm_face_buttons,
-            )
-        )
+        if inspector is None:
+            app = Probes(self._probe, self.feed, self.stream, lambda: health(self.feed)).app(access)
+        else:
+            app = Routes(
+                RouteDependencies(
+                    config=preview,
+                    access=access,
+                    feed=self.feed,
+                    stream=self.stream,
+                    probe=self._probe,
+                    inspector=inspector,
+                    health=lambda: health(self.feed),
+                    worker=self._worker,
+                    picture_limit=picture_limit,
+                    areas=areas,
+                    calm_face=calm_face_buttons,
+                )
+            ).app()
         self._server = uvicorn.Server(
             uvicorn.Config(
-                routes.app(),
+                app,
                 loop="asyncio",
                 http="h11",
                 ws="none",
@@ -157,18 +162,21 @@ class PreviewServer(NullPreview):
         return self._thread.is_alive()
 
     def describe(self) -> str:
-        """Return the URL of the page, and who may open it."""
+        """Return the URL of the page, or those of the probes, and who may open it."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         who = "anyone with the token" if self._token_required else "this machine alone"
-        return f"http://{host}:{self.port}/, for {who}"
+        url = f"http://{host}:{self.port}/"
+        return f"{url}healthz and {url}metrics, for {who}" if self._probes_only else f"{url}, for {who}"
 
     def start(self, *, live: bool) -> None:
         """Start the server's thread. `live`: the source is a camera, not a file."""
         self._probe.live = live
         if self._taken is None:
-            log.info("preview page served at %s", self.describe())
+            log.info("%s served at %s", self._what, self.describe())
         else:
-            log.warning("%s; the sensor runs without its page until the port is free", self._taken)
+            log.warning(
+                "%s; the sensor runs without its %s until the port is free", self._taken, self._what.split()[-1]
+            )
         self._thread.start()
 
     def stop(self) -> None:
@@ -219,7 +227,7 @@ class PreviewServer(NullPreview):
         while self._socket is None and not self._stopped.wait(self._port_seconds):
             with contextlib.suppress(EdgeError):
                 self._listen()
-                log.info("the port is free now: preview page served at %s", self.describe())
+                log.info("the port is free now: %s served at %s", self._what, self.describe())
 
     def _run(self) -> None:
         try:

@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,11 @@ _THROTTLED_NOW: Final = 0x6
 _MODEL: Final = Path("/proc/device-tree/model")
 _MACHINE_ID: Final = Path("/etc/machine-id")
 _ID_LENGTH: Final = 12
+_CONTAINER_FILES: Final = (".dockerenv", "run/.containerenv")
+"""Made by docker and by podman in each container."""
+_CONTAINER_NAMES: Final = frozenset({"oci", "docker", "podman"})
+"""Values of $container (systemd's container interface): this project's image sets it to oci, podman to podman. Others,
+such as systemd-nspawn, are whole systems, which may have cameras of their own."""
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +46,11 @@ def board_name(path: Path = _MODEL) -> str | None:
         return path.read_text(encoding="utf-8").strip("\0\n ") or None
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def in_container(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> bool:
+    """Return whether this process runs in a container of one program, as docker and podman make them."""
+    return environ.get("container") in _CONTAINER_NAMES or any((root / name).exists() for name in _CONTAINER_FILES)
 
 
 def device_id(configured: str = "", path: Path = _MACHINE_ID, instance: str = "") -> str:

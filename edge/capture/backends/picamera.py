@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge.capture.source import LiveClock, SourceOptions, make_frame
 from edge.errors import SourceError, SourceLostError
+from edge.system import board
 from edge.types import Frame
 
 STREAM = "lores"
@@ -89,10 +90,11 @@ class Camera(Protocol):
         """Stop and release the camera."""
 
 
-def load_driver() -> Callable[[int], Camera]:
+def load_driver(in_container: Callable[[], bool] = board.in_container) -> Callable[[int], Camera]:
     """Import picamera2 and return its class `Picamera2`.
 
-    Raises `SourceError`, which names the command that installs it.
+    Raises `SourceError`, which names the command that installs it; in a container, where ribbon cameras do not work,
+    it says so.
     """
     try:
         driver = importlib.import_module("picamera2").Picamera2
@@ -102,6 +104,11 @@ def load_driver() -> Callable[[int], Camera]:
             f"picamera2 cannot be used here ({str(error).splitlines()[0]}): it needs `sudo apt install"
             " python3-picamera2` and a virtual environment made with --system-site-packages"
         )
+        if in_container():
+            message = (
+                "cameras on the ribbon connector (picamera:) do not work in a container, which has no picamera2: "
+                "install the Debian package on the system itself, or use a USB or network camera"
+            )
         raise SourceError(message) from error
     if not hasattr(driver, "cancel_all_and_flush"):
         message = "picamera2 is too old here: it must be 0.3.22 or later, from `sudo apt full-upgrade`"

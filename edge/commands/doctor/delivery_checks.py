@@ -8,7 +8,7 @@ from edge.errors import BrokerError
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.outbox.inspect import describe_outbox, warn_of_little_room
 from edge.mqtt.settings import BrokerSettings, broker_settings, broker_urls
-from edge.preview.factory import try_preview
+from edge.preview.factory import is_served, try_preview
 from edge.preview.listener import PortTakenError
 from edge.system import board
 from edge.system.service import Service
@@ -24,8 +24,8 @@ class DeliveryChecks(Checks):
         self._service = service
 
     def by_name(self) -> dict[str, Check]:
-        """Return the checks by name; the page is checked only where it is enabled."""
-        page = {"page": self._page} if self.config.preview.enabled else {}
+        """Return the checks by name; the page is checked only where it or the probes are on."""
+        page = {"page": self._page} if is_served(self.config) else {}
         return {"broker": self._broker, "outbox": self._outbox} | page
 
     def _broker(self) -> str:
@@ -65,8 +65,9 @@ class DeliveryChecks(Checks):
         return line
 
     def _page(self) -> str:
+        off = "" if self.config.preview.enabled else "off; what probes ask for "
         try:
-            return f"can be served at {try_preview(self.config)}"
+            return f"{off}can be served at {try_preview(self.config)}"
         except PortTakenError as error:
             if self._service is None:
                 raise
