@@ -70,8 +70,10 @@ def _bill(*what: str) -> dict[str, Any]:
     options = ["--pyproject", "pyproject.toml", "--output-reproducible", "--spec-version", _SPECIFICATION]
     command = [sys.executable, "-W", "ignore", "-m", "cyclonedx_py", *what, *options, "--output-format", "JSON"]
     content: dict[str, Any] = json.loads(
-        subprocess.run(command, env=environ, check=True, stdout=subprocess.PIPE).stdout
-    )  # noqa: S603
+        subprocess.run(  # noqa: S603 - the tool of this environment
+            command, env=environ, check=True, stdout=subprocess.PIPE
+        ).stdout
+    )
     return content
 
 

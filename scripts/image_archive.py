@@ -5,7 +5,7 @@ one image. Two things are added that umoci does not write:
 
 - the check of /healthz, as `Healthcheck` in the image's configuration. OCI reserves this property for Docker's use
   (image-spec, config.md); docker checks by it, podman by --health-cmd alone.
-- manifest.json, by which docker loads an archive where it keeps images in its older store; it ignores an OCI index there.
+- manifest.json, by which docker loads an archive where it keeps images in its older store, which reads no OCI index.
 
 The index names the image as docker and podman show it.
 """

@@ -20,7 +20,7 @@ def notes_of(version: str, changelog: str) -> str:
     [Unreleased] may stand above it, empty. Raises ValueError where that is not so.
     """
     headings = list(_HEADING.finditer(changelog))
-    ends = [one.start() for one in headings[1:]] + [len(changelog)]
+    ends = [one.start() for one in headings[1:]] + [len(changelog)] * bool(headings)
     sections = [
         (one["name"], one["rest"], changelog[one.end() : end].strip()) for one, end in zip(headings, ends, strict=True)
     ]

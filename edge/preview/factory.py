@@ -68,8 +68,9 @@ def _create_server(
     try:
         from edge.preview.server import PreviewServer  # noqa: PLC0415 - needs packages that not every device has
     except ModuleNotFoundError as error:
+        key = "preview.enabled (--preview)" if config.preview.enabled else "preview.probes"
         raise ConfigError(
-            f"{'preview.enabled (--preview)' if config.preview.enabled else 'preview.probes'} is set, and the package {error.name} is not installed: "
+            f"{key} is set, and the package {error.name} is not installed: "
             f"install what the page needs with {how_to_install('preview')}"
         ) from error
     return PreviewServer(config, health, submit, calm_face, wait_for_port=wait_for_port)

@@ -1,4 +1,4 @@
-"""Runs containers of the image by podman, as docs/container.md has it: nothing more is allowed than what is said there."""
+"""Runs containers of the image by podman, with what docs/container.md allows and no more."""
 
 import json
 import subprocess

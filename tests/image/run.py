@@ -23,6 +23,10 @@ from .podman import HARDENED, Container, ImageError, load, podman
 
 USER, PASSWORD = "sensor", "made-for-this-test"
 SCRIPT: Final = "scripted:happy=3,sad=3,surprise=3,none=3?seed=1&loop=1"
+ASK_FOR_PAGE: Final = (
+    "import http.client as c; h = c.HTTPConnection('127.0.0.1', 8377); h.request('GET', '/'); "
+    "print(h.getresponse().status)"
+)
 _WAIT_SECONDS: Final = 120.0
 """For an idle machine a step takes some seconds; emulated, some ten times as long."""
 
@@ -84,7 +88,9 @@ def confined(rig: Rig) -> str:
         wait_for_events(rig, 0)
         # The entry point is replaced by the sensor: it is the first process.
         status = dict(
-            line.split(":\t", 1) for line in container.execute("cat", "/proc/1/status").stdout.splitlines() if ":\t" in line
+            line.split(":\t", 1)
+            for line in container.execute("cat", "/proc/1/status").stdout.splitlines()
+            if ":\t" in line
         )
         found = {key: status[key].split()[0] for key in ("Name", "Uid", "Gid", "CapEff", "CapBnd", "NoNewPrivs")}
         right = {"Uid": "8377", "Gid": "44", "CapEff": "0" * 16, "CapBnd": "0" * 16, "NoNewPrivs": "1"}
@@ -124,8 +130,7 @@ def publishes(rig: Rig) -> str:
         rig.wait("the health check passes", container.healthy)
         answer = container.health()
         expect(answer["status"] == "ok", f"/healthz answers {answer}")
-        ask = "import http.client as c; h=c.HTTPConnection('127.0.0.1',8377); h.request('GET','/'); print(h.getresponse().status)"
-        page = container.execute("/opt/emotion-edge/current/bin/python", "-c", ask).stdout.strip()
+        page = container.execute("/opt/emotion-edge/current/bin/python", "-c", ASK_FOR_PAGE).stdout.strip()
         expect(page == "404", f"the page answers {page}, and it is off")
     return f"{len(events)} events, healthy ({json.dumps(answer)}), no page"
 
@@ -174,7 +179,8 @@ def loses_the_broker(rig: Rig) -> str:
         devices = {seen.topic.split("/")[1] for seen in rig.subscriber.seen[since:] if seen.kind == "event"}
         expect(devices == {device}, f"the id is {devices}, and was {device}")
         rig.wait("all of them", lambda: complete(rig, boot))
-    return f"healthy without a broker ({json.dumps(answer)}); {len(replayed(rig, since, boot))} events of the container before sent by the next one, same id"
+    late = len(replayed(rig, since, boot))
+    return f"healthy without a broker ({json.dumps(answer)}); the next container sent {late} events of it, same id"
 
 
 def replayed(rig: Rig, since: int, boot: str) -> list[dict[str, object]]:
@@ -216,8 +222,10 @@ def hangs(rig: Rig) -> str:
 
 def refuses_ribbon_cameras(rig: Rig) -> str:
     """picamera: is refused with one sentence."""
-    done = podman("run", "--rm", *HARDENED, "--network=none", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000",
-                  f"--volume={rig.volume}:/var/lib/emotion-edge", rig.image, "run", "--source", "picamera:0", "--max-frames", "1", check=False)  # fmt: skip
+    limits = ("--network=none", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000")
+    volume = f"--volume={rig.volume}:/var/lib/emotion-edge"
+    command = ("run", "--source", "picamera:0", "--max-frames", "1")
+    done = podman("run", "--rm", *HARDENED, *limits, volume, rig.image, *command, check=False)
     lines = (done.stdout + done.stderr).strip().splitlines()
     said = [line for line in lines if "do not work in a container" in line]
     expect(said and done.returncode != 0, f"exit code {done.returncode}: {lines[-3:]}")
@@ -255,9 +263,9 @@ def main(archive: Path, factor: float) -> int:
             rig = Rig(image, broker, folder, factor)
             try:
                 for check in CHECKS:
-                    print(_line(check, rig), flush=True)
+                    print(_line(check, rig), flush=True)  # noqa: T201 - it prints
             except ImageError as error:
-                print(f"FAIL  {check.__name__:24} {error}", flush=True)
+                print(f"FAIL  {check.__name__:24} {error}", flush=True)  # noqa: T201 - it prints
                 return 1
             finally:
                 rig.subscriber.close()

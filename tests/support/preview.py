@@ -90,7 +90,7 @@ class Site:
     ) -> None:
         self.health = health()
         self.health_calls = 0
-        config = Config(preview=PreviewConfig(enabled=True, **{"port": 0, **preview}))
+        config = Config(preview=PreviewConfig(**{"enabled": True, "port": 0, **preview}))
         limit = None if limit_pictures else TokenBucket(1e6, 1_000_000)
         self.preview = PreviewServer(config, self._health, picture_limit=limit, **(server or {}))
         self.feed = self.preview.feed

@@ -23,6 +23,15 @@ def test_without_a_machine_id_the_device_id_has_another_source(tmp_path):
     assert len(board.device_id(path=tmp_path / "absent")) == 12
 
 
+def test_container_is_known_by_its_variable_or_its_file(tmp_path):
+    assert not board.in_container({}, tmp_path)
+    assert board.in_container({"container": "oci"}, tmp_path)
+    # A whole system, which may have picamera2 and a camera.
+    assert not board.in_container({"container": "systemd-nspawn"}, tmp_path)
+    (tmp_path / ".dockerenv").touch()
+    assert board.in_container({}, tmp_path)
+
+
 @pytest.mark.parametrize(("text", "degrees"), [("48312\n", 48.312), ("", None), ("hot", None)])
 def test_temperature_is_in_degrees_and_none_where_unreadable(tmp_path, text, degrees):
     path = tmp_path / "temp"

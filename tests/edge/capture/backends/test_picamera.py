@@ -186,14 +186,25 @@ def test_capture_reopens_a_camera_that_stalled_and_vanished(world):
 def test_missing_or_old_picamera2_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(SourceError, match=r"python3-picamera2.*--system-site-packages"):
-        load_driver()
+        load_driver(lambda: False)
     old = types.ModuleType("picamera2")
     old.Picamera2 = type("Picamera2", (), {})
     monkeypatch.setitem(sys.modules, "picamera2", old)
     with pytest.raises(SourceError, match="too old"):
-        load_driver()
+        load_driver(lambda: False)
     old.Picamera2 = FakePicamera2
-    assert load_driver() is FakePicamera2
+    assert load_driver(lambda: False) is FakePicamera2
+
+
+def test_ribbon_camera_in_a_container_is_refused_with_what_to_do_instead(monkeypatch):
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    with pytest.raises(
+        SourceError, match=r"do not work in a container.*install the Debian package on the system"
+    ) as no:
+        load_driver(lambda: True)
+    assert "apt" not in str(no.value)
+    with pytest.raises(SourceError, match="python3-picamera2"):
+        load_driver(lambda: False)
 
 
 class TestFakeStrictness:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from edge.commands.doctor.delivery_checks import DeliveryChecks
-from edge.config.schema import Config, PreviewConfig
+from edge.config.schema import Config, PreviewConfig, PrivacyConfig
 from edge.errors import ConfigError
 from edge.preview.listener import listen
 from edge.system.machine_lock import MachineLock
@@ -24,6 +24,17 @@ def test_port_that_the_checked_service_has_itself_is_in_order(config):
     check = DeliveryChecks(config, Service("door")).by_name()["page"]
     process = f"process {os.getpid()} of emotion-edge@door.service"
     assert check() == f"is served by the service that runs: {process} has the port {config.preview.port}"
+
+
+def test_probes_without_the_page_are_checked_too():
+    config = Config(preview=PreviewConfig(probes=True, port=0), privacy=PrivacyConfig(pictures=False))
+    line = DeliveryChecks(config).by_name()["page"]()
+    assert re.fullmatch(
+        r"off; what probes ask for can be served at http://127\.0\.0\.1:(\d+)/healthz and "
+        r"http://127\.0\.0\.1:\1/metrics, for this machine alone",
+        line,
+    )
+    assert "page" not in DeliveryChecks(Config()).by_name()
 
 
 TAKEN = r"the sensor in process \d+ of emotion-edge@door\.service has this port; set preview\.port to another one"
