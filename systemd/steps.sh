@@ -59,8 +59,10 @@ end_installation() {
     as_service_end
 }
 
+# A caller may say in `way_out` what to type then.
+way_out=''
 give_up() {
-    [ -z "$old" ] || die "$1; ${old##*/} stays in force"
+    [ -z "$old" ] || die "$1; ${old##*/} stays in force$way_out"
     die "$1; nothing was installed"
 }
 
@@ -114,8 +116,13 @@ check_new_version() {
     for one in $(services); do
         select_service "$one"
         say
-        [ -z "$INSTANCE" ] || say "$SERVICE:"
+        say "Checking every part as the service $SERVICE:"
         set_up_light
+        if fails_already; then
+            excused="$excused $SERVICE"
+            say "note  $SERVICE fails already, so that it does not hold this version up"
+            continue
+        fi
         if is_running; then
             check_beside
         else
@@ -127,6 +134,13 @@ check_new_version() {
     done
     say
     select_service
+}
+
+# Whether the service fails with the version before, over and over: its fault is not the new version's.
+excused=''
+fails_already() {
+    booted && [ -n "$old" ] || return 1
+    case $(systemctl show --value -p SubState "$SERVICE") in failed | auto-restart*) ;; *) return 1 ;; esac
 }
 
 check_beside() {
@@ -160,7 +174,9 @@ put_in_force() {
         systemctl daemon-reload
         for one in $(services); do
             select_service "$one"
+            say "Starting $SERVICE with this version"
             start_service || {
+                case " $excused " in *" $SERVICE "*) continue ;; esac
                 started=no
                 [ -n "$old" ] || continue
                 systemctl stop $SERVICE || true
@@ -200,9 +216,9 @@ report_start() {
     if ! booted; then
         say "systemd does not run here; the service starts with the system."
     elif [ $started = yes ]; then
-        say "The service runs: systemctl status $SERVICE; journalctl -u $SERVICE -f"
+        say "The service runs: systemctl status $SERVICE; sudo journalctl -u $SERVICE -f"
     else
-        say "The service does not run yet (journalctl -u $SERVICE shows why). It is tried again every few seconds."
+        say "The service does not run yet (sudo journalctl -u $SERVICE shows why). It is tried again every few seconds."
     fi
     [ $healthy = yes ] || say "Repair what is marked FAIL above, or change $CONFIG; then: systemctl restart $SERVICE"
 }

@@ -8,6 +8,7 @@ lowest real-time priority the work took 4.3 ms. Doing less work per frame does n
 
 import logging
 import os
+import resource
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,10 +20,15 @@ log = logging.getLogger(__name__)
 _TASKS: Final = Path("/proc/self/task")
 _LOWEST_PRIORITY: Final = 1
 
-_REMEDY: Final = (
-    ", so that busy programs can delay frames: set LimitRTPRIO=1 in the service, or an rtprio limit of 1 for this user "
-    "in limits.conf"
-)
+
+def _remedy() -> str:
+    """Return what can be done where the priority is refused; the end of a sentence."""
+    if resource.getrlimit(resource.RLIMIT_RTPRIO)[0] >= _LOWEST_PRIORITY:
+        return ", so that busy programs can delay frames: this system does not allow it, as in a container"
+    return (
+        ", so that busy programs can delay frames: set LimitRTPRIO=1 in the service, or an rtprio limit of 1 for this "
+        "user in limits.conf"
+    )
 
 
 def describe_priority(wanted: Literal["auto", "normal"]) -> str:
@@ -33,7 +39,7 @@ def describe_priority(wanted: Literal["auto", "normal"]) -> str:
     try:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_LOWEST_PRIORITY))
     except OSError as error:
-        return f"no real-time priority ({error.strerror}){_REMEDY}"
+        return f"no real-time priority ({error.strerror}){_remedy()}"
     os.sched_setscheduler(0, before, parameters)
     return "the lowest real-time priority is allowed: busy programs do not delay frames"
 
@@ -62,7 +68,7 @@ class RealtimePriority:
         try:
             _set_all(os.SCHED_RR, _LOWEST_PRIORITY)
         except OSError as error:
-            log.info("no real-time priority (%s)%s", error.strerror, _REMEDY)
+            log.info("no real-time priority (%s)%s", error.strerror, _remedy())
             return
         self._acquired = True
         log.info("running at the lowest real-time priority, so that busy programs do not delay frames")

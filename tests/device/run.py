@@ -91,7 +91,7 @@ def _print_diagnostics(device: Emulator | Container) -> None:
     with contextlib.suppress(DeviceError, subprocess.SubprocessError):
         _print(
             device.run_checked(
-                f"journalctl -q --no-pager -n {_TAIL_LINES} -u {UNIT} -u actor; systemctl status {UNIT} || true"
+                f"journalctl -q --no-pager -n {_TAIL_LINES} -u '{UNIT}*' -u actor; systemctl status {UNIT} || true"
             )
         )
     if device.console.exists():

@@ -87,7 +87,7 @@ units = json.loads(state.read_text()) if state.exists() else {}
 with (view / "calls").open("a") as calls:
     calls.write(shlex.join(sys.argv[1:]) + "\\n")
 verb, *words = sys.argv[1:]
-PROPERTIES = {"MainPID", "ActiveState", "Result", "ExecMainStatus"}
+PROPERTIES = {"MainPID", "ActiveState", "SubState", "Result", "ExecMainStatus"}
 names = [word.removesuffix(".service") for word in words if not word.startswith("-") and word not in PROPERTIES]
 allowed = {"--quiet", "--now", "--no-block", "--job-mode=ignore-dependencies", "--value", "-p"}
 if verb == "list-units":
@@ -214,7 +214,9 @@ match verb:
                 units[name] = fresh(units[name]["text"])
     case "show":
         (name,), (key,) = names, [word for word in words if word in PROPERTIES]
-        print((units.get(name) or fresh(""))[key])
+        unit = units.get(name) or fresh("")
+        sub = {"active": "running", "inactive": "dead"}.get(unit["ActiveState"], unit["ActiveState"])
+        print((unit | {"SubState": sub})[key])
     case _:
         sys.exit(f"Unknown command verb {verb}.")
 state.write_text(json.dumps(units))

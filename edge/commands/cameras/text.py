@@ -35,9 +35,9 @@ def in_words(found: FoundCameras, programs_with: ProgramsWith) -> str:
         lines += [f"  {line}" for line in format_lines(node.formats)]
         lines.append("")
     if not found.uris:
-        lines += ["No camera was found."]
+        lines += ["No camera was found. A network camera needs its address (rtsp://...), the built-in actor scripted:"]
         if found.ribbon_problem is not None and not found.hides_ribbon_camera:
-            lines += [f"Ribbon cameras were not looked for: {found.ribbon_problem}"]
+            lines += [f"Ribbon cameras, of a Raspberry Pi, were not looked for: {found.ribbon_problem}"]
         lines.append("")
     if found.hides_ribbon_camera:
         lines += [f"A ribbon camera is connected, but {found.ribbon_problem}", ""]

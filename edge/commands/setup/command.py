@@ -145,7 +145,9 @@ def _check_and_start(dialogue: Dialogue, place: Place, control: ServiceControl, 
     if check:
         dialogue.say("Checking every part:")
         if not control.check(file, stored_password(place)):
-            dialogue.say(f"Nothing was started. Mend what is marked FAIL, then type: sudo systemctl restart {unit}")
+            dialogue.say(
+                f"Nothing was started. Repair what is marked FAIL, then type: sudo systemctl enable --now {unit}"
+            )
             return _STOPPED
     if not control.is_installed:
         dialogue.say(f"There is no service {unit} here. To run the sensor: emotion-edge run --config {file}")
@@ -153,7 +155,7 @@ def _check_and_start(dialogue: Dialogue, place: Place, control: ServiceControl, 
     dialogue.say(f"Starting the service {unit} ...")
     problem = control.start()
     if problem is not None:
-        dialogue.say(f"The service {unit} does not start: {problem} (journalctl -u {unit} shows more)")
+        dialogue.say(f"The service {unit} does not start: {problem} (sudo journalctl -u {unit} shows more)")
         return _STOPPED
     dialogue.say(f"The service {unit} runs, and starts with this device from now on: systemctl status {unit}")
     return 0

@@ -143,7 +143,11 @@ class Questions:
                 return
             raise
         if verdict.uri.startswith("scripted:") and uri == AUTO:
-            say("No camera is connected yet: the built-in actor plays until one is, unless you choose a broker.")
+            say(
+                "No camera is connected yet. Without a broker the built-in actor plays until one is. With a broker "
+                "the service starts only once a camera is connected: to try it with the actor, type scripted: as the "
+                "camera."
+            )
             return
         say(verdict.in_words)
 

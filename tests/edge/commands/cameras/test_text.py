@@ -13,6 +13,9 @@ from support.fake_v4l2 import FakeKernel, Node, pi5, webcam
 IMX708 = RibbonCamera(0, "imx708", ((1536, 864), (4608, 2592)))
 
 
+NONE = "No camera was found. A network camera needs its address (rtsp://...), the built-in actor scripted:\n"
+
+
 @pytest.fixture
 def found(tmp_path):
     """Finds the cameras of a machine; `dev` in a text stands for its folder of devices."""
@@ -64,15 +67,15 @@ No cameras (18 video nodes):
 def test_ribbon_camera_that_cannot_be_used_is_named_with_the_reason(found, tmp_path):
     text = shown(found(pi5(), None), tmp_path)
     assert text.startswith(
-        "No camera was found.\n\nA ribbon camera is connected, but picamera2 cannot be used here (not installed)\n\nNo "
+        NONE + "\nA ribbon camera is connected, but picamera2 cannot be used here (not installed)\n\nNo "
     )
 
 
 def test_machine_without_cameras_says_what_was_not_looked_for(found, tmp_path):
-    assert shown(found({}), tmp_path) == "No camera was found.\n"
+    assert shown(found({}), tmp_path) == NONE
     text = shown(found({}, None), tmp_path)
     assert text == (
-        "No camera was found.\nRibbon cameras were not looked for: picamera2 cannot be used here (not installed)\n"
+        NONE + "Ribbon cameras, of a Raspberry Pi, were not looked for: picamera2 cannot be used here (not installed)\n"
     )
 
 

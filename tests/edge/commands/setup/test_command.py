@@ -148,7 +148,7 @@ def test_check_that_fails_keeps_the_configuration_and_starts_nothing(setup):
     assert setup.run("", "", "") == 1
     assert setup.config.exists()
     assert setup.systemctl.commands == []
-    assert setup.said.endswith("Mend what is marked FAIL, then type: sudo systemctl restart emotion-edge\n")
+    assert setup.said.endswith("Repair what is marked FAIL, then type: sudo systemctl enable --now emotion-edge\n")
 
 
 def test_answer_no_changes_nothing(setup):
