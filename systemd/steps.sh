@@ -14,7 +14,7 @@ LOCK=/run/emotion-edge-install.lock
 # A second one beside this would remove the version that this one makes.
 lock_installation() {
     exec 9>"$LOCK"
-    flock --nonblock 9 || die "another installation of emotion-edge runs: wait until it has ended"
+    flock --nonblock 9 || die "another installation of emotion-edge runs: wait until it has ended, then try again"
 }
 
 # name_version VERSION: sets `new` to the folder of its environment, and `old` to the one in use, or to nothing. In an image
@@ -40,6 +40,10 @@ begin_installation() {
     trap end_installation EXIT
     trap 'exit 130' HUP INT TERM
     mkdir -p "$OPT/versions"
+    # An environment has 255 MB on arm64 and up to 348 MB on amd64; pip unpacks the largest wheel beside it.
+    case $(uname -m) in aarch64) needed_mb=320 ;; *) needed_mb=420 ;; esac
+    free_mb=$(df -Pm "$OPT" | awk 'NR == 2 { print $4 }')
+    [ "$free_mb" -ge $needed_mb ] || give_up "$OPT has $free_mb MB free, and an environment needs $needed_mb MB"
 }
 
 end_installation() {
@@ -215,10 +219,14 @@ wanted() {
 report_start() {
     if ! booted; then
         say "systemd does not run here; the service starts with the system."
+    elif ! wanted $SERVICE; then
+        say "The service is switched off, and stays so. To start it: sudo systemctl enable --now $SERVICE"
+    elif [ $started = yes ] && ! is_running; then
+        say "The service was not started, because this system does not allow it now. To start it: sudo systemctl start $SERVICE"
     elif [ $started = yes ]; then
         say "The service runs: systemctl status $SERVICE; sudo journalctl -u $SERVICE -f"
     else
         say "The service does not run yet (sudo journalctl -u $SERVICE shows why). It is tried again every few seconds."
     fi
-    [ $healthy = yes ] || say "Repair what is marked FAIL above, or change $CONFIG; then: systemctl restart $SERVICE"
+    [ $healthy = yes ] || say "Repair what is named above (FAIL, or $CONFIG itself); then: sudo systemctl restart $SERVICE"
 }

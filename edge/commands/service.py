@@ -13,13 +13,20 @@ from typing import Final
 
 from edge.config.schema import Config
 from edge.errors import ConfigError
+from edge.redact import quoted
+from edge.system.service import NAME_IN_WORDS, is_instance_name
 
 PROGRAM: Final = Path(sys.prefix, "share", "emotion-edge", "service")
 """Where `systemd/install` and the Debian package put it (systemd/steps.sh)."""
 
 
 def run(arguments: argparse.Namespace, config: Config, program: Path = PROGRAM) -> int:  # noqa: ARG001 - of every command
-    """Replace this process by the program. Raises ConfigError where this is no installed service's environment."""
+    """Replace this process by the program.
+
+    Raises ConfigError where this is no installed service's environment, or the name is none of an instance.
+    """
+    if arguments.name and not is_instance_name(arguments.name):
+        raise ConfigError(f"{quoted(arguments.name)} cannot be the name of an instance: it must be {NAME_IN_WORDS}")
     if not program.is_file():
         msg = f"{program} is missing: this program runs from {sys.prefix}, where no service is installed"
         raise ConfigError(f"{msg} (docs/install.md); `emotion-edge doctor` checks it as it is")

@@ -59,6 +59,11 @@ class Service:
         return _CREDENTIALS / f"{self.state_folder.name}.{credential}"
 
 
+def is_instance_name(name: str) -> bool:
+    """Return whether an instance can have this name."""
+    return _NAME.fullmatch(name) is not None and name != SINGLE
+
+
 def find_service(path: Path | None, folder: Path = CONFIG_FOLDER) -> Service | None:
     """Return the service whose configuration `path` is, whether it exists or not; None for every other file.
 

@@ -30,6 +30,14 @@ def test_program_takes_over_with_its_output_its_errors_and_its_exit_code(name, w
     assert (ran.returncode, ran.stdout, ran.stderr) == (3, f"{words}\n", "the problem\n")
 
 
+@pytest.mark.parametrize("name", ["config", "Door", "../x", "a" * 19, "-x"])
+def test_name_that_no_instance_can_have_is_refused(name, tmp_path):
+    program = tmp_path / "service"
+    program.touch()
+    with pytest.raises(ConfigError, match="cannot be the name of an instance: it must be a letter"):
+        service.run(argparse.Namespace(action="check", name=name), Config(), program)
+
+
 def test_without_an_installed_service_one_sentence_says_so(tmp_path):
     with pytest.raises(
         ConfigError, match=r"^/.*/no/service is missing: this program runs from /.*, where no service is"
