@@ -28,7 +28,9 @@ def positive_int(text: str) -> int:
 
 def zero_or_positive_int(text: str) -> int:
     """Parse an argument that is a whole number of at least 0."""
-    return 0 if text == "0" else positive_int(text)
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
 
 
 def thread_numbers(text: str) -> list[int]:

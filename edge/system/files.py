@@ -1,6 +1,7 @@
-"""Writes files atomically, syncs folders, and discards output streams that cannot be written to."""
+"""Writes files atomically, syncs folders, and helps output streams that cannot be written to."""
 
 import contextlib
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,15 @@ def discard_stream(stream: TextIO) -> None:
             os.dup2(null, stream.fileno())
         finally:
             os.close(null)
+
+
+def escape_what_cannot_be_shown(stream: TextIO) -> None:
+    """Have a stream write a character that its encoding lacks as an escape, where Python would raise.
+
+    For text that people read: a locale of a small device may know ASCII alone.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def expanded(path: str) -> Path:

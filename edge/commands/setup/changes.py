@@ -47,7 +47,7 @@ class Changes:
     def keep_copy(self, file: Path) -> Path:
         """Copy a file beside itself under a name that is not in use, and return the copy. Raises StateFileError."""
         copies = (file.with_name(f"{file.name}{_BACKUP}{'' if n == 1 else f'-{n}'}") for n in range(1, 1000))
-        copy = next(one for one in copies if not one.exists())
+        copy = next(one for one in copies if not os.path.lexists(one))
         self.write(copy, file.read_bytes(), file.stat().st_mode & 0o777)
         return copy
 

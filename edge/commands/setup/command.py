@@ -17,6 +17,7 @@ from typing import Final
 
 from edge.capture.cameras.find import find_cameras
 from edge.commands.cameras.command import device_files
+from edge.commands.setup.answer_form import broker_address, check_option
 from edge.commands.setup.brokers import find_brokers, try_broker
 from edge.commands.setup.camera import try_camera
 from edge.commands.setup.changes import CONFIG_MODE, SECRET_MODE, Changes, undone_when_interrupted
@@ -26,13 +27,16 @@ from edge.commands.setup.place import (
     configuration_of,
     existing_configuration,
     may_write,
+    own_password,
     read_password,
+    refuse_what_is_in_the_way,
     service_of,
     stored_password,
 )
-from edge.commands.setup.questions import Given, Questions, Tools
+from edge.commands.setup.questions import USERNAME_WITHOUT_BROKER, Given, Questions, Tools
 from edge.commands.setup.service_control import ServiceControl
 from edge.commands.setup.text import Answers, configuration_with, new_configuration, shown_changes
+from edge.config.credentials import PASSWORD_VARIABLE
 from edge.config.schema import Config
 from edge.errors import ConfigError, SourceError
 from edge.system.open_files import programs_with
@@ -47,6 +51,11 @@ class Plan:
     before: str | None
     after: str
     password: str | None
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the files hold it all already."""
+        return self.before == self.after and self.password is None
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -73,6 +82,7 @@ def set_up(
     `tools`: how cameras and brokers are found and tried, by default really.
     """
     given = _given(arguments)
+    refuse_what_is_in_the_way(place)
     before, config = existing_configuration(place)
     is_writable = may_write(place.config_file) and may_write(place.password_file)
     _begin(dialogue, place, is_writable=is_writable)
@@ -88,21 +98,28 @@ def set_up(
     drops_file = broker.password is not None and bool(config.mqtt.password_file)
     answers = Answers(source, broker, questions.home_assistant(broker), arguments.preview_port, drops_file)
     after = configuration_with(answers, place, before)
-    configuration_of(after, place)
-    _show(dialogue, place, Plan(before, after, broker.password))
+    planned = configuration_of(after, place)
+    plan = Plan(before, after, None if broker.password == own_password(place) else broker.password)
+    _show(dialogue, place, plan)
+    # What is connected here says nothing about the device that another root is for.
+    waits = bool(broker.url) and not questions.has_camera and arguments.root is None
+    if waits:
+        dialogue.say("No camera is connected: with a broker the service will not start until one is.")
     if not is_writable:
         dialogue.say("Nothing was written, because that needs root: type the same command behind sudo.")
         return _STOPPED
-    what = "Write this?" if arguments.root else "Write this, and start the service?"
-    if not dialogue.confirm(what, "--yes", default=True):
+    if not _is_agreed(arguments, dialogue, control, plan, waits=waits):
         dialogue.say("Nothing was changed.")
         return _STOPPED
     changes = Changes()
     with undone_when_interrupted(changes, control.undo):
-        _write(dialogue, place, changes, Plan(before, after, broker.password))
+        _write(dialogue, place, changes, plan)
         if arguments.root is not None:
             return 0
-        return _check_and_start(dialogue, place, control, check=not arguments.no_check)
+        code = _check_and_start(dialogue, place, control, check=not arguments.no_check)
+    if code == 0:
+        _say_where_events_are(dialogue, place, control, planned)
+    return code
 
 
 def _begin(dialogue: Dialogue, place: Place, *, is_writable: bool) -> None:
@@ -129,6 +146,23 @@ def _show(dialogue: Dialogue, place: Place, plan: Plan) -> None:
         dialogue.say(f"The password goes into {place.password_file}, which only root can read.")
 
 
+def _is_agreed(
+    arguments: argparse.Namespace, dialogue: Dialogue, control: ServiceControl, plan: Plan, *, waits: bool
+) -> bool:
+    """Ask the last question. `waits`: the service will not start, so that only --yes or an explicit yes goes on."""
+    if plan.changes_nothing and arguments.root is not None:
+        dialogue.say("Nothing is to be written.")
+        return True
+    if plan.changes_nothing:
+        start = "Start" if arguments.no_check else "Check every part, and start"
+        question = f"{start} the service{' again' * control.is_running}?"
+    else:
+        question = "Write this, and start the service?" if arguments.root is None else "Write this?"
+        if waits and arguments.yes:
+            dialogue.say("It is written all the same, because --yes was given.")
+    return dialogue.confirm(question, "--yes", default=arguments.yes or not waits)
+
+
 def _write(dialogue: Dialogue, place: Place, changes: Changes, plan: Plan) -> None:
     if plan.password is not None:
         changes.write(place.password_file, plan.password.encode(), SECRET_MODE)
@@ -145,9 +179,10 @@ def _check_and_start(dialogue: Dialogue, place: Place, control: ServiceControl, 
     if check:
         dialogue.say("Checking every part:")
         if not control.check(file, stored_password(place)):
-            dialogue.say(
-                f"Nothing was started. Repair what is marked FAIL, then type: sudo systemctl enable --now {unit}"
-            )
+            begin, verb = "Nothing was started.", "enable --now"
+            if control.is_running:
+                begin, verb = f"The service {unit} runs, and goes on with the configuration as it was.", "restart"
+            dialogue.say(f"{begin} Repair what is marked FAIL, then type: sudo systemctl {verb} {unit}")
             return _STOPPED
     if not control.is_installed:
         dialogue.say(f"There is no service {unit} here. To run the sensor: emotion-edge run --config {file}")
@@ -161,13 +196,30 @@ def _check_and_start(dialogue: Dialogue, place: Place, control: ServiceControl, 
     return 0
 
 
+def _say_where_events_are(dialogue: Dialogue, place: Place, control: ServiceControl, config: Config) -> None:
+    if not config.mqtt.url:
+        if control.is_installed:
+            dialogue.say(f"To see its events: sudo journalctl -u {place.service.unit} -f")
+        return
+    dialogue.say(f"To see its events: emotion-edge watch --config {place.config_file}")
+    if config.mqtt.username and not config.mqtt.password_file and stored_password(place) is not None:
+        dialogue.say("watch cannot read the stored password. Type the password before, in the same terminal:")
+        dialogue.say(f'  read -rsp "Broker password: " {PASSWORD_VARIABLE} && export {PASSWORD_VARIABLE}')
+
+
 def _given(arguments: argparse.Namespace) -> Given:
+    check_option("--source", arguments.source)
+    check_option("--mqtt", arguments.mqtt)
+    check_option("--username", arguments.username)
+    url = None if arguments.mqtt is None else broker_address(arguments.mqtt, option="--mqtt")
+    if url == "" and arguments.username:
+        raise ConfigError(USERNAME_WITHOUT_BROKER)
     password = None
     if arguments.password_file is not None:
         if not arguments.username:
             raise ConfigError("--password-file needs --username: a broker takes a password only with a user name")
         password = read_password(arguments.password_file, "--password-file")
-    return Given(arguments.source, arguments.mqtt, arguments.username, password, arguments.home_assistant)
+    return Given(arguments.source, url, arguments.username, password, arguments.home_assistant)
 
 
 def _tools(control: ServiceControl, *, check: bool) -> Tools:

@@ -9,11 +9,15 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
+from edge.commands.setup.answer_form import find_fault
 from edge.errors import ConfigError, EdgeError
 from edge.logs.setup import is_terminal
+from edge.system.files import escape_what_cannot_be_shown
 
 _YES: Final = frozenset({"y", "yes"})
 _NO: Final = frozenset({"n", "no"})
+_MOST_DIGITS: Final = 4
+"""Of a number that is a choice or a video node; longer ones are no number of either."""
 
 
 class StoppedError(EdgeError):
@@ -59,7 +63,12 @@ class Dialogue:
         if not self.asks:
             self.check(question, option)
             return default
-        return self._read(f"{question} [{default}]: ").strip() or default
+        while True:
+            answer = self._read(f"{question} [{default}]: ").strip()
+            fault = find_fault(answer)
+            if fault is None:
+                return answer or default
+            self.say(f"The answer {fault}. Please type it again.")
 
     def confirm(self, question: str, option: str, *, default: bool) -> bool:
         """Return whether the answer is yes."""
@@ -76,27 +85,53 @@ class Dialogue:
         """Return an answer that the terminal does not show."""
         if not self.asks:
             raise _missing(question, option, has_default=False)
-        try:
-            return self._read_secret(f"{question} (nothing is shown while you type): ")
-        except EOFError:
-            raise _stopped() from None
+        while True:
+            secret = self._read(f"{question} (nothing is shown while you type): ", self._read_secret)
+            try:
+                secret.encode()
+            except UnicodeEncodeError:
+                self.say("The answer is not UTF-8 text. Please type it again.")
+            else:
+                return secret
 
-    def choose(self, title: str, choices: Sequence[str], question: str, option: str, *, default: int = 0) -> int | str:
-        """Show numbered choices, and return the index of the chosen one, or another text that was typed."""
+    def choose(  # noqa: PLR0913 - the parts of one question
+        self,
+        title: str,
+        choices: Sequence[str],
+        question: str,
+        option: str,
+        *,
+        default: int = 0,
+        takes_number: Callable[[int], bool] = lambda _: False,
+    ) -> int | str:
+        """Show numbered choices, and return the index of the chosen one, or another text that was typed.
+
+        `takes_number`: whether a number that is no choice is an answer nevertheless.
+        """
         self.say(title)
         for number, choice in enumerate(choices, 1):
             self.say(f"  {number}  {choice}")
-        answer = self.ask(question, str(default + 1), option)
-        if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(choices):
-            return int(answer) - 1
-        return answer
+        while True:
+            answer = self.ask(question, str(default + 1), option)
+            if not (answer.isascii() and answer.isdigit()):
+                return answer
+            if len(answer) <= _MOST_DIGITS:
+                if 1 <= int(answer) <= len(choices):
+                    return int(answer) - 1
+                if takes_number(int(answer)):
+                    return answer
+            self.say(f"There is no choice {answer}.")
 
-    def _read(self, prompt: str) -> str:
-        try:
-            return self._read_line(prompt)
-        except EOFError:
-            self.say()
-            raise _stopped() from None
+    def _read(self, prompt: str, read: Callable[[str], str] | None = None) -> str:
+        while True:
+            try:
+                return (read or self._read_line)(prompt)
+            except EOFError:
+                self.say()
+                raise _stopped() from None
+            except UnicodeDecodeError:
+                # Of a terminal that sends another encoding than the locale's. What was typed is gone.
+                self.say("The answer is not UTF-8 text. Please type it again.")
 
     def _ask_terminal(self, prompt: str) -> str:
         """Show a question and return the line that is typed.
@@ -113,12 +148,13 @@ class Dialogue:
 
 def on_terminal(*, yes: bool) -> Dialogue:
     """Return the dialogue of this process. `yes`: every default is taken, and nothing is asked."""
+    escape_what_cannot_be_shown(sys.stdout)
     is_there = is_terminal(sys.stdin) and is_terminal(sys.stdout)
     return Dialogue(asks=is_there and not yes, takes_defaults=yes)
 
 
 def _missing(question: str, option: str, *, has_default: bool) -> ConfigError:
-    also = ", or --yes for the default" if has_default else ""
+    also = ", or --yes for the default" if has_default and option != "--yes" else ""
     return ConfigError(f"without a terminal nothing can be asked ({question}): give {option}{also}")
 
 

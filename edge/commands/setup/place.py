@@ -1,7 +1,12 @@
-"""Reads what is there before setup: the configuration of a service, the broker's password, free ports for its page."""
+"""Reads what is there before setup: the configuration of a service, the broker's password, free ports for its page.
 
+What is no regular file is never opened: reading a pipe waits for a writer who may never come.
+"""
+
+import contextlib
 import os
 import socket
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +22,23 @@ from edge.system.service import CONFIG_FOLDER, NAME_IN_WORDS, Service, find_serv
 _MOST_PASSWORD_BYTES: Final = 65_535
 """Length of a password in MQTT: its field has 16 bits."""
 _LAST_PORT: Final = 65_535
+_MOST_LINKS: Final = 40
+"""Links that the kernel follows in one path before it reports a circle (path_resolution(7))."""
+_KINDS: Final = (
+    (stat.S_ISREG, "a file"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the files of a service are. `root`: the folder that stands for `/`, as of an image that is mounted."""
+    """Where the files of a service are. `root`: the folder that stands for `/`, as of an image that is mounted.
+
+    Links below another root are followed as the device follows them that has it as its `/`, and never lead out of it.
+    Each of the paths raises ConfigError where they cannot be followed.
+    """
 
     service: Service
     root: Path = Path("/")
@@ -41,7 +58,51 @@ class Place:
         return self._below(Service().credential_file(CREDENTIAL_NAME))
 
     def _below(self, path: Path) -> Path:
-        return self.root / path.relative_to("/")
+        return path if self.root == Path("/") else _followed(self.root, path)
+
+
+def _followed(root: Path, path: Path) -> Path:
+    """Return where a path leads below a root, which has no links itself."""
+    reached, ahead, links = root, list(path.parts[1:]), 0
+    while ahead:
+        name = ahead.pop(0)
+        if name == "..":
+            reached = reached if reached == root else reached.parent
+            continue
+        link = reached / name
+        if not os.path.islink(link):  # noqa: PTH114 - Path.is_symlink raises where a folder may not be searched
+            reached = link
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise ConfigError(f"the links of {path} below {root} lead in a circle: set one of them right")
+        target = link.readlink()
+        if target.is_absolute():
+            reached = root
+        ahead = [*target.parts[target.is_absolute() :], *ahead]
+    return reached
+
+
+def refuse_what_is_in_the_way(place: Place) -> None:
+    """Raise ConfigError where a file that setup reads or writes is none, or a folder on the way to it is none."""
+    for file in (place.config_file, place.password_file):
+        for path in (*reversed(file.parents), file):
+            is_right = path.is_dir if path != file else path.is_file
+            with contextlib.suppress(PermissionError):
+                # A link that leads nowhere may stand for the file, which is written where it leads.
+                if (path.exists() if path == file else os.path.lexists(path)) and not is_right():
+                    wanted = "a file" if path == file else "a folder"
+                    raise ConfigError(
+                        f"{path} is {_kind_of(path)}, but must be {wanted}: move it away, and set up again"
+                    )
+
+
+def _kind_of(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return "a link that leads nowhere"
+    return next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
 
 
 def service_of(name: str | None) -> Service:
@@ -86,15 +147,22 @@ def configuration_of(text: str, place: Place) -> Config:
 
 
 def may_write(file: Path) -> bool:
-    """Return whether this user may write a file: into its folder, or into the nearest one that exists."""
-    folder = next(one for one in file.parents if one.exists())
-    return os.access(folder, os.W_OK | os.X_OK)
+    """Return whether this user may write a file: into its folder, or into the nearest one that exists.
+
+    Raises ConfigError where not even root may.
+    """
+    folder = next(one for one in file.parents if os.path.exists(one))  # noqa: PTH110 - Path.exists may raise
+    is_writable = os.access(folder, os.W_OK | os.X_OK)
+    if not is_writable and os.geteuid() == 0:
+        raise ConfigError(f"not even root may write into {folder}: its file system must be mounted for writing")
+    return is_writable
 
 
 def read_password(file: Path, origin: str) -> str:
     """Return the password in a file. Raises ConfigError; the sentence names the file by its `origin`."""
     try:
-        content = file.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+        with file.open("rb") as stream:
+            content = stream.read(_MOST_PASSWORD_BYTES + len(b"\r\n") + 1).removesuffix(b"\n").removesuffix(b"\r")
         password = content.decode()
     except OSError as error:
         raise ConfigError(f"{origin} {file} cannot be read ({error.strerror}): it must hold the password") from None
@@ -107,12 +175,22 @@ def read_password(file: Path, origin: str) -> str:
 
 def stored_password(place: Place) -> str | None:
     """Return the password that is stored for the service, else the one that all instances share; None without one."""
-    for file in (place.password_file, place.shared_password_file()):
-        try:
-            return read_password(file, "password file")
-        except ConfigError:
-            continue
-    return None
+    passwords = map(_password_in, (place.password_file, place.shared_password_file()))
+    return next((password for password in passwords if password is not None), None)
+
+
+def own_password(place: Place) -> str | None:
+    """Return the password that is stored for the service alone; None without one."""
+    return _password_in(place.password_file)
+
+
+def _password_in(file: Path) -> str | None:
+    if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file may raise
+        return None
+    try:
+        return read_password(file, "password file")
+    except ConfigError:
+        return None
 
 
 def free_page_port(place: Place) -> int:
@@ -124,6 +202,8 @@ def free_page_port(place: Place) -> int:
 
 
 def _page_port(config_file: Path) -> int:
+    if not config_file.is_file():
+        return PreviewConfig().port
     try:
         return load_tables(config_file, {}, folder=config_file.parent).config().preview.port
     except ConfigError:

@@ -5,12 +5,14 @@ Six questions at most: camera, broker, user name, password, Home Assistant, and 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from edge.capture.auto import AUTO
 from edge.capture.cameras.find import FoundCameras
+from edge.commands.setup.answer_form import broker_address, check_source
 from edge.commands.setup.brokers import HOME_ASSISTANT_HOST, BrokerTrial, FoundBroker
 from edge.commands.setup.camera import CameraVerdict
 from edge.commands.setup.dialogue import Dialogue, StoppedError
@@ -20,14 +22,14 @@ from edge.config.schema import Config
 from edge.errors import BrokerError, ConfigError, EdgeError, SourceError
 from edge.redact import redacted
 
+USERNAME_WITHOUT_BROKER: Final = "--username needs a broker: give --mqtt URL, or leave --username out"
 MOST_TRIES: Final = 3
 """Passwords that are asked for before setup gives up, as `sudo` does."""
-_NO_BROKER: Final = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What options answer; None: not given. `broker`: "" or "none" for no broker."""
+    """What options answer; None: not given. `broker`: its address, "" for no broker."""
 
     source: str | None = None
     broker: str | None = None
@@ -82,6 +84,12 @@ class Questions:
         self._config = config
         self._is_new = is_new
         self._stored_password = stored_password
+        self._has_camera = True
+
+    @property
+    def has_camera(self) -> bool:
+        """Whether there is a camera for the chosen source; False where `auto:` was tried and found none."""
+        return self._has_camera
 
     def camera(self) -> str:
         """Return the source, after a picture of it was seen. Raises EdgeError without a terminal."""
@@ -97,7 +105,9 @@ class Questions:
         lines = [line for _, line in choices]
         default = 0 if self._is_new else next(n for n, (uri, _) in enumerate(choices) if uri == current)
         while True:
-            answer = self._dialogue.choose("Cameras:", lines, question, "--source URI", default=default)
+            answer = self._dialogue.choose(
+                "Cameras:", lines, question, "--source URI", default=default, takes_number=_is_node
+            )
             uri = choices[answer][0] if isinstance(answer, int) else answer
             try:
                 self._try(uri)
@@ -129,7 +139,9 @@ class Questions:
         say = self._dialogue.say
         source = msgspec.structs.replace(self._config.source, uri=uri)
         config = msgspec.structs.replace(self._config, source=source)
+        self._has_camera = True
         if self._tools.try_camera is None:
+            check_source(uri)
             return
         say(f"Opening {redacted(uri)} ...")
         try:
@@ -139,24 +151,32 @@ class Questions:
                 say("The service runs and has this camera, so that no picture was looked at here.")
                 return
             if uri == AUTO and not self._tools.find_cameras().uris:
-                say("No camera is connected yet: the service waits for one.")
+                self._say_that_none_is_connected()
                 return
             raise
         if verdict.uri.startswith("scripted:") and uri == AUTO:
-            say(
-                "No camera is connected yet. Without a broker the built-in actor plays until one is. With a broker "
-                "the service starts only once a camera is connected: to try it with the actor, type scripted: as the "
-                "camera."
-            )
+            self._say_that_none_is_connected()
             return
         say(verdict.in_words)
+
+    def _say_that_none_is_connected(self) -> None:
+        self._has_camera = False
+        self._dialogue.say(
+            "No camera is connected yet. Without a broker the built-in actor plays until one is. With a broker the "
+            "service starts only once a camera is connected: to try it with the actor, type scripted: as the camera."
+        )
 
     def broker(self) -> BrokerAnswer:
         """Return the broker, after a connection to it was made. Raises EdgeError."""
         if self._given.broker is not None:
-            url = "" if self._given.broker in {"", _NO_BROKER} else self._given.broker
-            return self._credentials(url, HOME_ASSISTANT_HOST in url) if url else BrokerAnswer()
+            url = self._given.broker
+            return self._credentials(url, HOME_ASSISTANT_HOST in url) if url else self._no_broker()
         return self._choose_broker()
+
+    def _no_broker(self) -> BrokerAnswer:
+        if self._given.username:
+            raise ConfigError(USERNAME_WITHOUT_BROKER)
+        return BrokerAnswer()
 
     def _choose_broker(self) -> BrokerAnswer:
         dialogue, current = self._dialogue, self._config.mqtt.url
@@ -172,11 +192,11 @@ class Questions:
             lines = [line for _, line in choices]
             question = "Which one, or an address such as mqtt://192.168.1.5?"
             answer = dialogue.choose("MQTT brokers:", lines, question, "--mqtt URL", default=default)
-            url = choices[answer][0] if isinstance(answer, int) else _address(answer)
-            if not url or url == _NO_BROKER:
-                return BrokerAnswer()
-            is_home = any(one.url == url and one.is_home_assistant for one in found) or HOME_ASSISTANT_HOST in url
             try:
+                url = choices[answer][0] if isinstance(answer, int) else broker_address(answer)
+                if not url:
+                    return self._no_broker()
+                is_home = any(one.url == url and one.is_home_assistant for one in found) or HOME_ASSISTANT_HOST in url
                 return self._credentials(url, is_home)
             except StoppedError:
                 raise
@@ -244,6 +264,6 @@ class Questions:
         return self._dialogue.confirm("Announce the sensor to Home Assistant?", "--home-assistant", default=default)
 
 
-def _address(typed: str) -> str:
-    """Return the address of a broker as it was typed, with mqtt:// in front of a bare host."""
-    return typed if "://" in typed or typed == _NO_BROKER or typed.isdigit() else f"mqtt://{typed}"
+def _is_node(number: int) -> bool:
+    """Return whether a number means a video node, /dev/videoNUMBER."""
+    return Path(f"/dev/video{number}").exists()

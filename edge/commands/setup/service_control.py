@@ -53,6 +53,14 @@ class ServiceControl:
         """Whether the service runs."""
         return self._systemctl("is-active").stdout.strip() in {"active", "activating", "reloading"}
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the sensor runs, with the configuration with which it was started.
+
+        One that systemd is about to start again does not: it will read the new configuration.
+        """
+        return self._systemctl("is-active").stdout.strip() in {"active", "reloading"}
+
     def check(self, config_file: Path, password: str | None) -> bool:
         """Run doctor as the service, else in this process; returns whether every part is in order.
 

@@ -97,9 +97,14 @@ def configuration_with(answers: Answers, place: Place, before: str | None) -> st
 def shown_changes(before: str | None, after: str) -> Iterator[str]:
     """Yield the lines to show, without credentials: of a new file its keys, of one that is there what changes."""
     if before is None:
-        lines = [f"  {line}" for line in after.splitlines() if line and not line.startswith("#")]
+        lines = [f"  {line}" for line in _lines(after) if line and not line.startswith("#")]
     else:
-        compared = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
+        compared = difflib.unified_diff(_lines(before), _lines(after), n=0, lineterm="")
         lines = [f"  {line[0]} {line[1:]}" for line in compared if line[0] in "+-" and line[:3] not in {"+++", "---"}]
     for line in lines:
         yield redacted_text(line)
+
+
+def _lines(text: str) -> list[str]:
+    """Return lines as TOML has them: a comment may hold other characters that Python takes for the end of a line."""
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]

@@ -65,7 +65,7 @@ class SetUp:
             return answer
 
         dialogue = Dialogue(asks=asks, takes_defaults=yes, read_line=read, read_secret=read)
-        arguments = argparse.Namespace(**OPTIONS | options)
+        arguments = argparse.Namespace(**OPTIONS | options, yes=yes)
         try:
             return set_up(arguments, dialogue, self.place, self.systemctl.control(self.service), self.tools())
         finally:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from edge.capture.cameras.find import FoundCameras
 from edge.commands.setup.dialogue import StoppedError
 from edge.commands.setup.place import service_of
+from edge.commands.setup.questions import Tools
 from edge.commands.setup.text import new_configuration
 from edge.config.loader import load
 from edge.errors import BrokerError, ConfigError, SourceError
@@ -39,7 +41,8 @@ def test_enter_at_every_question_takes_what_was_found(setup):
     assert setup.systemctl.commands == ["enable emotion-edge", "restart emotion-edge"]
     assert all("[" in question for question in setup.asked)
     assert "It gives pictures of 640x480 pixels (brightness 120 of 255). A face is found, 192 pixels wide" in setup.said
-    assert setup.said.endswith("runs, and starts with this device from now on: systemctl status emotion-edge\n")
+    assert "runs, and starts with this device from now on: systemctl status emotion-edge\n" in setup.said
+    assert setup.said.endswith(f"To see its events: emotion-edge watch --config {setup.config}\n")
     assert not setup.place.password_file.exists()
 
 
@@ -53,6 +56,9 @@ def test_broker_of_home_assistant_is_asked_for_a_user_and_the_password_is_stored
     assert "s3cret" not in setup.said + setup.config.read_text()
     assert "Not authorized" in setup.said
     assert "a user's of Home Assistant" in setup.said
+    end = "before, in the same terminal:\n"
+    end += '  read -rsp "Broker password: " EMOTION_EDGE_MQTT_PASSWORD && export EMOTION_EDGE_MQTT_PASSWORD\n'
+    assert setup.said.endswith(end)
 
 
 def test_at_most_six_questions_are_asked(setup):
@@ -116,8 +122,13 @@ def test_answers_that_change_nothing_leave_the_file_alone(setup):
     setup.brokers = {LOCAL: None}
     before = setup.config.stat()
     assert setup.run("", "", "", "") == 0
+    assert setup.asked[-1] == "Check every part, and start the service? [Y/n]: "
+    assert setup.run("", "", "", "n") == 1
+    assert setup.asked[-1] == "Check every part, and start the service again? [Y/n]: "
+    assert setup.said.endswith("Nothing was changed.\n")
+    assert setup.run(asks=False, yes=True, root=setup.folder) == 0
+    assert setup.said.endswith(f"{setup.config} stays as it is.\nNothing is to be written.\n")
     assert setup.config.stat() == before
-    assert f"{setup.config} stays as it is.\n" in setup.said
     assert list(setup.config.parent.iterdir()) == [setup.config]
 
 
@@ -149,6 +160,32 @@ def test_check_that_fails_keeps_the_configuration_and_starts_nothing(setup):
     assert setup.config.exists()
     assert setup.systemctl.commands == []
     assert setup.said.endswith("Repair what is marked FAIL, then type: sudo systemctl enable --now emotion-edge\n")
+    setup.systemctl.active = True
+    assert setup.run("", "", "") == 1
+    assert "The service emotion-edge runs, and goes on with the configuration as it was. Repair what" in setup.said
+    assert setup.said.endswith("then type: sudo systemctl restart emotion-edge\n")
+
+
+WAITS = "No camera is connected: with a broker the service will not start until one is.\n"
+
+
+def test_automatic_choice_without_a_camera_but_with_a_broker_is_not_written_by_enter(setup):
+    setup.cameras, setup.unusable, setup.brokers = [], {"auto:"}, {LOCAL: None}
+    assert setup.run("", "", "", "") == 1
+    assert setup.said.endswith(f"{WAITS}Nothing was changed.\n")
+    assert setup.asked[-1] == "Write this, and start the service? [y/N]: "
+    assert not setup.config.exists()
+    assert setup.run("", "", "", "y") == 0
+    setup.config.unlink()
+    setup.systemctl.share_service(exit_code=1, shown="FAIL  source")
+    assert setup.run(asks=False, yes=True) == 1
+    assert f"{WAITS}It is written all the same, because --yes was given.\n" in setup.said
+    assert "runs, and goes on with the configuration as it was" in setup.said
+    setup.config.unlink()
+    assert setup.run("", "none", "") == 1
+    assert WAITS not in setup.said
+    assert setup.run(asks=False, yes=True, root=setup.folder) == 0
+    assert WAITS not in setup.said
 
 
 def test_answer_no_changes_nothing(setup):
@@ -273,11 +310,28 @@ def test_options_answer_everything(setup, tmp_path):
         ({"source": "auto:", "mqtt": "none", "home_assistant": True}, ConfigError, "--home-assistant needs a broker"),
         ({"password_file": Path("/x")}, ConfigError, "--password-file needs --username"),
         ({"username": "a", "password_file": Path("/x")}, ConfigError, "--password-file /x cannot be read"),
+        ({"mqtt": "none", "username": "me"}, ConfigError, "--username needs a broker: give --mqtt URL"),
+        ({"username": "me"}, ConfigError, "--username needs a broker: give --mqtt URL"),
+        ({"source": "v4l2:\udcff"}, ConfigError, r"--source 'v4l2:\\udcff' is not UTF-8 text: give one line of plain"),
+        ({"mqtt": "mqtt://\udcff"}, ConfigError, r"--mqtt 'mqtt://\\udcff' is not UTF-8 text"),
+        ({"username": "\udcff"}, ConfigError, r"--username '\\udcff' is not UTF-8 text"),
+        ({"username": "a\x7f"}, ConfigError, r"--username 'a\\x7f' holds a control character"),
+        ({"no_check": True, "source": "nonsense"}, SourceError, 'The source "nonsense" does not exist'),
+        ({"no_check": True, "source": "auto:foo"}, SourceError, 'The source "auto:foo" is of no known kind'),
+        ({"no_check": True, "mqtt": "http://h"}, ConfigError, "--mqtt = 'http://h' must be mqtt://HOST:PORT"),
+        ({"no_check": True, "mqtt": "77"}, ConfigError, "--mqtt = '77' must be mqtt://HOST:PORT"),
+        (
+            {"no_check": True, "mqtt": "mqtt://u:secret@h"},
+            ConfigError,
+            "--mqtt must hold neither user name nor password: give --username NAME and --password-file FILE$",
+        ),
         ({"username": "a", "password_file": Path("/dev/null")}, ConfigError, "--password-file /dev/null is empty"),
     ],
 )
 def test_option_that_cannot_be_used_is_one_sentence(setup, options, error, message):
     setup.unusable = {"bad:"}
+    if options.get("no_check"):
+        setup.tools = lambda: Tools(lambda: FoundCameras((), ()), list, lambda _: False, None, None)
     with pytest.raises(error, match=f"^{message}"):
         setup.run(asks=False, yes=True, **options)
     assert not setup.config.exists()
@@ -300,6 +354,10 @@ def test_device_that_is_prepared_elsewhere_is_only_written(setup, tmp_path):
 
 def test_user_who_may_not_write_is_told_before_the_first_question_and_shown_the_result(setup, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(ConfigError, match=f"^not even root may write into {setup.folder}: its file system must be"):
+        setup.run()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert setup.run("", "") == 1
     beginning, end = setup.said.split("Looking for cameras")
     assert f"You may not write {setup.config}." in beginning
@@ -326,11 +384,42 @@ def test_password_that_is_typed_takes_the_place_of_a_file_that_the_configuration
     assert (LOCAL, "sensor", "s3cret") in setup.tried
 
 
+def test_number_that_is_no_choice_and_address_with_a_password_are_asked_for_again(setup):
+    setup.brokers = {LOCAL: None}
+    assert setup.run("97", "1", "77", "mqtt://u:s3cret@h", "1", "", "n") == 1
+    assert "There is no choice 97.\n" in setup.said
+    assert "There is no choice 77.\n" in setup.said
+    assert "the address must hold neither user name nor password: type it without them" in setup.said
+    assert "s3cret" not in setup.said
+
+
+def test_byte_order_mark_of_a_configuration_stays(setup):
+    write_existing(setup, "\ufeff" + EXISTING)
+    setup.brokers = {LOCAL: None}
+    assert setup.run("auto:", "", "", "") == 0
+    assert setup.config.read_bytes().startswith(b"\xef\xbb\xbf# the sensor in the hall\n")
+    assert load(setup.config, {}).source.uri == "auto:"
+
+
+def test_password_that_is_stored_already_is_not_written_again(setup, tmp_path):
+    setup.brokers = {LOCAL: ("sensor", "s3cret")}
+    (tmp_path / "password").write_text("s3cret\n")
+    options = {"source": "scripted:", "mqtt": LOCAL, "username": "sensor", "password_file": tmp_path / "password"}
+    assert setup.run("n", "y", **options) == 0
+    before = setup.place.password_file.stat()
+    assert setup.run("n", "y", **options) == 0
+    assert setup.place.password_file.stat() == before
+    assert setup.asked[-1].startswith("Check every part")
+
+
 @pytest.mark.parametrize(("typed", "url"), [("10.0.0.9", "mqtt://10.0.0.9"), ("homeassistant.local", HOME)])
 def test_bare_host_is_a_broker_and_home_assistant_is_known_by_its_name(setup, typed, url):
     setup.brokers = {url: None}
     offered = setup.tools()
     setup.tools = lambda: dataclasses.replace(offered, find_brokers=list)
     assert setup.run("", typed, "", "") == 0
+    assert values(setup.config)["mqtt"]["url"] == url
+    setup.config.unlink()
+    assert setup.run(asks=False, yes=True, mqtt=typed) == 0
     assert values(setup.config)["mqtt"]["url"] == url
     assert values(setup.config)["homeassistant"]["enabled"] is (url == HOME)
