@@ -174,9 +174,9 @@ class PreviewServer(NullPreview):
         if self._taken is None:
             log.info("%s served at %s", self._what, self.describe())
         else:
-            log.warning(
-                "%s; the sensor runs without its %s until the port is free", self._taken, self._what.split()[-1]
-            )
+            page = "the sensor runs without its page until the port is free"
+            probes = "the sensor answers no probes until the port is free"
+            log.warning("%s; %s", self._taken, probes if self._probes_only else page)
         self._thread.start()
 
     def stop(self) -> None:
