@@ -25,15 +25,22 @@ def test_answers_become_the_configuration_and_the_password_is_never_shown(broker
     with on_terminal("setup", "--root", tmp_path) as terminal:
         terminal.answer("network camera", "scripted:happy=0.3?seed=1")
         terminal.answer("address such as", broker.url)
-        terminal.answer("User name", "sensor")
+        terminal.answer("User name", "\udcff")
+        terminal.wait("The answer is not UTF-8 text. Please type it again.\nUser name.*: $")
+        terminal.type("sensor")
         terminal.wait("Password.*: $")
+        assert not terminal.echoes
+        terminal.type("\udcff")
+        terminal.wait("The answer is not UTF-8 text. Please type it again.\nPassword.*: $")
         assert not terminal.echoes
         terminal.type(SECRET)
         terminal.answer("Home Assistant", "y")
         terminal.answer("Write this", "")
         assert terminal.end() == 0
         text = terminal.text
-    assert len(re.findall(r"\[[^]\n]*\]: ", text)) + text.count("nothing is shown while you type") == 6
+    assert (
+        len(re.findall(r"\[[^]\n]*\]: ", text)) + text.count("nothing is shown while you type") == 6 + 2
+    )  # two were asked again
     assert "A face is found, " in text
     assert SECRET not in text
     assert files_below(tmp_path) == {"etc/emotion-edge/config.toml", "etc/credstore/emotion-edge.mqtt-password"}

@@ -48,8 +48,8 @@ class Terminal:
         assert re.search(pattern, self.text), self.text
 
     def type(self, text: str) -> None:
-        """Type a line, and Enter."""
-        os.write(self._master, f"{text}\n".encode())
+        """Type a line, and Enter. A surrogate stands for a byte that is not UTF-8 (PEP 383)."""
+        os.write(self._master, f"{text}\n".encode(errors="surrogateescape"))
 
     def answer(self, question: str, text: str) -> None:
         """Wait for a question, which matches the end of what is shown, and type the answer."""

@@ -19,6 +19,7 @@ from edge.capture.cameras.video_nodes import VideoNodes
 from edge.commands.cameras.text import as_json, in_words
 from edge.config.schema import Config
 from edge.errors import SourceError
+from edge.system.files import escape_what_cannot_be_shown
 from edge.system.open_files import programs_with
 
 _NONE: Final = 1
@@ -33,8 +34,9 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         return 0
     found = find_cameras(details=True)
     if arguments.json:
-        sys.stdout.write(json.dumps(as_json(found, programs_with), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(as_json(found, programs_with), indent=2) + "\n")
     else:
+        escape_what_cannot_be_shown(sys.stdout)
         sys.stdout.write(in_words(found, programs_with))
     return 0 if found.uris else _NONE
 

@@ -101,6 +101,10 @@ def test_command_without_a_terminal_takes_options_and_names_the_one_that_is_miss
     assert capsys.readouterr().err == (
         "emotion-edge: without a terminal nothing can be asked (Password): give --password-file FILE\n"
     )
+    for port in ("-1", "abc"):
+        with pytest.raises(SystemExit):
+            main([*arguments, "--preview-port", port])
+        assert f"--preview-port: '{port}' is not a whole number of at least 0\n" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "password").write_text("s3cret")
     arguments += ["--username", "sensor", "--password-file", str(tmp_path / "password")]
