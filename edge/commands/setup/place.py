@@ -22,6 +22,8 @@ from edge.system.service import CONFIG_FOLDER, NAME_IN_WORDS, Service, find_serv
 _MOST_PASSWORD_BYTES: Final = 65_535
 """Length of a password in MQTT: its field has 16 bits."""
 _LAST_PORT: Final = 65_535
+_OTHERS: Final = 0o077
+"""Rights of everybody but the owner."""
 _MOST_LINKS: Final = 40
 """Links that the kernel follows in one path before it reports a circle (path_resolution(7))."""
 _KINDS: Final = (
@@ -180,8 +182,9 @@ def stored_password(place: Place) -> str | None:
 
 
 def own_password(place: Place) -> str | None:
-    """Return the password that is stored for the service alone; None without one."""
-    return _password_in(place.password_file)
+    """Return the password that is stored for the service alone, and that others cannot read; None without one."""
+    password = _password_in(place.password_file)
+    return None if password is None or place.password_file.stat().st_mode & _OTHERS else password
 
 
 def _password_in(file: Path) -> str | None:

@@ -39,6 +39,9 @@ def test_copy_takes_a_name_that_is_free(old):
     changes = Changes()
     assert changes.keep_copy(old).name == "config.toml.before-setup"
     assert changes.keep_copy(old).name == "config.toml.before-setup-2"
+    old.with_name("config.toml.before-setup-3").symlink_to(old.parents[1] / "elsewhere")
+    assert changes.keep_copy(old).name == "config.toml.before-setup-4"
+    assert not (old.parents[1] / "elsewhere").exists()
     assert mode(old.with_name("config.toml.before-setup")) == 0o640
 
 

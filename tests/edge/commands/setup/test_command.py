@@ -231,6 +231,7 @@ def test_ctrl_c_while_the_service_starts_puts_files_and_service_back(setup):
 def test_instance_gets_a_file_a_password_and_a_page_port_of_its_own(setup):
     write_existing(setup, "[preview]\nport = 8377\n")
     setup.config.with_name("hall.toml").write_text("[preview]\nport = 8378\n")
+    os.mkfifo(setup.config.with_name("pipe.toml"))  # reading it would never end
     setup.service = Service("door")
     setup.brokers = {LOCAL: ("sensor", "s3cret")}
     assert setup.run("", "", "sensor", "s3cret", "", "") == 0
@@ -410,6 +411,9 @@ def test_password_that_is_stored_already_is_not_written_again(setup, tmp_path):
     assert setup.run("n", "y", **options) == 0
     assert setup.place.password_file.stat() == before
     assert setup.asked[-1].startswith("Check every part")
+    setup.place.password_file.chmod(0o644)
+    assert setup.run("n", "y", **options) == 0
+    assert setup.place.password_file.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(("typed", "url"), [("10.0.0.9", "mqtt://10.0.0.9"), ("homeassistant.local", HOME)])
