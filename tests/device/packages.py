@@ -140,7 +140,8 @@ def instances(rig: Rig) -> str:
     """Two instances with a camera each run beside each other; the end of one does not touch the other."""
     device, observer = rig.device, rig.observer
     device.run_checked(f"systemctl stop {UNIT}", 120)
-    table = device.run_checked(f"cat {CONFIG}")
+    # Without the light, which only the single service may switch.
+    table = re.sub(r"(?m)^\[indicator\]\nled = .*$", "", device.run_checked(f"cat {CONFIG}"))
     position = observer.position
     for name, uri in zip(INSTANCES, rig.camera_uris(), strict=True):
         text = re.sub(r"(?m)^uri = .*$", f'uri = "{uri}"', table)
