@@ -1,6 +1,5 @@
 """The service of setup, with programs in place of systemctl and of the installation's: no systemd runs the tests."""
 
-import os
 import signal
 import subprocess
 import threading
@@ -44,7 +43,8 @@ def test_check_that_is_interrupted_may_still_remove_its_traces(machine, tmp_path
     def interrupt():
         waiting.wait(60)
         wait_until(traces.exists)
-        os.kill(os.getpid(), signal.SIGINT)
+        # To the thread that waits: the process's signal may go to another one, and would wake nobody.
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     monkeypatch.setattr(subprocess, "Popen", WaitedFor)
     threading.Thread(target=interrupt).start()
