@@ -73,6 +73,13 @@ die_of_python() {
 # can_make_env PYTHON: Debian ships Python without what `venv` needs, in the package python3-venv.
 can_make_env() { "$1" -c "import ensurepip, venv" 2>/dev/null; }
 
+# wheel_platforms MACHINE: prints pip's options for wheels that run there. Debian 12 has glibc 2.36; wheels name the oldest
+# that they run with.
+wheel_platforms() {
+    for glibc in 2_35 2_34 2_31 2_28 2_27 2_24 2_17; do printf '%s ' --platform "manylinux_${glibc}_$1"; done
+    say "--platform manylinux2014_$1"
+}
+
 # apt_install WHY PACKAGE...: installs without asking where that is allowed, else says what to type.
 apt_install() {
     why=$1

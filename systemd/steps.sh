@@ -103,12 +103,12 @@ install_from_wheels() {
         give_up "the wheels in $wheel_folder are not enough, see above"
 }
 
-# add_service_program FOLDER UNITS: puts what checks the service into `new` (`emotion-edge service`), with its units.
+# add_service_program FILE...: puts the files of what checks the service into `new` (`emotion-edge service`), and the units.
 add_service_program() {
     share=$new/share/emotion-edge
     mkdir -p "$share/units"
-    cp "$1/common.sh" "$1/as-service.sh" "$1/light.sh" "$1/service" "$share"
-    cp "$2/emotion-edge.service" "$2/emotion-edge@.service" "$share/units"
+    cp "$@" "$share"
+    cp "$units/emotion-edge.service" "$units/emotion-edge@.service" "$share/units"
 }
 
 make_credstore() { [ -d "$CREDSTORE" ] || mkdir -m 700 "$CREDSTORE"; }

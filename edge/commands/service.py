@@ -13,8 +13,7 @@ from typing import Final
 
 from edge.config.schema import Config
 from edge.errors import ConfigError
-from edge.redact import quoted
-from edge.system.service import NAME_IN_WORDS, is_instance_name
+from edge.system.service import named_service
 
 PROGRAM: Final = Path(sys.prefix, "share", "emotion-edge", "service")
 """Where `systemd/install` and the Debian package put it (systemd/steps.sh)."""
@@ -25,8 +24,7 @@ def run(arguments: argparse.Namespace, config: Config, program: Path = PROGRAM) 
 
     Raises ConfigError where this is no installed service's environment, or the name is none of an instance.
     """
-    if arguments.name and not is_instance_name(arguments.name):
-        raise ConfigError(f"{quoted(arguments.name)} cannot be the name of an instance: it must be {NAME_IN_WORDS}")
+    instance = named_service(arguments.name).name
     if not program.is_file():
         msg = f"{program} is missing: this program runs from {sys.prefix}, where no service is installed"
         raise ConfigError(f"{msg} (docs/install.md); `emotion-edge doctor` checks it as it is")
@@ -34,4 +32,4 @@ def run(arguments: argparse.Namespace, config: Config, program: Path = PROGRAM) 
     # Descriptor 2 leads to a thread of this process (`edge.logs.native`), which ends now.
     with contextlib.suppress(OSError, ValueError):
         os.dup2(sys.stderr.fileno(), 2)
-    os.execv("/bin/sh", ["sh", str(program), arguments.action, *([arguments.name] if arguments.name else [])])  # noqa: S606 - no shell expands them
+    os.execv("/bin/sh", ["sh", str(program), arguments.action, *([instance] if instance else [])])  # noqa: S606 - no shell expands them

@@ -59,9 +59,13 @@ class Service:
         return _CREDENTIALS / f"{self.state_folder.name}.{credential}"
 
 
-def is_instance_name(name: str) -> bool:
-    """Return whether an instance can have this name."""
-    return _NAME.fullmatch(name) is not None and name != SINGLE
+def named_service(name: str | None) -> Service:
+    """Return the service of an instance, the single one without a name. Raises ConfigError for a wrong name."""
+    if not name:
+        return Service()
+    if _NAME.fullmatch(name) is None or name == SINGLE:
+        raise ConfigError(f"{quoted(name)} cannot be the name of an instance: it must be {NAME_IN_WORDS}")
+    return Service(name)
 
 
 def find_service(path: Path | None, folder: Path = CONFIG_FOLDER) -> Service | None:

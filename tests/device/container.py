@@ -6,35 +6,32 @@ network of this machine and has no camera.
 
 import os
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from .emulator import DeviceError
+from .device import Device
 
 _POLL_SECONDS: Final = 0.5
 _CGROUPS: Final = (Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
 """Hierarchies of cgroups in which the container needs a group of its own, where they are there."""
 
 
-class Container:
+class Container(Device):
     """A system that boots from the folder `root`, which is used up. `payload` appears in it as /mnt, read-only.
 
-    It has the methods of `Emulator`, as far as a container has what is behind them.
+    It has no power to cut, and no LED.
     """
 
-    host: Final = "127.0.0.1"
+    name = "container"
+    host = "127.0.0.1"
     """Address of this machine as seen from the container."""
-    uri: Final = "scripted:happy=3,sad=3,surprise=3,none=13?seed=1&loop=1"
+    uri = "scripted:happy=3,sad=3,surprise=3,none=13?seed=1&loop=1"
     """Source of the sensor: there is no camera."""
 
     def __init__(self, root: Path, payload: Path, scratch: Path, timeout_factor: float) -> None:
+        super().__init__(scratch / "console.log", timeout_factor, _POLL_SECONDS)
         self._root = root
         self._payload = payload
-        self.timeout_factor = timeout_factor
-        self.console = scratch / "console.log"
-        self._process: subprocess.Popen[bytes] | None = None
         self._first_process = 0
 
     def start(self) -> None:
@@ -74,25 +71,6 @@ class Container:
             timeout=seconds * self.timeout_factor,
             check=False,
         )
-
-    def run_checked(self, command: str, seconds: float = 60) -> str:
-        """Run a command and return its output; raises `DeviceError` where its exit code is not 0."""
-        done = self.run(command, seconds)
-        if done.returncode:
-            output = (done.stdout + done.stderr).strip()
-            raise DeviceError(f"'{command}' in the container exited with {done.returncode}: {output[-2000:]}")
-        return done.stdout.strip()
-
-    def wait(self, what: str, seconds: float, condition: Callable[[], object]) -> float:
-        """Wait until `condition()`, at most `seconds` times `timeout_factor`; returns how long it took."""
-        began = time.monotonic()
-        while not condition():
-            if self._process is not None and self._process.poll() is not None:
-                raise DeviceError(f"the container ended while waiting until {what}: see {self.console}")
-            if time.monotonic() - began > seconds * self.timeout_factor:
-                raise DeviceError(f"timed out after {time.monotonic() - began:.0f} s waiting until {what}")
-            time.sleep(_POLL_SECONDS)
-        return time.monotonic() - began
 
     def close(self) -> None:
         """End the container, whatever its state."""

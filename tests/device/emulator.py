@@ -1,12 +1,12 @@
 """The emulated device: the qemu process, its disk, and commands over SSH."""
 
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from support.held_port import HeldPort
+
+from .device import Device
 
 _POLL_SECONDS: Final = 2.0
 
@@ -25,11 +25,7 @@ _LED_NODE: Final = f"""
 """An LED on the first pin of the board's GPIO controller, as dtoverlay=gpio-led describes one on a Raspberry Pi."""
 
 
-class DeviceError(Exception):
-    """A check on the device failed; the message is the reason."""
-
-
-class Emulator:
+class Emulator(Device):
     """A machine of two Cortex-A72 that boots from `image` (a folder that scripts/make-device made).
 
     `payload` is a second disk, read-only. What the device writes goes to an overlay in `scratch` and stays there over
@@ -37,19 +33,18 @@ class Emulator:
     not flushed. `timeout_factor` multiplies every time limit, because the limits are for an idle machine.
     """
 
-    host: Final = "10.0.2.2"
+    name = "emulated device"
+    host = "10.0.2.2"
     """Address of this machine's 127.0.0.1 as seen from the device, in qemu's user network."""
-    uri: Final = "v4l2:/dev/video0"
+    uri = "v4l2:/dev/video0"
     """Source of the sensor: the kernel's virtual camera that plays the actor."""
 
     def __init__(self, image: Path, payload: Path, scratch: Path, timeout_factor: float) -> None:
+        super().__init__(scratch / "console.log", timeout_factor, _POLL_SECONDS)
         self._image = image
         self._payload = payload
         self._scratch = scratch
-        self.timeout_factor = timeout_factor
-        self._process: subprocess.Popen[bytes] | None = None
         self._ssh_port = HeldPort()
-        self.console = scratch / "console.log"
         self._disk = scratch / "disk.qcow2"
         subprocess.run(
             ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image / "root.img", self._disk], check=True
@@ -91,31 +86,9 @@ class Emulator:
             check=False,
         )
 
-    def run_checked(self, command: str, seconds: float = 60) -> str:
-        """Run a command and return its output; raises `DeviceError` where its exit code is not 0."""
-        done = self.run(command, seconds)
-        if done.returncode:
-            output = (done.stdout + done.stderr).strip()
-            raise DeviceError(f"'{command}' on the device exited with {done.returncode}: {output[-2000:]}")
-        return done.stdout.strip()
-
     def close(self) -> None:
         """End the emulator, whatever its state."""
         self.power_cut()
-
-    def wait(self, what: str, seconds: float, condition: Callable[[], object]) -> float:
-        """Wait until `condition()`, at most `seconds` times `timeout_factor`; returns how long it took.
-
-        A command that the device does not complete in time is repeated.
-        """
-        began = time.monotonic()
-        while not _holds(condition):
-            if self._process is not None and self._process.poll() is not None:
-                raise DeviceError(f"the emulator ended while waiting until {what}: see {self._scratch}/qemu.log")
-            if time.monotonic() - began > seconds * self.timeout_factor:
-                raise DeviceError(f"timed out after {time.monotonic() - began:.0f} s waiting until {what}")
-            time.sleep(_POLL_SECONDS)
-        return time.monotonic() - began
 
     def _make_board(self) -> None:
         """Write the device tree of qemu's board, with an LED more."""
@@ -174,10 +147,3 @@ class Emulator:
             *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self._ssh_port.number}-:22"),
             *("-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"),
         ]
-
-
-def _holds(condition: Callable[[], object]) -> bool:
-    try:
-        return bool(condition())
-    except subprocess.TimeoutExpired:
-        return False

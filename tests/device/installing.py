@@ -1,7 +1,7 @@
 """Checks of boot, events, and of the check of the installed service."""
 
 from .actor_frames import EMOTIONS
-from .emulator import DeviceError
+from .device import DeviceError
 from .rig import CONFIG, UNIT, Rig, ensure
 
 _SLOW_DEVICE_SETTINGS = """

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .container import Container
-from .emulator import DeviceError, Emulator
+from .device import Device, DeviceError
+from .emulator import Emulator
 from .observer import Observer
 
 UNIT: Final = "emotion-edge"
@@ -34,7 +34,7 @@ def ensure(condition: object, what: str) -> None:
 class Rig:
     """The device under test, and the observer of its messages."""
 
-    device: Emulator | Container
+    device: Device
     observer: Observer
 
     @property

@@ -17,7 +17,8 @@ from typing import Final
 
 from . import failing, installing, light, packages, place, ribbon
 from .container import Container
-from .emulator import DeviceError, Emulator
+from .device import Device, DeviceError
+from .emulator import Emulator
 from .observer import Observer
 from .rig import UNIT, Rig
 
@@ -86,7 +87,7 @@ def _selected(checks: Sequence[Check], skipped: Sequence[str]) -> list[Check]:
     return [check for check in checks if check.__name__ not in skipped]
 
 
-def _print_diagnostics(device: Emulator | Container) -> None:
+def _print_diagnostics(device: Device) -> None:
     """Print the end of the journal and of the device's console."""
     with contextlib.suppress(DeviceError, subprocess.SubprocessError):
         _print(

@@ -30,7 +30,6 @@ from edge.commands.setup.place import (
     own_password,
     read_password,
     refuse_what_is_in_the_way,
-    service_of,
     stored_password,
 )
 from edge.commands.setup.questions import USERNAME_WITHOUT_BROKER, Given, Questions, Tools
@@ -40,6 +39,7 @@ from edge.config.credentials import PASSWORD_VARIABLE
 from edge.config.schema import Config
 from edge.errors import ConfigError, SourceError
 from edge.system.open_files import programs_with
+from edge.system.service import named_service
 
 _STOPPED: Final = 1
 
@@ -61,7 +61,7 @@ class Plan:
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Set up a service; returns the exit code. Raises EdgeError."""
     del config  # that of the service counts, and not that of this process
-    place = Place(service_of(arguments.name), arguments.root or Path("/"))
+    place = Place(named_service(arguments.name), arguments.root or Path("/"))
     dialogue = on_terminal(yes=arguments.yes)
     try:
         return set_up(arguments, dialogue, place, ServiceControl(place.service))

@@ -16,8 +16,7 @@ from edge.config.credentials import CREDENTIAL_NAME
 from edge.config.loader import load_tables
 from edge.config.schema import Config, PreviewConfig
 from edge.errors import ConfigError
-from edge.redact import quoted
-from edge.system.service import CONFIG_FOLDER, NAME_IN_WORDS, Service, find_service, installed_services
+from edge.system.service import Service, installed_services
 
 _MOST_PASSWORD_BYTES: Final = 65_535
 """Length of a password in MQTT: its field has 16 bits."""
@@ -105,20 +104,6 @@ def _kind_of(path: Path) -> str:
     except OSError:
         return "a link that leads nowhere"
     return next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
-
-
-def service_of(name: str | None) -> Service:
-    """Return the service of an instance, the single one without a name. Raises ConfigError for a wrong name."""
-    if not name:
-        return Service()
-    try:
-        # The rule about the names of files is the rule about the names of instances.
-        service = None if "/" in name else find_service(CONFIG_FOLDER / f"{name}.toml")
-    except ConfigError:
-        service = None
-    if service is None or not service.name:
-        raise ConfigError(f"{quoted(name)} cannot be the name of an instance: it must be {NAME_IN_WORDS}")
-    return service
 
 
 def existing_configuration(place: Place) -> tuple[str | None, Config]:

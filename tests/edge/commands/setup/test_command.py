@@ -10,12 +10,11 @@ import pytest
 
 from edge.capture.cameras.find import FoundCameras
 from edge.commands.setup.dialogue import StoppedError
-from edge.commands.setup.place import service_of
 from edge.commands.setup.questions import Tools
 from edge.commands.setup.text import new_configuration
 from edge.config.loader import load
 from edge.errors import BrokerError, ConfigError, SourceError
-from edge.system.service import Service
+from edge.system.service import Service, named_service
 
 ROOT = Path(__file__).parents[4]
 LOCAL, HOME = "mqtt://localhost", "mqtt://homeassistant.local"
@@ -371,9 +370,9 @@ def test_user_who_may_not_write_is_told_before_the_first_question_and_shown_the_
 @pytest.mark.parametrize("name", ["Bad", "config", "../x", "a" * 19, "1"])
 def test_name_that_no_instance_can_have_is_refused(name):
     with pytest.raises(ConfigError, match=r"^'.*' cannot be the name of an instance: it must be a letter from a to z"):
-        service_of(name)
-    assert service_of("door").unit == "emotion-edge@door"
-    assert service_of(None).unit == "emotion-edge"
+        named_service(name)
+    assert named_service("door").unit == "emotion-edge@door"
+    assert named_service(None).unit == "emotion-edge"
 
 
 def test_password_that_is_typed_takes_the_place_of_a_file_that_the_configuration_names(setup):
