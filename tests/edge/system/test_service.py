@@ -12,6 +12,7 @@ from edge.system.service import (
     Service,
     find_service,
     installed_services,
+    named_service,
     own_unit,
     refuse_reserved_instance,
     unit_of,
@@ -119,3 +120,11 @@ def test_unit_of_a_process_is_read_from_its_control_group(cgroup, unit, tmp_path
 def test_program_of_a_terminal_names_the_single_service():
     assert own_unit().startswith("emotion-edge")
     assert unit_of(os.getpid()) == unit_of()
+
+
+@pytest.mark.parametrize("name", ["Bad", "config", "../x", "a" * 19, "1"])
+def test_name_that_no_instance_can_have_is_refused(name):
+    with pytest.raises(ConfigError, match=r"^'.*' cannot be the name of an instance: it must be a letter from a to z"):
+        named_service(name)
+    assert named_service("door").unit == "emotion-edge@door"
+    assert named_service(None).unit == "emotion-edge"
