@@ -27,6 +27,22 @@ MAINTAINER: Final = "emotion-edge developers <developers@emotion-edge.example>"
 TEMPLATES: Final = Path("distribution/debian")
 REMOVAL: Final = Path("systemd/removal.sh")
 _SECTION: Final = "1"
+_INSTANCES: Final = {
+    "bash": "_emotion_edge_instances",
+    "zsh": "_emotion_edge_instances",
+    "preamble": {
+        "bash": """_emotion_edge_instances() {
+  compgen -W "$(_emotion_edge_configured)" -- "$1"
+}
+_emotion_edge_configured() {
+  find /etc/emotion-edge -name '*.toml' ! -name config.toml -printf '%f\\n' 2>/dev/null | sed 's/\\.toml$//'
+}""",
+        "zsh": """_emotion_edge_instances() {
+  compadd -- ${(f)"$(find /etc/emotion-edge -name '*.toml' ! -name config.toml -printf '%f\\n' 2>/dev/null | sed 's/\\.toml$//')"}
+}""",
+    },
+}
+"""Completes the name of an instance by the files of the configuration (docs/install.md)."""
 _LONGEST_LICENCE: Final = 60
 """Characters of a licence's name; what is longer is its text."""
 
@@ -94,6 +110,20 @@ def commands_of(whole: ArgumentParser) -> list[tuple[ArgumentParser, str]]:
     return [(one, summaries[name]) for name, one in dict(commands.choices or {}).items()]
 
 
+def completion_of(whole: ArgumentParser, shell: str) -> str:
+    """Return the completion of a shell, with files where one is asked for, and the names of instances."""
+    rest = [whole]
+    while rest:
+        for action in rest.pop()._actions:  # noqa: SLF001 - no other way
+            if isinstance(action.choices, dict):
+                rest.extend(action.choices.values())
+            elif action.type is Path:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]  # what shtab asks for
+            elif action.dest == "name":
+                action.complete = _INSTANCES  # type: ignore[attr-defined]
+    return str(shtab.complete(whole, shell))
+
+
 def main(tree: Path, version: str, minor: int, suite: str) -> None:
     """Write all of it below `tree`."""
     os.environ["COLUMNS"] = "80"
@@ -122,7 +152,7 @@ def main(tree: Path, version: str, minor: int, suite: str) -> None:
         (tree / folder).mkdir()
     write_man_pages(tree / "man", version)
     for shell, name in (("bash", "emotion-edge"), ("zsh", "_emotion-edge")):
-        (tree / "completion" / name).write_text(shtab.complete(parser(), shell), encoding="utf-8")
+        (tree / "completion" / name).write_text(completion_of(parser(), shell), encoding="utf-8")
 
 
 if __name__ == "__main__":

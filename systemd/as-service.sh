@@ -65,8 +65,7 @@ as_service() {
     print_until_end <&3 3<&- &
     reader=$!
     code=0
-    # Without dependencies: on a device without a network it would wait for one.
-    systemctl start --job-mode=ignore-dependencies $CHECK 2>"$scratch/problem" 3<&- || code=1
+    still_running "the check of $SERVICE runs" start_check || code=1
     printf '%s\n' "$END" >&3
     wait "$reader" || true
     reader=''
@@ -86,6 +85,9 @@ as_service() {
     fi
     return "$code"
 }
+
+# Without dependencies: on a device without a network it would wait for one.
+start_check() { systemctl start --job-mode=ignore-dependencies $CHECK 2>"$scratch/problem" 3<&-; }
 
 # Prints what it reads up to the last line.
 print_until_end() {

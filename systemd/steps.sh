@@ -17,9 +17,10 @@ lock_installation() {
     flock --nonblock 9 || die "another installation of emotion-edge runs: wait until it has ended, then try again"
 }
 
-# name_version VERSION: sets `new` to the folder of its environment, and `old` to the one in use, or to nothing. In an image
-# the folder has the time that everything in it has.
+# name_version VERSION: sets `new` to the folder of its environment, and `old` to the one in use, or to nothing, and
+# `version` for the report. In an image the folder has the time that everything in it has.
 name_version() {
+    version=$1
     new=$OPT/versions/$1-$(date -u ${SOURCE_DATE_EPOCH:+--date "@$SOURCE_DATE_EPOCH"} +%Y%m%dT%H%M%SZ)
     # Two runs within a second: the second one's folder must not be that of the version in use, which a failure removes.
     while [ -e "$new" ]; do new=$new.1; done
@@ -179,7 +180,7 @@ put_in_force() {
         for one in $(services); do
             select_service "$one"
             say "Starting $SERVICE with this version"
-            start_service || {
+            still_running "$SERVICE starts" start_service || {
                 case " $excused " in *" $SERVICE "*) continue ;; esac
                 started=no
                 [ -n "$old" ] || continue
@@ -217,6 +218,7 @@ wanted() {
 
 # report_start: says what came of it, and what to do next; to be called after put_in_force.
 report_start() {
+    say "emotion-edge $version is installed."
     if ! booted; then
         say "systemd does not run here; the service starts with the system."
     elif ! wanted $SERVICE; then

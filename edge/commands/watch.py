@@ -17,6 +17,7 @@ from edge.commands.common import write_line
 from edge.commands.subscriber import receive_reconnecting
 from edge.commands.verify import SequenceVerifier
 from edge.commands.watch_silence import QUIET_SECONDS, Silence
+from edge.config.credentials import PASSWORD_VARIABLE
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.errors import ConfigError
@@ -89,6 +90,14 @@ def watch(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callable[[],
         raise ConfigError(f"--device is {device!r}, but must be the id of one device, without any of + # /")
     # A random client id: a broker ends the older of two connections with the same id.
     connector = Connector(broker_settings(mqtt), command_client_id(mqtt, "watch"))
+    if connector.settings.username and not connector.settings.password:
+        _LOG.warning(
+            "no password for user %r is set here, and a command that you type cannot read the service's; "
+            "to set it, type: read -rsp 'Broker password: ' %s && export %s",
+            connector.settings.username,
+            PASSWORD_VARIABLE,
+            PASSWORD_VARIABLE,
+        )
     kinds = (*_KINDS, "info") if options.verify else _KINDS
     filters = [subscription(mqtt.base_topic, kind, device) for kind in kinds]
     printer = _Printer(mqtt.base_topic, options, stream)

@@ -142,5 +142,5 @@ def status_line(health: HealthPayload) -> str:
     )
     slow = health.source_fps is not None and health.source_fps < _SLOW_FPS
     rate = f"{health.source_fps:.2g}" if slow else f"{health.fps:.1f}"
-    faces = count(health.faces, "face")
-    return f"{rate} frames per second, {faces}{within}, source {health.source}, broker {health.broker}"
+    seen = f"{rate} frames per second, {count(health.faces, 'face')}{within}" if health.frames else "no frames yet"
+    return f"{seen}, source {health.source}, broker {health.broker}"

@@ -247,6 +247,12 @@ def _http_reason(status: int) -> str:
         return f"HTTP {status}"
 
 
+def _user(settings: BrokerSettings) -> str:
+    if not settings.username:
+        return " without a user name"
+    return f" as user {settings.username!r}" + ("" if settings.password else ", without a password")
+
+
 def _failed(
     row: Failure, settings: BrokerSettings, reason: str = "", *, clock: str = "", protocol_refused: bool = False
 ) -> ConnectFailedError:
@@ -257,7 +263,7 @@ def _failed(
         key=settings.key,
         reason=reason,
         clock=clock,
-        user=f" as user {settings.username!r}" if settings.username else " without a user name",
+        user=_user(settings),
         plain="mqtt://" if broker.path is None else "ws://",
         encrypted="mqtts://" if broker.path is None else "wss://",
         bare="mqtt://" if settings.tls is None else "mqtts://",

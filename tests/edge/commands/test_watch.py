@@ -176,8 +176,18 @@ def test_unreachable_broker_is_an_error(url: str, complaint: str) -> None:
 def test_refused_credentials_are_an_error(make_broker: Callable[..., PrivateBroker]) -> None:
     broker = make_broker(users={"joe": "right"})
     broker.start()
-    with pytest.raises(BrokerError, match="Not authorized"):
+    with pytest.raises(BrokerError, match="without a user name: Not authorized"):
         watch(MqttConfig(url=broker.url), Options(), io.StringIO())
+
+
+def test_missing_password_is_named_with_the_line_to_type(
+    make_broker: Callable[..., PrivateBroker], caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = make_broker(users={"joe": "right"})
+    broker.start()
+    with pytest.raises(BrokerError, match="as user 'joe', without a password: "):
+        watch(MqttConfig(url=broker.url, username="joe"), Options(), io.StringIO())
+    assert "read -rsp 'Broker password: ' EMOTION_EDGE_MQTT_PASSWORD && export" in caplog.text
 
 
 @pytest.mark.parametrize(("url", "device"), [("", None), ("mqtt://h", "a/b"), ("mqtt://h", "+"), ("mqtt://h", "")])

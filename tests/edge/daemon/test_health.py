@@ -74,3 +74,7 @@ def test_rate_of_a_camera_is_null_before_the_second_frame_and_while_it_is_lost(s
 def test_status_line_shows_the_rate_of_a_slow_source_itself(fps, source_fps, begins):
     """Two health messages ten seconds apart hold no frame or two at one frame in ten seconds."""
     assert status_line(health(fps=fps, source_fps=source_fps)).startswith(begins)
+
+
+def test_status_line_gives_no_rate_before_the_first_frame():
+    assert status_line(health(fps=0.0, frames=0)).startswith("no frames yet, source ok")
