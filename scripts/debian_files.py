@@ -27,19 +27,16 @@ MAINTAINER: Final = "emotion-edge developers <developers@emotion-edge.example>"
 TEMPLATES: Final = Path("distribution/debian")
 REMOVAL: Final = Path("systemd/removal.sh")
 _SECTION: Final = "1"
+_CONFIGURED: Final = r"""_emotion_edge_configured() {
+  find /etc/emotion-edge -name '*.toml' ! -name config.toml -printf '%f\n' 2>/dev/null | sed 's/\.toml$//'
+}
+"""
 _INSTANCES: Final = {
     "bash": "_emotion_edge_instances",
     "zsh": "_emotion_edge_instances",
     "preamble": {
-        "bash": """_emotion_edge_instances() {
-  compgen -W "$(_emotion_edge_configured)" -- "$1"
-}
-_emotion_edge_configured() {
-  find /etc/emotion-edge -name '*.toml' ! -name config.toml -printf '%f\\n' 2>/dev/null | sed 's/\\.toml$//'
-}""",
-        "zsh": """_emotion_edge_instances() {
-  compadd -- ${(f)"$(find /etc/emotion-edge -name '*.toml' ! -name config.toml -printf '%f\\n' 2>/dev/null | sed 's/\\.toml$//')"}
-}""",
+        "bash": _CONFIGURED + '_emotion_edge_instances() { compgen -W "$(_emotion_edge_configured)" -- "$1"; }',
+        "zsh": _CONFIGURED + '_emotion_edge_instances() { compadd -- ${(f)"$(_emotion_edge_configured)"}; }',
     },
 }
 """Completes the name of an instance by the files of the configuration (docs/install.md)."""
