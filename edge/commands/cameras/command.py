@@ -18,7 +18,7 @@ from edge.capture.cameras.names import find_device
 from edge.capture.cameras.video_nodes import VideoNodes
 from edge.commands.cameras.text import as_json, in_words
 from edge.config.schema import Config
-from edge.errors import SourceError
+from edge.errors import ConfigError, SourceError
 from edge.system.files import escape_what_cannot_be_shown
 from edge.system.open_files import programs_with
 
@@ -26,7 +26,10 @@ _NONE: Final = 1
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
-    """List the cameras, or with `--device-of` the files of one; returns the exit code. Raises SourceError."""
+    """List the cameras, or with `--device-of` the files of one; returns the exit code.
+
+    Raises what `device_files` raises.
+    """
     del config  # which cameras there are depends on nothing that is configured
     if arguments.device_of is not None:
         for file in device_files(arguments.device_of):
@@ -49,8 +52,10 @@ def device_files(
     """Return the files that a sensor with the source `uri` may have open; none for a source that is no local camera.
 
     libcamera opens the media devices of all ribbon cameras. For `auto:` they are those of all cameras. Raises
-    SourceError where the URI is none, or no camera has the name.
+    SourceError where the URI is none, or no camera has the name, and ConfigError where it is empty.
     """
+    if not uri:
+        raise ConfigError("--device-of is '', but must be a source, as in --device-of auto:")
     nodes = nodes or VideoNodes()
     if is_auto(uri):
         found = find()

@@ -6,7 +6,7 @@ from edge.capture.cameras.find import FoundCameras, find_cameras
 from edge.capture.cameras.video_nodes import VideoNodes
 from edge.cli import main
 from edge.commands.cameras.command import device_files
-from edge.errors import SourceError
+from edge.errors import ConfigError, SourceError
 from support.fake_v4l2 import FakeKernel, pi5, webcam
 from support.program import run
 
@@ -72,3 +72,8 @@ def test_real_program_on_this_machine_lists_its_cameras_or_says_that_there_is_no
     result = run("cameras")
     assert (result.returncode, "No camera was found" in result.stdout) in {(0, False), (1, True)}
     assert result.stderr == ""
+
+
+def test_empty_source_is_refused():
+    with pytest.raises(ConfigError, match="--device-of is '', but must be a source"):
+        device_files("")
