@@ -50,9 +50,7 @@ def starts(rig: Rig) -> str:
     rig.device.wait("the device publishes 'online'", 60, lambda: rig.observer.status_seen("online", position))
     rig.wait_for_health(position, "ok")
     # The first line of all says that there are no frames yet.
-    rig.device.wait(
-        "the status line has a rate", 60, lambda: "frames per second" in rig.unit_property("StatusText")
-    )
+    rig.device.wait("the status line has a rate", 60, lambda: "frames per second" in rig.unit_property("StatusText"))
     return f"systemctl status: {rig.unit_property('StatusText')}"
 
 
