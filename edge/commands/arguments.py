@@ -40,8 +40,8 @@ def _add_broker_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mqtt",
         metavar="URL",
-        help="broker: mqtt://HOST, mqtts://HOST, ws://HOST/PATH or wss://HOST/PATH (sets mqtt.url, without "
-        "mqtt.fallback_urls)",
+        help="broker: mqtt://HOST, mqtts://HOST, ws://HOST/PATH or wss://HOST/PATH (sets mqtt.url, in "
+        "place of mqtt.urls)",
     )
 
 

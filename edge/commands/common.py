@@ -112,6 +112,7 @@ def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
         flags["preview.enabled"] = True
     if getattr(arguments, "mqtt", None) is not None:
         flags["mqtt.url"] = arguments.mqtt
-        # Who names a broker means this one: fallbacks from the file would connect to another.
+        # Who names a broker means this one: others from the file would connect to another.
+        flags["mqtt.urls"] = []
         flags["mqtt.fallback_urls"] = []
     return flags

@@ -133,10 +133,14 @@ def load_tables(
         for section, key, value in _flat(_parse(path), str(path)):
             tables[section][key] = _value(section, key, value, str(path), strict=True)
             origins.note(section, key, str(path))
-    for variable, (section, key), text in _variables(environ):
+    variables = list(_variables(environ))
+    _drop_other_spelling(tables["mqtt"], {key for _, (section, key), _ in variables if section == "mqtt"})
+    for variable, (section, key), text in variables:
         tables[section][key] = _value(section, key, text, variable, strict=False)
         origins.note(section, key, variable)
-    for dotted, value in (flags or {}).items():
+    flags = flags or {}
+    _drop_other_spelling(tables["mqtt"], {dotted.removeprefix("mqtt.") for dotted in flags})
+    for dotted, value in flags.items():
         section, key = dotted.split(".")
         tables[section][key] = _value(section, key, value, COMMAND_LINE, strict=True)
         origins.note(section, key, COMMAND_LINE)
@@ -147,6 +151,18 @@ def load_tables(
     if instance:
         tables["device"].setdefault("name", f"{DeviceConfig().name} {instance}")
     return Loaded(tables, origins, service, id_derived)
+
+
+def _drop_other_spelling(mqtt: dict[str, Any], over: set[str]) -> None:
+    """Remove the brokers of what was loaded before, where `over`, the keys of what is laid over it, name brokers.
+
+    One address and a list of them are two spellings: the later one counts alone, as each other key does.
+    """
+    if "urls" in over:
+        mqtt.pop("url", None)
+        mqtt.pop("fallback_urls", None)
+    elif "url" in over:
+        mqtt.pop("urls", None)
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -284,6 +300,12 @@ def _check_combinations(config: Config) -> None:
         given, missing = ("cert_file", "key_file") if mqtt.cert_file else ("key_file", "cert_file")
         msg = f"mqtt.{given} is {quoted(getattr(mqtt, given))}, but mqtt.{missing} is empty: set both or neither"
         raise ConfigError(msg)
+    if mqtt.urls and mqtt.urls != [mqtt.url, *mqtt.fallback_urls]:
+        given = "url" if mqtt.url != mqtt.urls[0] else "fallback_urls"
+        raise ConfigError(
+            f"mqtt.urls and mqtt.{given} name different brokers: put all addresses into mqtt.urls, and remove "
+            f"mqtt.{given}"
+        )
     if mqtt.fallback_urls and not mqtt.url:
         raise ConfigError(
             "mqtt.fallback_urls is set, but mqtt.url is empty: name the broker in mqtt.url that is tried first"

@@ -2,13 +2,17 @@
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, field
 
 from edge.config.section import Section
 
 
 class MqttConfig(Section, frozen=True, kw_only=True):
-    """Where events are published. Without a `url` they are written to standard output as JSON Lines."""
+    """Where events are published. Without a `url` they are written to standard output as JSON Lines.
+
+    Where `urls` has addresses, `url` and `fallback_urls` hold the same: only the loader knows of both spellings.
+    """
 
     url: Annotated[
         str,
@@ -20,16 +24,36 @@ class MqttConfig(Section, frozen=True, kw_only=True):
             extra={"broker_url": True},
         ),
     ] = ""
+    urls: Annotated[
+        list[Annotated[str, Meta(min_length=1, title="addresses")]],
+        Meta(
+            max_length=9,
+            description="Addresses of several brokers, or of the nodes of a cluster, in place of mqtt.url and written "
+            "like it: they are tried in turn, and the first that accepts the sensor is used. In an environment "
+            "variable they are separated by commas.",
+            examples=[["mqtt://broker1.local", "mqtt://broker2.local"]],
+            extra={"broker_url": True},
+        ),
+    ] = field(default_factory=list)
     fallback_urls: Annotated[
         list[Annotated[str, Meta(min_length=1, title="addresses")]],
         Meta(
             max_length=8,
-            description="Addresses of brokers to try in turn where mqtt.url cannot be used, each written like "
-            "mqtt.url. In an environment variable they are separated by commas.",
+            description="Replaced by mqtt.urls: addresses to try in turn where mqtt.url cannot be used.",
             examples=[["mqtt://broker2.local"]],
             extra={"broker_url": True},
         ),
     ] = field(default_factory=list)
+    return_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="Time with a later address after which the sensor tries whether an earlier one can be used "
+            "again, and goes back to it, in seconds; up to half as long again, drawn at random. 0: it stays until the "
+            "connection ends.",
+        ),
+    ] = 600.0
     client_id: Annotated[
         str,
         Meta(
@@ -124,6 +148,12 @@ class MqttConfig(Section, frozen=True, kw_only=True):
             extra={"reload": True},
         ),
     ] = 5.0
+
+    def __post_init__(self) -> None:
+        """Fill `url` and `fallback_urls` from `urls`."""
+        if self.urls and not self.url and not self.fallback_urls:
+            msgspec.structs.force_setattr(self, "url", self.urls[0])
+            msgspec.structs.force_setattr(self, "fallback_urls", self.urls[1:])
 
 
 class HomeAssistantConfig(Section, frozen=True, kw_only=True):

@@ -21,11 +21,11 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 _DEL: Final = "\x7f"
 """The one character that a JSON string may hold as it is, and a TOML string may not."""
 
-Value = str | int | float | bool
+Value = str | int | float | bool | list[str]
 
 
 def toml_value(value: Value) -> str:
-    """Return a value as TOML has it: a JSON string, number or boolean is one, but for DEL."""
+    """Return a value as TOML has it: a JSON string, number, boolean or list is one, but for DEL."""
     return json.dumps(value, ensure_ascii=False).replace(_DEL, "\\u007f")
 
 

@@ -46,6 +46,16 @@ def check(config: Config) -> None:
     _warn_of_masks(config)
     warn_of_useless_model(classifier, config.events)
     check_next_start(config, ("source", "mqtt", "preview", "indicator"))
+    warn_of_old_names(config)
+
+
+def warn_of_old_names(config: Config) -> None:
+    """Log where a key is set that another one has replaced."""
+    if config.mqtt.fallback_urls and not config.mqtt.urls:
+        log.warning(
+            "mqtt.fallback_urls is replaced by mqtt.urls, which holds all addresses, that of mqtt.url first; it still "
+            "works in this version"
+        )
 
 
 def log_missing_weights(payloads: PayloadBuilder) -> None:

@@ -27,7 +27,7 @@ from edge.control.calm_face import CalmFace, create_calm_face
 from edge.control.handler import RequestHandler, create_request_handler
 from edge.control.settings import Settings
 from edge.daemon.cascade_trial import warn_of_unfit_cascades
-from edge.daemon.check import log_missing_weights
+from edge.daemon.check import log_missing_weights, warn_of_old_names
 from edge.daemon.finder_trial import warn_of_unfit_finder
 from edge.daemon.health import HealthReporter
 from edge.daemon.model_trial import warn_of_useless_model
@@ -96,6 +96,7 @@ def build_components(  # noqa: PLR0913 - most have defaults
     warn_of_unfit_cascades(config.detector)
     payloads = PayloadBuilder(boot_id, classifier.labels, config.labels, config.valence)
     log_missing_weights(payloads)
+    warn_of_old_names(config)
     payloads.set_zones(in_frame(config.zones, config.source))
     detector = Detector(config.detector)
     warn_of_unfit_finder(detector.finder)

@@ -20,7 +20,8 @@ _LOG: Final = logging.getLogger(__name__)
 class Connector:
     """Opens connections to the brokers of `brokers`, tried in their order.
 
-    The other parameters are those of `Connection`.
+    `return_seconds`: after which time with a later broker a sensor tries the earlier ones (`BrokerReturn`). The other
+    parameters are those of `Connection`.
     """
 
     def __init__(
@@ -30,7 +31,9 @@ class Connector:
         will: OutgoingMessage | None = None,
         *,
         largest_bytes: int | None = None,
+        return_seconds: float = 0.0,
     ) -> None:
+        self.return_seconds = return_seconds
         self.brokers = tuple(brokers)
         self.client_id = client_id
         self._will = will

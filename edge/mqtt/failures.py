@@ -293,7 +293,7 @@ REASON_CODES: Final[dict[tuple[int, ...], Failure]] = {
     (0x9C,): Failure(
         "0x9C use another server; the sensor does not follow, because that would hand its credentials to any server "
         "that the answer names",
-        _REFUSED + ": the broker asks for another server for now; name it in mqtt.fallback_urls",
+        _REFUSED + ": the broker asks for another server for now; name it in mqtt.urls",
         waits=True,
     ),
     (0x9D,): Failure(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from socket import socket
 from typing import Final
 
-from edge.messages.topics import STOPPED, Kind, Topics
+from edge.messages.topics import OFFLINE, STOPPED, Kind, Topics
 from edge.mqtt.connection import Connection
 from edge.mqtt.dispatcher import HandlerDispatcher
 from edge.mqtt.outbox.outbox import Outbox
@@ -20,6 +20,10 @@ from edge.pacing import TokenBucket
 
 STOPPED_ACK_SECONDS: Final = 2.0
 """Timeout for the acknowledgement of `stopped`, in addition to the drain."""
+
+_LEAVE_SECONDS: Final = 5.0
+"""Longest wait for acknowledgements before a connection that works is left for another broker. What is not acknowledged
+by then is published there, marked as replayed."""
 
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 60.0
@@ -94,15 +98,28 @@ class PublishLoop:
         self._pause_seconds = 0.0
         self._events_from_monotonic = 0.0  # no event is sent before
 
-    def run(self, deadline: ShutdownDeadline, wake: socket, progress: Callable[[], None]) -> None:
+    def run(
+        self,
+        deadline: ShutdownDeadline,
+        wake: socket,
+        progress: Callable[[], None],
+        leave: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Publish until `deadline`, then retain `stopped` and disconnect; `progress` is called at least once a second.
 
-        Raises ConnectionLostError, and BrokerError where the broker refuses the status of this sensor.
+        Where `leave()` says so, it retains `offline` once all that is on its way is acknowledged, and disconnects:
+        the sensor goes to another broker. Returns whether it ended so. Raises ConnectionLostError, and BrokerError
+        where the broker refuses the status of this sensor.
         """
+        last = STOPPED
         try:
             while True:
                 progress()
                 self._draining = deadline.begun.is_set()
+                if self._online and not self._draining and leave():
+                    last = OFFLINE
+                    self._wait_for_acks(_LEAVE_SECONDS)
+                    break
                 self._publish()
                 if deadline.begun.is_set() and (self._all_delivered() or deadline.expired):
                     break
@@ -111,12 +128,20 @@ class PublishLoop:
                 self._window.serve()
                 if self._online and (self._dispatcher.started or not self._window.cautious or self._window.room()):
                     self._dispatcher.dispatch()
-            self._publish_stopped()
+            self._publish_status(last)
         finally:
             # An acknowledgement that came right before the end of the connection counts.
             self._take_acks()
             self._dispatcher.close()
         self._connection.close()
+        return last == OFFLINE
+
+    def _wait_for_acks(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self._window.in_flight and (left := until - time.monotonic()) > 0:
+            self._connection.poll(left)
+            self._take_acks()
+            self._window.serve()
 
     def _room(self, reserved: int = 0) -> bool:
         # In doubt a subscription is alone on its way as well, so that it is known over which the connection ends.
@@ -210,8 +235,8 @@ class PublishLoop:
                 self._pause_seconds = min(doubled, _LONGEST_PAUSE_SECONDS)
                 self._events_from_monotonic = now + self._pause_seconds
 
-    def _publish_stopped(self) -> None:
-        message = OutgoingMessage(self._topics.status, STOPPED.encode(), 1, retain=True)
+    def _publish_status(self, word: str) -> None:
+        message = OutgoingMessage(self._topics.status, word.encode(), 1, retain=True)
         try:
             mid = self._window.publish(message)
         except UndeliverableError as error:
@@ -222,7 +247,7 @@ class PublishLoop:
         while mid in self._kinds:
             left = until - time.monotonic()
             if left <= 0:
-                msg = f"the broker did not acknowledge the status {STOPPED!r}"
+                msg = f"the broker did not acknowledge the status {word!r}"
                 raise ConnectionLostError(msg)
             self._connection.poll(left)
             self._take_acks()

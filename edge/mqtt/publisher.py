@@ -12,6 +12,7 @@ from typing import Final
 from edge.errors import BrokerError
 from edge.logs.outage import OutageLog
 from edge.mqtt.broker_log import BrokerAcceptance, ConnectionLog, LimitsLog
+from edge.mqtt.broker_return import BrokerReturn
 from edge.mqtt.connector import Connector
 from edge.mqtt.disconnect_review import DisconnectReview
 from edge.mqtt.dispatcher import HandlerDispatcher, SubscriptionPolicy
@@ -51,6 +52,7 @@ class Publisher:
         timing: Timing,
     ) -> None:
         self._connector = connector
+        self._return = BrokerReturn(connector, connector.return_seconds)
         self._output = output
         self._outbox = output.outbox
         self._handlers = handlers
@@ -136,7 +138,8 @@ class Publisher:
             self._beat_monotonic = time.monotonic()
             self._reconnect_soon = False
             try:
-                self._connect_and_publish()
+                if self._connect_and_publish():
+                    continue
             except ConnectFailedError as error:
                 if error.permanent and not self._connection_log.ever_connected:
                     raise BrokerError(str(error)) from error
@@ -154,11 +157,13 @@ class Publisher:
             if not self._wait(seconds):
                 return
 
-    def _connect_and_publish(self) -> None:
+    def _connect_and_publish(self) -> bool:
+        """Connect, and publish until the end; returns whether another broker is to be used now."""
         with self._connector.connect(self._wake_reader, self._abort_connecting) as connection:
             began = time.monotonic()
             name = f"the broker at {self._connector.settings.broker} with {connection.protocol.value}"
             self._connection_log.connected(name)
+            self._return.connected()
             self._outbox.connection_made()
             self._output.retained.connection_made()
             self._limits_log.log(self._connector.losses(connection))
@@ -166,7 +171,7 @@ class Publisher:
             dispatcher = HandlerDispatcher(connection, window, self._handlers, self.wake, self._subscription_policy)
             loop = PublishLoop(connection, window, self._output, dispatcher, self._acceptance.report)
             try:
-                loop.run(self._deadline, self._wake_reader, lambda: self._progress(name))
+                return loop.run(self._deadline, self._wake_reader, lambda: self._progress(name), self._leaves)
             except ConnectionLostError:
                 self._reconnect_soon = self._review.connection_ended(
                     connection,
@@ -187,6 +192,14 @@ class Publisher:
         """Record that an attempt still makes progress, with one of several brokers; return whether it is to end."""
         self._beat_monotonic = time.monotonic()
         return self._nothing_to_connect_for()
+
+    def _leaves(self) -> bool:
+        """Return whether to leave the broker for an earlier one."""
+        earlier = self._return.found()
+        if earlier is None:
+            return False
+        _LOG.info("the broker at %s can be used again: going back to it", earlier.broker)
+        return True
 
     def _progress(self, connection: str) -> None:
         """Record that the publish loop still runs on `connection`."""

@@ -28,6 +28,7 @@ its whole fleet end within this time: of 200 sensors at most 60 to 70 connect in
 second all of them would."""
 
 URL_KEY: Final = "mqtt.url"
+URLS_KEY: Final = "mqtt.urls"
 FALLBACK_KEY: Final = "mqtt.fallback_urls"
 
 LATE_SECONDS: Final = 2.0
@@ -103,7 +104,8 @@ class _AlertReadingSocket(ssl.SSLSocket):
 def broker_settings(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> tuple[BrokerSettings, ...]:
     """Check and read all that `mqtt` refers to, without using the network.
 
-    Returns the settings of each address in the order in which they are tried: `mqtt.url`, then `mqtt.fallback_urls`.
+    Returns the settings of each address in the order in which they are tried: `mqtt.urls`, or `mqtt.url` and then
+    `mqtt.fallback_urls`.
     Raises ConfigError for a URL, password or certificate file that cannot be used.
     """
     urls = broker_urls(mqtt)
@@ -135,7 +137,8 @@ def broker_settings(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -
 
 def broker_urls(mqtt: MqttConfig) -> list[tuple[str, str]]:
     """Return the addresses of the brokers in the order in which they are tried, each behind the key that holds it."""
-    return [(URL_KEY, mqtt.url), *((FALLBACK_KEY, url) for url in mqtt.fallback_urls)]
+    first, others = (URLS_KEY, URLS_KEY) if mqtt.urls else (URL_KEY, FALLBACK_KEY)
+    return [(first, mqtt.url), *((others, url) for url in mqtt.fallback_urls)]
 
 
 def sensor_client_id(mqtt: MqttConfig, device: str) -> str:
@@ -154,7 +157,7 @@ def command_client_id(mqtt: MqttConfig, command: str) -> str:
 
 def _reject_unused_tls(mqtt: MqttConfig, brokers: Sequence[BrokerAddress]) -> None:
     # A configured certificate shows that encryption is expected: do not connect without it.
-    urls = f"{shown_broker_url(mqtt.url)!r}" if len(brokers) == 1 else "any address of mqtt.url and mqtt.fallback_urls"
+    urls = f"{shown_broker_url(mqtt.url)!r}" if len(brokers) == 1 else "any of its addresses"
     if not any(broker.tls for broker in brokers):
         for key in ("ca_file", "cert_file", "key_file"):
             if getattr(mqtt, key):

@@ -90,7 +90,13 @@ class MqttSink:
         )
         self._kept_reported = False
         self._publisher = Publisher(
-            Connector(brokers, sensor_client_id(mqtt, device), will, largest_bytes=_LARGEST_BYTES),
+            Connector(
+                brokers,
+                sensor_client_id(mqtt, device),
+                will,
+                largest_bytes=_LARGEST_BYTES,
+                return_seconds=mqtt.return_seconds,
+            ),
             SensorOutput(topics, self._outbox, self._retained),
             handlers,
             reconnect_backoff(mqtt.reconnect_max_seconds, first_seconds=timing.first_wait_seconds),

@@ -5,6 +5,7 @@ comments and all other keys stay (edge.config.toml_edit).
 """
 
 import difflib
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -75,6 +76,12 @@ def configuration_with(answers: Answers, place: Place, before: str | None) -> st
         ("mqtt", "username"): answers.broker.username,
         ("homeassistant", "enabled"): answers.home_assistant,
     }
+    listed = _listed_brokers(before)
+    if listed and answers.broker.url == listed[0]:
+        del values["mqtt", "url"]
+    elif listed:
+        # One broker was answered: the list would name others.
+        values["mqtt", "urls"] = []
     if answers.drops_password_file:
         values["mqtt", "password_file"] = ""
     text, port = before, answers.page_port
@@ -92,6 +99,11 @@ def configuration_with(answers: Answers, place: Place, before: str | None) -> st
         return with_values(text, values)
     except ConfigError as error:
         raise ConfigError(f"{place.config_file}: {error}") from None
+
+
+def _listed_brokers(text: str | None) -> list[str]:
+    """Return `mqtt.urls` of a configuration that can be used."""
+    return list(tomllib.loads((text or "").removeprefix("\ufeff")).get("mqtt", {}).get("urls", []))
 
 
 def shown_changes(before: str | None, after: str) -> Iterator[str]:

@@ -284,3 +284,44 @@ def test_single_byte_encoding_is_one_sentence(tmp_path):
     with pytest.raises(ConfigError, match=r"c\.toml is not UTF-8: byte 0xf6 in line 5.*save it as UTF-8") as caught:
         load(path, environ={})
     assert "\n" not in str(caught.value)
+
+
+FILE_URLS = '[mqtt]\nurls = ["mqtt://a", "mqtt://b"]\n'
+FILE_URL = '[mqtt]\nurl = "mqtt://a"\nfallback_urls = ["mqtt://b"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "flags", "brokers"),
+    [
+        (FILE_URLS, {}, {}, ["mqtt://a", "mqtt://b"]),
+        (FILE_URL, {}, {}, ["mqtt://a", "mqtt://b"]),
+        (FILE_URLS, {"EMOTION_EDGE_MQTT_URL": "mqtt://c"}, {}, ["mqtt://c"]),
+        (FILE_URL, {"EMOTION_EDGE_MQTT_URLS": "mqtt://c,mqtt://d"}, {}, ["mqtt://c", "mqtt://d"]),
+        (FILE_URLS, {}, {"mqtt.url": "mqtt://e", "mqtt.urls": [], "mqtt.fallback_urls": []}, ["mqtt://e"]),
+        (
+            FILE_URL,
+            {"EMOTION_EDGE_MQTT_URLS": "mqtt://c,mqtt://d"},
+            {"mqtt.url": "mqtt://e", "mqtt.urls": [], "mqtt.fallback_urls": []},
+            ["mqtt://e"],
+        ),
+        (
+            '[mqtt]\nurl = "mqtt://a"\nfallback_urls = ["mqtt://b"]\nurls = ["mqtt://a", "mqtt://b"]\n',
+            {},
+            {},
+            ["mqtt://a", "mqtt://b"],
+        ),
+    ],
+)
+def test_one_address_and_a_list_are_two_spellings_of_which_the_later_counts(tmp_path, text, environ, flags, brokers):
+    file = tmp_path / "config.toml"
+    file.write_text(text, encoding="utf-8")
+    mqtt = load(file, environ, flags).mqtt
+    assert [mqtt.url, *mqtt.fallback_urls] == brokers
+
+
+@pytest.mark.parametrize("other", ['url = "mqtt://c"', 'fallback_urls = ["mqtt://c"]'])
+def test_two_spellings_that_differ_in_one_file_are_refused(tmp_path, other):
+    file = tmp_path / "config.toml"
+    file.write_text(f"{FILE_URLS}{other}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"mqtt\.urls and mqtt\.(url|fallback_urls) name different brokers"):
+        load(file, {})
