@@ -54,7 +54,7 @@ image: .venv-release/.ready   ## OCI images for amd64 and arm64, in dist/; needs
 	@sh scripts/make-image $(ARCH)
 
 # Not part of `test`: it needs root, crun and mosquitto. docs/container.md has its last run.
-test-image: .venv-litert/.ready   ## the image of this machine's architecture, run with a read-only root (IMAGE=file)
+test-image: .venv-litert/.ready   ## run the image of this architecture, or arm64 emulated (IMAGE=file), with a read-only root
 	@sh scripts/test-image "$(IMAGE)"
 
 lock: .venv-release/.ready   ## take newer versions of what the packages bring
