@@ -202,6 +202,14 @@ def test_check_runs_as_the_service_and_names_what_it_leaves_out(machine):
     assert machine.install("--check").returncode == 2
 
 
+def test_check_of_a_version_that_has_none_names_the_upgrade(installed):
+    (program,) = installed.path("/opt/emotion-edge/versions").glob("*/share/emotion-edge/service")
+    program.unlink()
+    done = installed.install("--check")
+    assert done.returncode == 1
+    assert "the installed version cannot do this beside this checkout: upgrade it first" in done.stderr
+
+
 def test_purge_goes_on_past_a_mount_point_and_says_so(installed):
     shutil.copytree(installed.path("/opt/emotion-edge"), installed.view / "mounted", symlinks=True)
     shutil.rmtree(installed.path("/opt/emotion-edge"))
