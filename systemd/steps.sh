@@ -212,7 +212,7 @@ services() {
 
 # wanted SERVICE: whether it runs, or starts with the system.
 wanted() {
-    case $(systemctl show --value -p ActiveState "$1") in active | reloading | activating) return ;; esac
+    case $(systemctl show --value -p ActiveState "$1") in active | reloading | activating) return 0 ;; esac
     systemctl is-enabled --quiet "$1" 2>/dev/null
 }
 

@@ -60,6 +60,7 @@ def test_first_installation_is_checked_as_the_service_and_can_be_read_by_it(mach
     done = machine.install(MASK="077")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"ok    user         {NOBODY} " in done.stdout
+    assert "is installed.\nThe service runs: systemctl status emotion-edge" in done.stdout
     assert machine.path("/etc/credstore").stat().st_mode & 0o777 == 0o700
     assert machine.path(CONFIG).stat().st_mode & 0o777 == 0o644
     unit = machine.path("/etc/systemd/system/emotion-edge.service").read_text(encoding="utf-8")

@@ -61,6 +61,7 @@ def installs(rig: Rig) -> str:
     doctor = [line for line in output.splitlines() if line.startswith(("ok ", "warn ", "FAIL "))]
     ensure(len(doctor) >= _DOCTOR_LINES and not any(line.startswith("FAIL") for line in doctor), output)
     ensure("Next: 'sudo emotion-edge setup'" in output, f"what to do next is not said: {output}")
+    ensure("The service runs: systemctl status" in output, f"that the service runs is not said: {output}")
     ensure(rig.unit_property("ActiveState") == "active", f"the service does not run: {output}")
     ensure(rig.unit_property("UnitFileState") == "enabled", "the service does not start with the system")
     ensure(_version(rig) == _package_version(rig, "lower"), f"the version is {_version(rig)}")
