@@ -26,9 +26,10 @@ class BrokerLimits:
     `packet_bytes`: longest packet. `receive_maximum`: messages of QoS 1 that it takes before it has acknowledged the
     first. `qos`: highest quality of service. `retain`: it retains messages. `wildcards`: it takes subscriptions with
     wildcards. `keepalive_seconds`: interval that replaces the client's; None where it announced none, 0 for no limit.
+    `shared`: it takes shared subscriptions.
 
-    Topic aliases, subscription identifiers and shared subscriptions are not used, so their limits always hold. Session
-    Expiry Interval changes nothing: no session outlives a connection. An Assigned Client Identifier is for clients that
+    Topic aliases and subscription identifiers are not used, so their limits always hold. Session Expiry Interval
+    changes nothing: no session of a sensor outlives a connection. An Assigned Client Identifier is for clients that
     name none.
     """
 
@@ -38,6 +39,7 @@ class BrokerLimits:
     retain: bool = True
     wildcards: bool = True
     keepalive_seconds: int | None = None
+    shared: bool = True
 
     def and_also(self, other: "BrokerLimits") -> "BrokerLimits":
         """Return the limits that keep both; keepalive is that of `self`."""

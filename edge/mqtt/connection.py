@@ -13,8 +13,8 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable
-from typing import Any, Final, Self
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Literal, Self
 
 from edge.mqtt.broker_limits import BrokerLimits, publish_bytes, subscribe_bytes
 from edge.mqtt.diagnosis import diagnose_closed, diagnose_transport
@@ -29,6 +29,7 @@ from edge.mqtt.types import (
     ProtocolVersion,
     PublishAck,
     ReceivedMessage,
+    Session,
     SubscribeAck,
 )
 
@@ -49,6 +50,7 @@ class Connection:
 
     `will`: message that the broker publishes when the connection ends without `close`. `largest_bytes`: a broker with
     MQTT 5 does not send this client a longer packet (Maximum Packet Size); with MQTT 3.1.1 there is no such limit.
+    `session`: what the broker keeps while this client is away; then `acknowledge` is the owner's duty.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Connection:
         protocol: ProtocolVersion,
         *,
         largest_bytes: int | None = None,
+        session: Session | None = None,
     ) -> None:
         self.protocol = protocol
         self.will = will
@@ -69,7 +72,7 @@ class Connection:
         self._largest_bytes = largest_bytes
         self._settings = settings
         self._poll_seconds = _POLL_SECONDS
-        self._client = PahoClient(settings, client_id, will, protocol)
+        self._client = PahoClient(settings, client_id, will, protocol, session)
         # Messages that should have QoS 1 on a broker that takes QoS 0 only: not covered yet, and covered by a receipt.
         self._without_receipt: list[int] = []
         self._receipt: tuple[int, list[int]] | None = None
@@ -89,6 +92,11 @@ class Connection:
     def ended_by_broker(self) -> bool:
         """Whether the broker, and not the network or this side, ended the connection."""
         return self._client.ended_by_broker
+
+    @property
+    def session_present(self) -> bool:
+        """Whether the broker had kept a session of this client when the connection was opened."""
+        return self._client.session_present
 
     @property
     def disconnect_code(self) -> int | None:
@@ -172,15 +180,21 @@ class Connection:
         """Return the length in bytes of the packet with which `publish` would send `message`."""
         return publish_bytes(self.limits.fitted(message), self.protocol)
 
-    def subscribe(self, filters: list[str]) -> str | None:
-        """Subscribe with QoS 1 and wait for SUBACK; return the reason of a refusal, None where all are granted.
+    def acknowledge(self, mids: Iterable[int]) -> None:
+        """Acknowledge messages of QoS 1, in the order in which they arrived. Raises ConnectionLostError."""
+        for mid in mids:
+            self._live_socket()
+            self._client.acknowledge(mid)
+
+    def subscribe(self, filters: list[str], qos: Literal[0, 1] = 1) -> str | None:
+        """Subscribe and wait for SUBACK; return the reason of a refusal, None where all are granted.
 
         Raises ConnectionLostError, also where no SUBACK arrives within `settings.connect_seconds`.
         """
         if not all(self.limits.takes_filter(name) for name in filters):
             return reason_name(WILDCARDS_NOT_SUPPORTED)
         try:
-            mid = self.send_subscribe(filters)
+            mid = self.send_subscribe(filters, qos)
         except PacketTooLargeError as error:
             return str(error)
         deadline = time.monotonic() + self._settings.connect_seconds
@@ -192,14 +206,19 @@ class Connection:
             self.poll(left)
         return next((refusal for refusal in acks[0].refusals if refusal is not None), None)
 
-    def send_subscribe(self, filters: list[str]) -> int:
-        """Subscribe with QoS 1 without waiting; return the message id, which the `SubscribeAck` has.
+    def send_subscribe(self, filters: list[str], qos: Literal[0, 1] = 1) -> int:
+        """Subscribe without waiting; return the message id, which the `SubscribeAck` has.
 
         Raises PacketTooLargeError as `publish`, and ConnectionLostError.
         """
         self._live_socket()
         self._check_size(subscribe_bytes(filters, self.protocol))
-        return self._written(self._client.subscribe(filters))
+        return self._written(self._client.subscribe(filters, qos))
+
+    def unsubscribe(self, name: str) -> None:
+        """End the subscription to one filter, without waiting. Raises ConnectionLostError."""
+        self._live_socket()
+        self._written(self._client.unsubscribe(name))
 
     def take_subscribe_acks(self) -> list[SubscribeAck]:
         """Return the acknowledgements of subscriptions since the last call."""

@@ -12,7 +12,7 @@ from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.learned_limits import LearnedLimits
 from edge.mqtt.negotiation import Negotiator
 from edge.mqtt.settings import BrokerSettings
-from edge.mqtt.types import OutgoingMessage
+from edge.mqtt.types import OutgoingMessage, Session
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -32,13 +32,15 @@ class Connector:
         *,
         largest_bytes: int | None = None,
         return_seconds: float = 0.0,
+        session: Session | None = None,
     ) -> None:
         self.return_seconds = return_seconds
         self.brokers = tuple(brokers)
         self.client_id = client_id
         self._will = will
         self._negotiators = [
-            Negotiator(settings, client_id, will, largest_bytes=largest_bytes) for settings in self.brokers
+            Negotiator(settings, client_id, will, largest_bytes=largest_bytes, session=session)
+            for settings in self.brokers
         ]
         self._current = self._negotiators[0]
         self._skipped = LogDeduplicator()

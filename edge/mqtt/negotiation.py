@@ -10,7 +10,7 @@ from edge.mqtt.connection import Connection
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.learned_limits import LearnedLimits
 from edge.mqtt.settings import BrokerSettings
-from edge.mqtt.types import OutgoingMessage, ProtocolVersion
+from edge.mqtt.types import OutgoingMessage, ProtocolVersion, Session
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -22,13 +22,20 @@ class Negotiator:
     """
 
     def __init__(
-        self, settings: BrokerSettings, client_id: str, will: OutgoingMessage | None, *, largest_bytes: int | None
+        self,
+        settings: BrokerSettings,
+        client_id: str,
+        will: OutgoingMessage | None,
+        *,
+        largest_bytes: int | None,
+        session: Session | None = None,
     ) -> None:
         self.settings = settings
         self.learned = LearnedLimits()
         self._client_id = client_id
         self._will = will
         self._largest_bytes = largest_bytes
+        self._session = session
         self._wake: socket.socket | None = None
         self._abort: Callable[[], bool] = lambda: False
 
@@ -62,7 +69,14 @@ class Negotiator:
         """Open a connection, with a lesser will where CONNACK names the will as the reason of a refusal."""
         while True:
             will = self.learned.will(self._will)
-            connection = Connection(self.settings, self._client_id, will, protocol, largest_bytes=self._largest_bytes)
+            connection = Connection(
+                self.settings,
+                self._client_id,
+                will,
+                protocol,
+                largest_bytes=self._largest_bytes,
+                session=self._session,
+            )
             try:
                 connection.open(self._wake, self._abort)
             except BaseException as error:

@@ -8,7 +8,7 @@ import logging
 import re
 from typing import Any, Final
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -17,7 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edge.mqtt.broker_limits import BrokerLimits
 from edge.mqtt.reason_codes import FAILURE, KEEPALIVE_TIMEOUT, reason_name
 from edge.mqtt.settings import BrokerSettings
-from edge.mqtt.types import OutgoingMessage, ProtocolVersion, PublishAck, ReceivedMessage, SubscribeAck
+from edge.mqtt.types import OutgoingMessage, ProtocolVersion, PublishAck, ReceivedMessage, Session, SubscribeAck
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -25,6 +25,8 @@ _NETWORK_ERRORS: Final = frozenset(
     {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.ECONNABORTED}
 )
 """Errors of a socket that are the network's, not a connection that the broker closed."""
+_READS_AT_ONCE: Final = 200
+"""Packets that `read` takes at most with a session: some milliseconds' work, after which the keepalive is served."""
 
 
 def _unpack_any(code: ReasonCode, buffer: bytes | bytearray) -> int:
@@ -58,12 +60,19 @@ class PahoClient:
     """
 
     def __init__(
-        self, settings: BrokerSettings, client_id: str, will: OutgoingMessage | None, protocol: ProtocolVersion
+        self,
+        settings: BrokerSettings,
+        client_id: str,
+        will: OutgoingMessage | None,
+        protocol: ProtocolVersion,
+        session: Session | None = None,
     ) -> None:
         self.connack: int | None = None
         """Reason code of CONNACK; None as long as there was none."""
         self.announced = BrokerLimits()
         """Limits that CONNACK announced."""
+        self.session_present = False
+        """Whether the broker had kept a session of this client."""
         self.server_reference = ""
         """Another server that CONNACK names; empty where it names none."""
         self.lost_reason: str | None = None
@@ -81,17 +90,18 @@ class PahoClient:
         self.unsubscribed: list[int] = []
         self.received: list[ReceivedMessage] = []
         self._settings = settings
+        self._session = session
         self._five = protocol is ProtocolVersion.MQTT_5
         self._awaiting_puback: set[int] = set()
         self._paho = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
-            # No session outlives a connection: the outbox keeps what was not acknowledged.
-            # (With MQTT 5 a first connection is always a clean start.)
-            clean_session=None if self._five else True,
+            # A sensor has no session that outlives a connection: its outbox keeps what was not acknowledged.
+            clean_session=None if self._five else session is None,
             protocol=MQTTProtocolVersion.MQTTv5 if self._five else MQTTProtocolVersion.MQTTv311,
             transport="tcp" if settings.broker.path is None else "websockets",
             reconnect_on_failure=False,
+            manual_ack=session is not None,
         )
         self._paho.connect_timeout = settings.connect_seconds
         self._paho.on_connect = self._on_connect
@@ -126,16 +136,26 @@ class PahoClient:
         Raises OSError; for the handshake of a WebSocket also ValueError and LookupError, from paho's parser.
         """
         properties = None
-        if largest_bytes is not None and self._five:
+        if self._five and (largest_bytes is not None or self._session is not None):
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.MaximumPacketSize = largest_bytes
-        broker = self._settings.broker
-        self._paho.connect(broker.host, broker.port, self._settings.keepalive_seconds, properties=properties)
+            if largest_bytes is not None:
+                properties.MaximumPacketSize = largest_bytes
+            if self._session is not None:
+                properties.SessionExpiryInterval = self._session.expiry_seconds
+                properties.ReceiveMaximum = self._session.receive_maximum
+        broker, keepalive = self._settings.broker, self._settings.keepalive_seconds
+        # With MQTT 5 the first connection of a client of paho is a clean start, unless it is told otherwise.
+        clean = MQTT_CLEAN_START_FIRST_ONLY if self._session is None else False
+        self._paho.connect(broker.host, broker.port, keepalive, clean_start=clean, properties=properties)
 
     def read(self) -> None:
-        """Handle the packets that have arrived."""
+        """Handle the packets that have arrived: one of them, and with a session many."""
+        reads = 1 if self._session is None else _READS_AT_ONCE
         try:
-            self.speaks_mqtt = self._paho.loop_read() != MQTTErrorCode.MQTT_ERR_PROTOCOL
+            while reads:
+                before = len(self.received)
+                self.speaks_mqtt = self._paho.loop_read() != MQTTErrorCode.MQTT_ERR_PROTOCOL
+                reads = reads - 1 if len(self.received) > before else 0
         except Exception as error:  # noqa: BLE001 - older versions of paho raise any error from their parser
             self.speaks_mqtt = False
             self.lost_reason = f"the broker sent data that is not MQTT ({error})"
@@ -169,9 +189,13 @@ class PahoClient:
             self._awaiting_puback.add(info.mid)
         return info.mid
 
-    def subscribe(self, filters: list[str]) -> int | None:
-        """Subscribe with QoS 1; return the message id, None where writing failed."""
-        return self._paho.subscribe([(name, 1) for name in filters])[1]
+    def acknowledge(self, mid: int) -> None:
+        """Acknowledge a message of QoS 1; only with a session, without which paho does it by itself."""
+        self._paho.ack(mid, 1)
+
+    def subscribe(self, filters: list[str], qos: int = 1) -> int | None:
+        """Subscribe with one QoS; return the message id, None where writing failed."""
+        return self._paho.subscribe([(name, qos) for name in filters])[1]
 
     def unsubscribe(self, name: str) -> int | None:
         """Unsubscribe from one filter; return the message id, None where writing failed."""
@@ -182,9 +206,10 @@ class PahoClient:
         self._paho.disconnect()
 
     def _on_connect(
-        self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+        self, _client: Client, _data: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         self.connack = code.value
+        self.session_present = flags.session_present
         self.announced = _announced(properties)
         self.server_reference = getattr(properties, "ServerReference", "")
 
@@ -220,6 +245,7 @@ class PahoClient:
             message.dup,
             getattr(properties, "ResponseTopic", None),
             getattr(properties, "CorrelationData", None),
+            message.mid if message.qos else None,
         )
         self.received.append(received)
 
@@ -252,6 +278,7 @@ def _announced(properties: Properties | None) -> BrokerLimits:
         qos=getattr(properties, "MaximumQoS", default.qos),
         retain=bool(getattr(properties, "RetainAvailable", 1)),
         wildcards=bool(getattr(properties, "WildcardSubscriptionAvailable", 1)),
+        shared=bool(getattr(properties, "SharedSubscriptionAvailable", 1)),
         keepalive_seconds=getattr(properties, "ServerKeepAlive", None),
     )
 

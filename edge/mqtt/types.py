@@ -13,6 +13,18 @@ class ProtocolVersion(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """What the broker keeps for a subscriber that is away; with it, each message is acknowledged by its owner.
+
+    `expiry_seconds`: how long the broker keeps it (MQTT 5; with MQTT 3.1.1 the broker decides). `receive_maximum`:
+    messages of QoS 1 that the broker may send before the first is acknowledged (MQTT 5).
+    """
+
+    expiry_seconds: int
+    receive_maximum: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingMessage:
     """A message to publish. `correlation`: correlation data of the request that it answers; sent with MQTT 5 only."""
 
@@ -29,7 +41,8 @@ class ReceivedMessage:
 
     `retained`: the broker had stored it before the subscription. `duplicate`: the broker set the DUP flag, so it
     may have delivered the message before. `response_topic` and `correlation`: response topic and correlation data of
-    a request; None with MQTT 3.1.1, or where the sender wants no response.
+    a request; None with MQTT 3.1.1, or where the sender wants no response. `mid`: message id, by which a message of
+    QoS 1 is acknowledged where the connection has a `Session`; None with QoS 0.
     """
 
     topic: str
@@ -38,6 +51,7 @@ class ReceivedMessage:
     duplicate: bool = False
     response_topic: str | None = None
     correlation: bytes | None = None
+    mid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
