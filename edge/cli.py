@@ -23,6 +23,7 @@ _MODULES: Final = {
     "cameras": "edge.commands.cameras.command",
     "service": "edge.commands.service",
     "notice": "edge.commands.notice",
+    "archive": "edge.commands.archive",
 }
 """Module of each subcommand, with a function `run`. Only that of the chosen one is imported: OpenCV and the
 interpreter are slow to load on a small device."""

@@ -66,5 +66,9 @@ class NoticeError(EdgeError):
     """A notice that cannot be made or written."""
 
 
+class ArchiveError(EdgeError):
+    """A database of the archive that cannot be used, or what cannot be read from it."""
+
+
 class BrokerError(EdgeError):
     """A broker that refuses the connection or cannot be found, and for which another attempt would not help."""

@@ -212,6 +212,38 @@ def _add_notice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="file to write: .pdf, .svg or .html")
 
 
+def _add_archive(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.description = (
+        "Keep the events, states, summaries and healths of all devices of a broker in a database, until SIGTERM or "
+        "Ctrl-C. A message is acknowledged only once it is stored, so that a kill or a database that is away costs "
+        "nothing."
+    )
+    _add_common_options(parser)
+    _add_broker_option(parser)
+    parser.add_argument(
+        "--store",
+        metavar="STORE",
+        help="database: postgresql://USER@HOST/NAME without a password, or the path of an SQLite file (sets "
+        "archive.store)",
+    )
+    parser.add_argument(
+        "--name", metavar="NAME", help="name of this archiver, of which its client id is made (sets archive.name)"
+    )
+    parser.add_argument(
+        "--group", metavar="NAME", help="share the messages with the archivers of this group (sets archive.group)"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--gaps", action="store_true", help="print the events that are missing instead; exit code 1 if there are any"
+    )
+    what.add_argument(
+        "--export", type=Path, metavar="FILE", help="write the events to FILE instead, as .parquet or .csv"
+    )
+    parser.add_argument("--since", metavar="TIME", help="with --export: from this day or time on, in UTC")
+    parser.add_argument("--until", metavar="TIME", help="with --export: up to this day or time, which is excluded")
+
+
 def _add_log_level(parser: argparse.ArgumentParser) -> None:
     """Add `--log-level`."""
     parser.add_argument(
@@ -333,6 +365,7 @@ _COMMANDS: Final = {
     "cameras": _Command("list the cameras of this machine, and why other video nodes are none", _add_cameras),
     "service": _Command("check or equip the installed service (needs root)", _add_service),
     "notice": _Command("write the printable sign for those who are seen", _add_notice),
+    "archive": _Command("keep the events of all devices in a database", _add_archive),
 }
 
 

@@ -115,4 +115,7 @@ def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
         # Who names a broker means this one: others from the file would connect to another.
         flags["mqtt.urls"] = []
         flags["mqtt.fallback_urls"] = []
+    for key in ("store", "name", "group"):
+        if arguments.command == "archive" and getattr(arguments, key) is not None:
+            flags[f"archive.{key}"] = getattr(arguments, key)
     return flags

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from edge.config.archive_schema import ArchiveConfig
 from edge.config.mqtt_schema import HomeAssistantConfig, MqttConfig, RequestsConfig
 from edge.config.privacy_schema import IndicatorConfig, NoticeConfig, PrivacyConfig
 from edge.config.section import Section
@@ -368,3 +369,4 @@ class Config(Section, frozen=True, kw_only=True):
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
     indicator: IndicatorConfig = field(default_factory=IndicatorConfig)
     notice: NoticeConfig = field(default_factory=NoticeConfig)
+    archive: ArchiveConfig = field(default_factory=ArchiveConfig)

@@ -1,4 +1,4 @@
-"""Names the files that outlive the process: outbox, announced topics, pause mark, settings, calm face."""
+"""Names the files that outlive the process: outbox, announced topics, archive, pause mark, settings, calm face."""
 
 import os
 import zlib
@@ -46,6 +46,12 @@ def summary_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.
     """Return the file of the summaries of `device`. Folder and errors: see `outbox_file`."""
     folder = _folder(mqtt, environ)
     return folder and folder / f"summary-{device}.sqlite3"
+
+
+def archive_file(mqtt: MqttConfig, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file of the archive of all sensors of a broker. Folder and errors: see `outbox_file`."""
+    folder = _folder(mqtt, environ)
+    return folder and folder / "archive.sqlite3"
 
 
 def settings_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:

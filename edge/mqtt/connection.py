@@ -53,7 +53,7 @@ class Connection:
     `session`: what the broker keeps while this client is away; then `acknowledge` is the owner's duty.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last two have defaults
         self,
         settings: BrokerSettings,
         client_id: str,
