@@ -12,6 +12,9 @@ from hypothesis import settings
 from edge.commands.demo_broker import find_mosquitto
 from support.broker import PrivateBroker
 from support.mqtt import Certificates, Subscriber, check_schemas
+from support.postgres import postgres
+
+__all__ = ["postgres"]  # a fixture
 
 # Benchmarks judge speed. A busy machine must not fail a test.
 settings.register_profile("project", deadline=None)

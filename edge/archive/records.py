@@ -189,12 +189,15 @@ class _Period(Struct):
     valence: float | None = None
 
 
+_NULL: Final = Raw(b"null")
+
+
 class _Summary(Struct):
     time: _Time
-    hour: Raw | None = None
-    day: Raw | None = None
-    last_hour: Raw | None = None
-    last_day: Raw | None = None
+    hour: Raw = _NULL
+    day: Raw = _NULL
+    last_hour: Raw = _NULL
+    last_day: Raw = _NULL
 
 
 class _Model(Struct):
@@ -211,7 +214,6 @@ class _Info(Struct):
 
 
 _PERIODS: Final = {"hour": "hour", "day": "day", "last_hour": "hour", "last_day": "day"}
-_NULL: Final = b"null"
 
 
 def read_message(address: DeviceTopic, payload: bytes, *, retained: bool) -> list[Record]:
@@ -319,8 +321,8 @@ def _summary(device: str, payload: bytes, _retained: bool) -> list[Record]:  # n
     summary = msgspec.json.decode(payload, type=_Summary)
     records: list[Record] = []
     for key, period in _PERIODS.items():
-        raw: Raw | None = getattr(summary, key)
-        if raw is None or bytes(raw) == _NULL:
+        raw: Raw = getattr(summary, key)
+        if raw == _NULL:
             continue
         part = msgspec.json.decode(raw, type=_Period)
         records.append(

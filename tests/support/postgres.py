@@ -7,9 +7,11 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
+
+import pytest
 
 from edge.commands.demo_broker import find_program
 from support.held_port import HeldPort
@@ -160,3 +162,12 @@ class PrivatePostgres:
             return {}
         owner = pwd.getpwnam(OWNER)
         return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PrivatePostgres]:
+    """A running cluster, which all tests share: each makes a database of its own, or starts a cluster of its own."""
+    if find_postgres() is None:
+        pytest.skip(INSTALL)
+    with PrivatePostgres() as cluster:
+        yield cluster
