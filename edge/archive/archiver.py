@@ -16,11 +16,12 @@ from edge.archive.intake import Intake
 from edge.archive.subscription import Subscription
 from edge.archive.writer import Writer
 from edge.errors import BrokerError
-from edge.logs.outage import OutageLog, OutageNotice, format_duration
+from edge.logs.outage import LogDeduplicator, OutageLog, OutageNotice, format_duration
 from edge.mqtt.connection import Connection
 from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.reason_codes import SESSION_TAKEN_OVER
+from edge.mqtt.suspicion import TakeoverSuspicion
 from edge.mqtt.types import ConnectionLostError, Session
 from edge.pacing import Backoff
 from edge.system.sd_notify import Notifier
@@ -87,6 +88,8 @@ class Archiver:
         self._notifier = notifier
         self._collector: Collector[Ticket] = Collector()
         self._outage = OutageLog()
+        self._takeovers = TakeoverSuspicion()
+        self._logged = LogDeduplicator()
         self._connections = 0
         self._notify_at = 0.0
         self.messages = 0
@@ -103,9 +106,13 @@ class Archiver:
             began = time.monotonic()
             try:
                 with self._connector.connect(self._waker.socket, stop) as connection:
-                    self._connected(connection)
                     began = time.monotonic()
-                    self._serve(connection, stop)
+                    try:
+                        self._connected(connection)
+                        self._serve(connection, stop)
+                    except ConnectionLostError:
+                        self._review(connection, time.monotonic() - began)
+                        raise
                     connection.close()
                     return
             except ConnectFailedError as error:
@@ -140,6 +147,19 @@ class Archiver:
         elif self._outage.available(time.monotonic()) is OutageNotice.BACK:
             _LOG.info("connected to the broker at %s again after %s", broker, format_duration(self._outage.seconds))
 
+    def _review(self, connection: Connection, lasted_seconds: float) -> None:
+        """Log where a connection has probably ended because of another archiver, at most once an hour."""
+        code = connection.disconnect_code
+        alike = self._takeovers.connection_ended(
+            lasted_seconds, by_broker=connection.ended_by_broker, explained=code is not None
+        )
+        sentence = (
+            f"another client has probably connected as {self._connector.client_id}, which ends this connection: each "
+            "archiver needs an archive.name (--name) of its own"
+        )
+        if (alike or code == SESSION_TAKEN_OVER) and self._logged.new(sentence, time.monotonic()):
+            _LOG.warning("%s", sentence)
+
     def _lost(self, reason: str) -> None:
         notice = self._outage.failed(reason, time.monotonic())
         if notice is OutageNotice.STILL:
@@ -164,11 +184,6 @@ class Archiver:
             except ConnectionLostError:
                 # A broker that has lost its sessions as well would not deliver these again.
                 self._take(connection, finishing=finish_at is not None)
-                if connection.disconnect_code == SESSION_TAKEN_OVER:
-                    raise ConnectionLostError(
-                        f"another client connected as {self._connector.client_id}: each archiver needs an archive.name "
-                        "(--name) of its own"
-                    ) from None
                 raise
             self._take(connection, finishing=finish_at is not None)
             self._acknowledge(connection)

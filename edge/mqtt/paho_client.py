@@ -145,7 +145,7 @@ class PahoClient:
                 properties.ReceiveMaximum = self._session.receive_maximum
         broker, keepalive = self._settings.broker, self._settings.keepalive_seconds
         # With MQTT 5 the first connection of a client of paho is a clean start, unless it is told otherwise.
-        clean = MQTT_CLEAN_START_FIRST_ONLY if self._session is None else False
+        clean = False if self._session is not None and self._five else MQTT_CLEAN_START_FIRST_ONLY
         self._paho.connect(broker.host, broker.port, keepalive, clean_start=clean, properties=properties)
 
     def read(self) -> None:

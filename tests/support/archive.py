@@ -81,9 +81,12 @@ class Database:
 
     def seqs(self, device: str = "cam") -> list[int]:
         try:
-            return [seq for name, _, seq in self.rows(RANGE_SQL) if name == device]
-        except sqlite3.OperationalError:  # no table yet
-            return []
+            rows = self.rows(RANGE_SQL)
+        except Exception as error:
+            if "event" not in str(error):
+                raise
+            return []  # no table yet
+        return [seq for name, _, seq in rows if name == device]
 
     def wait(self, *seqs: int, device: str = "cam") -> None:
         """Wait until the table has exactly these events of a device."""

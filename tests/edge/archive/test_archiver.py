@@ -1,0 +1,363 @@
+"""The archive between a real broker and a real database: what it takes, what a kill, a restart and an outage cost."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from edge.archive.archiver import Waker
+from edge.commands.archive import archive, store_address
+from edge.config.archive_schema import ArchiveConfig
+from edge.config.mqtt_schema import MqttConfig
+from edge.config.schema import Config
+from edge.errors import BrokerError
+from edge.messages.payloads import encode
+from support.archive import Archiver, Database, archiving, publish_events, summary
+from support.broker import PrivateBroker
+from support.limited_broker import LimitedBroker
+from support.mqtt import TIMEOUT_SECONDS, Subscriber, event, health, info, state, wait_until
+from support.old_broker import OldBroker
+from support.postgres import PrivatePostgres
+
+Subscribe = Callable[..., Subscriber]
+MakeBroker = Callable[..., PrivateBroker]
+EVENTS = 3000
+
+
+@contextmanager
+def running(url: str, store: str, **settings: Any) -> Iterator[None]:
+    """Run an archiver in a thread, which ends cleanly."""
+    mqtt = MqttConfig(url=url, reconnect_max_seconds=1.0)
+    config = Config(mqtt=mqtt, archive=ArchiveConfig(store=store, sample_seconds=0.0, **settings))
+    waker, stopped, failures = Waker(), threading.Event(), []
+
+    def work() -> None:
+        try:
+            archive(config, store_address(config), waker, stopped.is_set)
+        except BaseException as error:  # noqa: BLE001 - raised by the test
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        waker.wake()
+        thread.join(TIMEOUT_SECONDS)
+        assert not thread.is_alive()
+    if failures:
+        raise failures[0]
+
+
+def wait_for_log(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    wait_until(lambda: text in caplog.text)
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+@pytest.fixture
+def subscribe() -> Iterator[Subscribe]:
+    """Creates subscribers, of which some see malformed messages: nothing is checked."""
+    made: list[Subscriber] = []
+
+    def make(broker: PrivateBroker) -> Subscriber:
+        made.append(Subscriber(broker.port))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_everything_that_sensors_publish_is_stored_and_what_is_malformed_is_kept_out(
+    broker: PrivateBroker, database: Database, subscribe: Subscribe, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = subscribe(broker)
+    publisher.publish("emotion-edge/cam/status", b"online", retain=True)
+    with running(broker.url, database.store):
+        wait_for_log(caplog, "connected to the broker")
+        for kind, payload in (("info", info()), ("state", state()), ("health", health())):
+            publisher.publish(f"emotion-edge/cam/{kind}", encode(payload), retain=True)
+        publisher.publish("emotion-edge/cam/summary", encode(summary("2026-01-31T08:15:00.000Z", 4)))
+        publish_events(publisher, *map(event, range(1, 21)))
+        publish_events(publisher, event(20, replayed=True))
+        for payload in (
+            b"{",
+            b'{"seq": 21}',
+            b"\xff",
+            b"",
+            b'"\\u0000"',
+            encode(event(21)).replace(b"happy", b"\\u0000"),
+        ):
+            publisher.publish("emotion-edge/cam/event", payload)
+        publish_events(publisher, event(22))
+        database.wait(*range(1, 21), 22)
+        wait_until(lambda: all(database.rows(f"SELECT * FROM {table}") for table in ("state", "health", "summary")))
+    assert database.rows("SELECT device, status, version FROM device") == [("cam", "online", "0")]
+    assert "emotion-edge/cam/event is kept out of the archive: " in caplog.text
+    assert "21 event(s) stored, 1 came again, 5 message(s) kept out as malformed" in caplog.text
+
+
+def test_what_happens_while_the_archiver_is_away_waits_at_the_broker(
+    broker: PrivateBroker, database: Database, subscribe: Subscribe, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = subscribe(broker)
+    with running(broker.url, database.store):
+        wait_for_log(caplog, "connected to the broker")
+        publish_events(publisher, *map(event, range(1, 4)))
+        database.wait(1, 2, 3)
+    assert "has no session of emotion-edge-archive-1" in caplog.text
+    caplog.clear()
+    publish_events(publisher, *map(event, range(4, 60)))
+    with running(broker.url, database.store):
+        database.wait(*range(1, 60))
+    assert "has no session" not in caplog.text
+
+
+def test_group_knows_who_is_online_although_a_shared_subscription_has_no_retained_messages(
+    broker: PrivateBroker, database: Database, subscribe: Subscribe
+) -> None:
+    publisher = subscribe(broker)
+    publisher.publish("emotion-edge/hall/status", b"online", retain=True)
+    publisher.publish("emotion-edge/hall/info", encode(info()), retain=True)
+    with running(broker.url, database.store, group="g"):
+        wait_until(lambda: _rows(database, "SELECT status, model FROM device") == [("online", "normal")])
+
+
+def _rows(database: Database, sql: str) -> list[tuple[Any, ...]]:
+    try:
+        return database.rows(sql)
+    except Exception:  # noqa: BLE001 - no table yet, in either database
+        return []
+
+
+def _ends_with(url: str, store: Path, sentence: str, **settings: Any) -> None:
+    config = Config(mqtt=MqttConfig(url=url), archive=ArchiveConfig(store=str(store), **settings))
+    with pytest.raises(BrokerError, match=sentence):
+        archive(config, store_address(config), Waker(), lambda: False)
+
+
+def test_broker_without_shared_subscriptions_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with LimitedBroker() as broker:
+        broker.on_connect = lambda _: (0, b"\x2a\x00")  # Shared Subscription Available: 0
+        sentence = r"has no shared subscriptions: leave archive.group \(--group\) empty"
+        _ends_with(broker.url, tmp_path / "a.sqlite3", sentence, group="g")
+
+
+def test_broker_that_refuses_the_subscription_ends_the_archive(tmp_path: Path) -> None:
+    with LimitedBroker() as broker:
+        broker.on_subscribe = lambda _: 0x87
+        sentence = r"refuses the subscription to emotion-edge/\+/event.*Not authorized"
+        _ends_with(broker.url, tmp_path / "a.sqlite3", sentence)
+
+
+@pytest.mark.long
+def test_second_archiver_with_one_name_is_told_to_take_another(
+    broker: PrivateBroker, database: Database, tmp_path: Path
+) -> None:
+    with (
+        archiving(tmp_path, broker.url, database.store) as one,
+        archiving(tmp_path, broker.url, database.store) as other,
+    ):
+        wait_until(lambda: "needs an archive.name (--name) of its own" in one.log() + other.log())
+
+
+def _publish_in_background(port: int, count: int) -> threading.Thread:
+    """Publish events 1 to `count`, each acknowledged, as a sensor does."""
+
+    def work() -> None:
+        publisher = Subscriber(port)
+        publish_events(publisher, *map(event, range(1, count + 1)))
+        publisher.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+@pytest.mark.long
+def test_kill_in_the_middle_loses_nothing(broker: PrivateBroker, database: Database, tmp_path: Path) -> None:
+    with archiving(tmp_path, broker.url, database.store):
+        pass  # the session is there
+    thread = _publish_in_background(broker.port, EVENTS)
+    for share in (0.1, 0.3, 0.5, 0.7):
+        with archiving(tmp_path, broker.url, database.store) as archiver:
+            wait_until(lambda: len(database.seqs()) > EVENTS * share)  # noqa: B023 - called here
+            archiver.kill()
+    thread.join()
+    with archiving(tmp_path, broker.url, database.store) as archiver:
+        database.wait(*range(1, EVENTS + 1))
+        archiver.stop()
+
+
+@pytest.mark.long
+def test_archivers_of_a_group_store_each_event_once_and_share_the_work(
+    broker: PrivateBroker, database: Database, tmp_path: Path
+) -> None:
+    group = ("--group", "g", "--name")
+    with (
+        archiving(tmp_path, broker.url, database.store, *group, "a") as steady,
+        archiving(tmp_path, broker.url, database.store, *group, "b") as killed,
+    ):
+        thread = _publish_in_background(broker.port, EVENTS)
+        for share in (0.2, 0.4):
+            wait_until(lambda: len(database.seqs()) > EVENTS * share)  # noqa: B023 - called here
+            killed.kill()
+            killed = Archiver(tmp_path, "--mqtt", broker.url, "--store", database.store, *group, "b")  # noqa: PLW2901
+        thread.join()
+        database.wait(*range(1, EVENTS + 1))
+        counts = [int(one.stop().partition(" event(s) stored")[0].rpartition(" ")[2]) for one in (steady, killed)]
+    assert min(counts) > EVENTS / 20
+
+
+@pytest.mark.long
+def test_archivers_without_a_group_store_each_event_once(
+    broker: PrivateBroker, database: Database, tmp_path: Path
+) -> None:
+    with (
+        archiving(tmp_path, broker.url, database.store, "--name", "a"),
+        archiving(tmp_path, broker.url, database.store, "--name", "b") as killed,
+    ):
+        thread = _publish_in_background(broker.port, EVENTS)
+        wait_until(lambda: len(database.seqs()) > EVENTS / 3)
+        killed.kill()
+        thread.join()
+        database.wait(*range(1, EVENTS + 1))
+
+
+@pytest.mark.long
+def test_broker_with_mqtt_3_1_1_keeps_the_session_too(
+    broker: PrivateBroker, database: Database, tmp_path: Path
+) -> None:
+    with OldBroker(broker.port) as old:
+        url = f"mqtt://127.0.0.1:{old.port}"
+        with archiving(tmp_path, url, database.store) as archiver:
+            thread = _publish_in_background(broker.port, EVENTS)
+            wait_until(lambda: len(database.seqs()) > EVENTS / 3)
+            archiver.kill()
+        thread.join()
+        with archiving(tmp_path, url, database.store) as archiver:
+            database.wait(*range(1, EVENTS + 1))
+            assert "has no session" not in archiver.stop()
+
+
+@pytest.mark.long
+def test_broker_that_restarts_with_its_sessions_loses_nothing(
+    make_broker: MakeBroker, database: Database, tmp_path: Path
+) -> None:
+    broker = make_broker(persistence=True)
+    broker.start()
+    with archiving(tmp_path, broker.url, database.store) as archiver:
+        publisher = Subscriber(broker.port)
+        publish_events(publisher, *map(event, range(1, 300)))
+        publisher.close()
+        broker.stop()
+        archiver.wait_for("the connection to the broker is lost")
+        broker.start()
+        archiver.wait_for("connected to the broker", 2)
+        publisher = Subscriber(broker.port)
+        publish_events(publisher, *map(event, range(300, 600)))
+        publisher.close()
+        database.wait(*range(1, 600))
+        assert "has no session" not in archiver.stop().partition("lost")[2]
+
+
+@pytest.mark.long
+def test_broker_that_restarts_without_its_sessions_is_named(
+    broker: PrivateBroker, database: Database, tmp_path: Path
+) -> None:
+    with archiving(tmp_path, broker.url, database.store) as archiver:
+        broker.stop()
+        archiver.wait_for("the connection to the broker is lost")
+        broker.start()
+        archiver.wait_for("has no session of emotion-edge-archive-1", 2)
+
+
+@pytest.mark.long
+def test_database_that_restarts_costs_nothing_and_is_named_once(broker: PrivateBroker, tmp_path: Path) -> None:
+    with PrivatePostgres() as postgres:
+        database = Database(postgres.create_database("archive"), postgres)
+        with archiving(tmp_path, broker.url, database.store) as archiver:
+            thread = _publish_in_background(broker.port, EVENTS)
+            for end in (postgres.stop, postgres.kill):
+                seen = len(database.seqs())
+                wait_until(lambda: len(database.seqs()) > seen)  # noqa: B023 - called here
+                end()
+                archiver.wait_for("the database cannot be used: ")
+                time.sleep(3)
+                postgres.start()
+            thread.join()
+            database.wait(*range(1, EVENTS + 1))
+            wait_until(lambda: archiver.log().count("the database is back") == 2)
+            log = archiver.stop()
+    assert log.count("the database cannot be used") <= 4, "an outage, and reasons that differ"
+
+
+@pytest.mark.long
+def test_archiver_that_starts_before_its_database_waits_for_it(broker: PrivateBroker, tmp_path: Path) -> None:
+    with PrivatePostgres() as postgres:
+        database = Database(postgres.create_database("archive"), postgres)
+        postgres.stop()
+        archiver = Archiver(tmp_path, "--mqtt", broker.url, "--store", database.store)
+        try:
+            archiver.wait_for("connected to the broker")
+            publisher = Subscriber(broker.port)
+            publish_events(publisher, event(1))
+            publisher.close()
+            postgres.start()
+            database.wait(1)
+            archiver.stop()
+        finally:
+            archiver.kill()
+
+
+@pytest.mark.long
+def test_stop_while_the_database_is_away_is_clean_and_keeps_what_was_not_stored(
+    broker: PrivateBroker, tmp_path: Path
+) -> None:
+    with PrivatePostgres() as postgres:
+        database = Database(postgres.create_database("archive"), postgres)
+        with archiving(tmp_path, broker.url, database.store) as archiver:
+            postgres.stop()
+            publisher = Subscriber(broker.port)
+            publish_events(publisher, *map(event, range(1, 4001)))
+            archiver.wait_for("the database cannot be used")
+            archiver.stop()
+        postgres.start()
+        with archiving(tmp_path, broker.url, database.store):
+            database.wait(*range(1, 4001))
+        publisher.close()
+
+
+def test_samples_are_thinned_and_changes_are_kept(
+    broker: PrivateBroker, tmp_path: Path, subscribe: Subscribe, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(str(tmp_path / "a.sqlite3"))
+    publisher = subscribe(broker)
+    mqtt = MqttConfig(url=broker.url)
+    config = Config(mqtt=mqtt, archive=ArchiveConfig(store=database.store, sample_seconds=3600.0))
+    waker, stopped = Waker(), threading.Event()
+    thread = threading.Thread(target=lambda: archive(config, store_address(config), waker, stopped.is_set))
+    thread.start()
+    wait_for_log(caplog, "connected to the broker")
+    for second, emotion in enumerate(["happy", "happy", "sad", None, None, "happy"]):
+        payload = msgspec.structs.replace(state(emotion), time=f"2026-01-31T08:15:0{second}.000Z")
+        publisher.publish("emotion-edge/cam/state", encode(payload))
+    publish_events(publisher, event(1))
+    database.wait(1)
+    wait_until(lambda: len(database.rows("SELECT * FROM state")) == 3)
+    stopped.set()
+    waker.wake()
+    thread.join()
+    times = [time for (time,) in database.rows("SELECT time FROM state ORDER BY time")]
+    assert [int(time[17:19]) for time in times] == [0, 3, 5]
