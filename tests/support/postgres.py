@@ -169,5 +169,6 @@ def postgres() -> Iterator[PrivatePostgres]:
     """A running cluster, which all tests share: each makes a database of its own, or starts a cluster of its own."""
     if find_postgres() is None:
         pytest.skip(INSTALL)
+    pytest.importorskip("psycopg")
     with PrivatePostgres() as cluster:
         yield cluster
