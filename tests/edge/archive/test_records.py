@@ -154,8 +154,7 @@ def test_any_payload_is_read_or_refused(kind: Kind, changes: dict[str, object], 
         payload = msgspec.json.encode(valid | changes | known)
     try:
         records = read(kind, payload)
-    except MalformedMessageError as error:
-        assert str(error)
+    except MalformedMessageError:
         return
     assert all(record.device == "cam" for record in records)
 
