@@ -15,6 +15,7 @@ from edge.archive.batch import Collector
 from edge.archive.intake import Intake
 from edge.archive.subscription import Subscription
 from edge.archive.writer import Writer
+from edge.config.credentials import BrokerAddress
 from edge.errors import BrokerError
 from edge.logs.outage import LogDeduplicator, OutageLog, OutageNotice, format_duration
 from edge.mqtt.connection import Connection
@@ -91,6 +92,7 @@ class Archiver:
         self._takeovers = TakeoverSuspicion()
         self._logged = LogDeduplicator()
         self._connections = 0
+        self._broker: BrokerAddress | None = None
         self._notify_at = 0.0
         self.messages = 0
         """Messages received since the start."""
@@ -131,10 +133,11 @@ class Archiver:
         self._subscription.subscribe(connection, broker)
         first = not self._connections
         self._connections += 1
-        if connection.session_present:
+        same, self._broker = broker == self._broker, broker
+        if connection.session_present and same:
             # They come again; without this, each connection would add as many while the database is away.
             self._collector.forget()
-        else:
+        if not connection.session_present:
             _LOG.log(
                 logging.INFO if first else logging.WARNING,
                 "the broker at %s has no session of %s: what was published while this archiver was away is not in the "

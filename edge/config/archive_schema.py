@@ -76,6 +76,12 @@ _SECRETS: Final = {"password", "sslpassword", "oauth_client_secret"}
 """Parameters of libpq that hold a secret."""
 
 
+def check_archive(archive: ArchiveConfig) -> None:
+    """Raise ConfigError where the address of the database cannot be used."""
+    if archive.store:
+        parse_store(archive.store)
+
+
 def parse_store(text: str, default: Path | None = None) -> StoreAddress:
     """Parse `archive.store` or `--store`. `default`: file for an empty one.
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
-from edge.config.archive_schema import parse_store
+from edge.config.archive_schema import check_archive
 from edge.config.areas import AREA_TABLES, check_areas, read_polygon
 from edge.config.keys import FREE_TABLES, KEYS, LABELS, SECTIONS, TABLES, VALENCE, expected, nearest
 from edge.config.origins import COMMAND_LINE, Origins
@@ -293,8 +293,7 @@ def _check_combinations(config: Config) -> None:
     """Raise ConfigError where keys that are right one by one do not fit each other."""
     check_settable(config.requests)
     check_areas(config.masks, config.zones)
-    if config.archive.store:
-        parse_store(config.archive.store)
+    check_archive(config.archive)
     detector, mqtt = config.detector, config.mqtt
     if detector.min_face > detector.max_face:
         msg = f"detector.min_face is {detector.min_face}, but must be at most detector.max_face ({detector.max_face})"

@@ -24,7 +24,7 @@ class Connector:
     parameters are those of `Connection`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most have defaults
         self,
         brokers: Sequence[BrokerSettings],
         client_id: str,
