@@ -13,6 +13,7 @@ _EXIT_INTERRUPTED: Final = 130
 _MODULES: Final = {
     "run": "edge.commands.run",
     "watch": "edge.commands.watch",
+    "fleet": "edge.commands.fleet.command",
     "classify": "edge.commands.classify",
     "config": "edge.commands.config",
     "summary": "edge.commands.summary",

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from edge import __version__
 from edge.commands.common import BENCH_FRAMES, names_list, positive_int, thread_numbers, zero_or_positive_int
+from edge.commands.fleet import options as fleet_options
 from edge.notice.languages import LANGUAGES
 
 _EXIT_USAGE: Final = 2
@@ -80,6 +81,13 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
         help="report events that are missing, out of order or repeated without a mark; exit code 1 if there are any",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
+
+
+def _add_fleet(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    _add_common_options(parser)
+    _add_broker_option(parser)
+    fleet_options.add_options(parser)
 
 
 def _add_classify(parser: argparse.ArgumentParser) -> None:
@@ -356,6 +364,7 @@ _COMMANDS: Final = {
     "setup": _Command("ask for camera and broker, write the configuration, start the service", _add_setup),
     "run": _Command("run the sensor: read a source and publish events", _add_run),
     "watch": _Command("print the events of all devices as they arrive", _add_watch),
+    "fleet": _Command("show every device that the broker knows, the worst first", _add_fleet),
     "classify": _Command("classify the faces in image files", _add_classify),
     "config": _Command("check or print the configuration", _add_config),
     "summary": _Command("print visits, time in view and expressions of the last days", _add_summary),

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import logging
 import math
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Final, TextIO
 import msgspec
 
 from edge.commands.common import write_line
+from edge.commands.interrupt import interrupt_once
 from edge.commands.subscriber import receive_reconnecting
 from edge.commands.verify import SequenceVerifier
 from edge.commands.watch_silence import QUIET_SECONDS, Silence
@@ -39,8 +39,7 @@ a sensor that was switched off never leave."""
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Watch until interrupted; returns the exit code."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _interrupt_once)
+    interrupt_once()
     options = Options(
         device=arguments.device,
         json=arguments.json,
@@ -49,16 +48,6 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         quiet_seconds=QUIET_SECONDS if is_terminal(sys.stderr) else math.inf,
     )
     return watch(config.mqtt, options, sys.stdout)
-
-
-def _interrupt_once(*_: object) -> None:
-    """End the watch as Ctrl+C does; later signals must not cut the summary and its exit code off.
-
-    `timeout 60 emotion-edge watch --verify` sends SIGTERM twice: to the process and to its group.
-    """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ def build_info(  # noqa: PLR0913 - the last three have defaults
         runtime=str(classifier.runtime),
         source=source if source is not None and is_auto(config.source.uri) else redacted(config.source.uri),
         budget_latency_ms=config.budget.latency_ms,
+        health_interval_seconds=config.health.interval_seconds,
         python=platform.python_version(),
         opencv=cv2.__version__,
         settings=settings.describe(config),

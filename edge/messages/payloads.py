@@ -261,6 +261,10 @@ class InfoPayload(Payload, frozen=True, kw_only=True):
     runtime: Annotated[str, Meta(description="Interpreter package and version, as in ai-edge-litert 2.3.0.")]
     source: str
     budget_latency_ms: float
+    health_interval_seconds: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="Seconds between two messages of `.../health`; null in messages of earlier versions."),
+    ] = None
     python: str
     opencv: str
     settings: Settings = {}

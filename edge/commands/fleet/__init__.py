@@ -1,0 +1,1 @@
+"""`emotion-edge fleet`: every device that a broker knows, by trouble."""

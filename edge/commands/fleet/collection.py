@@ -1,0 +1,86 @@
+"""Decides what to subscribe to, and when all that a broker keeps has arrived. Pure: the time comes in as an argument.
+
+A broker sends all retained messages of a subscription at once, and drops those for which its queue has no room:
+mosquitto 2.0.11 with its defaults sends the first 1,020 of 20,000 with QoS 1, and 12,600 with QoS 0, whose queue begins
+where the socket is full. Others, as RabbitMQ, send none at all for a filter with a wildcard. So this asks for one kind
+of message after another, and then for each topic of which nothing came, by its name, a few at a time.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from edge.commands.fleet.devices import Device
+from edge.messages.topics import Kind, Topics, subscription
+
+QUIET_SECONDS: Final = 1.0
+"""Time without a retained message after which all have arrived."""
+MOST_SECONDS: Final = 30.0
+"""Longest time to collect: a broker that still sends then is shown as far as it has come."""
+_STEP_SECONDS: Final = 0.3
+"""Time without a retained message after which the next is asked for; the last step waits for QUIET_SECONDS."""
+_TOPICS_AT_ONCE: Final = 250
+"""Topics that are asked for by name at once: a quarter of the queue that mosquitto has by default."""
+KEPT_KINDS: Final[tuple[Kind, ...]] = ("status", "info", "health", "state")
+"""What is asked for, the shortest first: it names all devices."""
+
+
+class Collection:
+    """Follows what arrives on one connection.
+
+    `now` is in seconds on one clock that does not go backwards. `least_seconds`, `most_seconds`: how long to collect.
+    """
+
+    def __init__(
+        self, base: str, now: float, *, least_seconds: float = 0.0, most_seconds: float = MOST_SECONDS
+    ) -> None:
+        self._base = base
+        self._least_seconds = least_seconds
+        self._most_seconds = max(most_seconds, least_seconds)
+        self.restart(now)
+
+    @property
+    def first_filters(self) -> list[str]:
+        """What to subscribe to at the beginning of a connection."""
+        return [subscription(self._base, KEPT_KINDS[0])]
+
+    def restart(self, now: float) -> None:
+        """Begin again, on a new connection."""
+        self._began = self._moved = now
+        self._kinds = list(KEPT_KINDS[1:])
+        self._by_name: list[str] | None = None
+        self._outstanding: set[str] = set()
+
+    def received(self, topic: str, now: float, *, retained: bool) -> None:
+        """Record a message. Those that are published meanwhile never end, and do not count."""
+        if retained:
+            self._moved = now
+            self._outstanding.discard(topic)
+
+    def next_filters(self, devices: Iterable[Device], now: float) -> list[str]:
+        """Return what to subscribe to now; nothing while what was asked for still arrives."""
+        quiet = now - self._moved >= _STEP_SECONDS
+        answered = self._by_name is not None and not self._outstanding
+        if not (quiet or answered):
+            return []
+        if self._kinds:
+            self._moved = now
+            return [subscription(self._base, self._kinds.pop(0))]
+        if self._by_name is None:
+            self._by_name = self._missing(devices)
+        if not self._by_name:
+            return []
+        asked, self._by_name = self._by_name[:_TOPICS_AT_ONCE], self._by_name[_TOPICS_AT_ONCE:]
+        self._moved, self._outstanding = now, set(asked)
+        return asked
+
+    def complete(self, now: float) -> bool:
+        """Return whether nothing more is expected."""
+        passed = now - self._began
+        if passed >= self._most_seconds:
+            return True
+        asked = not self._kinds and self._by_name == []
+        return asked and passed >= self._least_seconds and now - self._moved >= QUIET_SECONDS
+
+    def _missing(self, devices: Iterable[Device]) -> list[str]:
+        topics = ((Topics(self._base, device.name), device.received) for device in devices)
+        return [topic.of(kind) for topic, received in topics for kind in KEPT_KINDS if kind not in received]
