@@ -17,8 +17,10 @@ _CTRL_C = b"\x03"
 class Terminal:
     """A program on a pseudo-terminal. `text`: what it has shown so far, standard output and standard error together."""
 
-    def __init__(self, *arguments: object, **changes: str) -> None:
+    def __init__(self, *arguments: object, size: tuple[int, int] | None = None, **changes: str) -> None:
         self._master, slave = os.openpty()
+        if size is not None:
+            self.resize(*size)
         # A session of its own whose terminal this is: without one, Ctrl-C reaches nobody.
         become_foreground = "import fcntl,os,sys,termios; os.setsid(); fcntl.ioctl(0,termios.TIOCSCTTY,0); "
         become_foreground += "os.execv(sys.argv[1], sys.argv[1:])"
@@ -39,6 +41,11 @@ class Terminal:
         return self._shown.decode(errors="replace").replace("\r\n", "\n")
 
     @property
+    def raw(self) -> str:
+        """What it has shown so far, with every sequence that moves the cursor."""
+        return self._shown.decode(errors="replace")
+
+    @property
     def lines(self) -> list[str]:
         return self.text.splitlines()
 
@@ -51,10 +58,36 @@ class Terminal:
         """Type a line, and Enter. A surrogate stands for a byte that is not UTF-8 (PEP 383)."""
         os.write(self._master, f"{text}\n".encode(errors="surrogateescape"))
 
+    def press(self, keys: str) -> None:
+        """Press keys, without Enter."""
+        os.write(self._master, keys.encode())
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size."""
+        termios.tcsetwinsize(self._master, (lines, columns))
+
     def answer(self, question: str, text: str) -> None:
         """Wait for a question, which matches the end of what is shown, and type the answer."""
         self.wait(f"{question}[^\n]*: $")
         self.type(text)
+
+    @property
+    def screens(self) -> list[list[str]]:
+        """What a program that redraws its screen has shown: the lines of each time, without attributes."""
+        drawn = self._shown.decode(errors="replace").split("\x1b[H")[1:]
+        # The last one may not be complete yet.
+        whole = (each.partition("\x1b[J")[0] for each in drawn if "\x1b[J" in each)
+        return [re.split(r"\r*\n", re.sub(r"\x1b\[\d*[mK]", "", each)) for each in whole]
+
+    def wait_screen(self, pattern: str) -> list[str]:
+        """Wait until the last screen matches; return its lines."""
+
+        def matches() -> bool:
+            return bool(self.screens) and re.search(pattern, "\n".join(self.screens[-1])) is not None
+
+        wait_until(lambda: matches() or self.process.poll() is not None)
+        assert matches(), self.text
+        return self.screens[-1]
 
     @property
     def echoes(self) -> bool:
@@ -85,8 +118,8 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def on_terminal(*arguments: object, **changes: str) -> Iterator[Terminal]:
-    terminal = Terminal(*arguments, **changes)
+def on_terminal(*arguments: object, size: tuple[int, int] | None = None, **changes: str) -> Iterator[Terminal]:
+    terminal = Terminal(*arguments, size=size, **changes)
     try:
         yield terminal
     finally:

@@ -16,8 +16,8 @@ QUIET_SECONDS: Final = 1.0
 """Time without a retained message after which all have arrived."""
 MOST_SECONDS: Final = 30.0
 """Longest time to collect: a broker that still sends then is shown as far as it has come."""
-_STEP_SECONDS: Final = 0.3
-"""Time without a retained message after which the next is asked for; the last step waits for QUIET_SECONDS."""
+_STEPS_PER_QUIET: Final = 3
+"""In so many parts of that time the next is asked for already: what comes later is taken as well."""
 _TOPICS_AT_ONCE: Final = 250
 """Topics that are asked for by name at once: a quarter of the queue that mosquitto has by default."""
 KEPT_KINDS: Final[tuple[Kind, ...]] = ("status", "info", "health", "state")
@@ -28,14 +28,22 @@ class Collection:
     """Follows what arrives on one connection.
 
     `now` is in seconds on one clock that does not go backwards. `least_seconds`, `most_seconds`: how long to collect.
+    `quiet_seconds`: see QUIET_SECONDS.
     """
 
     def __init__(
-        self, base: str, now: float, *, least_seconds: float = 0.0, most_seconds: float = MOST_SECONDS
+        self,
+        base: str,
+        now: float,
+        *,
+        least_seconds: float = 0.0,
+        most_seconds: float = MOST_SECONDS,
+        quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
         self._base = base
         self._least_seconds = least_seconds
         self._most_seconds = max(most_seconds, least_seconds)
+        self._quiet_seconds = quiet_seconds
         self.restart(now)
 
     @property
@@ -58,7 +66,7 @@ class Collection:
 
     def next_filters(self, devices: Iterable[Device], now: float) -> list[str]:
         """Return what to subscribe to now; nothing while what was asked for still arrives."""
-        quiet = now - self._moved >= _STEP_SECONDS
+        quiet = now - self._moved >= self._quiet_seconds / _STEPS_PER_QUIET
         answered = self._by_name is not None and not self._outstanding
         if not (quiet or answered):
             return []
@@ -79,7 +87,7 @@ class Collection:
         if passed >= self._most_seconds:
             return True
         asked = not self._kinds and self._by_name == []
-        return asked and passed >= self._least_seconds and now - self._moved >= QUIET_SECONDS
+        return asked and passed >= self._least_seconds and now - self._moved >= self._quiet_seconds
 
     def _missing(self, devices: Iterable[Device]) -> list[str]:
         topics = ((Topics(self._base, device.name), device.received) for device in devices)

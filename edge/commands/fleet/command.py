@@ -1,18 +1,18 @@
 """`emotion-edge fleet`: shows every device that the broker knows, the worst first; exit code 1 where one is wrong."""
 
 import argparse
-import shutil
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TextIO
 
-from edge.commands.fleet.collection import Collection
+from edge.commands.fleet.collection import QUIET_SECONDS, Collection
 from edge.commands.fleet.filters import Filter
 from edge.commands.fleet.listener import Listener
 from edge.commands.fleet.rows import Row
-from edge.commands.fleet.watching import page, watch_lines, watch_screen, write_rows
+from edge.commands.fleet.terminal import terminal_size
+from edge.commands.fleet.watching import REDRAW_SECONDS, page, watch_lines, watch_screen, write_rows
 from edge.commands.interrupt import interrupt_once
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
@@ -33,7 +33,7 @@ class Options:
     """What to show. `watch`: until the user ends it. `json`: one object per line. `filter`: which devices.
 
     `wait_seconds`: how long to listen at least before anything is shown. `terminal`: keys can be read and a screen be
-    drawn.
+    drawn. `quiet_seconds`: see QUIET_SECONDS. `redraw_seconds`: interval at which all devices are looked at again.
     """
 
     watch: bool = False
@@ -41,6 +41,8 @@ class Options:
     filter: str = ""
     wait_seconds: float = 0.0
     terminal: bool = False
+    quiet_seconds: float = QUIET_SECONDS
+    redraw_seconds: float = REDRAW_SECONDS
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -65,7 +67,12 @@ def show_fleet(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callabl
     if not mqtt.url:
         raise ConfigError("mqtt.url is empty: name the broker of the fleet, as in --mqtt mqtt://HOST")
     connector = Connector(broker_settings(mqtt), command_client_id(mqtt, "fleet"))
-    collection = Collection(mqtt.base_topic, time.monotonic(), least_seconds=options.wait_seconds)
+    collection = Collection(
+        mqtt.base_topic,
+        time.monotonic(),
+        least_seconds=options.wait_seconds,
+        quiet_seconds=options.quiet_seconds,
+    )
     chosen = Filter.parse(options.filter)
     events = [subscription(mqtt.base_topic, "event")] if options.watch else []
     backoff = reconnect_backoff(mqtt.reconnect_max_seconds)
@@ -76,9 +83,9 @@ def show_fleet(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callabl
             except KeyboardInterrupt:
                 return EXIT_INTERRUPTED
         elif options.terminal:
-            rows = watch_screen(listener, chosen)
+            rows = watch_screen(listener, chosen, options.redraw_seconds)
         else:
-            rows = watch_lines(listener, chosen, stream, stop, json=options.json)
+            rows = watch_lines(listener, chosen, stream, stop, json=options.json, redraw_seconds=options.redraw_seconds)
     if not options.watch:
         rows = _show(every, chosen, str(listener.broker), options, stream)
     return int(any(row.wrong for row in rows))
@@ -106,7 +113,7 @@ def _show(every: list[Row], chosen: Filter, title: str, options: Options, stream
     if not options.terminal:
         write_rows(rows, len(every), stream, json=options.json)
         return rows
-    width, height = shutil.get_terminal_size()
+    width, height = terminal_size(stream)
     if len(rows) + _LINES_BESIDE > height:
         return page(every, chosen, title)
     write_rows(rows, len(every), stream, json=False, width=width)

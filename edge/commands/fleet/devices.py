@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from edge.commands.fleet.readings import (
+    READ_KINDS,
     EventReading,
     HealthReading,
     InfoReading,
@@ -55,6 +56,7 @@ class Device:
         if kind == "state":
             # Each second from each device with a face in view: it is read only where it is shown.
             self._state = payload
+            self.unreadable.pop(kind, None)
             return
         try:
             reading = read(kind, payload)
@@ -121,6 +123,8 @@ class Fleet:
     def take(self, name: str, kind: Kind, payload: bytes, now_unix: float, *, retained: bool) -> Device | None:
         """Take a message of the device `name`; returns the device. None for one that is gone, or not kept."""
         device = self._devices.get(name)
+        if kind not in READ_KINDS:
+            return device
         if device is None:
             if not payload or len(self._devices) >= self._most_devices:
                 self.ignored += bool(payload)

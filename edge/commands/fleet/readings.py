@@ -108,6 +108,8 @@ _READINGS: Final[dict[str, type[Struct]]] = {
     "state": StateReading,
     "event": EventReading,
 }
+READ_KINDS: Final[frozenset[str]] = frozenset({"status", *_READINGS})
+"""Kinds of messages that `read` takes."""
 
 
 def read(kind: Kind, payload: bytes) -> Any:  # noqa: ANN401 - the type follows from `kind`

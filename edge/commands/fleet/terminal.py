@@ -7,7 +7,6 @@ after another as well, wants a description of the terminal that minimal systems 
 import codecs
 import os
 import select
-import shutil
 import termios
 import tty
 from collections.abc import Mapping, Sequence
@@ -36,7 +35,7 @@ _KEYS: Final[Mapping[str, str]] = {
     "\x08": "backspace",
     "\x1b": "escape",
 }
-_LONGEST_SEQUENCE: Final = max(map(len, _SEQUENCES))
+_USUAL_SIZE: Final = (80, 24)
 _READ_BYTES: Final = 1024
 
 
@@ -56,6 +55,15 @@ def parse_keys(text: str) -> list[str]:
             keys.append(_KEYS.get(text[0], text[0]))
             text = text[1:]
     return keys
+
+
+def terminal_size(screen: TextIO) -> tuple[int, int]:
+    """Return columns and lines of a terminal now; those of old terminals where it does not say.
+
+    $COLUMNS and $LINES do not count: a shell that exports them does not change them with the window.
+    """
+    columns, lines = os.get_terminal_size(screen.fileno())
+    return columns or _USUAL_SIZE[0], lines or _USUAL_SIZE[1]
 
 
 class TerminalScreen:
@@ -86,7 +94,7 @@ class TerminalScreen:
     @property
     def size(self) -> tuple[int, int]:
         """Columns and lines."""
-        return shutil.get_terminal_size()
+        return terminal_size(self._screen)
 
     @property
     def ended(self) -> bool:

@@ -15,7 +15,7 @@ from edge.commands.fleet.screen import Screen
 from edge.commands.fleet.table import lay_out, totals
 from edge.commands.fleet.terminal import TerminalScreen
 
-_REDRAW_SECONDS: Final = 1.0
+REDRAW_SECONDS: Final = 1.0
 """Interval at which all devices are looked at again. Keys are answered at once."""
 _POLL_SECONDS: Final = 0.05
 _MOST_HELD: Final = 100
@@ -26,10 +26,10 @@ def page(rows: Sequence[Row], chosen: Filter, title: str) -> list[Row]:
     """Page through devices as they are, until the user ends it; returns those that the filter chose in the end."""
     now = time.time()
     title = f"{title}  as of {time.strftime('%H:%M:%S')}"
-    return _run(Screen(chosen), lambda: rows, lambda screen, size: screen.show(rows, now, title, size))
+    return _run(Screen(chosen), lambda: rows, lambda screen, size: screen.show(rows, now, title, size), REDRAW_SECONDS)
 
 
-def watch_screen(listener: Listener, chosen: Filter) -> list[Row]:
+def watch_screen(listener: Listener, chosen: Filter, redraw_seconds: float = REDRAW_SECONDS) -> list[Row]:
     """Show devices as they change, until the user ends it; returns those that the filter chose in the end.
 
     Raises BrokerError where the broker cannot be reached at first, or refuses.
@@ -47,19 +47,22 @@ def watch_screen(listener: Listener, chosen: Filter) -> list[Row]:
             title += f"  {listener.lost}" if listener.lost else "" if listener.complete else "  collecting"
             return screen.show(rows, time.time(), title, size)
 
-    return _run(Screen(chosen), look, show)
+    return _run(Screen(chosen), look, show, redraw_seconds)
 
 
 def _run(
-    screen: Screen, look: Callable[[], Sequence[Row]], show: Callable[[Screen, tuple[int, int]], list[str]]
+    screen: Screen,
+    look: Callable[[], Sequence[Row]],
+    show: Callable[[Screen, tuple[int, int]], list[str]],
+    redraw_seconds: float,
 ) -> list[Row]:
-    """Run a screen. `look` returns all devices, and is called each second; `show` the lines to draw."""
+    """Run a screen. `look` returns all devices, and is called again and again; `show` the lines to draw."""
     rows: Sequence[Row] = []
     with _held_log(), TerminalScreen(sys.stdin, sys.stdout) as terminal, contextlib.suppress(KeyboardInterrupt):
         due = 0.0
         while not screen.ended and not terminal.ended:
             if time.monotonic() >= due:
-                due = time.monotonic() + _REDRAW_SECONDS
+                due = time.monotonic() + redraw_seconds
                 rows = look()
             terminal.draw(show(screen, terminal.size))
             for key in terminal.wait_keys(max(0.0, due - time.monotonic())):
@@ -94,8 +97,8 @@ class _Held(logging.Handler):
         del self.records[:-_MOST_HELD]
 
 
-def watch_lines(
-    listener: Listener, chosen: Filter, stream: TextIO, stop: Callable[[], bool], *, json: bool
+def watch_lines(  # noqa: PLR0913 - the last two are named
+    listener: Listener, chosen: Filter, stream: TextIO, stop: Callable[[], bool], *, json: bool, redraw_seconds: float
 ) -> list[Row]:
     """Write all devices once, then each whose status or problems have changed; returns those chosen in the end.
 
@@ -119,7 +122,7 @@ def watch_lines(
             if now_lost != lost and not json:
                 write_line(stream, _note(now_lost or "connected to the broker again"))
             lost = now_lost
-            time.sleep(_POLL_SECONDS if changes is None else _REDRAW_SECONDS)
+            time.sleep(_POLL_SECONDS if changes is None else redraw_seconds)
     return rows
 
 
