@@ -82,12 +82,13 @@ class Collection:
         return asked
 
     def complete(self, now: float) -> bool:
-        """Return whether nothing more is expected."""
-        passed = now - self._began
-        if passed >= self._most_seconds:
-            return True
+        """Return whether nothing more is waited for."""
+        return now - self._began >= self._most_seconds or self.all_arrived(now)
+
+    def all_arrived(self, now: float) -> bool:
+        """Return whether nothing more is expected; false where the time was over before."""
         asked = not self._kinds and self._by_name == []
-        return asked and passed >= self._least_seconds and now - self._moved >= self._quiet_seconds
+        return asked and now - self._began >= self._least_seconds and now - self._moved >= self._quiet_seconds
 
     def _missing(self, devices: Iterable[Device]) -> list[str]:
         topics = ((Topics(self._base, device.name), device.received) for device in devices)

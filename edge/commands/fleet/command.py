@@ -1,6 +1,7 @@
 """`emotion-edge fleet`: shows every device that the broker knows, the worst first; exit code 1 where one is wrong."""
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from edge.messages.text import printable
 from edge.messages.topics import subscription
 from edge.mqtt.connector import Connector
 from edge.mqtt.settings import broker_settings, command_client_id, reconnect_backoff
+
+_LOG: Final = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.05
 _LINES_BESIDE: Final = 3
@@ -93,18 +96,26 @@ def show_fleet(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callabl
 
 def _collect(listener: Listener, chosen: Filter, base: str) -> list[Row]:
     """Return the rows of all devices, once all that the broker keeps has arrived."""
-    while True:
+    every: list[Row] | None = None
+    while every is None:
+        time.sleep(_POLL_SECONDS)
         with listener.lock:
             if listener.complete:
-                break
-        time.sleep(_POLL_SECONDS)
-    with listener.lock:
-        if listener.lost:
-            raise BrokerError(listener.lost.removesuffix("; reconnecting"))
-        every = listener.rows()
+                every = _rows_of(listener)
     if not any(chosen.names(row.name) for row in every):
         raise _nobody(listener, chosen, base, known=len(every))
     return every
+
+
+def _rows_of(listener: Listener) -> list[Row]:
+    """Return the rows of all devices; says so where they may not be all."""
+    if listener.lost:
+        raise BrokerError(listener.lost.removesuffix("; reconnecting"))
+    if not listener.all_arrived:
+        _LOG.warning(
+            "the broker was still sending what it keeps: devices or figures may be missing; --wait 120 listens longer"
+        )
+    return listener.rows()
 
 
 def _show(every: list[Row], chosen: Filter, title: str, options: Options, stream: TextIO) -> list[Row]:

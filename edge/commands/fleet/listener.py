@@ -64,6 +64,11 @@ class Listener:
             raise self._error
         return self._connected and self._collection.complete(time.monotonic())
 
+    @property
+    def all_arrived(self) -> bool:
+        """Whether nothing more is expected of what the broker keeps."""
+        return self._collection.all_arrived(time.monotonic())
+
     def rows(self) -> list[Row]:
         """Return a row for each device, by trouble. Raises as `complete`."""
         if self._error is not None:

@@ -72,6 +72,7 @@ def test_collecting_ends_where_the_broker_never_does():
         collection.received(f"{BASE}/cam/status", now, retained=True)
         now += 0.1
     assert MOST_SECONDS <= now < MOST_SECONDS + 1
+    assert not collection.all_arrived(now)
 
 
 def test_new_connection_begins_again():
