@@ -9,10 +9,12 @@ Exit codes:
 """
 
 import argparse
+import contextlib
 import os
 import sys
 
 from edge.commands.common import find_loaded, find_origins, load_tables_of
+from edge.config.loader import Loaded
 from edge.config.schema import Config
 from edge.control.settings import create_settings
 from edge.daemon.check import check_settings
@@ -20,6 +22,7 @@ from edge.daemon.daemon import Daemon
 from edge.daemon.run_log import RunLog
 from edge.daemon.single_instance import claim_device
 from edge.daemon.wiring import build_components
+from edge.desired.desired import create_desired, log_desired_use
 from edge.logs.setup import is_terminal
 from edge.system.service import refuse_reserved_instance
 from edge.system.signals import install_handlers
@@ -36,15 +39,22 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         SIGHUP: load the configuration again, with the same flags over file and environment
     """
     refuse_reserved_instance()
-    settings = create_settings(find_loaded(arguments), check_settings)
+    desired = create_desired(find_loaded(arguments), check_settings)
+    log_desired_use(find_loaded(arguments).config())
+
+    def with_fleet(loaded: Loaded) -> Loaded:
+        """Put what the fleet wants over what was loaded."""
+        return loaded if desired is None else desired.over(loaded)
+
+    settings = create_settings(with_fleet(find_loaded(arguments)), check_settings)
     config = settings.config
 
     def load_again() -> Config:
-        """Load the configuration for a reload; flags hold over the file then too, and settings over both."""
-        return settings.offer(load_tables_of(arguments))
+        """Load the configuration for a reload; flags hold over the file then too, then the fleet's, then requests'."""
+        return settings.offer(with_fleet(load_tables_of(arguments)))
 
     # Before the camera is opened: the message about the id says more than one about a camera that is in use.
-    with claim_device(config):
+    with claim_device(config), contextlib.nullcontext() if desired is None else desired.running():
         source_given = find_origins(arguments).of("source", "uri") is not None
         run_log = RunLog(terminal=is_terminal(sys.stderr), source_given=source_given)
         run_log.starting(config)
@@ -56,6 +66,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             settings=settings,
             # Nobody watches a service: it goes on where another one has the port of its page. A person gets an error.
             wait_for_port="NOTIFY_SOCKET" in os.environ,
+            desired=desired,
         )
         daemon = Daemon(
             config,

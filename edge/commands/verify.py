@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from edge.messages.payloads import EventPayload, InfoPayload, PreviousBoot
+from edge.messages.payloads import EventPayload, InfoPayload
+from edge.messages.previous_boot import PreviousBoot
 from edge.messages.text import printable
 
 _MOST_MISSING: Final = 100_000

@@ -1,10 +1,11 @@
-"""Declares the configuration: every table, and the keys of all but those in `mqtt_schema` and `privacy_schema`."""
+"""Declares the configuration: every table, and the keys of all but those in the other `*_schema`."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
 from edge.config.archive_schema import ArchiveConfig
+from edge.config.desired_schema import DesiredConfig
 from edge.config.mqtt_schema import HomeAssistantConfig, MqttConfig, RequestsConfig
 from edge.config.privacy_schema import IndicatorConfig, NoticeConfig, PrivacyConfig
 from edge.config.section import Section
@@ -362,6 +363,7 @@ class Config(Section, frozen=True, kw_only=True):
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     homeassistant: HomeAssistantConfig = field(default_factory=HomeAssistantConfig)
     requests: RequestsConfig = field(default_factory=RequestsConfig)
+    desired: DesiredConfig = field(default_factory=DesiredConfig)
     summary: SummaryConfig = field(default_factory=SummaryConfig)
     health: Annotated[HealthConfig, Meta(extra={"reload": True})] = field(default_factory=HealthConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)

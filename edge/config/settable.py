@@ -1,4 +1,4 @@
-"""Says which keys a request may set: what `requests.settable` names, of what a request can set at all."""
+"""Says which keys a request may set: what `requests.settable` names, of what a request or document can set at all."""
 
 from collections.abc import Collection
 
@@ -44,8 +44,22 @@ def check_allowed(name: str, allowed: Collection[str]) -> None:
     raise ConfigError(f"{name} may not be set by a request: requests.settable in the configuration does not name it")
 
 
-def _named_by(item: str) -> tuple[str, ...]:
-    """Return the settings that a key or a table names. Raises ConfigError where there is none of that name."""
+def check_desired(name: str) -> None:
+    """Raise ConfigError where a signed document must not set what it names (docs/desired.md).
+
+    That is what no request may ever set either; `requests.settable` makes no difference.
+    """
+    table, _, key = name.partition(".")
+    if table in SECTIONS and not key:
+        raise ConfigError(f"{table} is a table: name one of its keys, as in {table}.{next(iter(KEYS[table]))}")
+    _named_by(name, by="a document")
+
+
+def _named_by(item: str, by: str = "a request") -> tuple[str, ...]:
+    """Return the settings that a key or a table names. Raises ConfigError where there is none of that name.
+
+    `by`: who wants to set it.
+    """
     table, _, key = item.partition(".")
     if table not in TABLES:
         raise ConfigError(f"unknown table [{quoted_name(table)}]{nearest(table, TABLES)}")
@@ -59,7 +73,7 @@ def _named_by(item: str) -> tuple[str, ...]:
         raise ConfigError(f"unknown key {table}.{quoted_name(key)}{nearest(key, KEYS[table])}")
     reason = why_not_settable(table, key)
     if reason is not None:
-        raise ConfigError(f"{item} cannot be set by a request: {reason}")
+        raise ConfigError(f"{item} cannot be set by {by}: {reason}")
     return (item,)
 
 

@@ -1,4 +1,4 @@
-"""Names the files that outlive the process: outbox, announced topics, archive, pause mark, settings, calm face."""
+"""Names the files that outlive the process: outbox, announced topics, archive, pause mark, settings, calm face, fleet."""
 
 import os
 import zlib
@@ -67,6 +67,12 @@ def calm_face_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = o
     """Return the file of the calm face of the place of `device`. Folder and errors: see `outbox_file`."""
     folder = _folder(mqtt, environ)
     return folder and folder / f"calm-face-{device}.json"
+
+
+def desired_folder(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the folder of what the fleet has `device` run: its state and models. Errors: see `outbox_file`."""
+    folder = _folder(mqtt, environ)
+    return folder and folder / f"desired-{device}"
 
 
 def run_record_file(mqtt: MqttConfig, device: str, environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -14,10 +14,10 @@ from msgspec import Meta, Struct
 
 from edge.config.schema import Config
 from edge.config.state_dir import calm_face_file
-from edge.control.kept_file import KeptFile
 from edge.errors import ConfigError, EdgeError
 from edge.messages.calm_face import CalmFaceInfo
 from edge.messages.payload_builder import timestamp
+from edge.system.kept_file import KeptFile
 from edge.types import SourceState
 from edge.vision.calm_face import BOUND, CalmFaceLook, CalmShift, neutral_label, offsets_of
 from edge.vision.classification.manifest import Manifest
@@ -52,7 +52,7 @@ class CalmFaceFile(KeptFile[StoredCalmFace]):
     """The file of one sensor's calm face. Where its path is None nothing is kept."""
 
     def __init__(self, file: Path | None) -> None:
-        super().__init__(file, StoredCalmFace, name="calm face", request="request/calibrate")
+        super().__init__(file, StoredCalmFace, name="calm face", remedy="the next request/calibrate replaces it")
 
 
 class CalmFace:
@@ -90,6 +90,14 @@ class CalmFace:
         """Shift the readings of `pipeline` from now on. `source`: returns the state of the camera."""
         self._pipeline, self._source = pipeline, source
         pipeline.calm_face = self.shift
+
+    def use(self, manifest: Manifest) -> None:
+        """Be the calm face of another model from now on: what was shown to the one before is not in force with it."""
+        self._manifest, self.ignored = manifest, None
+        self._neutral = neutral_label(manifest.labels)
+        self._kept = self._read()
+        if self._pipeline is not None:
+            self._pipeline.look, self._pipeline.calm_face = None, self.shift
 
     def log_kept(self) -> None:
         """Log which calm face is in force, or why the one that is kept is not."""

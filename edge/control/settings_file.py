@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from edge.control.kept_file import KeptFile
+from edge.system.kept_file import KeptFile
 
 
 class _Content(msgspec.Struct, forbid_unknown_fields=True):
@@ -21,7 +21,7 @@ class SettingsFile:
 
     def __init__(self, file: Path | None) -> None:
         self.file = file
-        self._kept = KeptFile(file, _Content, name="settings", request="request/set")
+        self._kept = KeptFile(file, _Content, name="settings", remedy="the next request/set replaces it")
 
     def read(self) -> dict[str, Any]:
         """Return the settings; none where there is no file. Raises ConfigError where it is damaged or unreadable."""

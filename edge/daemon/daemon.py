@@ -7,17 +7,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from edge.capture.masks import masks_in_words, masks_warning
 from edge.config.areas import MASKS, ZONES, in_frame
 from edge.config.schema import Config
 from edge.control.settings import SettingsChange
 from edge.daemon.health import build_info, status_line
+from edge.daemon.picture_log import PictureLog
 from edge.daemon.reload import ConfigDiff, Reloader, diff_configs, prepare
 from edge.daemon.run_log import RunFigures
 from edge.daemon.slow_source import SlowSourceLog
+from edge.daemon.switch import prepare_switch, use_classifier
 from edge.daemon.watchdog import WatchdogFeeder
 from edge.daemon.wiring import Components
-from edge.errors import ConfigError
+from edge.desired.preparation import Offer
+from edge.errors import ConfigError, EdgeError
 from edge.logs.outage import LogQuota
 from edge.messages.payloads import HealthPayload
 from edge.sinks.base import SinkStatus
@@ -29,8 +31,6 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.2
 """Longest wait for a frame before the loop checks signals, the broker and the clock."""
-_MOST_SIZE_LOGS: Final = 5
-"""Maximum number of changes of the picture's size logged within an hour: some cameras change it with their bit rate."""
 _MOST_PAUSE_LOGS: Final = 20
 """Maximum number of pauses and resumes logged within an hour: every client of the broker can request them."""
 
@@ -62,6 +62,7 @@ class Daemon:
         self._pipeline = components.pipeline
         self._outputs = components.outputs
         self._requests = components.requests
+        self._desired = components.desired
         self._stats = components.stats
         self._health = components.health
         self._reloader = Reloader(load_config, with_origin)
@@ -74,11 +75,7 @@ class Daemon:
         self._reported_uri: str | None = None
         self._pause_logs = LogQuota(_MOST_PAUSE_LOGS)
         self._slow_source_log = SlowSourceLog()
-        self._size_logs = LogQuota(_MOST_SIZE_LOGS)
-        self._size: tuple[int, int] | None = None
-        self._search_limits: set[str] = set()
-        """Sentences about the smallest face that were logged."""
-        self._masks_logged: str | None = None
+        self._picture_log = PictureLog(components.pipeline)
 
     def stop(self, cause: str = "a request") -> None:
         """Request the end, after the frame in hand; safe in a signal handler. `cause`: for the log, as in "Ctrl-C"."""
@@ -118,6 +115,8 @@ class Daemon:
             self._publish_health()
             classifier = self._components.classifier
             model = f"{classifier.manifest.name} on {classifier.runtime}"
+            if self._desired is not None:
+                self._desired.start(self._config.model.name)
             self._run_log.started(self._config, self._components.device, model, time.monotonic())
             self._service_manager.ready()
             cause = self._loop()
@@ -141,6 +140,7 @@ class Daemon:
             if self._reloader.take_request():
                 self._reload()
             self._requests.process_pending(self, self._config)
+            self._follow_fleet()
             frame = self._capture.next(_POLL_SECONDS)
             self._update_watchdog()
             self._outputs.count_time(looking=self._capture.state == "ok")
@@ -179,7 +179,7 @@ class Daemon:
         age_ms = 1000 * (time.monotonic() - frame.captured_monotonic)
         if self._capture.live and self._governor.too_late(age_ms, interval_ms):
             return
-        self._log_size(frame)
+        self._picture_log.look(frame)
         self._pipeline.level = self._governor.level
         result = self._pipeline.step(frame)
         self._outputs.publish_events(result.events)
@@ -191,38 +191,6 @@ class Daemon:
         self._outputs.publish_state_if_due(result)
         self._health.faces_in_view = len(result.faces)
         self._slow_source_log.check(self._config, fps, now, live=self._capture.live)
-
-    def _log_size(self, frame: Frame) -> None:
-        """Log that the size of the picture has changed; the pipeline starts anew then by itself."""
-        height, width = frame.luma.shape
-        before, self._size = self._size, (width, height)
-        if before is not None and before != self._size and (left := self._size_logs.left(time.monotonic())):
-            log.warning(
-                "the picture of the source is now %dx%d (was %dx%d): every face is taken as new%s",
-                *(*self._size, *before),
-                "; further changes within the hour are not logged" if left == 1 else "",
-            )
-        if before != self._size:
-            self._log_search_limit()
-        if before != self._size or self._masks_logged is None:
-            self._log_masks(frame)
-
-    def _log_masks(self, frame: Frame) -> None:
-        """Log how much of the picture the masks hide, where that was not the last thing said of them."""
-        sentence, warning = masks_in_words(frame) or "", masks_warning(frame)
-        if sentence and sentence != self._masks_logged:
-            log.log(logging.INFO if warning is None else logging.WARNING, "%s", warning or sentence)
-        self._masks_logged = sentence
-
-    def _log_search_limit(self) -> None:
-        """Log once where smaller faces are asked for than the search can find in frames of this size."""
-        if self._size is None:
-            return
-        width, height = self._size
-        sentence = self._pipeline.search_limit((height, width))
-        if sentence is not None and sentence not in self._search_limits and len(self._search_limits) < _MOST_SIZE_LOGS:
-            self._search_limits.add(sentence)
-            log.warning("%s", sentence)
 
     def _log_too_few_frames(self) -> None:
         """Log that the source has ended before any face could be announced: one picture gives no event."""
@@ -316,6 +284,34 @@ class Daemon:
             self._apply(*changed)
         self._service_manager.ready()
 
+    def _follow_fleet(self) -> None:
+        """Switch to what the fleet wants, where it is ready, and publish how far that has come."""
+        if self._desired is None:
+            return
+        offer = self._desired.take()
+        if offer is not None:
+            try:
+                self._switch(offer)
+            except EdgeError as error:
+                self._desired.answer(offer, str(error))
+            else:
+                self._desired.answer(offer)
+        if self._desired.take_news():
+            self._publish_info()
+
+    def _switch(self, offer: Offer) -> None:
+        """Bring an offer into force. Raises EdgeError, and changes nothing then."""
+        parts, settings, desired = self._components, self._requests.settings, self._desired
+        if desired is None:
+            return
+        switch = prepare_switch(self._config, offer, parts, desired, settings)
+        settings.accept()
+        settings.log_ignored()
+        if switch.classifier is not None:
+            self._end_tracks()
+            self._components = use_classifier(parts, switch.classifier, switch.diff.config)
+        self._apply(switch.diff, switch.detector)
+
     def apply_settings(self, change: SettingsChange) -> Config:
         """Store a change of settings and bring it into force; returns the configuration. As `Sensor` has it."""
         # Keys that wait for a restart since a reload are no part of this change.
@@ -334,7 +330,7 @@ class Daemon:
         self._config = diff.config
         self._pipeline.configure(diff.config, detector)
         if detector is not None:
-            self._log_search_limit()
+            self._picture_log.log_search_limit()
         if diff.touches(ZONES):
             self._apply_zones()
         if diff.touches(MASKS):
@@ -355,7 +351,7 @@ class Daemon:
     def _apply_masks(self) -> None:
         """Begin anew with other masks: what was seen before may lie in one now."""
         self._capture.set_masks(self._config.masks.values())
-        self._masks_logged = None
+        self._picture_log.masks_changed()
         self._end_tracks()
 
     @property
@@ -386,14 +382,17 @@ class Daemon:
     def _publish_info(self) -> None:
         parts, settings = self._components, self._requests.settings
         describe = partial(build_info, device=parts.device, boot_id=parts.boot_id, classifier=parts.classifier)
-        describe = partial(describe, settings=settings, calm_face=parts.calm_face)
+        describe = partial(describe, settings=settings, calm_face=parts.calm_face, desired=self._desired)
         uri = self._reported_uri = self._capture.uri
         self._outputs.publish_info(describe(config=self._config, source=uri))
 
     def _publish_health(self) -> HealthPayload:
         now = time.monotonic()
-        self._health_due = now + self._config.health.interval_seconds
+        interval = self._config.health.interval_seconds
+        self._health_due = now + (interval if self._desired is None else self._desired.report_seconds(interval))
         health = self._health.report(now)
+        if self._desired is not None:
+            self._desired.report(health.within_budget)
         self._reported_state = (health.source, health.broker)
         self._service_manager.status(status_line(health))
         self._outputs.publish_health(health)

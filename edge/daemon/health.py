@@ -13,6 +13,7 @@ from edge.config.areas import in_frame
 from edge.config.schema import Config
 from edge.control.calm_face import CalmFace, CalmFaceFile
 from edge.control.settings import Settings, without_settings
+from edge.desired.desired import Desired
 from edge.latency.governor import Governor
 from edge.latency.stats import RECENT_SECONDS, FrameStats
 from edge.messages.payload_builder import timestamp
@@ -31,7 +32,7 @@ _SLOW_FPS: Final = 2.0
 their number says little."""
 
 
-def build_info(  # noqa: PLR0913 - the last three have defaults
+def build_info(  # noqa: PLR0913 - the last four have defaults
     *,
     config: Config,
     device: str,
@@ -40,11 +41,13 @@ def build_info(  # noqa: PLR0913 - the last three have defaults
     settings: Settings | None = None,
     calm_face: CalmFace | None = None,
     source: str | None = None,
+    desired: Desired | None = None,
 ) -> InfoPayload:
     """Return the description of this sensor: its software, model and source.
 
     `settings`: what requests have set; by default nothing. `calm_face`: by default none is kept. `source`: URI of the
-    source that is open, which says more than `auto:`; None: none was opened yet. Raises ConfigError for a weight of a
+    source that is open, which says more than `auto:`; None: none was opened yet. `desired`: follows the fleet's
+    documents; None: that is off. Raises ConfigError for a weight of a
     label that the model does not have.
     """
     manifest = classifier.manifest
@@ -69,6 +72,7 @@ def build_info(  # noqa: PLR0913 - the last three have defaults
         settings=settings.describe(config),
         calm_face=(calm_face or CalmFace(manifest, CalmFaceFile(None))).info,
         settings_ignored=settings.ignored,
+        desired=None if desired is None else desired.info,
     )
 
 

@@ -104,6 +104,11 @@ class Outputs:
         """Use another configuration for the summary from now on."""
         self._recorder.set_rules(config)
 
+    def use_labels(self, labels: Sequence[str], config: Config) -> None:
+        """Use the labels of another model from now on, in the summary and for pictures on the page."""
+        self._recorder.use_labels(labels)
+        self._preview.use_model(config)
+
     def count_time(self, *, looking: bool) -> None:
         """Count the time since the last call for the summary, and publish that when a minute is over.
 

@@ -33,6 +33,7 @@ from edge.daemon.health import HealthReporter
 from edge.daemon.model_trial import warn_of_useless_model
 from edge.daemon.outputs import Outputs
 from edge.daemon.run_log import RunLog
+from edge.desired.desired import Desired
 from edge.homeassistant.announcer import create_announcer
 from edge.latency.governor import Governor
 from edge.latency.stats import FrameStats
@@ -68,6 +69,7 @@ class Components:
     run_log: RunLog
     light: IndicatorLight | None = None
     calm_face: CalmFace | None = None
+    desired: Desired | None = None
 
 
 def build_components(  # noqa: PLR0913 - most have defaults
@@ -79,12 +81,13 @@ def build_components(  # noqa: PLR0913 - most have defaults
     run_log: RunLog | None = None,
     settings: Settings | None = None,
     wait_for_port: bool = False,
+    desired: Desired | None = None,
 ) -> Components:
     """Build every part of the sensor. Raises EdgeError where one cannot be built.
 
     `fast`: a file is processed as fast as possible. `stdout`: takes events where no broker is configured. `run_log`:
     by default one that is not for a terminal. `settings`: what requests have set, by default nothing. `wait_for_port`:
-    as of `PreviewServer`.
+    as of `PreviewServer`. `desired`: follows the fleet's documents, by default nothing does.
     """
     # The interpreter has threads of its own; two pools on four cores cost more than they give.
     cv2.setNumThreads(1)
@@ -112,7 +115,7 @@ def build_components(  # noqa: PLR0913 - most have defaults
     preview = create_preview(
         config, preview_health, requests.submit, lambda: calm_face.shift, wait_for_port=wait_for_port
     )
-    handlers = [handler for handler in (announcer, requests) if handler is not None]
+    handlers = [handler for handler in (announcer, requests, desired) if handler is not None]
     sink = create_sink(config.mqtt, device, stdout, handlers, preview.event_published)
     recorder = create_recorder(config, device, classifier.labels, payloads.valence)
     outputs = Outputs(sink, preview, announcer, payloads, recorder=recorder)
@@ -146,6 +149,7 @@ def build_components(  # noqa: PLR0913 - most have defaults
         run_log=run_log or RunLog(terminal=False, source_given=True),
         light=light,
         calm_face=calm_face,
+        desired=desired,
     )
 
 

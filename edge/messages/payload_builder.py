@@ -64,6 +64,20 @@ class PayloadBuilder:
         self._groups = {group: [self._labels.index(label) for label in members] for group, members in groups.items()}
         self._group_of = {label: group for group, members in groups.items() for label in members}
 
+    def use_labels(
+        self, labels: Sequence[str], groups: Mapping[str, Sequence[str]], valence: Mapping[str, float]
+    ) -> None:
+        """Use the labels of another model, with their groups and weights, from the next payload on; numbers go on.
+
+        Raises ConfigError as above, and changes nothing.
+        """
+        before, self._labels = self._labels, tuple(labels)
+        try:
+            self.configure(groups, valence)
+        except ConfigError:
+            self._labels = before
+            raise
+
     def set_zones(self, zones: Mapping[str, Polygon]) -> None:
         """Use these zones from the next payload on. `zones`: by name, in shares of the frame."""
         self._zones = zones

@@ -6,6 +6,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.messages.calm_face import CalmFaceInfo
+from edge.messages.desired_info import DesiredInfo
+from edge.messages.previous_boot import PreviousBoot
 
 SCHEMA_VERSION: Final = 1
 
@@ -198,30 +200,6 @@ class ModelInfo(Payload, frozen=True, kw_only=True):
     labels: list[str]
 
 
-class PreviousBoot(Payload, frozen=True, kw_only=True):
-    """What is known, at the start of this boot, of the events of a boot before it."""
-
-    boot_id: str
-    events_decided: Annotated[
-        int, Meta(ge=0, description="Events that it decided, as far as known: its `seq` ran from 1 to this number.")
-    ]
-    events_decided_exact: Annotated[
-        bool,
-        Meta(
-            description="Whether there certainly were no more; false after a power cut, where later ones may be lost."
-        ),
-    ]
-    events_delivered: Annotated[int, Meta(ge=0, description="Those that the broker has acknowledged.")]
-    events_waiting: Annotated[int, Meta(ge=0, description="Those that wait in the outbox and are sent in this boot.")]
-    events_dropped: Annotated[
-        int, Meta(ge=0, description="Those that a full outbox dropped, or that the broker refused.")
-    ]
-    events_unaccounted: Annotated[
-        int,
-        Meta(ge=0, description="All others: lost, or delivered without an acknowledgement that the sensor has seen."),
-    ]
-
-
 class Setting(Payload, frozen=True, kw_only=True):
     """A key of the configuration that a request may set."""
 
@@ -273,6 +251,10 @@ class InfoPayload(Payload, frozen=True, kw_only=True):
         list[str],
         Meta(description="Why settings that requests have made are not in force, a sentence each; empty: all are."),
     ] = []
+    desired: Annotated[
+        DesiredInfo | None,
+        Meta(description="What this sensor makes of the fleet's document; null where [desired] is off."),
+    ] = None
     previous_boots: Annotated[
         list[PreviousBoot],
         Meta(description="The boots before this one, the last one first. At most five; empty where none is known."),

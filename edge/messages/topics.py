@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from edge.messages.desired import DesiredPayload
 from edge.messages.payloads import (
     EventPayload,
     HealthPayload,
@@ -25,8 +26,12 @@ TOPIC_PAYLOADS: Final[dict[str, type[Payload]]] = {
     "health": HealthPayload,
     "summary": SummaryPayload,
     "response": ResponsePayload,
+    "desired": DesiredPayload,
 }
 """Payload type by the last part of the topic, of a response by the part before it. `status` is plain text."""
+
+_FLEET_DESIRED: Final = "fleet/desired"
+"""Topic below the base, for all devices: the signed document of what they should run, retained, QoS 1."""
 
 ONLINE: Final = "online"
 STOPPED: Final = "stopped"
@@ -95,6 +100,11 @@ class Topics:
     def response(self, name: str) -> str:
         """Return the topic of responses to `.../request/<name>`, not retained, QoS 1."""
         return f"{self.base}/{self.device}/response/{name}"
+
+
+def desired_topic(base: str) -> str:
+    """Return the topic of the fleet's document, retained, QoS 1. Whoever operates the fleet publishes it."""
+    return f"{base}/{_FLEET_DESIRED}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,12 @@ class StillInspector:
         self._classifier = Classifier.from_config(config.model)
         self._payload_builder = PayloadBuilder("", self._classifier.labels, config.labels, config.valence)
 
+    def use_model(self, config: Config) -> None:
+        """Classify with another model from now on. Raises EdgeError if it cannot be used, and changes nothing then."""
+        classifier = Classifier.from_config(config.model)
+        builder = PayloadBuilder("", classifier.labels, config.labels, config.valence)
+        self._config, self._classifier, self._payload_builder = config, classifier, builder
+
     def inspect_upload(self, data: bytes) -> bytes:
         """Inspect an encoded picture; returns a packed record. Raises PictureRefusedError.
 

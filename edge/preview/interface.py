@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from edge.config.schema import Config
 from edge.latency.stats import FrameStats
 from edge.levels import Level
 from edge.messages.payloads import EventPayload, HealthPayload, InfoPayload
@@ -36,6 +37,9 @@ class NullPreview:
 
     def set_info(self, info: InfoPayload) -> None:
         """Replace the description of the sensor."""
+
+    def use_model(self, config: Config) -> None:
+        """Read pictures on demand with another model from now on. `config`: names it, and the groups of its labels."""
 
     def set_hours(self, hours: Sequence[PeriodSummary]) -> None:
         """Replace the summaries of the last hours, oldest first."""

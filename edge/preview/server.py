@@ -102,6 +102,7 @@ class PreviewServer(NullPreview):
         except BaseException:
             self._close_socket()
             raise
+        self._inspector = inspector
         self._worker = ThreadPoolExecutor(1, "preview-picture", initializer=_use_normal_priority)
         self._encoder = ThreadPoolExecutor(1, "preview-encoder")
         self.stream = Stream(preview, self.feed, lambda: health(self.feed), self._encoder, config.source)
@@ -196,6 +197,11 @@ class PreviewServer(NullPreview):
         """Replace the description of the sensor."""
         self.stream.info = info
 
+    def use_model(self, config: Config) -> None:
+        """Read pictures on demand with another model from now on. `config`: names it, and the groups of its labels."""
+        if self._inspector is not None:
+            self._worker.submit(_use_model, self._inspector, config)
+
     def set_hours(self, hours: Sequence[PeriodSummary]) -> None:
         """Replace the summaries of the last hours, oldest first."""
         self.stream.hours = hours
@@ -270,6 +276,14 @@ class PreviewServer(NullPreview):
             self.stream.end()
             idle_check.cancel()
             await updates
+
+
+def _use_model(inspector: StillInspector, config: Config) -> None:
+    """Have pictures read with another model; the one before stays where that cannot be loaded."""
+    try:
+        inspector.use_model(config)
+    except EdgeError as error:
+        log.warning("pictures on demand are read with the model before: %s", error)
 
 
 def _use_normal_priority() -> None:

@@ -57,6 +57,9 @@ class NullRecorder:
     def set_rules(self, config: Config) -> None:
         """Use other groups from now on."""
 
+    def use_labels(self, labels: Sequence[str]) -> None:
+        """Use the labels of another model from now on; `set_rules` must follow."""
+
     def events(self, events: Sequence[Event]) -> None:
         """Take events."""
 
@@ -121,6 +124,10 @@ class Recorder(NullRecorder):
     def set_rules(self, config: Config) -> None:
         """Use other groups from now on, and another least number of visits."""
         self._rules = Rules(self._labels, config.labels, config.summary.min_visits, self._local.utc_offset)
+
+    def use_labels(self, labels: Sequence[str]) -> None:
+        """Use the labels of another model from now on; `set_rules` must follow."""
+        self._labels = tuple(labels)
 
     def start(self) -> None:
         """Read the last days from the disk. What cannot be read is set aside or left out, with a line in the log."""

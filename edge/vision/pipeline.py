@@ -5,6 +5,7 @@ No input or output. Decisions depend on the times of the frames only.
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -69,6 +70,15 @@ class Pipeline:
         for expression in self._expressions.values():
             expression.configure(config.events)
 
+    def can_use(self, classifier: Classifier) -> bool:
+        """Return whether the frames have what a classifier needs, as far as is known: colour."""
+        last = self._last_frame
+        return not classifier.wants_colour or last is None or last.bgr is not None or last.decode_colour is not None
+
+    def use(self, classifier: Classifier) -> None:
+        """Classify with another model from the next frame on. All tracks must have ended (`finish`)."""
+        self._classifier = classifier
+
     def step(self, frame: Frame) -> StepResult:
         """Process one frame. Frames must come in the order of their `seconds`.
 
@@ -76,6 +86,9 @@ class Pipeline:
         frame, because boxes and what is known of the background are in pixels.
         """
         marks = [self._timer()]
+        if self._classifier.wants_colour and frame.bgr is None:
+            # The source was opened for a model that needed none.
+            frame = replace(frame, bgr=frame.in_colour())
         last = self._last_frame
         ended = self.finish() if last is not None and last.luma.shape != frame.luma.shape else []
         predictions = self._tracker.predict(frame.seconds)

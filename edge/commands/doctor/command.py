@@ -1,13 +1,15 @@
 """`emotion-edge doctor`: runs every check and prints a line each: ok, warn, or FAIL and what to do."""
 
 import argparse
+import os
 import sys
 from collections.abc import Collection, Sequence
 from typing import TextIO
 
-from edge.commands.common import find_origins, find_settings, write_line
+from edge.commands.common import find_origins, find_settings, state_environ, write_line
 from edge.commands.doctor.checks import Checks
 from edge.commands.doctor.delivery_checks import DeliveryChecks
+from edge.commands.doctor.desired_checks import DesiredChecks
 from edge.commands.doctor.settings_checks import SettingsChecks
 from edge.commands.doctor.system_checks import SystemChecks
 from edge.commands.doctor.vision_checks import VisionChecks
@@ -31,6 +33,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     groups = [
         SystemChecks(config, service=service),
         SettingsChecks(config, settings),
+        DesiredChecks(config, os.environ if loaded is None else state_environ(loaded)),
         VisionChecks(config),
         DeliveryChecks(config, service),
     ]

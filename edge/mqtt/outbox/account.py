@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from edge.messages.payloads import PreviousBoot
+from edge.messages.previous_boot import PreviousBoot
 
 MOST_BOOTS: Final = 5
 """Earlier boots that are accounted for. One is enough where the broker is there; a sensor that is killed again and

@@ -13,7 +13,8 @@ from typing import Final
 
 from edge.config.mqtt_schema import MqttConfig
 from edge.messages.event_time import clock_changed
-from edge.messages.payloads import EventPayload, PreviousBoot
+from edge.messages.payloads import EventPayload
+from edge.messages.previous_boot import PreviousBoot
 from edge.mqtt.outbox.account import BootAccount, RunRecord
 from edge.mqtt.outbox.queue import DiskWork, EventQueue, StoredRow
 from edge.mqtt.outbox.room import COMMIT_DELETES, COMMIT_EVENTS

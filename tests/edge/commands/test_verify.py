@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.commands.verify import SequenceVerifier
-from edge.messages.payloads import InfoPayload, PreviousBoot
+from edge.messages.payloads import InfoPayload
+from edge.messages.previous_boot import PreviousBoot
 from support.mqtt import event, info
 
 BOOT = "cam boot boot"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from edge.config.mqtt_schema import MqttConfig
-from edge.messages.payloads import PreviousBoot
+from edge.messages.previous_boot import PreviousBoot
 from edge.mqtt.outbox.account import MOST_BOOTS, BootAccount, Ledger, RunRecord
 from edge.mqtt.outbox.outbox import Outbox
 from edge.mqtt.outbox.run_record import RunRecordFile

@@ -1,4 +1,4 @@
-"""Keeps one JSON document of what requests have changed, so that it outlives restarts and power cuts."""
+"""Keeps one JSON document of what was changed from afar, so that it outlives restarts and power cuts."""
 
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -17,12 +17,13 @@ Content = TypeVar("Content", bound=msgspec.Struct)
 class KeptFile(Generic[Content]):
     """A file of one document. Where its path is None nothing is kept.
 
-    `content`: type of the document. `name`: what errors call the file. `request`: the request that replaces it.
+    `content`: type of the document. `name`: what errors call the file. `remedy`: what becomes of a damaged one. `max_bytes`: longest
+    file that is read.
     """
 
-    def __init__(self, file: Path | None, content: type[Content], *, name: str, request: str) -> None:
+    def __init__(self, file: Path | None, content: type[Content], *, name: str, remedy: str, max_bytes: int = _MAX_FILE_BYTES) -> None:
         self.file = file
-        self._type, self._name, self._request = content, name, request
+        self._type, self._name, self._remedy, self._max_bytes = content, name, remedy, max_bytes
 
     def read(self) -> Content | None:
         """Return the document; None where there is no file. Raises ConfigError where it is damaged or unreadable."""
@@ -30,9 +31,9 @@ class KeptFile(Generic[Content]):
             return None
         try:
             with self.file.open("rb") as stream:
-                data = stream.read(_MAX_FILE_BYTES + 1)
-            if len(data) > _MAX_FILE_BYTES:
-                raise ValueError(f"it has more than {_MAX_FILE_BYTES} bytes")  # noqa: TRY301 - reported like the others
+                data = stream.read(self._max_bytes + 1)
+            if len(data) > self._max_bytes:
+                raise ValueError(f"it has more than {self._max_bytes} bytes")  # noqa: TRY301 - reported like the others
             return msgspec.json.decode(data, type=self._type)
         except FileNotFoundError:
             return None
@@ -40,9 +41,7 @@ class KeptFile(Generic[Content]):
             raise ConfigError(f"{self._name} file {self.file} cannot be read: {error.strerror}") from None
         except (ValueError, RecursionError) as error:
             reason: Any = "it is nested too deeply" if isinstance(error, RecursionError) else error
-            raise ConfigError(
-                f"{self._name} file {self.file} is damaged ({reason}): the next {self._request} replaces it"
-            ) from None
+            raise ConfigError(f"{self._name} file {self.file} is damaged ({reason}): {self._remedy}") from None
 
     def write(self, content: Content | None) -> None:
         """Replace the document; None removes it. On disk when this returns. Raises ConfigError, and changes nothing."""
