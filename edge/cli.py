@@ -13,9 +13,10 @@ _EXIT_INTERRUPTED: Final = 130
 _MODULES: Final = {
     "run": "edge.commands.run",
     "watch": "edge.commands.watch",
-    "fleet": "edge.commands.fleet.command",
     "classify": "edge.commands.classify",
     "config": "edge.commands.config",
+    "fleet": "edge.commands.fleet.command",
+    "fleet apply": "edge.commands.fleet.apply",
     "summary": "edge.commands.summary",
     "homeassistant": "edge.commands.homeassistant",
     "bench": "edge.commands.bench.command",

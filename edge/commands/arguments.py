@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from edge import __version__
 from edge.commands.common import BENCH_FRAMES, names_list, positive_int, thread_numbers, zero_or_positive_int
+from edge.commands.fleet import apply_options
 from edge.commands.fleet import options as fleet_options
 from edge.notice.languages import LANGUAGES
 
@@ -88,6 +89,7 @@ def _add_fleet(parser: argparse.ArgumentParser) -> None:
     _add_common_options(parser)
     _add_broker_option(parser)
     fleet_options.add_options(parser)
+    apply_options.add_actions(parser, _add_common_options, _add_broker_option)
 
 
 def _add_classify(parser: argparse.ArgumentParser) -> None:

@@ -17,11 +17,13 @@ Content = TypeVar("Content", bound=msgspec.Struct)
 class KeptFile(Generic[Content]):
     """A file of one document. Where its path is None nothing is kept.
 
-    `content`: type of the document. `name`: what errors call the file. `remedy`: what becomes of a damaged one. `max_bytes`: longest
-    file that is read.
+    `content`: type of the document. `name`: what errors call the file. `remedy`: what becomes of a damaged one.
+    `max_bytes`: longest file that is read.
     """
 
-    def __init__(self, file: Path | None, content: type[Content], *, name: str, remedy: str, max_bytes: int = _MAX_FILE_BYTES) -> None:
+    def __init__(
+        self, file: Path | None, content: type[Content], *, name: str, remedy: str, max_bytes: int = _MAX_FILE_BYTES
+    ) -> None:
         self.file = file
         self._type, self._name, self._remedy, self._max_bytes = content, name, remedy, max_bytes
 

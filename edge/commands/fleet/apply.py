@@ -1,0 +1,269 @@
+"""`emotion-edge fleet apply`: publishes a signed document stage by stage, and goes back where too many devices fail.
+
+Exit codes:
+    0: the last stage is done, or was published and no device is there that follows documents
+    1: too many devices of a stage failed, and what was before is published again
+    2: the file, the key or the counter cannot be used; nothing was published
+    130: Ctrl-C; what was published last stays, and the last line says what that is
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+from edge.commands.common import write_line
+from edge.commands.fleet.document_file import DocumentFile, DocumentFileError
+from edge.commands.fleet.ledger import Entry, Ledger
+from edge.commands.fleet.link import FleetLink
+from edge.commands.fleet.progress import Stage, outcome_of
+from edge.commands.fleet.signing import Signed, Signer, Verify, next_counter, plan_before, read_retained, verifier
+from edge.config.schema import Config
+from edge.desired.document import read_document
+from edge.desired.errors import RefusedError
+from edge.desired.signature import find_program
+from edge.errors import EXIT_INTERRUPTED, BrokerError, ConfigError
+from edge.logs.setup import print_error
+from edge.messages.desired import DesiredDocument, Plan
+from edge.messages.text import printable
+
+_POLL_SECONDS: Final = 0.2
+_LINE_SECONDS: Final = 60.0
+"""Interval at which a stage says where it stands though nothing has changed."""
+_APPEAR_SECONDS: Final = 3.0
+"""Time for which a stage waits for devices to say anything before it counts as about nobody."""
+_BACK_SECONDS: Final = 120.0
+"""Longest time that is waited for devices to take what was before."""
+_ALL: Final = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to roll out. `stop_at`: share of a stage's devices that may fail. `settle_seconds`: time of a stage."""
+
+    stages: tuple[float, ...]
+    stop_at: float
+    settle_seconds: float
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Do what the command line asks for; returns the exit code."""
+    find_program()
+    if arguments.status:
+        verify = None if arguments.key is None and arguments.signers is None else _verifier(arguments)
+        with FleetLink(config.mqtt) as link:
+            return _Status(link, config.mqtt.base_topic, verify, sys.stdout).show()
+    if arguments.file is None and not arguments.withdraw:
+        raise ConfigError("fleet apply needs the document: `emotion-edge fleet apply FILE --key KEY`, or --withdraw")
+    if arguments.key is None:
+        raise ConfigError("fleet apply needs --key KEY: the private key that the devices' allowed_signers name")
+    try:
+        plan = Plan(name="withdrawn") if arguments.withdraw else _plan_of(arguments.file)
+    except DocumentFileError as error:
+        for mistake in error.mistakes:
+            print_error(mistake)
+        return error.exit_code
+    options = Options(
+        stages=(_ALL,) if arguments.withdraw else tuple(arguments.stages),
+        stop_at=arguments.stop_at,
+        settle_seconds=60 * arguments.settle,
+    )
+    ledger = Ledger(config.mqtt.base_topic)
+    with FleetLink(config.mqtt) as link:
+        before, counters = _before(arguments, config.mqtt.base_topic, link, ledger.entry())
+        counter = next_counter(counters, arguments.counter)
+        _check_devices(link, counter)
+        signer = Signer(config.mqtt.base_topic, arguments.key, counter, ledger)
+        # All at once, so that a passphrase is asked for now and not in an hour, and the way back needs no key.
+        stages = signer.stages(plan, options.stages, plan_before(before))
+        back = signer.way_back(plan_before(before))
+        return RollOut(link, signer, stages, back, options, sys.stdout).run()
+
+
+def _plan_of(file: Path) -> Plan:
+    content = DocumentFile(file)
+    return Plan(name=content.name, assignments=content.assignments)
+
+
+def _verifier(arguments: argparse.Namespace) -> Verify:
+    return verifier(arguments.key, arguments.signers, arguments.identity)
+
+
+def _before(
+    arguments: argparse.Namespace, base: str, link: FleetLink, entry: Entry
+) -> tuple[DesiredDocument | None, list[int]]:
+    """Return the document in force, and the counters that were used. Raises ConfigError where that is not certain."""
+    counters = [entry.counter]
+    if link.retained is None:
+        if entry.document is None or arguments.discard:
+            return None, counters
+        # The broker has lost it, and devices go on with it.
+        return read_document(entry.document.encode(), base), counters
+    try:
+        document = read_retained(link.retained, base, _verifier(arguments))
+    except RefusedError as error:
+        if arguments.discard:
+            return None, counters
+        raise ConfigError(
+            f"the document that the broker keeps is not to be trusted: {error}; name who may have signed it with "
+            "--signers FILE, or replace it with --discard"
+        ) from None
+    return document, [*counters, document.counter]
+
+
+def _check_devices(link: FleetLink, counter: int) -> None:
+    """Raise ConfigError where a device has accepted a counter that is not below the next one."""
+    ahead = {name: one.desired.counter for name, one in link.devices.items() if one.desired is not None}
+    highest = max(ahead.values(), default=0)
+    if highest >= counter:
+        name = printable(max(ahead, key=ahead.__getitem__))
+        raise ConfigError(
+            f"the device {name} has accepted the counter {highest}, and the next one would be {counter}, which it "
+            f"refuses: with --counter {highest + 1} it follows, if you know who signed that one"
+        )
+
+
+class RollOut:
+    """Publishes stages and follows them. `back`: what is published for all where one fails."""
+
+    def __init__(  # noqa: PLR0913 - the parts of one roll-out
+        self, link: FleetLink, signer: Signer, stages: list[Signed], back: Signed, options: Options, stream: TextIO
+    ) -> None:
+        self._link, self._signer, self._stages, self._back = link, signer, stages, back
+        self._options, self._stream = options, stream
+        self._at: Signed | None = None
+        self._said: set[str] = set()
+
+    def run(self) -> int:
+        """Roll out; returns the exit code."""
+        try:
+            return self._run()
+        except KeyboardInterrupt:
+            self._say_where()
+            return EXIT_INTERRUPTED
+        except BrokerError:
+            self._say_where()
+            raise
+
+    def _run(self) -> int:
+        following = sum(one.follows for one in self._link.devices.values())
+        self._say(f"{len(self._link.devices)} devices are known, {following} of them are there and follow documents")
+        for signed in self._stages:
+            if not self._stage(signed):
+                self._go_back(signed)
+                return 1
+        self._say(f"done: {self._name(self._stages[-1])} holds for {self._stages[-1].published.plan.percent:g} %")
+        return 0
+
+    def _stage(self, signed: Signed) -> bool:
+        """Publish a stage and follow it; returns whether the roll-out may go on."""
+        self._publish(signed)
+        stage = Stage(signed.published)
+        began = time.monotonic()
+        said_at, said = began, ""
+        while True:
+            self._link.poll(_POLL_SECONDS)
+            now, known = time.monotonic(), self._link.devices
+            stage.look(known)
+            self._say_failures(stage)
+            summary = stage.summary(known)
+            if summary != said or now - said_at >= _LINE_SECONDS:
+                said_at, said = now, summary
+                self._say(f"stage {signed.published.plan.percent:g} %: {summary}")
+            late = now - began >= self._options.settle_seconds
+            if stage.has_failed(known, self._options.stop_at, late=late):
+                return False
+            waited = bool(stage.devices) or now - began >= min(_APPEAR_SECONDS, self._options.settle_seconds)
+            if late or (waited and stage.is_done(known)):
+                return True
+
+    def _publish(self, signed: Signed) -> None:
+        self._signer.note(signed, reserved=self._back.published.counter)
+        self._link.publish(signed.payload)
+        self._at = signed
+        self._say(f"published: {self._name(signed)} for {signed.published.plan.percent:g} % of the devices")
+
+    def _say_failures(self, stage: Stage) -> None:
+        for name, outcome, what in stage.outcomes(self._link.devices):
+            line = f"{printable(name)} failed: {printable(what)}"
+            if outcome == "failed" and line not in self._said:
+                self._said.add(line)
+                self._say(line)
+
+    def _go_back(self, failed: Signed) -> None:
+        """Publish what was before for all, and wait for those that are there to take it."""
+        self._say(
+            f"stopped at {failed.published.plan.percent:g} %: more than {100 * self._options.stop_at:g} % of the "
+            "devices of the stage failed; what was before is published for all"
+        )
+        self._publish(self._back)
+        following = {name for name, one in self._link.devices.items() if one.follows}
+        deadline = time.monotonic() + _BACK_SECONDS
+        while time.monotonic() < deadline:
+            self._link.poll(_POLL_SECONDS)
+            waiting = [
+                name
+                for name in following
+                if outcome_of(self._link.devices[name], self._back.published)[0] == "under way"
+            ]
+            if not waiting:
+                break
+        else:
+            self._say(f"not back yet: {', '.join(sorted(map(printable, waiting)))}")
+        self._say(f"back: {len(following) - len(waiting)} of {len(following)} devices run what they ran before")
+
+    def _say_where(self) -> None:
+        """Say what is published, for whoever ends the command on the way."""
+        if self._at is None:
+            self._say("nothing was published")
+            return
+        plan = self._at.published.plan
+        self._say(
+            f"left as it is: {self._name(self._at)} is published for {plan.percent:g} % of the devices and stays so; "
+            "`emotion-edge fleet apply FILE --stages 100` goes on, and the file from before goes back"
+        )
+
+    def _name(self, signed: Signed) -> str:
+        return f"document {signed.published.plan.name!r} with the counter {signed.published.counter}"
+
+    def _say(self, line: str) -> None:
+        write_line(self._stream, f"{time.strftime('%H:%M:%S')} {line}")
+
+
+class _Status:
+    """Prints the document in force, and what devices make of it. `verify`: None where nobody was named."""
+
+    def __init__(self, link: FleetLink, base: str, verify: Verify | None, stream: TextIO) -> None:
+        self._link, self._base, self._verify, self._stream = link, base, verify, stream
+
+    def show(self) -> int:
+        """Print a line for the document and one for each device; returns 1 where a device has failed, else 0."""
+        if self._link.retained is None:
+            write_line(self._stream, "the broker keeps no document")
+        else:
+            try:
+                document = read_retained(self._link.retained, self._base, self._verify or (lambda *_: None))
+            except RefusedError as error:
+                write_line(self._stream, f"the document that the broker keeps is not to be trusted: {error}")
+            else:
+                plan = document.plan
+                checked = "signed" if self._verify is not None else "signature not checked (--signers FILE checks it)"
+                write_line(
+                    self._stream,
+                    f"document {plan.name!r} with the counter {document.counter} of {document.time}, for "
+                    f"{plan.percent:g} % of the devices; {checked}",
+                )
+        failed = 0
+        for name, one in sorted(self._link.devices.items()):
+            info = one.desired
+            if info is None:
+                write_line(self._stream, f"{printable(name)}: follows no documents ({one.status or 'unknown'})")
+                continue
+            failed += info.step in {"failed", "went_back", "refused"}
+            what = f"{info.document or 'no document'}, counter {info.counter}: {info.step.replace('_', ' ')}"
+            reason = f" ({info.reason})" if info.reason else ""
+            refused = f"; {info.refused} refused, the last because {info.refused_reason}" if info.refused else ""
+            write_line(self._stream, printable(f"{name}: {what}{reason}{refused} [{one.status or 'unknown'}]"))
+        return 1 if failed else 0

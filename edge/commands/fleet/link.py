@@ -1,0 +1,144 @@
+"""The operator's connection to the broker: what devices say, and the retained document, read and replaced."""
+
+import time
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from edge.commands.fleet.progress import Device
+from edge.commands.subscriber import receive, subscribe
+from edge.config.mqtt_schema import MqttConfig
+from edge.errors import BrokerError, ConfigError
+from edge.messages.desired_info import DesiredInfo
+from edge.messages.topics import desired_topic, parse_topic, subscription
+from edge.mqtt.connection import Connection
+from edge.mqtt.connector import Connector
+from edge.mqtt.errors import ConnectFailedError
+from edge.mqtt.settings import broker_settings, command_client_id, reconnect_backoff
+from edge.mqtt.types import ConnectionLostError, OutgoingMessage, PacketTooLargeError, ReceivedMessage
+
+_QUIET_SECONDS: Final = 1.0
+"""Silence after which what the broker keeps has all arrived: it sends that at once."""
+_MOST_SECONDS: Final = 30.0
+"""Longest time that is waited for it: `info` of a thousand devices is 2 MB."""
+_ACK_SECONDS: Final = 20.0
+
+
+class _InfoExcerpt(msgspec.Struct):
+    """Of `info` only what it says of documents, so that devices of another version are understood too."""
+
+    desired: DesiredInfo | None = None
+
+
+class FleetLink:
+    """A connection that is made again where it is lost. `devices`: what each has last said; `retained`: the document.
+
+    Raises ConfigError without a broker, and BrokerError where it cannot be used at the start.
+    """
+
+    def __init__(self, mqtt: MqttConfig) -> None:
+        if not mqtt.url:
+            raise ConfigError("mqtt.url is empty: name the broker of the fleet, as in --mqtt mqtt://HOST")
+        self._connector = Connector(broker_settings(mqtt), command_client_id(mqtt, "fleet"))
+        self._base, self._topic = mqtt.base_topic, desired_topic(mqtt.base_topic)
+        self._filters = [subscription(mqtt.base_topic, "status"), subscription(mqtt.base_topic, "info"), self._topic]
+        self._backoff = reconnect_backoff(mqtt.reconnect_max_seconds)
+        self._connection: Connection | None = None
+        self._last_received = time.monotonic()
+        self.devices: dict[str, Device] = {}
+        self.retained: bytes | None = None
+
+    def __enter__(self) -> Self:
+        """Connect, and read what the broker keeps."""
+        self._connect()
+        deadline = time.monotonic() + _MOST_SECONDS
+        while time.monotonic() < min(deadline, self._last_received + _QUIET_SECONDS):
+            self.poll(0.1)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection.__exit__()
+
+    def _connect(self) -> None:
+        try:
+            self._connection = subscribe(self._connector, self._filters)
+        except ConnectFailedError as error:
+            raise BrokerError(str(error)) from error
+        except ConnectionLostError as error:
+            raise BrokerError(f"the connection to the broker is lost: {error}") from error
+        self._last_received = time.monotonic()
+
+    def _connect_again(self) -> None:
+        """Connect until it works: devices go on by themselves, and what was published stays."""
+        self._connection = None
+        while self._connection is None:
+            try:
+                self._connect()
+            except BrokerError:
+                time.sleep(self._backoff.next_seconds())
+
+    def poll(self, seconds: float) -> None:
+        """Take what arrives within that time."""
+        if self._connection is None:
+            self._connect_again()
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            for message in receive(connection, seconds):
+                self._take(message)
+        except ConnectionLostError:
+            self._connect_again()
+
+    def publish(self, payload: bytes) -> None:
+        """Retain a document, and wait until the broker has it. Raises BrokerError where it refuses or keeps silent."""
+        message = OutgoingMessage(self._topic, payload, 1, retain=True)
+        deadline = time.monotonic() + _ACK_SECONDS
+        sent: Connection | None = None
+        mid = 0
+        while time.monotonic() < deadline:
+            if self._connection is None:
+                self._connect_again()
+            connection = self._connection
+            if connection is None:
+                continue
+            try:
+                if sent is not connection:
+                    mid, sent = connection.publish(message), connection
+                for received in receive(connection, 0.1):
+                    self._take(received)
+                acks = [ack for ack in connection.take_publish_acks() if ack.mid == mid]
+            except PacketTooLargeError as error:
+                raise BrokerError(f"the document is too long for the broker: {error}") from None
+            except ConnectionLostError:
+                self._connect_again()
+                continue
+            if acks and acks[0].refusal is not None:
+                raise BrokerError(f"the broker refuses messages to {self._topic}: {acks[0].refusal}")
+            if acks:
+                return
+        raise BrokerError(f"the broker did not acknowledge the document on {self._topic} within {_ACK_SECONDS:g} s")
+
+    def _take(self, message: ReceivedMessage) -> None:
+        self._last_received = time.monotonic()
+        if message.topic == self._topic:
+            self.retained = message.payload or None
+            return
+        address = parse_topic(self._base, message.topic)
+        if address is None:
+            return
+        device = self.devices.setdefault(address.device, Device())
+        if address.kind == "status":
+            device.status = message.payload.decode(errors="replace")
+        elif address.kind == "info":
+            try:
+                # Of an older or a newer version too: what it says of documents is all that counts here.
+                device.desired = msgspec.json.decode(message.payload, type=_InfoExcerpt).desired
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                device.desired = None
