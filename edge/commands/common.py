@@ -10,6 +10,8 @@ from edge.config.origins import Origins
 from edge.config.schema import Config
 from edge.config.settings import SettingsCheck
 from edge.control.settings import Settings, create_settings
+from edge.desired.beside import over_progress
+from edge.desired.machine import Progress
 from edge.system.service import CONFIG_FOLDER
 
 BENCH_FRAMES: Final = 300
@@ -78,13 +80,23 @@ def find_loaded(arguments: argparse.Namespace) -> Loaded:
 
 
 def find_settings(arguments: argparse.Namespace, config: Config, check: SettingsCheck | None = None) -> Settings:
-    """Return what requests have set over `config`, which was loaded last. `check`: as of `Settings`.
+    """Return what requests have set over `config`, which was loaded last, and over what the fleet has the sensor run.
+
+    `check`: as of `Settings`.
 
     For the service's file they are the service's settings, also where this process is not the service. Raises
     ConfigError if `mqtt.outbox_directory` cannot be used.
     """
     loaded = getattr(arguments, "loaded", None) or tables_of(config)
-    return create_settings(loaded, check, state_environ(loaded))
+    environ = state_environ(loaded)
+    loaded, arguments.fleet = over_progress(loaded, environ)
+    return create_settings(loaded, check, environ)
+
+
+def find_fleet(arguments: argparse.Namespace) -> Progress | None:
+    """Return how far the sensor has come with the fleet's document, as `find_settings` has read it; else None."""
+    progress: Progress | None = getattr(arguments, "fleet", None)
+    return progress
 
 
 def state_environ(loaded: Loaded, environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from edge.commands.common import find_loaded, find_origins, find_settings
+from edge.commands.common import find_fleet, find_loaded, find_origins, find_settings
 from edge.config.areas import AREA_EXAMPLES
 from edge.config.credentials import read_password
 from edge.config.keys import (
@@ -24,6 +24,7 @@ from edge.config.keys import (
 )
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
+from edge.config.settings import value_of
 from edge.control.settings import Settings
 from edge.messages.valence import RATINGS, default_weight
 from edge.redact import redacted
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         settings, loaded = find_settings(arguments, config), find_loaded(arguments)
         sys.stdout.write(f"# Values: {find_origins(arguments).summary()}.\n")
         sys.stdout.write("".join(f"# Settings that are not in force: {one}.\n" for one in settings.ignored) + "\n")
-        notes = {name: _set_note(settings, name) for name in settings.names}
+        notes = {**_fleet_notes(arguments, config), **{name: _set_note(settings, name) for name in settings.names}}
         shown = settings.config
         if loaded.id_derived or not shown.device.id:
             # Empty, as in the file: in a copy of this text on another machine the id would no longer be of that one.
@@ -66,15 +67,30 @@ def secret_note(mqtt: MqttConfig) -> str:
     return f"\n# mqtt password: {found}\n"
 
 
+def _fleet_notes(arguments: argparse.Namespace, config: Config) -> dict[str, str]:
+    """Return the comments above what the fleet's document has set, by dotted key or table."""
+    progress = find_fleet(arguments)
+    if progress is None or progress.in_force is None:
+        return {}
+    names = [*progress.in_force.settings, *(["model.name"] if progress.in_force.model is not None else [])]
+    return {name: f"# Set by the fleet{_in_place_of(value_of(config, name))}." for name in names}
+
+
 def _set_note(settings: Settings, name: str) -> str:
     """Return the comment above a key, or above a table that is set as a whole, that a request has set."""
-    before = settings.configured(name)
-    if isinstance(before, dict):
-        instead = f"the table of the configuration: {', '.join(before)}" if before else "an empty table"
-    else:
-        instead = "none" if before is None else msgspec.json.encode(before).decode()
     where = "" if settings.file.file is None else f" ({settings.file.file})"
-    return f"# Set by a request{where}, in place of {instead}."
+    return f"# Set by a request{where}{_in_place_of(settings.configured(name))}."
+
+
+def _in_place_of(before: object) -> str:
+    """Return the end of a comment: the value that a key would have."""
+    if isinstance(before, dict):
+        return (
+            f", in place of the table of the configuration: {', '.join(before)}"
+            if before
+            else ", in place of an empty table"
+        )
+    return f", in place of {'none' if before is None else msgspec.json.encode(before).decode()}"
 
 
 def to_toml(config: Config, notes: Mapping[str, str] | None = None) -> str:

@@ -22,7 +22,8 @@ from edge.daemon.daemon import Daemon
 from edge.daemon.run_log import RunLog
 from edge.daemon.single_instance import claim_device
 from edge.daemon.wiring import build_components
-from edge.desired.desired import create_desired, log_desired_use
+from edge.desired.desired import create_desired
+from edge.desired.needs import log_desired_use
 from edge.logs.setup import is_terminal
 from edge.system.service import refuse_reserved_instance
 from edge.system.signals import install_handlers

@@ -17,7 +17,7 @@ from edge.config.state_dir import outbox_file
 from edge.daemon.cascade_trial import cascade_findings
 from edge.daemon.finder_trial import finder_findings
 from edge.daemon.model_trial import warn_of_useless_model
-from edge.desired.desired import check_desired_use
+from edge.desired.needs import check_desired_use
 from edge.errors import CascadeError, DetectorError, SourceError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.mqtt.settings import broker_settings

@@ -11,15 +11,15 @@ from typing import Final
 from edge.config.loader import Loaded
 from edge.config.schema import Config
 from edge.config.settings import SettingsCheck
-from edge.config.state_dir import MEMORY, desired_folder
 from edge.desired import machine
+from edge.desired.beside import state_folder
 from edge.desired.errors import StoreError
-from edge.desired.fetch import ca_context, has_sum
+from edge.desired.fetch import has_sum
 from edge.desired.machine import Progress
 from edge.desired.overlay import manifest_file, model_file, overlaid
 from edge.desired.preparation import Offer, Preparer
 from edge.desired.selection import Choice
-from edge.desired.signature import Verifier, check_signers, find_program
+from edge.desired.signature import Verifier
 from edge.desired.state_file import StateFile
 from edge.desired.worker import Timing, Worker
 from edge.errors import ConfigError, EdgeError, ModelError
@@ -244,34 +244,3 @@ def create_desired(
         return None
     device = board.device_id(config.device.id)
     return Desired(config, device, state_folder(config, device, environ), check)
-
-
-def state_folder(config: Config, device: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where the state of the fleet's documents is kept. Raises ConfigError where there is no such place."""
-    folder = desired_folder(config.mqtt, device, environ)
-    if folder is None:
-        raise ConfigError(
-            f'desired.enabled is true, but mqtt.outbox_directory is "{MEMORY}": the counter that keeps old documents '
-            "out must outlive a restart, so name a folder there"
-        )
-    return folder
-
-
-def log_desired_use(config: Config) -> None:
-    """Log what [desired] lacks on this machine; that must not keep the sensor from running."""
-    try:
-        check_desired_use(config)
-    except ConfigError as error:
-        _LOG.warning("the fleet's documents cannot be followed: %s", error)
-
-
-def check_desired_use(config: Config) -> None:
-    """Check what [desired] needs on this machine. Raises ConfigError, one sentence; nothing where it is off."""
-    if not config.desired.enabled:
-        return
-    state_folder(config, board.device_id(config.device.id))
-    if not config.mqtt.url:
-        raise ConfigError("desired.enabled is true, but mqtt.url is empty: documents come from a broker")
-    find_program()
-    check_signers(config.desired.allowed_signers)
-    ca_context(config.desired.ca_file)

@@ -329,7 +329,8 @@ class Worker:
 
     def _log_step(self) -> None:
         state = self.state
-        level = logging.WARNING if state.step in {"failed", "went_back"} or state.reason else logging.INFO
+        trouble = state.step in {"failed", "went_back"} or (state.step == "fetching" and state.reason is not None)
+        level = logging.WARNING if trouble else logging.INFO
         where = f"document {state.document!r} of the fleet: {state.step.replace('_', ' ')}"
         reason = f" ({state.reason})" if state.reason else ""
         sentence = f"{where}{reason}"

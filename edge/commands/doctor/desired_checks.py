@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from edge.commands.doctor.checks import Check, Checks
+from edge.config.loader import tables_of
 from edge.config.schema import Config
-from edge.desired.desired import check_desired_use, state_folder
+from edge.desired.beside import read_progress
 from edge.desired.machine import Progress
-from edge.desired.state_file import StateFile
-from edge.system import board
+from edge.desired.needs import check_desired_use
 
 
 class DesiredChecks(Checks):
@@ -28,8 +28,7 @@ class DesiredChecks(Checks):
     def _check(self) -> str:
         """Return which document was accepted, and where this sensor stands. Raises ConfigError for what is missing."""
         check_desired_use(self.config)
-        device = board.device_id(self.config.device.id)
-        state = StateFile(state_folder(self.config, device, self._environ)).read() or Progress()
+        state = read_progress(tables_of(self.config), self._environ) or Progress()
         who = f"signed by {self.config.desired.identity!r} in {self.config.desired.allowed_signers}"
         if state.document is None:
             return f"documents {who} are followed; none was accepted yet"

@@ -27,7 +27,7 @@ from edge.desired.signature import find_program
 from edge.errors import EXIT_INTERRUPTED, BrokerError, ConfigError
 from edge.logs.setup import print_error
 from edge.messages.desired import DesiredDocument, Plan
-from edge.messages.text import printable
+from edge.messages.text import count, printable
 
 _POLL_SECONDS: Final = 0.2
 _LINE_SECONDS: Final = 60.0
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         signer = Signer(config.mqtt.base_topic, arguments.key, counter, ledger)
         # All at once, so that a passphrase is asked for now and not in an hour, and the way back needs no key.
         stages = signer.stages(plan, options.stages, plan_before(before))
-        back = signer.way_back(plan_before(before))
+        back = signer.way_back(plan_before(before), plan)
         return RollOut(link, signer, stages, back, options, sys.stdout).run()
 
 
@@ -149,7 +149,8 @@ class RollOut:
 
     def _run(self) -> int:
         following = sum(one.follows for one in self._link.devices.values())
-        self._say(f"{len(self._link.devices)} devices are known, {following} of them are there and follow documents")
+        known = count(len(self._link.devices), "device")
+        self._say(f"{known} known to the broker, {following} of them there and following documents")
         for signed in self._stages:
             if not self._stage(signed):
                 self._go_back(signed)

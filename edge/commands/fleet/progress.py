@@ -29,20 +29,22 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A stage as it was published. `payload_sha256`: by which a device names what it has refused."""
+    """A stage as it was published. `payload_sha256`: by which a device names what it has refused.
+
+    `previous`: the plan that was in force before; None for none.
+    """
 
     plan: Plan
     counter: int
     payload_sha256: str
+    previous: Plan | None = None
 
     def concerns(self, device: str) -> bool:
         """Return whether this stage may change what a device runs."""
         if not is_in_share(device, self.plan.name, self.plan.percent):
             return False
-        before = self.plan.before
-        return assignment_of(self.plan, device) is not None or (
-            before is not None and assignment_of(before, device) is not None
-        )
+        plans = [self.plan] if self.previous is None else [self.plan, self.previous]
+        return any(assignment_of(plan, device) is not None for plan in plans)
 
 
 def outcome_of(device: Device, published: Published) -> tuple[Outcome, str]:

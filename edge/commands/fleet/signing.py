@@ -92,15 +92,15 @@ class Signer:
         for percent in percents:
             behind = before if percent < 100 else None  # noqa: PLR2004 - percent
             signed.append(
-                self._sign(rollout, simplified(msgspec.structs.replace(plan, percent=percent, before=behind)))
+                self._sign(rollout, simplified(msgspec.structs.replace(plan, percent=percent, before=behind)), before)
             )
         return signed
 
-    def way_back(self, before: Plan | None) -> Signed:
-        """Sign a document of what was before, for all devices. It is for the case that a stage fails."""
-        return self._sign(secrets.token_hex(8), before or Plan(name="configuration"))
+    def way_back(self, before: Plan | None, plan: Plan) -> Signed:
+        """Sign a document of what was before `plan`, for all devices. It is for the case that a stage fails."""
+        return self._sign(secrets.token_hex(8), before or Plan(name="configuration"), plan)
 
-    def _sign(self, rollout: str, plan: Plan) -> Signed:
+    def _sign(self, rollout: str, plan: Plan, previous: Plan | None) -> Signed:
         if plans_of(plan) > _MOST_PLANS:
             raise ConfigError(
                 f"{_MOST_PLANS} roll-outs that were stopped on the way lie behind each other: publish one of them for "
@@ -114,7 +114,7 @@ class Signer:
                 f"the document has {len(payload)} bytes with its signature and what was before, and devices read at "
                 f"most {MAX_PAYLOAD_BYTES}: name fewer devices, or patterns of them"
             )
-        published = Published(plan, self._counter, payload_sha256(payload))
+        published = Published(plan, self._counter, payload_sha256(payload), previous)
         self._counter += 1
         return Signed(content.decode(), payload, published)
 
