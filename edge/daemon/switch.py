@@ -12,7 +12,6 @@ from edge.daemon.reload import ConfigDiff, diff_configs, prepare
 from edge.daemon.wiring import Components
 from edge.desired.desired import Desired
 from edge.desired.preparation import Offer
-from edge.errors import ModelError
 from edge.messages.payload_builder import PayloadBuilder
 from edge.vision.classification.classifier import Classifier
 from edge.vision.detection.detector import Detector
@@ -39,12 +38,10 @@ def prepare_switch(in_force: Config, offer: Offer, parts: Components, desired: D
     classifier = offer.classifier
     if classifier is None:
         return Switch(diff, prepare(diff, parts.payloads), None)
-    if not parts.pipeline.can_use(classifier):
-        raise ModelError(f"the model {classifier.manifest.name} needs colour, and the frames of the source have none")
     # Groups and weights are those of the new labels: the builder in use would refuse them.
     PayloadBuilder("", classifier.labels, wanted.labels, wanted.valence)
     detector = Detector(wanted.detector) if diff.touches("detector") else None
-    model = msgspec.structs.replace(diff.config.model, name=wanted.model.name)
+    model = msgspec.structs.replace(diff.config.model, name=offer.model)
     config = msgspec.structs.replace(diff.config, model=model)
     return Switch(replace(diff, config=config), detector, classifier)
 

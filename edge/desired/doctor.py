@@ -63,7 +63,8 @@ def run_doctor(
         return
     failures = [line.removeprefix("FAIL").strip() for line in out.splitlines() if line.startswith("FAIL")]
     if failures:
-        raise UnfitError(f"doctor: {' '.join(failures[0].split())}")
+        check, _, sentence = failures[0].partition(" ")
+        raise UnfitError(f"doctor, check {check}: {sentence.strip()}")
     last = next((line.strip() for line in reversed(out.splitlines()) if line.strip()), "it said nothing")
     how = f"signal {-process.returncode}" if process.returncode < 0 else f"code {process.returncode}"
     raise UnfitError(f"doctor ended with {how}: {last}")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,11 +71,6 @@ class Pipeline:
         for expression in self._expressions.values():
             expression.configure(config.events)
 
-    def can_use(self, classifier: Classifier) -> bool:
-        """Return whether the frames have what a classifier needs, as far as is known: colour."""
-        last = self._last_frame
-        return not classifier.wants_colour or last is None or last.bgr is not None or last.decode_colour is not None
-
     def use(self, classifier: Classifier) -> None:
         """Classify with another model from the next frame on. All tracks must have ended (`finish`)."""
         self._classifier = classifier
@@ -87,8 +83,10 @@ class Pipeline:
         """
         marks = [self._timer()]
         if self._classifier.wants_colour and frame.bgr is None:
-            # The source was opened for a model that needed none.
-            frame = replace(frame, bgr=frame.in_colour())
+            # The source was opened for a model that needed none. What has no colour was grey, as for `frame_from_bgr`.
+            colour = frame.in_colour()
+            grey = colour is None
+            frame = replace(frame, bgr=np.asarray(cv2.cvtColor(frame.luma, cv2.COLOR_GRAY2BGR)) if grey else colour)
         last = self._last_frame
         ended = self.finish() if last is not None and last.luma.shape != frame.luma.shape else []
         predictions = self._tracker.predict(frame.seconds)
