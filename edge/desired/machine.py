@@ -90,7 +90,9 @@ def accept(state: Progress, document: DesiredDocument, sha256: str, device: str,
     if target is None or same_choice(target, state.proven):
         nobody = None if assigned else "the document does not name this sensor: its own configuration holds"
         proven = None if target is None else state.proven
-        return _at(replace(accepted, proven=proven, trial=None, starts=1), "kept", nobody, now)
+        changed = state.trial is not None or target is None
+        starts = 1 if changed else state.starts
+        return _at(replace(accepted, proven=proven, trial=None, starts=starts), "kept", nobody, now)
     return _at(accepted, "fetching", None, now)
 
 
