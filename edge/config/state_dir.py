@@ -1,4 +1,4 @@
-"""Names the files that outlive the process: outbox, announced topics, archive, pause mark, settings, and so on"""
+"""Names the files that outlive the process: outbox, announced topics, archive, pause mark, settings, and so on."""
 
 import os
 import zlib

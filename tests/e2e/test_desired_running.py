@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from edge.messages.desired import Assignment, Plan
-from support.signed_documents import Key, ModelServer
 from support.mqtt import Certificates, wait_until
 from support.program import kill, run, start
+from support.signed_documents import Key, ModelServer
 
 SCRIPT = "scripted:happy=2,surprise=2?seed=5&loop=1"
 TOPIC = "emotion-edge/fleet/desired"

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from support.signed_documents import Key, ModelServer
 from support.mqtt import Certificates
+from support.signed_documents import Key, ModelServer
 
 
 @pytest.fixture(scope="session")

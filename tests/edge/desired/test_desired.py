@@ -21,8 +21,8 @@ from edge.desired.worker import Timing
 from edge.errors import ConfigError, ModelError, SourceError
 from edge.messages.desired import Assignment, Plan
 from edge.mqtt.types import ReceivedMessage
-from support.signed_documents import BASE, Key, ModelServer
 from support.mqtt import TIMEOUT_SECONDS, Certificates
+from support.signed_documents import BASE, Key, ModelServer
 
 TOPIC = f"{BASE}/fleet/desired"
 WATCH_SECONDS = 0.3

@@ -12,8 +12,8 @@ import pytest
 from edge.desired.errors import FetchError, UnfitError
 from edge.desired.fetch import Fetcher, ca_context
 from edge.errors import ConfigError
-from support.signed_documents import ModelServer
 from support.mqtt import Certificates
+from support.signed_documents import ModelServer
 
 CONTENT = b"model" * 30_000
 
