@@ -3,7 +3,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-backends test-frameworks test-device fuzz soak lint bench deb test-deb release release-check image test-image lock clean
+.PHONY: help demo test test-long test-backends test-frameworks test-device fuzz soak lint check-asyncapi bench deb test-deb release release-check image test-image lock clean
 
 help:   ## what can be done here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -65,6 +65,10 @@ lint: .venv-litert/.ready   ## style, types and layers only
 	@.venv-litert/bin/ruff format --check .
 	@.venv-litert/bin/mypy
 	@.venv-litert/bin/lint-imports --no-logo --no-cache
+
+# Not part of `test`: it needs npm and its registry. docs/testing.md has its last passing run.
+check-asyncapi:   ## docs/asyncapi.json with AsyncAPI's own parser; needs npm
+	@sh scripts/check-asyncapi
 
 bench: .venv/.ready   ## time each stage on this machine (ARGS="--source 0 --json mine.json")
 	@.venv/bin/python -m edge.cli bench $(ARGS)

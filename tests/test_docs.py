@@ -133,6 +133,12 @@ def test_commands_are_found_on_the_pages() -> None:
     assert {("emotion-convert", "quantize"), ("install", "--offline"), ("emotion-edge", "service")} <= found
 
 
+def kind_of(example: dict[str, object]) -> str:
+    """Return the kind of message that an example is, by a field that no other kind has."""
+    marks = {"seq": "event", "runtime": "info", "uptime_seconds": "health", "faces": "state"}
+    return next((kind for field, kind in marks.items() if field in example), "response")
+
+
 def test_examples_of_payloads_fit_their_schemas() -> None:
     examples = [
         example
@@ -140,18 +146,19 @@ def test_examples_of_payloads_fit_their_schemas() -> None:
         if page.name != "manifest.md"  # of a file, and tested in tests/convert/release/test_manifest_page.py
         for example in blocks(page.read_text(encoding="utf-8"), "json")
     ]
-    assert len(examples) == 8
+    assert len(examples) == 10
     for example in map(json.loads, examples):
         if {"previous_boots", "settings_ignored"} & example.keys() or example.keys() == {"calm_face"}:
             schema = load_schema("info")
-            schema["$defs"]["InfoPayload"]["required"] = []  # an excerpt
+            if "schema" not in example:  # an excerpt
+                schema["$defs"]["InfoPayload"]["required"] = []
             jsonschema.validate(example, schema)
             continue
         if "visits" in example:  # one period of a summary
             schema = load_schema("summary")
             jsonschema.validate(example, schema | {"$ref": "#/$defs/PeriodSummary"})
             continue
-        schema = load_schema("event" if "seq" in example else "state" if "faces" in example else "response")
+        schema = load_schema(kind_of(example))
         if (
             "seq" in example and "boot_id" not in example
         ):  # the README's event is an excerpt: its fields must fit, others are left out
@@ -162,7 +169,7 @@ def test_examples_of_payloads_fit_their_schemas() -> None:
 def test_the_example_of_a_held_label_is_one() -> None:
     """Its label, leader and groups belong to its probabilities, as in every payload."""
     page = (DOCS / "mqtt.md").read_text(encoding="utf-8")
-    (state,) = [one for one in map(json.loads, blocks(page, "json")) if "faces" in one]
+    (state,) = [one for one in map(json.loads, blocks(page, "json")) if kind_of(one) == "state"]
     (face,) = state["faces"]
     shares = face["probabilities"]
     leader = max(shares, key=shares.__getitem__)

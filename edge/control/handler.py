@@ -20,8 +20,6 @@ from edge.config.state_dir import pause_file
 from edge.control.calm_face import CalmFace
 from edge.control.pause_file import PauseFile
 from edge.control.protocol import (
-    NAMES,
-    Name,
     RefusedError,
     Request,
     ResponseTarget,
@@ -35,6 +33,7 @@ from edge.logs.outage import LogQuota
 from edge.messages.calm_face import CalmFaceInfo
 from edge.messages.payload_builder import timestamp
 from edge.messages.payloads import HealthPayload, Setting, encode
+from edge.messages.request import NAMES, Name
 from edge.messages.response import ResponsePayload
 from edge.messages.topics import Topics
 from edge.mqtt.handlers import Publish

@@ -5,24 +5,18 @@ Any client that may publish on the broker can send a request, so every part of i
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import msgspec
 
+from edge.messages.request import MAX_TRANSACTION_LENGTH, NAMES, REQUEST_PAYLOADS, UNKNOWN, Name
 from edge.messages.topics import Topics, is_topic_name
 from edge.mqtt.types import ReceivedMessage
-
-Name = Literal["pause", "resume", "health", "config", "set", "reset", "calibrate"]
-NAMES: Final[tuple[Name, ...]] = get_args(Name)
-UNKNOWN: Final = "unknown"
-"""Last level of the response topic for any other name: a client must not make the sensor create topics."""
 
 MAX_PAYLOAD_BYTES: Final = 4096
 """Longest payload. A request needs about a hundred bytes; longer ones are refused before they are parsed."""
 MAX_SET_BYTES: Final = 65_536
 """Longest payload of `set`: 16 masks and 16 zones of 32 corners each, written as Python does, take 45 kB."""
-MAX_TRANSACTION_LENGTH: Final = 128
-"""Longest transaction, characters: a UUID has 36."""
 _EMPTY_OR_OBJECT: Final = 'empty or a JSON object, as in {"transaction": "7"}'
 _SET_PAYLOAD: Final = 'a JSON object with settings, as in {"settings": {"events.margin": 0.3}}'
 _RESET_PAYLOAD: Final = 'empty, for all settings, or a JSON object, as in {"keys": ["events.margin"]}'
@@ -36,10 +30,8 @@ _PAYLOADS: Final[Mapping[Name, str]] = {
     "calibrate": _CALIBRATE_PAYLOAD,
 }
 _FIELDS: Final[Mapping[Name, tuple[str, ...]]] = {
-    "pause": ("paused",),
-    "set": ("settings",),
-    "reset": ("keys",),
-    "calibrate": ("reset",),
+    name: tuple(field for field in payload.__struct_fields__ if field != "transaction")
+    for name, payload in REQUEST_PAYLOADS.items()
 }
 """Keys that a payload may have besides `transaction`."""
 _MAX_TOPIC_BYTES: Final = 256
@@ -99,7 +91,7 @@ def parse_request(topics: Topics, message: ReceivedMessage) -> Request:
 
 def request_of(name: Name, fields: Mapping[str, Any], transaction: str | None = None) -> Request:
     """Return the request that the fields of a payload make. Raises RefusedError."""
-    known = ("transaction", *_FIELDS.get(name, ()))
+    known = ("transaction", *_FIELDS[name])
     for key in fields:
         if key not in known:
             sentence = f"unknown key {_shown(key)} in the request {name}; known: {', '.join(known)}"

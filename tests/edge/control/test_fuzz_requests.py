@@ -15,7 +15,8 @@ from edge.config.mqtt_schema import MqttConfig, RequestsConfig
 from edge.config.schema import Config, PreviewConfig, SourceConfig
 from edge.control.handler import RequestHandler
 from edge.control.pause_file import PauseFile
-from edge.control.protocol import MAX_PAYLOAD_BYTES, MAX_SET_BYTES, MAX_TRANSACTION_LENGTH, NAMES
+from edge.control.protocol import MAX_PAYLOAD_BYTES, MAX_SET_BYTES
+from edge.messages.request import MAX_TRANSACTION_LENGTH, NAMES
 from edge.messages.schemas import load
 from edge.messages.topics import Topics, is_topic_name
 from edge.mqtt.handlers import SendQueue

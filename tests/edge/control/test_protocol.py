@@ -2,9 +2,11 @@
 
 import re
 
+import msgspec
 import pytest
 
-from edge.control.protocol import NAMES, RefusedError, Request, ResponseTarget, parse_request, response_targets
+from edge.control.protocol import RefusedError, Request, ResponseTarget, parse_request, request_of, response_targets
+from edge.messages.request import NAMES, REQUEST_PAYLOADS, Name
 from edge.messages.topics import Topics
 from edge.mqtt.types import ReceivedMessage
 
@@ -180,3 +182,14 @@ def test_correlation_data_are_bounded() -> None:
     with pytest.raises(RefusedError, match="the correlation data has 257 bytes, but may have at most 256"):
         parse_request(TOPICS, message)
     assert response_targets(TOPICS, message) == [ResponseTarget("home/emotion/cam/response/health")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fields_of_a_request_are_those_of_its_type(name: Name) -> None:
+    """Whoever makes a client from the types sends what the sensor takes, and the other way round."""
+    values = {"transaction": "7", "paused": False, "settings": {"events.margin": 0.3}, "keys": ["a"], "reset": True}
+    fields = {field: values[field] for field in REQUEST_PAYLOADS[name].__struct_fields__}
+    assert request_of(name, fields, "7").name == name
+    msgspec.convert(fields, REQUEST_PAYLOADS[name])
+    with pytest.raises(RefusedError, match="unknown key"):
+        request_of(name, fields | {"surplus": 1})
