@@ -8,7 +8,7 @@ import msgspec
 
 from edge.messages.request import NAMES, REQUEST_PAYLOADS, UNKNOWN
 from edge.messages.response import ResponsePayload
-from edge.messages.topics import TOPIC_PAYLOADS, Topics
+from edge.messages.topics import TOPIC_PAYLOADS, Topics, desired_topic
 
 TOPICS: Final = Topics("{base}", "{device}")
 
@@ -53,7 +53,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "desired": _Kind(
         "What the devices of a fleet should run, signed. Whoever operates the fleet publishes it.",
         sends=False,
-        address=f"{TOPICS.base}/fleet/desired",
+        address=desired_topic(TOPICS.base),
     ),
 }
 """Each key of TOPIC_PAYLOADS but `response`."""

@@ -15,7 +15,7 @@ from edge.messages.asyncapi.__main__ import FILE, PAGE, read_examples
 from edge.messages.asyncapi.document import render
 from edge.messages.payloads import encode
 from edge.messages.request import NAMES, UNKNOWN
-from edge.messages.topics import KINDS, TOPIC_PAYLOADS, Topics
+from edge.messages.topics import KINDS, TOPIC_PAYLOADS, Topics, desired_topic
 from edge.mqtt.sink import MqttSink
 from support.doc_pages import ROOT
 from support.mqtt import event, health, info, state, wait_until
@@ -42,7 +42,8 @@ def test_file_is_what_the_types_topics_and_examples_give():
 
 
 def test_every_topic_is_in_it():
-    topics = {TOPICS.of(kind) for kind in KINDS} | {TOPICS.doctor, config_topic("{discoveryPrefix}", "{device}")}
+    topics = {TOPICS.of(kind) for kind in KINDS} | {desired_topic(TOPICS.base)}
+    topics |= {config_topic("{discoveryPrefix}", "{device}")}
     topics |= {TOPICS.request(name) for name in NAMES} | {TOPICS.response(name) for name in (*NAMES, UNKNOWN)}
     named = {value.fget(TOPICS) for value in vars(Topics).values() if isinstance(value, property)}
     assert topics | named - {TOPICS.requests} <= OPERATIONS.keys()
