@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from edge.commands.fleet.devices import Device
-from edge.messages.topics import Kind, Topics, subscription
+from edge.messages.topics import Kind, subscription
 
 QUIET_SECONDS: Final = 1.0
 """Time without a retained message after which all have arrived."""
@@ -44,6 +44,7 @@ class Collection:
         self._least_seconds = least_seconds
         self._most_seconds = max(most_seconds, least_seconds)
         self._quiet_seconds = quiet_seconds
+        self._step_seconds = quiet_seconds / _STEPS_PER_QUIET
         self.restart(now)
 
     @property
@@ -55,7 +56,9 @@ class Collection:
         """Begin again, on a new connection."""
         self._began = self._moved = now
         self._kinds = list(KEPT_KINDS[1:])
-        self._by_name: list[str] | None = None
+        self._looked: float | None = None
+        self._to_ask: list[str] = []
+        self._asked: set[str] = set()
         self._outstanding: set[str] = set()
 
     def received(self, topic: str, now: float, *, retained: bool) -> None:
@@ -66,19 +69,20 @@ class Collection:
 
     def next_filters(self, devices: Iterable[Device], now: float) -> list[str]:
         """Return what to subscribe to now; nothing while what was asked for still arrives."""
-        quiet = now - self._moved >= self._quiet_seconds / _STEPS_PER_QUIET
-        answered = self._by_name is not None and not self._outstanding
-        if not (quiet or answered):
+        answered = bool(self._to_ask) and not self._outstanding
+        if not answered and now - self._moved < self._step_seconds:
             return []
         if self._kinds:
             self._moved = now
             return [subscription(self._base, self._kinds.pop(0))]
-        if self._by_name is None:
-            self._by_name = self._missing(devices)
-        if not self._by_name:
+        if not self._to_ask and (self._looked is None or now - self._looked >= self._step_seconds):
+            # Again and again: a device may have shown itself meanwhile.
+            self._looked, self._to_ask = now, self._missing(devices)
+        if not self._to_ask:
             return []
-        asked, self._by_name = self._by_name[:_TOPICS_AT_ONCE], self._by_name[_TOPICS_AT_ONCE:]
+        asked, self._to_ask = self._to_ask[:_TOPICS_AT_ONCE], self._to_ask[_TOPICS_AT_ONCE:]
         self._moved, self._outstanding = now, set(asked)
+        self._asked.update(asked)
         return asked
 
     def complete(self, now: float) -> bool:
@@ -87,9 +91,14 @@ class Collection:
 
     def all_arrived(self, now: float) -> bool:
         """Return whether nothing more is expected; false where the time was over before."""
-        asked = not self._kinds and self._by_name == []
+        asked = self._looked is not None and not self._to_ask
         return asked and now - self._began >= self._least_seconds and now - self._moved >= self._quiet_seconds
 
     def _missing(self, devices: Iterable[Device]) -> list[str]:
-        topics = ((Topics(self._base, device.name), device.received) for device in devices)
-        return [topic.of(kind) for topic, received in topics for kind in KEPT_KINDS if kind not in received]
+        """Return the topics of which nothing came, and which were not asked for by name on this connection."""
+        return [
+            topic
+            for device in devices
+            for kind in KEPT_KINDS
+            if kind not in device.received and (topic := f"{self._base}/{device.name}/{kind}") not in self._asked
+        ]

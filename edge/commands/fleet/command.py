@@ -12,13 +12,12 @@ from edge.commands.fleet.collection import QUIET_SECONDS, Collection
 from edge.commands.fleet.filters import Filter
 from edge.commands.fleet.listener import Listener
 from edge.commands.fleet.rows import Row
-from edge.commands.fleet.terminal import terminal_size
+from edge.commands.fleet.terminal import can_be_screen, terminal_size
 from edge.commands.fleet.watching import REDRAW_SECONDS, page, watch_lines, watch_screen, write_rows
 from edge.commands.interrupt import interrupt_once
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.errors import EXIT_INTERRUPTED, BrokerError, ConfigError
-from edge.logs.setup import is_terminal
 from edge.messages.text import printable
 from edge.messages.topics import subscription
 from edge.mqtt.connector import Connector
@@ -26,6 +25,9 @@ from edge.mqtt.settings import broker_settings, command_client_id, reconnect_bac
 
 _LOG: Final = logging.getLogger(__name__)
 
+_LARGEST_BYTES: Final = 262_144
+"""Longest message that a broker with MQTT 5 sends: an `info` with all masks and zones that there may be, which are also
+settings, has a third of it."""
 _POLL_SECONDS: Final = 0.05
 _LINES_BESIDE: Final = 3
 """Lines of a terminal that the table cannot have: heading, totals, and the shell's next prompt."""
@@ -56,7 +58,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         json=arguments.json,
         filter=arguments.filter,
         wait_seconds=float(arguments.wait),
-        terminal=is_terminal(sys.stdin) and is_terminal(sys.stdout) and not arguments.json,
+        terminal=not arguments.json and can_be_screen(sys.stdin, sys.stdout),
     )
     return show_fleet(config.mqtt, options, sys.stdout)
 
@@ -69,7 +71,7 @@ def show_fleet(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callabl
     """
     if not mqtt.url:
         raise ConfigError("mqtt.url is empty: name the broker of the fleet, as in --mqtt mqtt://HOST")
-    connector = Connector(broker_settings(mqtt), command_client_id(mqtt, "fleet"))
+    connector = Connector(broker_settings(mqtt), command_client_id(mqtt, "fleet"), largest_bytes=_LARGEST_BYTES)
     collection = Collection(
         mqtt.base_topic,
         time.monotonic(),

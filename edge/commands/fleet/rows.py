@@ -1,5 +1,6 @@
 """Builds the row of each device, for the table, for JSON and for the filter, and sorts rows by trouble. Pure."""
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from edge.messages.text import printable
 from edge.messages.topics import ONLINE, STOPPED
 
 _DIGITS = re.compile(r"(\d{1,18})")
+_ESCAPED = re.compile(r"[^ -~]+")
+"""Letters of which some cannot be printed; they stand in strings only."""
 _UNKNOWN_RANK = len(KINDS)
 """Ranks behind those of the problems: fine, then stopped."""
 
@@ -101,7 +104,12 @@ def json_line(row: Row) -> str:
         "wrong": row.wrong,
         "problems": [{"kind": problem.kind, "text": printable(problem.text)} for problem in row.problems],
     }
-    return msgspec.json.encode(record).decode()
+    return _ESCAPED.sub(_escaped, msgspec.json.encode(record).decode())
+
+
+def _escaped(letters: re.Match[str]) -> str:
+    """Return letters of a JSON text as JSON escapes them: a terminal obeys some, and lines may end at others."""
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in letters[0])
 
 
 def _stamp(unix: float | None) -> str | None:

@@ -12,6 +12,8 @@ import tty
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self, TextIO
 
+from edge.logs.setup import is_terminal
+
 _ENTER: Final = "\x1b[?1049h\x1b[?25l"
 _LEAVE: Final = "\x1b[?25h\x1b[?1049l"
 """The other screen without a cursor, and back."""
@@ -55,6 +57,11 @@ def parse_keys(text: str) -> list[str]:
             keys.append(_KEYS.get(text[0], text[0]))
             text = text[1:]
     return keys
+
+
+def can_be_screen(keys: TextIO, screen: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether keys can be read and a screen be drawn: on a terminal that knows escape sequences."""
+    return is_terminal(keys) and is_terminal(screen) and environ.get("TERM") != "dumb"
 
 
 def terminal_size(screen: TextIO) -> tuple[int, int]:

@@ -53,6 +53,17 @@ def test_broker_without_retained_messages_for_wildcards_is_asked_for_what_publis
     assert seconds >= 3.0
 
 
+def test_device_that_shows_itself_later_is_asked_for_as_well_and_once():
+    collection, fleet = Collection(BASE, 0.0, least_seconds=6.0), Fleet()
+    asked, now = [], 0.0
+    while not collection.complete(now):
+        if 3.0 < now < 3.1:
+            fleet.take("late", "health", b"{}", now, retained=False)
+        asked += collection.next_filters(fleet.devices, now)
+        now += 0.05
+    assert asked[3:] == [f"{BASE}/late/{kind}" for kind in ("status", "info", "state")]
+
+
 def test_topic_that_does_not_exist_is_waited_for_briefly_and_live_messages_do_not_prolong():
     collection, fleet = Collection(BASE, 0.0), Fleet()
     for number in range(600):

@@ -38,7 +38,9 @@ def test_whatever_is_published_gives_one_printable_line_each(published, width):
         assert len(lines) == len(rows) + 1
         assert all(line.isprintable() for line in lines)
     assert totals(rows, len(fleet)).isprintable()
-    assert [json.loads(json_line(row))["device"] for row in rows] == [row.name for row in rows]
+    objects = [json_line(row) for row in rows]
+    assert all(line.isprintable() for line in objects)
+    assert [json.loads(line)["device"] for line in objects] == [row.name for row in rows]
 
 
 def test_device_whose_retained_messages_are_removed_is_gone():

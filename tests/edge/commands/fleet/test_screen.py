@@ -1,3 +1,4 @@
+import os
 import re
 
 import pytest
@@ -8,7 +9,7 @@ from edge.commands.fleet.cells import cells
 from edge.commands.fleet.filters import Filter
 from edge.commands.fleet.rows import build_rows
 from edge.commands.fleet.screen import Screen
-from edge.commands.fleet.terminal import parse_keys
+from edge.commands.fleet.terminal import can_be_screen, parse_keys, terminal_size
 from support.fleet import NOW_UNIX, device
 
 ROWS = build_rows([device(f"cam-{number}", throttled=number == 7) for number in range(50)], NOW_UNIX)
@@ -106,3 +107,17 @@ def test_keys_of_a_terminal_are_named(sent, keys):
 @given(st.text(max_size=30))
 def test_any_text_of_a_terminal_is_parsed(text):
     assert all(isinstance(key, str) for key in parse_keys(text))
+
+
+def test_terminal_without_escape_sequences_or_a_file_is_no_screen(tmp_path):
+    master, slave = os.openpty()
+    try:
+        with open(slave, "w", closefd=False) as terminal, (tmp_path / "out").open("w") as file:
+            assert can_be_screen(terminal, terminal, {"TERM": "xterm"})
+            assert not can_be_screen(terminal, terminal, {"TERM": "dumb"})
+            assert not can_be_screen(terminal, file, {})
+            assert not can_be_screen(file, terminal, {})
+            assert terminal_size(terminal) == (80, 24)
+    finally:
+        os.close(slave)
+        os.close(master)
