@@ -4,7 +4,7 @@ Exit codes:
     0: the last stage is done, or was published and no device is there that follows documents
     1: too many devices of a stage failed, and what was before is published again
     2: the file, the key or the counter cannot be used; nothing was published
-    130: Ctrl-C; what was published last stays, and the last line says what that is
+    130: Ctrl-C or SIGTERM; what was published last stays, and the last line says what that is
 """
 
 import argparse
@@ -20,6 +20,7 @@ from edge.commands.fleet.ledger import Entry, Ledger
 from edge.commands.fleet.link import FleetLink
 from edge.commands.fleet.progress import Stage, outcome_of
 from edge.commands.fleet.signing import Signed, Signer, Verify, next_counter, plan_before, read_retained, verifier
+from edge.commands.interrupt import interrupt_once
 from edge.config.schema import Config
 from edge.desired.document import read_document
 from edge.desired.errors import RefusedError
@@ -50,6 +51,7 @@ class Options:
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Do what the command line asks for; returns the exit code."""
+    interrupt_once()
     find_program()
     if arguments.status:
         verify = None if arguments.key is None and arguments.signers is None else _verifier(arguments)

@@ -51,17 +51,17 @@ def outcome_of(device: Device, published: Published) -> tuple[Outcome, str]:
     """Return how far a device has come with what was published, and a word or sentence about it."""
     info = device.desired
     if info is None:
-        return "under way", "says nothing of documents"
+        return "under way", "silent"
     if info.refused_sha256 == published.payload_sha256 and info.counter < published.counter:
         return "failed", f"refused it: {info.refused_reason}"
     if info.counter < published.counter:
-        return "under way", "has not taken it yet" if device.status == ONLINE else "is away"
+        return "under way", "not taken yet" if device.status == ONLINE else "away"
     if info.step in _FAILED_STEPS:
         return "failed", f"{info.step.replace('_', ' ')}: {info.reason}"
     if info.step == "kept":
         return "kept", "kept"
     if device.status != ONLINE:
-        return "under way", f"is away ({info.step})"
+        return "under way", f"away: {info.step}"
     return "under way", info.step + (f": {info.reason}" if info.reason else "")
 
 

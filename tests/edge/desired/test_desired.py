@@ -176,6 +176,7 @@ def test_each_refusal_is_said_once_and_counted_and_changes_nothing(
     again.until(refused=1, counter=4)
 
 
+@pytest.mark.long
 def test_cleared_topic_changes_nothing(place: Place, key: Key) -> None:
     sensor = place.start()
     sensor.receive(key.payload(margin(0.2), 1))
@@ -186,6 +187,7 @@ def test_cleared_topic_changes_nothing(place: Place, key: Key) -> None:
     assert (sensor.desired.info.step, sensor.desired.info.refused) == ("kept", 0)
 
 
+@pytest.mark.long
 def test_budget_that_is_not_kept_brings_back_what_was_before(place: Place, key: Key) -> None:
     sensor = place.start()
     sensor.receive(key.payload(margin(0.2), 1))
@@ -224,6 +226,7 @@ def test_settings_that_do_not_fit_are_all_left_out(place: Place, key: Key, setti
     assert sensor.offers == []
 
 
+@pytest.mark.long
 def test_sensor_that_cannot_switch_stays_as_it_is(place: Place, key: Key) -> None:
     sensor = place.start()
     sensor.refuse = "the frames have no colour"
@@ -336,6 +339,7 @@ def test_kill_at_each_step_leaves_a_state_that_goes_on(
         again.end()
 
 
+@pytest.mark.long
 def test_loop_of_crashes_during_the_trial_ends_at_the_start(place: Place, key: Key) -> None:
     sensor = place.start()
     sensor.receive(key.payload(margin(0.2), 1))
@@ -354,6 +358,7 @@ def test_loop_of_crashes_during_the_trial_ends_at_the_start(place: Place, key: K
     assert third.desired.info.step == "went_back"
 
 
+@pytest.mark.long
 def test_restarts_and_a_camera_that_is_away_do_not_count_as_crashes(place: Place, key: Key) -> None:
     sensor = place.start()
     sensor.receive(key.payload(margin(0.2), 1))
@@ -365,6 +370,7 @@ def test_restarts_and_a_camera_that_is_away_do_not_count_as_crashes(place: Place
     sensor.until(step="kept")
 
 
+@pytest.mark.long
 def test_damaged_state_accepts_nothing_and_says_so(place: Place, key: Key) -> None:
     sensor = place.start()
     sensor.receive(key.payload(margin(0.2), 5))
@@ -396,6 +402,7 @@ def test_lost_model_is_fetched_anew(place: Place, key: Key, server: ModelServer)
     assert again.in_force.model.name == str(file)
 
 
+@pytest.mark.long
 def test_missing_signers_are_waited_for(place: Place, key: Key, tmp_path: Path) -> None:
     signers = tmp_path / "later"
     desired = DesiredConfig(enabled=True, allowed_signers=str(signers), watch_seconds=WATCH_SECONDS)
@@ -410,6 +417,7 @@ def test_missing_signers_are_waited_for(place: Place, key: Key, tmp_path: Path) 
     sensor.until(step="kept", counter=1)
 
 
+@pytest.mark.long
 def test_state_that_cannot_be_stored_is_not_acted_on(place: Place, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
