@@ -50,8 +50,13 @@ class Options:
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
-    """Do what the command line asks for; returns the exit code."""
+    """Do what the command line asks for until interrupted; returns the exit code."""
     interrupt_once()
+    return apply(arguments, config)
+
+
+def apply(arguments: argparse.Namespace, config: Config) -> int:
+    """Do what the command line asks for; returns the exit code. Raises EdgeError."""
     find_program()
     if arguments.status:
         verify = None if arguments.key is None and arguments.signers is None else _verifier(arguments)

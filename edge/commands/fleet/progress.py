@@ -16,10 +16,11 @@ _FAILED_STEPS: Final = ("failed", "went_back")
 
 @dataclass(slots=True)
 class Device:
-    """What a device has last said. `desired`: None where it follows no documents, or has said nothing yet."""
+    """What a device has last said. `desired`: None where it follows no documents. `described`: `info` has come."""
 
     status: str = ""
     desired: DesiredInfo | None = None
+    described: bool = False
 
     @property
     def follows(self) -> bool:

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from edge.commands.arguments import parser
-from edge.commands.fleet import apply
+from edge.commands.fleet.apply import apply
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.desired.document import read_document, read_payload
@@ -41,7 +41,7 @@ def run(broker, key, capsys):
     def run_(*arguments: object, signed_by: Key | None = key) -> tuple[int, list[str]]:
         signer = [] if signed_by is None else ["--key", signed_by.private]
         words = ["fleet", "apply", "--settle", "0.5", *map(str, arguments), *map(str, signer)]
-        code = apply.run(parser().parse_args(words), Config(mqtt=MqttConfig(url=broker.url)))
+        code = apply(parser().parse_args(words), Config(mqtt=MqttConfig(url=broker.url)))
         return code, [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in capsys.readouterr().out.splitlines()]
 
     return run_
@@ -199,9 +199,9 @@ def test_counter_that_was_used_and_a_device_that_is_ahead_are_refused(fleet, run
 def test_what_is_missing_is_named(broker, document, words, sentence) -> None:
     words = [str(document) if word == "FILE" else word for word in words]
     with pytest.raises(ConfigError, match=sentence):
-        apply.run(parser().parse_args(["fleet", "apply", *words]), Config(mqtt=MqttConfig(url=broker.url)))
+        apply(parser().parse_args(["fleet", "apply", *words]), Config(mqtt=MqttConfig(url=broker.url)))
     with pytest.raises(ConfigError, match=r"^mqtt\.url is empty: name the broker"):
-        apply.run(parser().parse_args(["fleet", "apply", "--status"]), Config())
+        apply(parser().parse_args(["fleet", "apply", "--status"]), Config())
 
 
 @pytest.mark.long
@@ -212,7 +212,7 @@ def test_broker_that_refuses_the_document_is_named(make_broker, document, key) -
     broker.start()
     words = ["fleet", "apply", str(document), "--key", str(key.private)]
     with pytest.raises(BrokerError, match=f"the broker refuses messages to {BASE}/fleet/desired"):
-        apply.run(parser().parse_args(words), Config(mqtt=MqttConfig(url=broker.url)))
+        apply(parser().parse_args(words), Config(mqtt=MqttConfig(url=broker.url)))
 
 
 @pytest.mark.long
@@ -240,7 +240,7 @@ def test_broker_that_is_away_for_a_while_does_not_end_a_roll_out(make_broker, ke
     codes: list[int] = []
     arguments = parser().parse_args(words)
     config = Config(mqtt=MqttConfig(url=broker.url, reconnect_max_seconds=1.0))
-    thread = threading.Thread(target=lambda: codes.append(apply.run(arguments, config)), daemon=True)
+    thread = threading.Thread(target=lambda: codes.append(apply(arguments, config)), daemon=True)
     thread.start()
     try:
         wait_until(lambda: fleet.documents)
