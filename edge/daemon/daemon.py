@@ -308,7 +308,6 @@ class Daemon:
         settings.accept()
         settings.log_ignored()
         if switch.classifier is not None:
-            self._end_tracks()
             self._components = use_classifier(parts, switch.classifier, switch.diff.config)
         self._apply(switch.diff, switch.detector)
 

@@ -47,11 +47,9 @@ def prepare_switch(in_force: Config, offer: Offer, parts: Components, desired: D
 
 
 def use_classifier(parts: Components, classifier: Classifier, config: Config) -> Components:
-    """Have every part that knows the labels use another classifier, as a start would; returns the parts.
-
-    All tracks must have ended: what was read of a face has the labels of the model before.
-    """
-    parts.pipeline.use(classifier)
+    """Have every part that knows the labels use another classifier, as a start would; returns the parts."""
+    # With the labels of the model before, which they were read with.
+    parts.outputs.publish_events(parts.pipeline.use(classifier))
     parts.payloads.use_labels(classifier.labels, config.labels, config.valence)
     log_missing_weights(parts.payloads)
     parts.outputs.use_labels(classifier.labels, config)

@@ -14,7 +14,7 @@ NAMESPACE: Final = "emotion-edge-desired"
 """What the signatures are for: one that was made for git or for a file is none for a document."""
 PROGRAM: Final = "ssh-keygen"
 _VERIFY_SECONDS: Final = 20.0
-"""Time limit of a verification, which takes 5 ms on one x86-64 core; a board that swaps may take seconds."""
+"""Time limit of a verification, which takes milliseconds; a board that swaps may take seconds."""
 _SIGN_SECONDS: Final = 300.0
 """Time limit of a signature: a person may have to type a passphrase or touch a key."""
 

@@ -71,9 +71,23 @@ class Pipeline:
         for expression in self._expressions.values():
             expression.configure(config.events)
 
-    def use(self, classifier: Classifier) -> None:
-        """Classify with another model from the next frame on. All tracks must have ended (`finish`)."""
+    def use(self, classifier: Classifier) -> list[Event]:
+        """Classify with another model from the next frame on; returns `face_left` for every announced face.
+
+        What was read of a face has the labels of the model before. So each appears anew in the next frame, under
+        another number. Where it is stays known: to search a whole frame for it would hold up the frames behind.
+        """
+        left = list(self._announced.values())
+        events = (
+            []
+            if self._last_frame is None
+            else [Event(EventKind.FACE_LEFT, face, None, self._last_frame) for face in left]
+        )
+        self._announced = {}
+        self._expressions = {}
+        self._tracker.renumber()
         self._classifier = classifier
+        return events
 
     def step(self, frame: Frame) -> StepResult:
         """Process one frame. Frames must come in the order of their `seconds`.

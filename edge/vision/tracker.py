@@ -250,6 +250,13 @@ class Tracker:
         self._tracks = []
         return lost
 
+    def renumber(self) -> None:
+        """Give each confirmed track a number that was never used, as if another face stood in its place."""
+        for track in self._tracks:
+            if track.confirmed:
+                self._last_track_id += 1
+                track.track_id = self._last_track_id
+
     def _remove(self, is_gone: Callable[[Track], bool]) -> list[Track]:
         """Remove the tracks that are gone; returns the confirmed ones."""
         gone = {track.id: track for track in self._tracks if is_gone(track)}
