@@ -115,3 +115,14 @@ def test_verification_that_hangs_is_given_up(key: Key, tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(RefusedError, match=r"did not verify it within 0\.2 s"):
         Verifier(str(key.signers), "fleet", timeout_seconds=0.2).verify(CONTENT, "")
+
+
+def test_the_line_of_the_documentation_allows_documents_alone(key: Key, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "desired.md").read_text(encoding="utf-8")
+    (command,) = [line for line in page.splitlines() if line.startswith("(printf")]
+    (tmp_path / "fleet-key.pub").write_text(Path(f"{key.private}.pub").read_text())
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    verifier = Verifier(str(tmp_path / "allowed_signers"), "fleet")
+    verifier.verify(CONTENT, sign(CONTENT, key.private))
+    with pytest.raises(RefusedError):
+        verifier.verify(b"other", sign(CONTENT, key.private))
