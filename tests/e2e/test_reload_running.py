@@ -106,6 +106,7 @@ def test_reload_applies_what_can_change_and_refuses_what_cannot_be_used(sensor, 
     subscriber.wait(lambda: latest(subscriber, "info")["name"] == "Hall")
     assert latest(subscriber, "info")["groups"] == {"glad": ["happy"]}
     assert latest(subscriber, "info")["boot_id"] == boot
+    assert latest(subscriber, "info")["health_interval_seconds"] == 0.5
     subscriber.wait(lambda: latest(subscriber, "health")["budget_latency_ms"] == 4000)
     seen = len(subscriber.of("event"))
     subscriber.wait(
