@@ -3,7 +3,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-backends test-frameworks test-device fuzz soak lint check-asyncapi bench deb test-deb release release-check image test-image lock clean
+.PHONY: help demo test test-long test-backends test-frameworks test-device test-fleet fuzz soak lint check-asyncapi bench deb test-deb release release-check image test-image lock clean
 
 help:   ## what can be done here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -35,6 +35,11 @@ soak: .venv/.ready   ## the sensor under faults at random, then a verdict (MINUT
 # Not part of `test`: it needs root, an hour, and Debian's packages. docs/device-test.md lists what it checks.
 test-device: .venv-litert/.ready .venv-release/.ready   ## the installed service on an emulated device (SUITE=trixie)
 	@sh scripts/test-device $(SUITE)
+
+# Not part of `test`: it needs root, Debian's packages of three brokers and a database, and takes half an hour.
+# docs/fleet-brokers.md has its last passing run.
+test-fleet: .venv-litert/.ready   ## thousands of publishers on clusters that fail (CHECKS="name ...")
+	@sh scripts/test-fleet $(CHECKS)
 
 deb: .venv-release/.ready   ## Debian packages for bookworm and trixie, amd64 and arm64, in dist/
 	@sh scripts/make-deb

@@ -1,5 +1,6 @@
 """Runs many sensors in a few processes, and collects what they report."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -36,7 +37,7 @@ class Publishing:
         bounds = [sensors * number // processes for number in range(processes + 1)]
         self._options = [
             Options(first, last - first, urls, str(outboxes), events, per_second / processes)
-            for first, last in zip(bounds, bounds[1:], strict=False)
+            for first, last in itertools.pairwise(bounds)
         ]
 
     def __enter__(self) -> Self:

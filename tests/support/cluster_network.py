@@ -8,10 +8,11 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Sequence
-from typing import Final
+from pathlib import Path
+from typing import Final, Self
 
 NODES: Final = 3
-PROGRAMS: Final = ("ip",)
+COUNTERS: Final = ("rx_bytes", "rx_packets", "tx_bytes", "tx_packets")
 
 
 def missing_for_a_network() -> str | None:
@@ -37,7 +38,7 @@ class ClusterNetwork:
         self._third = number % 127 * 2
         self._made: list[Sequence[str]] = []
 
-    def __enter__(self) -> "ClusterNetwork":
+    def __enter__(self) -> Self:
         """Make namespaces and bridges."""
         try:
             self._make()
@@ -59,6 +60,16 @@ class ClusterNetwork:
     def node_address(self, node: int) -> str:
         """Return the address at which the other nodes reach a node."""
         return f"198.18.{self._third + 1}.{node + 11}"
+
+    @property
+    def gateway(self) -> str:
+        """Address of this machine as the namespaces reach it."""
+        return f"198.18.{self._third}.1"
+
+    def counted(self, node: int) -> dict[str, int]:
+        """Return what the kernel has counted on a node's link to clients; `rx` is what the node has sent."""
+        folder = Path(f"/sys/class/net/{self._tag}c{node}/statistics")
+        return {name: int((folder / name).read_text()) for name in COUNTERS}
 
     def inside(self, node: int) -> list[str]:
         """Return the words before a command that is to run in the namespace of a node."""
@@ -84,7 +95,7 @@ class ClusterNetwork:
             name = self._tag + bridge
             self._add(("link", "add", name, "type", "bridge"), ("link", "delete", name))
             _ip("link", "set", name, "up")
-        _ip("address", "add", f"198.18.{self._third}.1/24", "dev", f"{self._tag}c")
+        _ip("address", "add", f"{self.gateway}/24", "dev", f"{self._tag}c")
         for node in range(NODES):
             space = self._namespace(node)
             self._add(("netns", "add", space), ("netns", "delete", space))
