@@ -82,10 +82,13 @@ def _part(cluster: Cluster) -> None:
 def _cluster_survives(rig: Rig, cluster: Cluster, fault: Callable[[Cluster], None]) -> str:
     # The subscriber begins with the node that fails.
     nodes = nodes_of(cluster)
-    return _survived(rig, cluster.urls, nodes[1:] + nodes[:1], lambda: fault(cluster))
+    hosts = nodes[1:] + nodes[:1]
+    return _survived(rig, cluster.urls, hosts, lambda: fault(cluster), keeps_order=cluster.keeps_order)
 
 
-def _survived(rig: Rig, urls: list[str], nodes: list[tuple[str, int]], fault: Callable[[], None]) -> str:
+def _survived(
+    rig: Rig, urls: list[str], nodes: list[tuple[str, int]], fault: Callable[[], None], *, keeps_order: bool = True
+) -> str:
     """Let sensors publish while `fault` happens; returns the account of what arrived."""
     folder = rig.folder()
     fleet = Publishing(urls, folder, sensors=_SENSORS, events=_MOST_EVENTS, per_second=_PER_SECOND)
@@ -101,6 +104,7 @@ def _survived(rig: Rig, urls: list[str], nodes: list[tuple[str, int]], fault: Ca
         report = fleet.finish()
         subscriber.wait_for(sum(report.decided.values()), _PATIENCE_SECONDS)
         account = settle(subscriber.arrivals, report.decided)
-    ensure(account.problem is None, f"{account.problem}\n{fleet.log[-2000:]}")
+    problem = account.problem(keeps_order=keeps_order)
+    ensure(problem is None, f"{problem}\n{fleet.log[-2000:]}")
     ensure(report.left == 0, f"{report.left} events are not acknowledged")
     return f"{seconds:.0f} s; {account}"

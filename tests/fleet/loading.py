@@ -83,7 +83,8 @@ def _loaded(rig: Rig, cluster: Cluster, load: Load) -> str:
         found = stored(postgres, database)
     ensure(report.left == 0, f"{report.left} events are not acknowledged\n{fleet.log[-2000:]}")
     ensure(report.dropped == 0, f"the sensors have dropped {report.dropped} events")
-    ensure(account.problem is None, f"the observer: {account.problem}")
+    problem = account.problem(keeps_order=cluster.keeps_order)
+    ensure(problem is None, f"the observer: {problem}")
     different = [key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key)]
     ensure(
         not different, f"the table has {rows} of {events} events; boots that differ: {different[:5]}\n{one.log[-2000:]}"

@@ -28,6 +28,8 @@ class Cluster(ABC):
     """Three nodes, 0 to 2, with folders of their own; a context manager that starts and removes them."""
 
     name = ""
+    keeps_order = True
+    """Whether a subscriber whose node was lost gets in order what it had not acknowledged."""
 
     def __init__(self) -> None:
         self.network = ClusterNetwork()

@@ -18,6 +18,8 @@ class NatsCluster(Cluster):
     """Three servers whose MQTT streams have three replicas."""
 
     name = "nats"
+    # What was on its way to a subscriber on the lost node comes again only after `ack_wait`, behind newer messages.
+    keeps_order = False
 
     def configure(self, node: int) -> None:
         folder = self.node_folder(node)
