@@ -3,10 +3,9 @@
 import random
 
 import pytest
+from fleet.ledger import Arrival, settle
 from hypothesis import given
 from hypothesis import strategies as st
-
-from fleet.ledger import Arrival, settle
 
 
 def arrivals(text: str) -> list[Arrival]:

@@ -10,7 +10,7 @@ from edge.logs.outage import LogDeduplicator
 from edge.mqtt.connection import Connection
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.learned_limits import LearnedLimits
-from edge.mqtt.negotiation import Negotiator
+from edge.mqtt.negotiation import Negotiator, OlderOnly
 from edge.mqtt.settings import BrokerSettings
 from edge.mqtt.types import OutgoingMessage, Session
 
@@ -38,8 +38,9 @@ class Connector:
         self.brokers = tuple(brokers)
         self.client_id = client_id
         self._will = will
+        older = OlderOnly()
         self._negotiators = [
-            Negotiator(settings, client_id, will, largest_bytes=largest_bytes, session=session)
+            Negotiator(settings, client_id, will, largest_bytes=largest_bytes, session=session, older=older)
             for settings in self.brokers
         ]
         self._current = self._negotiators[0]
@@ -68,9 +69,9 @@ class Connector:
     def connect(self, wake: socket.socket | None = None, abort: Callable[[], bool] = lambda: False) -> Connection:
         """Return an open connection; `wake` and `abort` as in `Connection.open`.
 
-        Each call starts with the first broker and the newest version again: the broker may be back, or have been
-        updated. `abort` is also called before each further broker. Raises ConnectFailedError where none can be used;
-        it is permanent where each failure is.
+        Each call starts with the first broker again, which may be back, and with the newest version, unless only the
+        oldest was taken a short time ago. `abort` is also called before each further broker. Raises ConnectFailedError
+        where none can be used; it is permanent where each failure is.
         """
         failures: list[ConnectFailedError] = []
         for negotiator in self._negotiators:

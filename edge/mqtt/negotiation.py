@@ -1,9 +1,11 @@
 """Opens connections to one broker, with the newest version of MQTT and the best will that it supports."""
 
 import logging
+import math
 import socket
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from edge.mqtt.connection import Connection
@@ -14,14 +16,31 @@ from edge.mqtt.types import OutgoingMessage, ProtocolVersion, Session
 
 _LOG: Final = logging.getLogger(__name__)
 
+OLDER_SECONDS: Final = 3600.0
+"""How long a broker that took only the oldest version is not asked for a newer one. Each such CONNECT is one more
+connection, and costs RabbitMQ 3.10 a hundred lines in its log: after the loss of a node, 2,000 sensors kept the other
+two busy with that. So long an updated broker is used as before."""
+
+
+@dataclass(slots=True)
+class OlderOnly:
+    """Remembers, for all addresses of one client, that one of them took only the oldest version.
+
+    They are mostly the nodes of one cluster. `until`: up to this time of the clock none is asked for a newer version,
+    unless it has taken one before.
+    """
+
+    until: float = -math.inf
+
 
 class Negotiator:
     """Opens connections to the broker of `settings`. The parameters are those of `Connection`.
 
-    `learned` keeps what the broker has refused, for all later connections.
+    `learned` keeps what the broker has refused, for all later connections. `older` is shared with those of the
+    other addresses. `clock`: as `time.monotonic`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - those of `Connection`, and two of its own
         self,
         settings: BrokerSettings,
         client_id: str,
@@ -29,6 +48,8 @@ class Negotiator:
         *,
         largest_bytes: int | None,
         session: Session | None = None,
+        older: OlderOnly | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self.learned = LearnedLimits()
@@ -36,6 +57,9 @@ class Negotiator:
         self._will = will
         self._largest_bytes = largest_bytes
         self._session = session
+        self._clock = clock
+        self._older = older or OlderOnly()
+        self._takes_newer = False  # it is asked for a newer version, whatever the others take
         self._wake: socket.socket | None = None
         self._abort: Callable[[], bool] = lambda: False
 
@@ -56,14 +80,27 @@ class Negotiator:
 
     def _newest(self) -> Connection:
         *newer, last = ProtocolVersion
+        if not self._takes_newer and self._clock() < self._older.until:
+            try:
+                return self._open(last)
+            except ConnectFailedError as error:
+                if error.protocol_refused:  # it is another broker by now; the next attempt asks for all versions
+                    self._older.until = -math.inf
+                raise
         for protocol in newer:
             try:
-                return self._open(protocol)
+                connection = self._open(protocol)
             except ConnectFailedError as error:
                 if not error.protocol_refused:
                     raise
                 _LOG.debug("%s", error)
-        return self._open(last)
+            else:
+                self._takes_newer = True
+                return connection
+        connection = self._open(last)
+        self._takes_newer = False
+        self._older.until = self._clock() + OLDER_SECONDS
+        return connection
 
     def _open(self, protocol: ProtocolVersion) -> Connection:
         """Open a connection, with a lesser will where CONNACK names the will as the reason of a refusal."""

@@ -176,6 +176,16 @@ def retain(nodes: Nodes) -> str:
     }.get((seen[0], all(seen)), "no")
 
 
+def retain_by_wildcard(nodes: Nodes) -> str:
+    """Retained messages for a filter with +"""
+    version, topic = _newest(nodes), _topic()
+    with _client(nodes[0], version) as probe:
+        if not probe.publish(f"{topic}/one", b"kept", retain=True):
+            return "no: the connection is closed"
+        probe.subscribe(f"{topic}/+")
+        return "sent" if probe.wait() else "not sent"
+
+
 def will(nodes: Nodes) -> str:
     """Will, with QoS 1 and retained"""
     version, topic = _newest(nodes), _topic()
@@ -297,6 +307,7 @@ def dots(nodes: Nodes) -> str:
 PROBES: Final[Sequence[Callable[[Nodes], str]]] = (
     versions,
     retain,
+    retain_by_wildcard,
     will,
     receive_maximum,
     unacknowledged,

@@ -31,6 +31,9 @@ class Cluster(ABC):
     keeps_order = True
     """Whether a subscriber whose node was lost gets in order what it had not acknowledged."""
 
+    starts_in_turn = False
+    """Whether a node may only be started for the first time once the one before it runs."""
+
     def __init__(self) -> None:
         self.network = ClusterNetwork()
         self._stack = contextlib.ExitStack()
@@ -58,6 +61,8 @@ class Cluster(ABC):
                 self.configure(node)
             for node in range(NODES):
                 self.launch(node)
+                if self.starts_in_turn:
+                    self.wait_for(node)
             for node in range(NODES):
                 self.wait_for(node)
             self.wait_until_whole()
