@@ -160,7 +160,6 @@ class Publisher:
     def _connect_and_publish(self) -> bool:
         """Connect, and publish until the end; returns whether another broker is to be used now."""
         with self._connector.connect(self._wake_reader, self._abort_connecting) as connection:
-            began = time.monotonic()
             name = f"the broker at {self._connector.settings.broker} with {connection.protocol.value}"
             self._connection_log.connected(name)
             self._return.connected()
@@ -186,7 +185,7 @@ class Publisher:
                     pending=dispatcher.subscription_pending and not window.unacknowledged(),
                 )
                 self._outbox.connection_lost()
-                self._backoff.attempt_ended(time.monotonic() - began)
+                self._backoff.attempt_ended(window.served_seconds)
 
     def _abort_connecting(self) -> bool:
         """Record that an attempt still makes progress, with one of several brokers; return whether it is to end."""

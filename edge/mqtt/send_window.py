@@ -86,6 +86,17 @@ class SendWindow:
         """Seconds since the connection was made."""
         return self._clock() - self._began
 
+    @property
+    def served_seconds(self) -> float:
+        """For how long the broker has served this connection: until the last that came from it.
+
+        0 where it has acknowledged nothing of what waits for that. A broker that is overloaded accepts connections and
+        then answers nothing; a fleet that came back each time after the shortest wait would keep it so.
+        """
+        if self._in_flight and not self.taken:
+            return 0.0
+        return max(0.0, self._connection.last_received_monotonic - self._began)
+
     def room(self, reserved: int = 0) -> bool:
         """Return whether a message may be handed over now, with `reserved` places kept for others."""
         now = self._clock()

@@ -15,7 +15,7 @@ from typing import Final
 from support.cluster import ClusterError
 from support.cluster_network import missing_for_a_network
 
-from . import failing, loading, taking
+from . import failing, loading, rolling, taking
 from .probe import table
 from .rig import FleetError, Rig
 
@@ -33,6 +33,7 @@ CHECKS: Final[Sequence[Check]] = (
     failing.rabbitmq_restarted,
     failing.rabbitmq_parted,
     loading.rabbitmq_loaded,
+    rolling.rolled_out,
 )
 
 
