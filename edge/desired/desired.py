@@ -62,6 +62,8 @@ class Desired:
         self._plain: Loaded | None = None
         self._news = False
         self._worker: Worker | None = None
+        self._early: bytes | None = None
+        """What has come before there was a thread to read it."""
         self._state = self._read()
 
     def _read(self) -> Progress:
@@ -156,8 +158,11 @@ class Desired:
             self._note_news,
             self._timing,
         )
+        # First the thread, then what came early, and the other way round in `received`: at least one hands it over.
         self._worker = worker
         worker.start()
+        if self._early is not None:
+            worker.receive(self._early)
 
     def _end(self, *, well: bool) -> None:
         has_ended = self._worker is None or self._worker.stop(_STOP_SECONDS)
@@ -228,7 +233,10 @@ class Desired:
     def received(self, message: ReceivedMessage, publish: Publish) -> None:
         """Hand a document to the thread. An empty message, which clears the topic, is signed by nobody."""
         _ = publish
-        if message.topic == self._topic and message.payload and self._worker is not None:
+        if message.topic != self._topic or not message.payload:
+            return
+        self._early = message.payload
+        if self._worker is not None:
             self._worker.receive(message.payload)
 
 

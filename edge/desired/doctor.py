@@ -3,6 +3,7 @@
 A model that ends the process that loads it, or takes all memory, must not do so to the sensor.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def run_doctor(
         errors="replace",
         env=_environment(os.environ),
     ) as process:
-        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+        _yield_to_others(process.pid)
         deadline = time.monotonic() + limit_seconds
         out: str | None = None
         while out is None:
@@ -68,6 +69,14 @@ def run_doctor(
     last = next((line.strip() for line in reversed(out.splitlines()) if line.strip()), "it said nothing")
     how = f"signal {-process.returncode}" if process.returncode < 0 else f"code {process.returncode}"
     raise UnfitError(f"doctor ended with {how}: {last}")
+
+
+def _yield_to_others(pid: int) -> None:
+    """Let a process wait for others. The service may set a policy and no niceness (systemd/emotion-edge.service)."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, _NICENESS)
 
 
 def as_toml(config: Config) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 from edge.config.schema import Config
 from edge.desired.beside import state_folder
 from edge.desired.fetch import ca_context
-from edge.desired.signature import check_signers, find_program
+from edge.desired.signature import try_verification
 from edge.errors import ConfigError
 from edge.system import board
 
@@ -28,6 +28,5 @@ def check_desired_use(config: Config) -> None:
     state_folder(config, board.device_id(config.device.id))
     if not config.mqtt.url:
         raise ConfigError("desired.enabled is true, but mqtt.url is empty: documents come from a broker")
-    find_program()
-    check_signers(config.desired.allowed_signers)
+    try_verification(config.desired.allowed_signers, config.desired.identity)
     ca_context(config.desired.ca_file)

@@ -1,5 +1,6 @@
 """Makes ready, beside the running sensor, what a document wants of it: fetches, checks, builds the classifier."""
 
+import contextlib
 import os
 import statistics
 import time
@@ -93,7 +94,8 @@ class Preparer:
 def use_ordinary_priority() -> None:
     """Give the calling thread, and the processes that it starts, an ordinary priority: frames go first."""
     if os.sched_getscheduler(0) != os.SCHED_OTHER:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _check_time(classifier: Classifier, config: Config) -> None:

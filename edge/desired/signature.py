@@ -1,5 +1,6 @@
 """Signs and verifies documents with ssh-keygen, of OpenSSH 8.1 or later. No cryptography of our own."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from edge.errors import ConfigError
 NAMESPACE: Final = "emotion-edge-desired"
 """What the signatures are for: one that was made for git or for a file is none for a document."""
 PROGRAM: Final = "ssh-keygen"
+_NO_USER: Final = "No user exists for uid"
+"""What ssh-keygen says, and ends, where no name belongs to its user: DynamicUser= without nss-systemd, a container."""
 _VERIFY_SECONDS: Final = 20.0
 """Time limit of a verification, which takes milliseconds; a board that swaps may take seconds."""
 _SIGN_SECONDS: Final = 300.0
@@ -72,7 +75,18 @@ class Verifier:
                 raise RefusedError(f"{PROGRAM} did not verify it within {self._timeout_seconds:g} s") from None
         if ran.returncode != 0:
             said = _last_line(ran.stdout + ran.stderr)
+            if said.startswith(_NO_USER):
+                raise ConfigError(
+                    f"{PROGRAM} does not run for a user without a name ({said}): install libnss-systemd, or add the "
+                    "user to /etc/passwd"
+                )
             raise RefusedError(f"its signature is none by {self._identity!r} in {self._signers} ({said})")
+
+
+def try_verification(allowed_signers: str, identity: str) -> None:
+    """Raise ConfigError where no signature could be verified here, by whatever key it were."""
+    with contextlib.suppress(RefusedError):
+        Verifier(allowed_signers, identity).verify(b"", "")
 
 
 def sign(content: bytes, key: Path) -> str:

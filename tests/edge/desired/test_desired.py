@@ -139,6 +139,18 @@ def test_settings_are_checked_tried_and_kept_and_are_there_after_a_restart(place
     assert again.in_force.events.margin == 0.35
 
 
+def test_document_that_comes_before_the_sensor_is_ready_is_read_then(place: Place, key: Key) -> None:
+    desired = Desired(place.config, "cam", place.folder, timing=QUICK)
+    desired.over(tables_of(place.config))
+    desired.received(ReceivedMessage(TOPIC, key.payload(Plan(name="n"), 3), retained=True), lambda *_: False)
+    with desired.running():
+        desired.start("normal")
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while desired.info.counter != 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
 def test_each_refusal_is_said_once_and_counted_and_changes_nothing(
     place: Place, key: Key, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,5 +1,6 @@
 """Signatures of documents, with the real ssh-keygen."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -126,3 +127,16 @@ def test_the_line_of_the_documentation_allows_documents_alone(key: Key, tmp_path
     verifier.verify(CONTENT, sign(CONTENT, key.private))
     with pytest.raises(RefusedError):
         verifier.verify(b"other", sign(CONTENT, key.private))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_user_without_a_name_is_no_fault_of_the_document(
+    key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with DynamicUser= where nss-systemd is missing."""
+    nameless = tmp_path / "ssh-keygen"
+    nameless.write_text(f'#!/bin/sh\nexec setpriv --reuid=54321 {find_program()} "$@"\n')
+    nameless.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(ConfigError, match=r"^ssh-keygen does not run for a user without a name \(No user exists"):
+        Verifier(str(key.signers), "fleet").verify(CONTENT, "")
