@@ -60,7 +60,7 @@ class Desired:
         self._damage: str | None = None
         self._overlay_problem: str | None = None
         self._plain: Loaded | None = None
-        self._news = False
+        self._changes = self._told = 0
         self._worker: Worker | None = None
         self._early: bytes | None = None
         """What has come before there was a thread to read it."""
@@ -195,7 +195,8 @@ class Desired:
 
     def take_news(self) -> bool:
         """Return whether `info` says something else than at the last call."""
-        news, self._news = self._news, False
+        changes = self._changes
+        news, self._told = changes != self._told, changes
         return news
 
     @property
@@ -218,7 +219,8 @@ class Desired:
         )
 
     def _note_news(self) -> None:
-        self._news = True
+        # Counted by the worker's thread alone, so that no change can be lost between a look and its mark.
+        self._changes += 1
 
     # As the connection to the broker sees it.
 

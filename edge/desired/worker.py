@@ -99,6 +99,7 @@ class Worker:
         self._running: Choice | None = state.in_force
         self._model = model
         self._events: queue.SimpleQueue[_Reported | _Answered | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
         self._payload: bytes | None = None
         self._offer: Offer | None = None
         self._offered = False
@@ -124,12 +125,15 @@ class Worker:
 
     def receive(self, payload: bytes) -> None:
         """Take a payload of the fleet's topic; only the last one counts. Never blocks."""
-        self._payload = payload
+        with self._lock:
+            self._payload = payload
         self._events.put(None)
 
     def take(self) -> Offer | None:
         """Return what the sensor is to switch to now; None where there is nothing. `answer` must follow."""
-        offer, self._offer = self._offer, None
+        offer = self._offer
+        if offer is not None:  # until it is answered the thread makes no other one, so none can be lost here
+            self._offer = None
         return offer
 
     def answer(self, offer: Offer, reason: str | None = None) -> None:
@@ -209,8 +213,9 @@ class Worker:
                 self._not_before = time.monotonic() + self._timing.refused_pause_seconds
                 self._changed()
         self._note_problem(None)
-        if self._payload is payload:  # else another one has come meanwhile
-            self._payload = None
+        with self._lock:
+            if self._payload is payload:  # else another one has come meanwhile
+                self._payload = None
 
     def _accept(self, payload: bytes) -> None:
         """Accept a payload. Raises RefusedError; ConfigError and StoreError where that cannot be found out or kept."""

@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,6 +150,26 @@ def test_document_that_comes_before_the_sensor_is_ready_is_read_then(place: Plac
         while desired.info.counter != 3:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+
+@pytest.mark.long
+def test_nothing_is_lost_between_the_threads(place: Place, key: Key) -> None:
+    """With threads that take turns as often as the interpreter can, each document arrives, is offered and is told of."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        sensor = place.start()
+        for counter in range(1, 31):
+            sensor.receive(key.payload(margin(0.1 + counter / 100), counter, rollout=f"{counter:016x}"))
+            told = None
+            deadline = time.monotonic() + TIMEOUT_SECONDS
+            while told is None or (told.counter, told.step) != (counter, "kept"):
+                assert time.monotonic() < deadline, told
+                sensor.turn()
+                told = sensor.desired.info if sensor.desired.take_news() else told
+        assert len(sensor.offers) == 30
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_each_refusal_is_said_once_and_counted_and_changes_nothing(
