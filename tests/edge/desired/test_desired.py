@@ -154,7 +154,7 @@ def test_document_that_comes_before_the_sensor_is_ready_is_read_then(place: Plac
 
 @pytest.mark.long
 def test_nothing_is_lost_between_the_threads(place: Place, key: Key) -> None:
-    """With threads that take turns as often as the interpreter can, each document arrives, is offered and is told of."""
+    """With threads that take turns as often as the interpreter can, each document is offered and told of."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
