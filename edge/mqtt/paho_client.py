@@ -41,7 +41,12 @@ ReasonCode.getName = lambda code: reason_name(code.value)  # type: ignore[method
 
 
 class _Client(Client):
-    """paho's client with two operations for which it has no public name."""
+    """paho's client with two operations for which it has no public name, and without lines that nobody reads."""
+
+    def _easy_log(self, level: LogLevel, fmt: str, *args: Any) -> None:  # noqa: ANN401 - paho's signature
+        # paho formats two lines for each message and its acknowledgement, also where nobody reads them.
+        if level != LogLevel.MQTT_LOG_DEBUG or _LOG.isEnabledFor(logging.DEBUG):
+            super()._easy_log(level, fmt, *args)
 
     def use_keepalive(self, seconds: int) -> None:
         """Send a ping after `seconds` without a packet from now on. paho 2.1 ignores Server Keep Alive."""
