@@ -81,9 +81,6 @@ def test_query_of_the_dashboard_finds_what_was_stored(
     assert rows
     if target["format"] == "time_series":
         assert columns[0] == "time"
-        assert all(
-            isinstance(value, str) or value is None or float(value) is not None for row in rows for value in row[1:]
-        )
         assert any(row[-1] is not None for row in rows)
 
 

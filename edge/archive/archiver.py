@@ -33,8 +33,10 @@ SESSION: Final = Session(expiry_seconds=7 * 24 * 3600, receive_maximum=2000)
 """The broker keeps the session for a week. Two batches are under way at once: one that is written, one that arrives."""
 LONGEST_PACKET_BYTES: Final = 1024 * 1024
 """Longest packet that a broker with MQTT 5 sends. What is longer than `LONGEST_PAYLOAD_BYTES` counts as malformed."""
-_MOST_WAITING: Final = 5 * SESSION.receive_maximum
-"""Messages that wait in memory. Only a broker with MQTT 3.1.1 and no limit of its own sends more than the maximum."""
+_MOST_WAITING: Final = 2 * SESSION.receive_maximum
+"""Messages in memory from which on nothing is read until some are written. mosquitto 2.0.11 does not keep to the
+maximum: once a backlog waits, each acknowledgement makes it send as many messages as the maximum. Some brokers with
+MQTT 3.1.1 have no limit at all."""
 _FINISH_SECONDS: Final = 10.0
 """Longest time that a stop takes to write and acknowledge what has arrived."""
 _LOOP_SECONDS: Final = 1.0
@@ -183,7 +185,11 @@ class Archiver:
                 return
             due = self._collector.seconds_to_due(now) if self._writer.idle else None
             try:
-                connection.poll(_LOOP_SECONDS if due is None else min(due, _LOOP_SECONDS), self._waker.socket)
+                connection.poll(
+                    _LOOP_SECONDS if due is None else min(due, _LOOP_SECONDS),
+                    self._waker.socket,
+                    receive=self._collector.waiting < _MOST_WAITING,
+                )
             except ConnectionLostError:
                 # A broker that has lost its sessions as well would not deliver these again.
                 self._take(connection, finishing=finish_at is not None)
@@ -192,8 +198,6 @@ class Archiver:
             self._acknowledge(connection)
             self._pump()
             self._subscription.tend(connection, time.monotonic())
-            if self._collector.waiting > _MOST_WAITING:
-                raise ConnectionLostError(f"{self._collector.waiting} messages wait for the database, and no more can")
 
     def _take(self, connection: Connection, *, finishing: bool) -> None:
         received = connection.take_received()
@@ -229,9 +233,9 @@ class Archiver:
         self._notifier.status(f"{state}{stored.events} event(s) stored, {self._intake.malformed} malformed")
 
     def _wait(self, seconds: float, stop: Callable[[], bool]) -> None:
-        """Wait for the next attempt to connect, and longer where too much waits for the database."""
+        """Wait for the next attempt to connect."""
         until = time.monotonic() + seconds
-        while not stop() and (time.monotonic() < until or self._collector.waiting > _MOST_WAITING):
+        while not stop() and time.monotonic() < until:
             self._pump()
             self._writer.take_done()  # of a connection that is gone
             time.sleep(_RETRY_SECONDS)

@@ -125,18 +125,22 @@ class Connection:
         self._check_connack()
         self._use_announced(self._client.announced)
 
-    def poll(self, timeout_seconds: float = math.inf, wake: socket.socket | None = None) -> None:
+    def poll(
+        self, timeout_seconds: float = math.inf, wake: socket.socket | None = None, *, receive: bool = True
+    ) -> None:
         """Send and receive what is pending; wait for network activity at most `timeout_seconds` (and one second).
 
-        Returns early on activity, or when a byte arrived on `wake` (non-blocking; emptied here).
+        Returns early on activity, or when a byte arrived on `wake` (non-blocking; emptied here). Without `receive`
+        nothing is read, so that the broker has to wait; after two keepalive intervals of that the connection ends.
         Raises ConnectionLostError.
         """
         sock = self._live_socket()
         # paho's WebSocket has `pending` as well; a plain socket has not.
         decrypted = not isinstance(sock, socket.socket) or isinstance(sock, ssl.SSLSocket)
-        decrypted = decrypted and sock.pending() > 0
+        decrypted = receive and decrypted and sock.pending() > 0
         poller = select.poll()
-        poller.register(sock, select.POLLIN | (select.POLLOUT if self._client.wants_write else 0))
+        interest = select.POLLIN if receive else 0
+        poller.register(sock, interest | (select.POLLOUT if self._client.wants_write else 0))
         if wake is not None:
             poller.register(wake, select.POLLIN)
         seconds = 0.0 if decrypted else min(max(timeout_seconds, 0.0), self._poll_seconds)

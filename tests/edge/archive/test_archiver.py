@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge.archive.archiver import Waker
+from edge.archive.archiver import SESSION, Waker
 from edge.commands.archive import archive, store_address
 from edge.config.archive_schema import ArchiveConfig
 from edge.config.mqtt_schema import MqttConfig
@@ -28,6 +28,7 @@ from support.postgres import PrivatePostgres
 Subscribe = Callable[..., Subscriber]
 MakeBroker = Callable[..., PrivateBroker]
 EVENTS = 3000
+BACKLOG = 5 * SESSION.receive_maximum
 
 
 @contextmanager
@@ -198,6 +199,21 @@ def test_kill_in_the_middle_loses_nothing(broker: PrivateBroker, database: Datab
     with archiving(tmp_path, broker.url, database.store) as archiver:
         database.wait(*range(1, EVENTS + 1))
         archiver.stop()
+
+
+@pytest.mark.long
+def test_backlog_of_several_windows_comes_over_one_connection(
+    broker: PrivateBroker, database: Database, tmp_path: Path
+) -> None:
+    """mosquitto 2.0.11 sends more than Receive Maximum allows, as soon as something is acknowledged."""
+    with archiving(tmp_path, broker.url, database.store):
+        pass  # the session is there
+    _publish_in_background(broker.port, BACKLOG).join()
+    with archiving(tmp_path, broker.url, database.store) as archiver:
+        database.wait(*range(1, BACKLOG + 1))
+        log = archiver.stop()
+    assert "is lost" not in log
+    assert f"{BACKLOG} event(s) stored, 0 came again" in log
 
 
 @pytest.mark.long
