@@ -18,6 +18,7 @@ from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
 from edge.errors import BrokerError
 from edge.messages.payloads import encode
+from support import program
 from support.archive import Archiver, Database, archiving, publish_events, summary
 from support.broker import PrivateBroker
 from support.limited_broker import LimitedBroker
@@ -353,6 +354,38 @@ def test_stop_while_the_database_is_away_is_clean_and_keeps_what_was_not_stored(
         with archiving(tmp_path, broker.url, database.store):
             database.wait(*range(1, 4001))
         publisher.close()
+
+
+@pytest.mark.long
+def test_password_of_the_database_comes_from_its_own_places_and_a_wrong_one_ends_the_archive(
+    broker: PrivateBroker, tmp_path: Path
+) -> None:
+    secret, escaped = "hunter2:x", r"hunter2\:x"
+    with PrivatePostgres(password=secret) as postgres:
+        url = postgres.create_database("archive")
+        with archiving(tmp_path, broker.url, url, PGPASSWORD=secret) as archiver:
+            archiver.stop()
+        file = tmp_path / "pgpass"
+        file.write_text(f"127.0.0.1:{postgres.port}:archive:postgres:{escaped}\n")
+        file.chmod(0o600)
+        with archiving(tmp_path, broker.url, url, PGPASSFILE=str(file)) as archiver:
+            archiver.stop()
+        for store in (url, url.replace("/archive", "/missing")):
+            wrong = {"PGPASSWORD": "wrong" if store == url else secret}
+            ended = program.run("archive", "--mqtt", broker.url, "--store", store, **wrong)
+            assert ended.returncode == 1
+            (line,) = ended.stderr.splitlines()
+            assert "the database of archive.store (--store) refuses: " in line
+
+
+@pytest.mark.long
+def test_user_who_may_not_make_tables_is_told_so(broker: PrivateBroker, postgres: PrivatePostgres) -> None:
+    postgres.create_database("others")
+    postgres.execute("CREATE ROLE guest LOGIN")
+    ended = program.run("archive", "--mqtt", broker.url, "--store", postgres.url("others", "guest"))
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert "this user may not make tables in the database" in line
 
 
 def test_samples_are_thinned_and_changes_are_kept(
