@@ -1,11 +1,15 @@
 """Subscribes an archiver to the messages of all sensors."""
 
+import logging
 from typing import Final
 
 from edge.config.credentials import BrokerAddress
 from edge.errors import BrokerError
 from edge.messages.topics import Kind, subscription
 from edge.mqtt.connection import Connection
+from edge.mqtt.types import ProtocolVersion
+
+_LOG: Final = logging.getLogger(__name__)
 
 KEPT: Final[tuple[Kind, ...]] = ("event", "status", "info", "summary")
 """Kinds that the broker keeps for an archiver that is away (QoS 1)."""
@@ -27,6 +31,7 @@ class Subscription:
         self._base = base
         self._group = group
         self._snapshot_until: float | None = None
+        self._warned = False
 
     def filters(self, kinds: tuple[Kind, ...]) -> list[str]:
         """Return the topic filters of kinds of messages."""
@@ -39,6 +44,14 @@ class Subscription:
             raise BrokerError(
                 f"the broker at {broker} has no shared subscriptions: leave archive.group (--group) empty, so that "
                 "each archiver gets all messages, and each event is still stored once"
+            )
+        if self._group and connection.protocol is ProtocolVersion.MQTT_311 and not self._warned:
+            self._warned = True
+            _LOG.warning(
+                "the broker at %s speaks MQTT 3.1.1, which has no shared subscriptions: some brokers have them "
+                "nevertheless, others, such as RabbitMQ and NATS, take this one and deliver nothing; if nothing is "
+                "stored, leave archive.group (--group) empty",
+                broker,
             )
         self._subscribe(connection, broker, self.filters(KEPT), 1)
         self._subscribe(connection, broker, self.filters(SAMPLES), 0)

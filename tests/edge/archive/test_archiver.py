@@ -268,6 +268,17 @@ def test_broker_with_mqtt_3_1_1_keeps_the_session_too(
             assert "has no session" not in archiver.stop()
 
 
+def test_group_is_warned_of_a_broker_with_mqtt_3_1_1_which_may_deliver_nothing(
+    broker: PrivateBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        OldBroker(broker.port) as old,
+        running(f"mqtt://127.0.0.1:{old.port}", str(tmp_path / "a.sqlite3"), group="g"),
+    ):
+        wait_for_log(caplog, "connected to the broker")
+    assert "if nothing is stored, leave archive.group (--group) empty" in caplog.text
+
+
 @pytest.mark.long
 def test_broker_that_restarts_with_its_sessions_loses_nothing(
     make_broker: MakeBroker, database: Database, tmp_path: Path
