@@ -15,7 +15,7 @@ from edge.config.loader import Loaded
 from edge.config.schema import Config
 from edge.config.settings import SettingsCheck
 from edge.desired.doctor import DETECTOR_CHECKS, MODEL_CHECKS, as_toml, run_doctor
-from edge.desired.errors import UnfitError
+from edge.desired.errors import FetchError, UnfitError
 from edge.desired.fetch import Fetcher
 from edge.desired.overlay import manifest_file, model_file, overlaid, read_settings
 from edge.desired.selection import Choice
@@ -71,14 +71,20 @@ class Preparer:
         overlaid(loaded, choice, self.folder)
 
     def check(self, choice: Choice, loaded: Loaded) -> None:
-        """Check what was fetched, in a process of its own where it has a model. Raises EdgeError."""
+        """Check what was fetched, in a process of its own where it has a model.
+
+        Raises FetchError where that cannot be done for now, and another EdgeError where it must not run.
+        """
         config = overlaid(loaded, choice, self.folder).config()
         tables = {name.partition(".")[0] for name in choice.settings}
         if self._check is not None:
             self._check(config, tables)
         if choice.model is not None:
             checks = MODEL_CHECKS + DETECTOR_CHECKS * ("detector" in tables)
-            run_doctor(write_candidate(self.folder, as_toml(config)), checks, self._interrupted)
+            try:
+                run_doctor(write_candidate(self.folder, as_toml(config)), checks, self._interrupted)
+            except OSError as error:  # no memory for another process, no room for the file
+                raise FetchError(f"doctor could not be run ({error.strerror}); it is tried again") from None
 
     def offer(self, choice: Choice | None, loaded: Loaded, running_model: str) -> Offer:
         """Build what the sensor switches to. Raises EdgeError. `running_model`: `model.name` that is in force."""

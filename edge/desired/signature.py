@@ -58,11 +58,11 @@ class Verifier:
         """
         program = find_program()
         check_signers(self._signers)
-        with tempfile.NamedTemporaryFile("w", prefix="emotion-edge-", suffix=".sig", encoding="utf-8") as file:
-            file.write(signature)
-            file.flush()
-            command = [program, "-Y", "verify", "-f", self._signers, "-I", self._identity, "-n", NAMESPACE]
-            try:
+        command = [program, "-Y", "verify", "-f", self._signers, "-I", self._identity, "-n", NAMESPACE]
+        try:
+            with tempfile.NamedTemporaryFile("w", prefix="emotion-edge-", suffix=".sig", encoding="utf-8") as file:
+                file.write(signature)
+                file.flush()
                 ran = subprocess.run(  # noqa: S603 - a program of the system, with arguments of the configuration
                     [*command, "-s", file.name],
                     input=content,
@@ -71,8 +71,12 @@ class Verifier:
                     check=False,
                     env=_environment(),
                 )
-            except subprocess.TimeoutExpired:
-                raise RefusedError(f"{PROGRAM} did not verify it within {self._timeout_seconds:g} s") from None
+        except subprocess.TimeoutExpired:
+            raise RefusedError(f"{PROGRAM} did not verify it within {self._timeout_seconds:g} s") from None
+        except OSError as error:
+            raise ConfigError(
+                f"{PROGRAM} cannot be run now ({error.strerror}): it needs memory and a folder /tmp"
+            ) from None
         if ran.returncode != 0:
             said = _last_line(ran.stdout + ran.stderr)
             if said.startswith(_NO_USER):
