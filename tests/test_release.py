@@ -108,3 +108,10 @@ def test_archive_of_an_image_is_the_same_each_time_and_right_for_docker_and_oci(
     (for_docker,) = json.loads(files["manifest.json"])
     assert (for_docker["Config"], for_docker["RepoTags"]) == (config_file, ["emotion-edge:1"])
     assert [files[layer] for layer in for_docker["Layers"]] == [b"a layer"]
+
+
+def test_image_is_refused_by_the_sentence_with_which_an_installation_says_that_its_checks_fail():
+    steps = (ROOT / "systemd" / "steps.sh").read_text(encoding="utf-8")
+    make_image = (ROOT / "scripts" / "make-image").read_text(encoding="utf-8")
+    (sentence,) = re.findall(r'grep -q "\^([^"]+)" "\$log"', make_image)
+    assert f'say "{sentence} ' in steps
