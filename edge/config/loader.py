@@ -98,6 +98,9 @@ class Loaded:
                 tables[table][key] = value
             else:
                 tables[table] = value
+        mqtt = tables["mqtt"]
+        if mqtt.get("urls") and not mqtt.get("url") and not mqtt.get("fallback_urls"):
+            mqtt["url"], *mqtt["fallback_urls"] = mqtt["urls"]
         parts: dict[str, Any] = {name: section(**tables[name]) for name, section in SECTIONS.items()}
         config = Config(**(parts | {name: tables[name] for name in FREE_TABLES}))
         _check_combinations(config)

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, field
 
 from edge.config.section import Section
@@ -11,7 +10,7 @@ from edge.config.section import Section
 class MqttConfig(Section, frozen=True, kw_only=True):
     """Where events are published. Without a `url` they are written to standard output as JSON Lines.
 
-    Where `urls` has addresses, `url` and `fallback_urls` hold the same: only the loader knows of both spellings.
+    Where `urls` has addresses, `url` and `fallback_urls` hold the same (`edge.config.loader`).
     """
 
     url: Annotated[
@@ -148,12 +147,6 @@ class MqttConfig(Section, frozen=True, kw_only=True):
             extra={"reload": True},
         ),
     ] = 5.0
-
-    def __post_init__(self) -> None:
-        """Fill `url` and `fallback_urls` from `urls`."""
-        if self.urls and not self.url and not self.fallback_urls:
-            msgspec.structs.force_setattr(self, "url", self.urls[0])
-            msgspec.structs.force_setattr(self, "fallback_urls", self.urls[1:])
 
 
 class HomeAssistantConfig(Section, frozen=True, kw_only=True):

@@ -72,7 +72,8 @@ class _Sensor:
         self.boot_id = f"{random.SystemRandom().getrandbits(64):016x}"
         turn = number % len(options.urls)
         # Everything else as a sensor has it by default: the test measures how sensors wait and send.
-        mqtt = MqttConfig(urls=options.urls[turn:] + options.urls[:turn], outbox_directory=options.folder)
+        first, *others = options.urls[turn:] + options.urls[:turn]
+        mqtt = MqttConfig(url=first, fallback_urls=others, outbox_directory=options.folder)
         self.sink = MqttSink(mqtt, self.device)
         self._builder = PayloadBuilder(self.boot_id, LABELS, {})
         self.decided = 0

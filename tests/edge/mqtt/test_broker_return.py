@@ -24,7 +24,7 @@ def test_sensor_goes_back_to_the_first_broker_while_the_second_works(
     first.reserve()
     second.start()
     at_second = subscribe(second)
-    mqtt = MqttConfig(urls=[first.url, second.url], return_seconds=0.2, reconnect_max_seconds=1)
+    mqtt = MqttConfig(url=first.url, fallback_urls=[second.url], return_seconds=0.2, reconnect_max_seconds=1)
     sink = MqttSink(mqtt, "cam", timing=Timing(first_wait_seconds=0.2))
     sink.start()
     send(sink, 1, 2)
@@ -54,7 +54,7 @@ class Clock:
 
 
 def returning(clock: Clock, seconds: float, *urls: str) -> tuple[BrokerReturn, Connector]:
-    connector = Connector(broker_settings(MqttConfig(urls=list(urls)), {}), "tester")
+    connector = Connector(broker_settings(MqttConfig(url=urls[0], fallback_urls=list(urls[1:])), {}), "tester")
     return BrokerReturn(connector, seconds, clock), connector
 
 
