@@ -104,7 +104,7 @@ class Worker:
         self._offer: Offer | None = None
         self._offered = False
         self._trial = Trial(watch_seconds, time.monotonic()) if state.trial is not None else None
-        self._not_before = 0.0
+        self._read_from = self._work_from = 0.0
         self._settle_at: float | None = time.monotonic() + timing.settled_seconds
         self._retry = Backoff(timing.first_wait_seconds, _LONGEST_WAIT_SECONDS, stable_seconds=0.0)
         self._logged = LogDeduplicator()
@@ -148,10 +148,10 @@ class Worker:
         while not self.stopping.is_set():
             try:
                 self._step()
-            except (ConfigError, StoreError) as error:
-                # Nothing was changed: what was to be stored or found out is tried again.
+            except StoreError as error:
+                # Nothing was done that rests on it: a message of health comes again, and so does what is wanted.
                 self._note_problem(str(error))
-                self._not_before = time.monotonic() + self._timing.again_seconds
+                self._work_from = time.monotonic() + self._timing.again_seconds
             except Exception as error:  # noqa: BLE001 - a thread that ends leaves a sensor that nobody can change
                 _LOG.exception("following the fleet's documents failed on a bug; the document is left alone")
                 self._give_up(f"a bug in the sensor ({type(error).__name__})")
@@ -159,7 +159,7 @@ class Worker:
     def _give_up(self, reason: str) -> None:
         """Drop what cannot be handled, so that it is not handled again and again."""
         self._payload = None
-        self._not_before = time.monotonic() + self._timing.again_seconds
+        self._work_from = time.monotonic() + self._timing.again_seconds
         if self.state.wanted is not None:
             with contextlib.suppress(StoreError):
                 self._put(machine.failed(self.state, reason, _now()))
@@ -178,28 +178,29 @@ class Worker:
         if self._settle_at is not None and now >= self._settle_at:
             self._settle_at = None
             self._put(machine.settled(self.state))
-        if now < self._not_before:
-            return
-        if self._payload is not None:
+        if self._payload is not None and now >= self._read_from:
             self._read_payload()
-        elif not self._offered:
+        # A document that cannot be read for now must not keep the sensor from going back.
+        if self._has_work and now >= self._work_from:
             self._work()
 
     def _next_event(self) -> _Reported | _Answered | None:
-        now = time.monotonic()
-        due = [self._not_before] if self._has_work else []
-        due += [] if self._settle_at is None else [self._settle_at]
+        due = [] if self._settle_at is None else [self._settle_at]
+        due += [] if self._payload is None else [self._read_from]
+        due += [self._work_from] if self._has_work else []
         try:
-            return self._events.get(timeout=max(0.0, min(due) - now) if due else None)
+            return self._events.get(timeout=max(0.0, min(due) - time.monotonic()) if due else None)
         except queue.Empty:
             return None
 
     @property
     def _has_work(self) -> bool:
-        idle = self._offered or (self.state.wanted is None and same_choice(self._running, self.state.in_force))
-        return self._payload is not None or not idle
+        """Whether there is something to switch to, or to make ready for it."""
+        at_rest = self.state.wanted is None and same_choice(self._running, self.state.in_force)
+        return not self._offered and not at_rest
 
     def _read_payload(self) -> None:
+        """Accept or refuse what has come last, or keep it for later where that cannot be decided now."""
         payload = self._payload
         if payload is None:
             return
@@ -210,8 +211,12 @@ class Worker:
             except RefusedError as error:
                 if self.refusals.add(sha256, str(error)):
                     _LOG.warning("document of the fleet refused: %s", error)
-                self._not_before = time.monotonic() + self._timing.refused_pause_seconds
+                self._read_from = time.monotonic() + self._timing.refused_pause_seconds
                 self._changed()
+            except (ConfigError, StoreError) as error:
+                self._note_problem(str(error))
+                self._read_from = time.monotonic() + self._timing.again_seconds
+                return
         self._note_problem(None)
         with self._lock:
             if self._payload is payload:  # else another one has come meanwhile
@@ -230,7 +235,7 @@ class Worker:
         before = self.state
         self._put(machine.accept(before, document, sha256, self._device, _now()))
         self._retry.attempt_ended(0.0)
-        self._not_before = 0.0
+        self._work_from = 0.0
         _LOG.info("document %r of the fleet accepted, with the counter %d", document.plan.name, document.counter)
         if self.state.step != before.step or self.state.since != before.since:
             self._log_step()
@@ -251,7 +256,7 @@ class Worker:
                 self._make_offer(self._preparer.offer(state.in_force, self._loaded(), self._model))
             except EdgeError as error:
                 self._note_problem(f"what is to run again cannot be used now ({error}); it will at the next start")
-                self._not_before = time.monotonic() + self._timing.again_seconds
+                self._work_from = time.monotonic() + self._timing.again_seconds
             return
         wanted = state.wanted
         if wanted is None:
@@ -265,7 +270,7 @@ class Worker:
             if not self.stopping.is_set():
                 self._put(machine.waiting(self.state, str(error), _now()))
                 self._log_step()
-                self._not_before = time.monotonic() + self._retry.next_seconds()
+                self._work_from = time.monotonic() + self._retry.next_seconds()
             return
         except StoreError:
             raise
@@ -292,7 +297,7 @@ class Worker:
                 self._log_step()
             else:
                 self._note_problem(f"what is to run cannot be used now ({event.reason}); it will at the next start")
-                self._not_before = time.monotonic() + self._timing.again_seconds
+                self._work_from = time.monotonic() + self._timing.again_seconds
             return
         self._running, self._model = choice, event.offer.model
         self._note_problem(None)
@@ -322,6 +327,7 @@ class Worker:
         if state != self.state:
             self._file.put(state)
             self.state = state
+            self._note_problem(None)
             self._changed()
 
     def _note_problem(self, sentence: str | None) -> None:

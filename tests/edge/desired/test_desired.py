@@ -451,6 +451,25 @@ def test_missing_signers_are_waited_for(place: Place, key: Key, tmp_path: Path) 
 
 
 @pytest.mark.long
+def test_document_that_cannot_be_verified_for_now_does_not_keep_the_sensor_from_going_back(
+    place: Place, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensor = place.start()
+    sensor.within = False
+    sensor.receive(key.payload(margin(0.2), 1))
+    sensor.until(step="switched")
+    later = key.payload(margin(0.1), 2, rollout="1" * 16)
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", "/nonexistent")
+        sensor.receive(later)
+        sensor.until(step="went_back", counter=1)
+        sensor.until_offers(2)
+    assert sensor.in_force.events.margin == 0.35
+    sensor.within = True
+    sensor.until(step="kept", counter=2)
+
+
+@pytest.mark.long
 def test_state_that_cannot_be_stored_is_not_acted_on(place: Place, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
