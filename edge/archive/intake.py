@@ -14,6 +14,8 @@ _LOG: Final = logging.getLogger(__name__)
 _MALFORMED_LINES: Final = 10
 """Lines about malformed messages within an hour: one client may publish any number of them."""
 _SHOWN_CHARACTERS: Final = 200
+_MOST_KEYS: Final = 200_000
+"""Sensors and kinds whose last sample is remembered: any client may make up names of sensors."""
 
 
 class Intake:
@@ -70,5 +72,7 @@ class Thinning:
         kept_at, before = self._kept.get(key, (float("-inf"), ()))
         if now - kept_at < self._seconds and what == before:
             return False
+        if len(self._kept) >= _MOST_KEYS:
+            self._kept.clear()
         self._kept[key] = now, what
         return True
