@@ -5,6 +5,7 @@ was stored.
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -116,13 +117,14 @@ class Writer:
         try:
             self._open()
             now = time.monotonic()
-            report_at, retention_at, reported, began = now + self._report_seconds, now, Written(), now
+            report_at, reported, began = now + self._report_seconds, Written(), now
+            retention_at = now if self._keep_days else math.inf
             while not self._stopped:
-                batch = self._next()
+                batch = self._next(_IDLE_SECONDS if now < retention_at else 0.0)
                 if batch is not None:
                     self._write(batch)
                 now = time.monotonic()
-                if self._keep_days and now >= retention_at:
+                if now >= retention_at:
                     # As long as something is old, after each batch; then now and then.
                     retention_at = now if self._delete() else now + self._retention_seconds
                 if now >= report_at:
@@ -146,9 +148,9 @@ class Writer:
                 self._available()
                 return
 
-    def _next(self) -> Batch[Any] | None:
+    def _next(self, seconds: float) -> Batch[Any] | None:
         with self._news:
-            self._news.wait_for(lambda: self._batch is not None or self._stopped, _IDLE_SECONDS)
+            self._news.wait_for(lambda: self._batch is not None or self._stopped, seconds)
             return self._batch
 
     def _write(self, batch: Batch[Any]) -> None:
