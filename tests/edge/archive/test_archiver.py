@@ -328,7 +328,8 @@ def test_database_that_restarts_costs_nothing_and_is_named_once(broker: PrivateB
             database.wait(*range(1, EVENTS + 1))
             wait_until(lambda: archiver.log().count("the database is back") == 2)
             log = archiver.stop()
-    assert log.count("the database cannot be used") <= 4, "an outage, and reasons that differ"
+    # Each of the two outages may have three reasons: terminated, refused, starting up.
+    assert log.count("the database cannot be used") <= 6
 
 
 @pytest.mark.long
