@@ -92,7 +92,7 @@ class Preparer:
         if config.model.name == running_model:
             return Offer(choice, running_model, None)
         classifier = Classifier.from_config(config.model)
-        if choice is not None:
+        if choice is not None and choice.model is not None:
             _check_time(classifier, config)
         return Offer(choice, config.model.name, classifier)
 
@@ -119,6 +119,6 @@ def _check_time(classifier: Classifier, config: Config) -> None:
     median = statistics.median(times_ms)
     if median > config.budget.latency_ms:
         raise UnfitError(
-            f"one run of the model {classifier.manifest.name} takes {median:.0f} ms here (median of {_TIMED_RUNS}), "
+            f"one run of the model {classifier.manifest.name} takes {median:.1f} ms here (median of {_TIMED_RUNS}), "
             f"and budget.latency_ms is {config.budget.latency_ms:g}"
         )
