@@ -1,13 +1,18 @@
 """Pictures on demand, through the server: what is inspected, and what is refused with which sentence."""
 
+import shutil
 import struct
 
 import cv2
 import numpy as np
 import pytest
 
-from edge.config.schema import ModelConfig
+from edge.capture.source import SourceOptions, frame_from_bgr
+from edge.config.schema import Config, ModelConfig
+from edge.errors import ModelError
+from edge.preview.inspect import StillInspector
 from edge.vision.classification.classifier import Classifier
+from edge.vision.classification.manifest import find_model
 from support.mqtt import wait_until
 from support.odd_pictures import png
 from support.preview import LABELS, Site, actor, encoded, result
@@ -170,3 +175,19 @@ def test_pictures_are_limited_to_five_at_once_and_one_a_second(make_site):
         refused = site.upload(picture)
     assert refused.headers["Retry-After"] == "1"
     wait_until(lambda: site.upload(picture).status == 200)
+
+
+def test_another_model_reads_the_next_picture_and_one_that_cannot_be_loaded_none(tmp_path):
+    inspector = StillInspector(Config())
+    frame = frame_from_bgr(0, 0.0, actor("happy"), SourceOptions())
+    before = inspector.inspect_frame(frame)
+    with pytest.raises(ModelError):
+        inspector.use_model(Config(model=ModelConfig(name=str(tmp_path / "missing.tflite"))))
+    assert b'"joyful"' not in inspector.inspect_frame(frame)
+    file = tmp_path / "other.tflite"
+    shutil.copy(find_model("small"), file)
+    manifest = find_model("small").with_suffix(".json").read_text(encoding="utf-8").replace('"happy"', '"joyful"')
+    file.with_suffix(".json").write_text(manifest, encoding="utf-8")
+    inspector.use_model(Config(model=ModelConfig(name=str(file))))
+    assert b'"joyful"' not in before
+    assert b'"emotion":"joyful"' in inspector.inspect_frame(frame)
