@@ -63,7 +63,7 @@ def rabbitmq_restarted(rig: Rig) -> str:
 
 def rabbitmq_parted(rig: Rig) -> str:
     """A node of RabbitMQ is parted from the others, and its clients reach it."""
-    return _cluster_survives(rig, rig.rabbitmq(), _part)
+    return _cluster_survives(rig, rig.watchful_rabbitmq(), _part)
 
 
 def _kill(cluster: Cluster) -> None:

@@ -37,8 +37,8 @@ class Load:
         return self.sensors * self.events / self.per_second
 
 
-RABBITMQ: Final = Load(2000, 100, 250.0)
-NATS: Final = Load(200, 1000, 250.0)
+RABBITMQ: Final = Load(2000, 100, 350.0)
+NATS: Final = Load(200, 250, 250.0)
 
 
 def rabbitmq_loaded(rig: Rig) -> str:

@@ -51,6 +51,7 @@ class Publishing:
                     stderr=log,
                     text=True,
                     env=environment(),
+                    start_new_session=True,
                 )
                 for options in self._options
             ]

@@ -5,7 +5,7 @@ import itertools
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypeVar, cast
 
 from support.broker import PrivateBroker
 from support.cluster import MQTT_PORT, Cluster
@@ -15,6 +15,13 @@ from support.rabbitmq import RabbitCluster
 AnyCluster = TypeVar("AnyCluster", bound=Cluster)
 
 _MOSQUITTO: Final = ("max_inflight_messages 0", "autosave_interval 0", "connection_messages true")
+
+
+class _WatchfulRabbitCluster(RabbitCluster):
+    """Finds a partition within a check's time; by default it takes a minute."""
+
+    def __init__(self) -> None:
+        super().__init__(tick_seconds=8)
 
 
 class FleetError(Exception):
@@ -56,6 +63,10 @@ class Rig:
         """Return a cluster of RabbitMQ that is whole."""
         return self._whole(RabbitCluster)
 
+    def watchful_rabbitmq(self) -> RabbitCluster:
+        """Return a cluster of RabbitMQ whose nodes take each other for lost after some seconds of silence."""
+        return self._whole(_WatchfulRabbitCluster)
+
     def nats(self) -> NatsCluster:
         """Return a cluster of NATS that is whole."""
         return self._whole(NatsCluster)
@@ -68,11 +79,12 @@ class Rig:
             yield broker
 
     def _whole(self, kind: type[AnyCluster]) -> AnyCluster:
-        if not isinstance(self._cluster, kind):
+        if type(self._cluster) is not kind:
             self._close_cluster()
             self._cluster = self._brokers.enter_context(kind())
-        self._cluster.wait_until_whole()
-        return self._cluster
+        cluster = cast("AnyCluster", self._cluster)
+        cluster.wait_until_whole()
+        return cluster
 
     def _close_cluster(self) -> None:
         self._brokers.close()
