@@ -108,6 +108,8 @@ class ConnectFailedError(Exception):
         self.protocol_refused = protocol_refused
         self.code = code
         self.cause = cause
+        self.unanswered = False
+        """The server accepted the TCP connection, and sent no CONNACK in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,9 @@ def transport_failed(settings: BrokerSettings, error: OSError, circumstances: Ci
 
 def connack_timed_out(settings: BrokerSettings) -> ConnectFailedError:
     """Explain a server that accepted the TCP connection but sent no CONNACK in time."""
-    return _failed(MQTT["no CONNACK"], settings)
+    failure = _failed(MQTT["no CONNACK"], settings)
+    failure.unanswered = True
+    return failure
 
 
 def connection_refused(

@@ -224,7 +224,7 @@ WEBSOCKET: Final[dict[str, Failure]] = {
 
 MQTT: Final[dict[str, Failure]] = {
     "no CONNACK": Failure(
-        "TCP is accepted, and CONNECT is not answered within five seconds",
+        "TCP is accepted, and CONNECT is not answered within five seconds, the next time ten, and so on up to thirty",
         "the broker at {broker} accepted the TCP connection but did not answer the MQTT connection request",
         waits=True,
     ),

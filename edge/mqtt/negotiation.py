@@ -21,6 +21,10 @@ OLDER_SECONDS: Final = 3600.0
 connection, and costs RabbitMQ 3.10 a hundred lines in its log: after the loss of a node, 2,000 sensors kept the other
 two busy with that. So long an updated broker is used as before."""
 
+LONGEST_ANSWER_SECONDS: Final = 30.0
+"""Longest wait for CONNACK; each that did not come in time doubles the next wait up to this. What is given up too soon
+the broker has to do again: 2,000 sensors that gave RabbitMQ five seconds each time kept it from ever answering one."""
+
 
 @dataclass(slots=True)
 class OlderOnly:
@@ -59,6 +63,7 @@ class Negotiator:
         self._session = session
         self._clock = clock
         self._older = older or OlderOnly()
+        self._answer_seconds = settings.connect_seconds
         self._takes_newer = False  # it is asked for a newer version, whatever the others take
         self._wake: socket.socket | None = None
         self._abort: Callable[[], bool] = lambda: False
@@ -107,7 +112,7 @@ class Negotiator:
         while True:
             will = self.learned.will(self._will)
             connection = Connection(
-                self.settings,
+                replace(self.settings, connect_seconds=self._answer_seconds),
                 self._client_id,
                 will,
                 protocol,
@@ -118,10 +123,14 @@ class Negotiator:
                 connection.open(self._wake, self._abort)
             except BaseException as error:
                 connection.__exit__()
+                if isinstance(error, ConnectFailedError) and error.unanswered:
+                    longest = max(LONGEST_ANSWER_SECONDS, self.settings.connect_seconds)
+                    self._answer_seconds = min(2 * self._answer_seconds, longest)
                 if isinstance(error, ConnectFailedError) and self.learned.connect_refused(error.code, will):
                     _LOG.debug("%s; trying a lesser will", error)
                     continue
                 raise
+            self._answer_seconds = self.settings.connect_seconds
             connection.limits = connection.limits.and_also(self.learned.limits)
             return connection
 

@@ -15,8 +15,8 @@ _BIN: Final = Path("/usr/lib/rabbitmq/bin")
 
 _COOKIE: Final = "emotionedgetests"
 _TICK_SECONDS: Final = 60
-"""After this time without a word a node counts as lost: RabbitMQ's default. A node that wrongly takes the two others for
-lost pauses itself, so that beside a load a shorter time leaves no majority."""
+"""After this time without a word a node counts as lost: RabbitMQ's default. A node that wrongly takes the two others
+for lost pauses itself, so that beside a load a shorter time leaves no majority."""
 
 _QUORUM_CRITICAL: Final = "check_if_node_is_quorum_critical"
 

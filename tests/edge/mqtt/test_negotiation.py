@@ -2,7 +2,9 @@
 
 import contextlib
 import socket
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -19,17 +21,22 @@ _LEVEL_AT = 8
 
 
 class OldBroker(TcpServer):
-    """Accepts the versions in `takes`, and closes the connection on others. `asked`: the level of each CONNECT."""
+    """Accepts the versions in `takes`, and closes the connection on others. `asked`: the level of each CONNECT.
+
+    `answers_after`: seconds until its answer.
+    """
 
     def __init__(self, takes: set[int]) -> None:
         self.takes = takes
         self.asked: list[int] = []
+        self.answers_after = 0.0
         super().__init__()
 
     def handle(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
             level = client.recv(4096)[_LEVEL_AT]
             self.asked.append(level)
+            time.sleep(self.answers_after)
             if level in self.takes:
                 client.sendall(CONNACK[level])
                 while client.recv(4096):
@@ -77,6 +84,25 @@ def test_broker_that_took_only_the_oldest_version_is_asked_for_it_alone_for_an_h
     assert broker.asked == [5, 4, 4, 4]
     connect(tried)
     assert broker.asked[4:] == [5, 4]
+
+
+def test_broker_that_does_not_answer_in_time_gets_longer_each_time_until_it_has_answered(make):
+    broker = make({4, 5})
+    broker.answers_after = 0.5
+    (settings,) = broker_settings(MqttConfig(url=f"mqtt://127.0.0.1:{broker.port}"), {})
+    impatient = replace(settings, connect_seconds=0.05)
+    tried = Negotiator(impatient, "tester", None, largest_bytes=None)
+    failures = 0
+    while True:
+        try:
+            assert connect(tried) is ProtocolVersion.MQTT_5
+        except ConnectFailedError:
+            failures += 1
+        else:
+            break
+    assert 3 <= failures <= 10
+    with pytest.raises(ConnectFailedError):
+        connect(tried)
 
 
 def test_nodes_of_one_cluster_are_asked_alike(make):
