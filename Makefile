@@ -36,8 +36,8 @@ soak: .venv/.ready   ## the sensor under faults at random, then a verdict (MINUT
 test-device: .venv-litert/.ready .venv-release/.ready   ## the installed service on an emulated device (SUITE=trixie)
 	@sh scripts/test-device $(SUITE)
 
-# Not part of `test`: it needs root, Debian's packages of three brokers and a database, and takes half an hour.
-# docs/fleet-brokers.md has its last passing run.
+# Not part of `test`: it needs root, Debian's packages of three brokers and a database, and two quiet processors.
+# docs/fleet-brokers.md has its last runs.
 test-fleet: .venv-litert/.ready   ## thousands of publishers on clusters that fail (CHECKS="name ...")
 	@sh scripts/test-fleet $(CHECKS)
 
