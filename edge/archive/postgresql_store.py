@@ -46,10 +46,10 @@ _DATA: Final = ("22", "23", "54")
 class PostgresqlStore:
     """The archive in the database at `url`; see `edge.archive.store.Store`. Any number of archivers may use it.
 
-    Raises ArchiveError where the package psycopg is missing.
+    `make`: whether to make the tables in a database without. Raises ArchiveError where the package psycopg is missing.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, make: bool = True) -> None:
         try:
             import psycopg  # noqa: PLC0415 - an extra
         except ImportError as error:
@@ -59,7 +59,7 @@ class PostgresqlStore:
             ) from error
         self._psycopg = psycopg
         self._connection: psycopg.Connection[Any] | None = None
-        self._opened = False
+        self._opened, self._make = False, make
         self._boots: set[tuple[str, str]] = set()
         try:
             given = psycopg.conninfo.conninfo_to_dict(url)
@@ -227,11 +227,17 @@ class PostgresqlStore:
             connection.execute("SET timezone = 'UTC'")
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, _MIGRATION))
-                _migrate(connection.execute)
+                _migrate(connection.execute, make=self._make)
         except self._psycopg.errors.InsufficientPrivilege as error:
             connection.close()
             reason = f"this user may not make tables in the database ({_reason(error)}): let it own the database"
             raise (StoreAwayError(reason) if self._opened else ArchiveError(reason)) from error
+        except (self._psycopg.errors.DuplicateTable, self._psycopg.errors.DuplicateObject) as error:
+            connection.close()
+            raise ArchiveError(
+                f"the database of archive.store (--store) has something else of the same name ({_reason(error)}): give "
+                "the archive a database of its own"
+            ) from error
         except self._psycopg.Error as error:
             connection.close()
             raise StoreAwayError(_reason(error)) from error
@@ -251,10 +257,17 @@ def _last_of(samples: Sequence[HealthRecord | StateRecord]) -> list[HealthRecord
     return newest_of(sorted(samples, key=lambda sample: sample.time), lambda sample: sample.device)
 
 
-def _migrate(execute: Callable[..., Any]) -> None:
-    """Bring the schema up to date, in a transaction that holds the lock. Raises ArchiveError for a newer schema."""
+def _migrate(execute: Callable[..., Any], *, make: bool) -> None:
+    """Bring the schema up to date, in a transaction that holds the lock.
+
+    Raises ArchiveError for a newer schema, and where there is none and `make` is false.
+    """
     # Without a look for it first, a user who may not make tables could not use those that are there.
     ((exists,),) = execute("SELECT to_regclass(%s) IS NOT NULL", (VERSION_TABLE,))
+    if not exists and not make:
+        raise ArchiveError(
+            "there is no archive in the database of archive.store (--store): emotion-edge archive makes it"
+        )
     if not exists:
         execute(
             f"CREATE TABLE {VERSION_TABLE} (number integer PRIMARY KEY, name text NOT NULL, "

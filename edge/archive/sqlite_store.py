@@ -98,11 +98,12 @@ def _row(record: msgspec.Struct, received: str) -> dict[str, Any]:
 class SqliteStore:
     """The archive in the file `path`; see `edge.archive.store.Store`. Several archivers may use one file.
 
-    The thread that first calls a method is the one that uses it.
+    `make`: whether to make the tables in a file that is empty. The thread that first calls a method is the one that
+    uses it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, make: bool = True) -> None:
+        self._path, self._make = path, make
         self._connection: sqlite3.Connection | None = None
 
     def open(self) -> None:
@@ -284,7 +285,7 @@ class SqliteStore:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 # Another archiver may have done it while this one waited for the lock.
-                _apply(connection.execute, self._path)
+                _apply(connection.execute, self._path, make=self._make)
                 connection.execute("COMMIT")
             except BaseException:
                 connection.execute("ROLLBACK")
@@ -293,7 +294,15 @@ class SqliteStore:
             raise StoreAwayError(f"{self._path}: {error}") from error
 
 
-def _apply(execute: Callable[..., sqlite3.Cursor], path: Path) -> None:
+def _apply(execute: Callable[..., sqlite3.Cursor], path: Path, *, make: bool) -> None:
+    tables = {name for (name,) in execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and VERSION_TABLE not in tables:
+        raise ArchiveError(
+            f"archive.store (--store) {path} is an SQLite file of something else, such as the outbox of a sensor: "
+            "name another one"
+        )
+    if not tables and not make:
+        raise ArchiveError(f"there is no archive in {path}, which is empty: --store names another file")
     execute(
         f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE} (number integer PRIMARY KEY, name text, applied text NOT NULL)"
     )

@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     if arguments.export:
         since = parse_time(arguments.since, "--since") if arguments.since else None
         until = parse_time(arguments.until, "--until") if arguments.until else None
+        if since and until and since >= until:
+            raise ConfigError(f"--since {arguments.since} must be before --until {arguments.until}")
         path: Path = arguments.export
         check_export(path)
         count = _reading(address, lambda store: export_events(store, path, since, until))
@@ -128,7 +130,7 @@ def _reading(address: StoreAddress, read: Callable[[Store], int]) -> int:
     """Read from the store, which must be there. Raises ArchiveError."""
     if address.path is not None and not address.path.exists():
         raise ArchiveError(f"there is no archive in {address.path}: emotion-edge archive makes it; --store names one")
-    store = open_store(address)
+    store = open_store(address, make=False)
     try:
         store.open()
         return read(store)

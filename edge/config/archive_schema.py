@@ -1,5 +1,6 @@
 """Declares the configuration keys of `emotion-edge archive`, and parses the address of its database."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -72,6 +73,8 @@ class StoreAddress:
 
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
+_CONNINFO: Final = re.compile(r"\s*(host|hostaddr|port|dbname|user|password|passfile|service|sslmode)\s*=")
+"""How the other form of libpq's addresses begins, which may hold a password."""
 _SECRETS: Final = {"password", "sslpassword", "oauth_client_secret"}
 """Parameters of libpq that hold a secret."""
 
@@ -96,6 +99,11 @@ def parse_store(text: str, default: Path | None = None) -> StoreAddress:
         return StoreAddress(default)
     scheme, separator, rest = text.partition("://")
     if not separator:
+        if _CONNINFO.match(text):
+            raise ConfigError(
+                "archive.store (--store) names a database by keys such as host= and dbname=, but must be "
+                "postgresql://HOST/NAME; a file of such a name is ./NAME"
+            )
         return StoreAddress(expanded(text))
     if scheme == "sqlite":
         # As everywhere: three slashes before a relative path, four before an absolute one.

@@ -289,3 +289,27 @@ def test_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes | No
         ArchiveError, match=r"archive\.store \(--store\) .*a\.sqlite3 (is no SQLite file|cannot be opened)"
     ):
         open_store(parse_store(str(file))).open()
+
+
+def test_database_of_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+    other = Database(str(tmp_path / "outbox.sqlite3"))
+    other.rows("CREATE TABLE boots (id)")
+    with pytest.raises(ArchiveError, match=r"outbox\.sqlite3 is an SQLite file of something else"):
+        open_store(parse_store(other.store)).open()
+    assert other.rows("SELECT name FROM sqlite_master") == [("boots",)]
+
+
+@pytest.mark.long
+def test_table_of_something_else_is_no_outage(database: Database) -> None:
+    database.rows("CREATE TABLE event (id integer)")
+    with pytest.raises(ArchiveError, match=r"something else"):
+        open_store(parse_store(database.store)).open()
+
+
+def test_whoever_only_reads_makes_no_archive(database: Database) -> None:
+    if "://" not in database.store:
+        Path(database.store).touch()
+    with pytest.raises(ArchiveError, match="there is no archive in"):
+        open_store(parse_store(database.store), make=False).open()
+    open_store(parse_store(database.store)).open()
+    open_store(parse_store(database.store), make=False).open()

@@ -46,6 +46,11 @@ def test_export_says_how_many(store: Path, tmp_path: Path, capsys: pytest.Captur
         (["--since", "2020-01-01"], 2, "--since and --until belong to --export FILE"),
         (["--export", "a.xlsx"], 2, "use .parquet or .csv"),
         (["--export", "a.csv", "--until", "now"], 2, "--until is 'now', but must be a day or a time"),
+        (
+            ["--export", "a.csv", "--since", "2026-02-01", "--until", "2026-01-31"],
+            2,
+            "--since 2026-02-01 must be before --until 2026-01-31",
+        ),
         (["--name", "a b", "--mqtt", "mqtt://x"], 2, "archive.name is 'a b', but must be"),
         (["--mqtt", "mqtt://127.0.0.1:1", "--store", "/nonexistent/a.db"], 1, "cannot be opened (No such file"),
     ],

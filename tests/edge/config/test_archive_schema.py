@@ -66,6 +66,14 @@ def test_other_address_is_refused(text: str) -> None:
         parse_store(text)
 
 
+@pytest.mark.parametrize("text", [f"host=db password={SECRET} dbname=x", f" password = {SECRET}", "service=central"])
+def test_keys_of_libpq_are_no_name_of_a_file(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"must be postgresql://HOST/NAME; a file .* is \./NAME") as refusal:
+        parse_store(text)
+    assert SECRET not in str(refusal.value)
+    assert parse_store(f"./{text}").path == Path(text)
+
+
 def test_no_folder_and_no_store_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"archive\.store is empty.*name a database"):
         parse_store("")
