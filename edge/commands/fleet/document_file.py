@@ -17,7 +17,7 @@ from edge.config.settings import read_setting
 from edge.desired.overlay import overlaid
 from edge.desired.selection import Choice
 from edge.errors import ConfigError, EdgeError, ModelError
-from edge.messages.desired import MAX_MANIFEST_BYTES, MAX_MODEL_BYTES, Assignment, DesiredModel
+from edge.messages.desired import MAX_MANIFEST_BYTES, MAX_MODEL_BYTES, Address, Assignment, DesiredModel
 from edge.redact import quoted, quoted_name
 from edge.vision.classification.manifest import load_manifest, manifest_path
 
@@ -104,8 +104,12 @@ class DocumentFile:
         if not isinstance(settings, dict):
             self._say(f'{where}: settings is {quoted(settings)}, but must be a table, as in "events.margin" = 0.3')
             return {}
-        flat = dict(_flat(settings))
+        pairs = _flat(settings)
+        flat = dict(pairs)
         before = len(self._mistakes)
+        for name in flat:
+            if sum(name == other for other, _ in pairs) > 1:
+                self._say(f"{where}: settings has {quoted_name(name)} twice: leave one out")
         for name, value in flat.items():
             try:
                 check_desired(name)
@@ -144,17 +148,27 @@ class DocumentFile:
 
     def _read_url(self, key: str, url: object) -> str | None:
         """Return an address that devices can fetch from, None after a mistake."""
-        if isinstance(url, str):
-            parts = urlsplit(url)
-            if parts.scheme == "https" and parts.hostname and parts.path and "@" not in url and url.isascii():
-                return url
+        try:
+            text: str = msgspec.convert(url, Address)  # by the rule of the devices
+            parts = urlsplit(text)
+            if parts.hostname and parts.port != 0:
+                return text
+        except ValueError:  # of both
+            pass
         found = "is missing" if url is None else f"is {quoted(url)}"
-        self._say(f"{key} {found}, but must be an address https://HOST/PATH, without a user name")
+        self._say(
+            f"{key} {found}, but must be an address https://HOST/PATH, without a user name, of at most 1000 letters, "
+            "digits and signs of an address; others are percent-encoded"
+        )
         return None
 
     def _measured(self, where: str, url: str, content: dict[str, Any]) -> DesiredModel | None:
         """Return the model whose files lie on this machine, with their sizes and sums."""
-        file = self._path.parent / str(content["file"])
+        name = content["file"]
+        if not (isinstance(name, str) and name and name.isprintable()):
+            self._say(f"{where}: model.file is {quoted(name)}, but must be the path of a .tflite file")
+            return None
+        file = self._path.parent / name
         manifest_url = content.get("manifest_url", url.removesuffix(".tflite") + _MANIFEST_SUFFIX)
         manifest_url = self._read_url(f"{where}: model.manifest_url", manifest_url)
         try:

@@ -101,11 +101,48 @@ def test_each_mistake_is_a_sentence_of_its_own(tmp_path: Path) -> None:
         "assignment 2: source.uri cannot be set by a document: a change of it needs a restart",
         "assignment 2: events.margin is 7, but must be a number from 0 to 1",
         "assignment 2: unknown key events.margn; did you mean margin?",
-        "assignment 3: model.url is 'http://h/m.tflite', but must be an address https://HOST/PATH, without a user name",
+        "assignment 3: model.url is 'http://h/m.tflite', but must be an address https://HOST/PATH, without a user "
+        "name, of at most 1000 letters, digits and signs of an address; others are percent-encoded",
         "assignment 4: model lacks or misstates what the files are (Object missing required field `size`): name the "
         ".tflite file on this machine as file, or state size, sha256, and manifest with url, size and sha256",
         f"assignment 5: model.file: model {tmp_path / 'missing.tflite'} cannot be read: No such file or directory",
         "assignment 6 is 7, but must be a table",
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://[::1/m.tflite",
+        "https://h/my model.tflite",
+        "https://my_host/m.tflite",
+        "https://h:0x1/m.tflite",
+        "https://h:99999/m.tflite",
+        "https://user@h/m.tflite",
+        f"https://h/{'a' * 1000}.tflite",
+        7,
+    ],
+)
+def test_address_that_no_device_would_take_is_one_sentence(tmp_path: Path, url: object) -> None:
+    model = {"url": url, "file": str(find_model("small"))}
+    (only,) = mistakes(tmp_path, {"name": "n", "assignments": [{"model": model}]})
+    assert only.startswith("assignment 1: model.url is ")
+    addressed = MODEL | {"manifest": MODEL["manifest"] | {"url": url}}
+    (only,) = mistakes(tmp_path, {"name": "n", "assignments": [{"model": addressed}]})
+    assert only.startswith("assignment 1: model.manifest.url is ")
+
+
+@pytest.mark.parametrize("file", ["", "a\0b", 7])
+def test_file_that_is_no_path_is_one_sentence(tmp_path: Path, file: object) -> None:
+    model = {"url": "https://h/m.tflite", "file": file}
+    (only,) = mistakes(tmp_path, {"name": "n", "assignments": [{"model": model}]})
+    assert only.startswith("assignment 1: model.file is ")
+
+
+def test_key_that_is_set_twice_is_a_mistake(tmp_path: Path) -> None:
+    settings = {"events.margin": 0.1, "events": {"margin": 0.2}}
+    assert mistakes(tmp_path, {"name": "n", "assignments": [{"settings": settings}]}) == [
+        "assignment 1: settings has 'events.margin' twice: leave one out"
     ]
 
 
