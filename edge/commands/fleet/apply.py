@@ -2,7 +2,8 @@
 
 Exit codes:
     0: the last stage is done, or was published and no device is there that follows documents
-    1: too many devices of a stage failed, and what was before is published again
+    1: too many devices of a stage failed, and what was before is published again; or somebody else has published a
+        document meanwhile, which stays
     2: the file, the key or the counter cannot be used; nothing was published
     130: Ctrl-C or SIGTERM; what was published last stays, and the last line says what that is
 """
@@ -35,6 +36,8 @@ _LINE_SECONDS: Final = 60.0
 """Interval at which a stage says where it stands though nothing has changed."""
 _APPEAR_SECONDS: Final = 3.0
 """Time for which a stage waits for devices to say anything before it counts as about nobody."""
+_LOST_SECONDS: Final = 5.0
+"""Time after which the broker must have sent back what was published: it keeps it for this subscriber as well."""
 _BACK_SECONDS: Final = 120.0
 """Longest time that is waited for devices to take what was before."""
 _ALL: Final = 100.0
@@ -78,7 +81,7 @@ def apply(arguments: argparse.Namespace, config: Config) -> int:
         settle_seconds=60 * arguments.settle,
     )
     ledger = Ledger(config.mqtt.base_topic)
-    with FleetLink(config.mqtt) as link:
+    with FleetLink(config.mqtt, lambda line: _say(sys.stdout, line)) as link:
         before, counters = _before(arguments, config.mqtt.base_topic, link, ledger.entry())
         counter = next_counter(counters, arguments.counter)
         _check_devices(link, counter)
@@ -86,7 +89,7 @@ def apply(arguments: argparse.Namespace, config: Config) -> int:
         # All at once, so that a passphrase is asked for now and not in an hour, and the way back needs no key.
         stages = signer.stages(plan, options.stages, plan_before(before))
         back = signer.way_back(plan_before(before), plan)
-        return RollOut(link, signer, stages, back, options, sys.stdout).run()
+        return RollOut(link, signer, stages, back, options, _verifier(arguments), sys.stdout).run()
 
 
 def _plan_of(file: Path) -> Plan:
@@ -132,15 +135,32 @@ def _check_devices(link: FleetLink, counter: int) -> None:
         )
 
 
+def _say(stream: TextIO, line: str) -> None:
+    write_line(stream, f"{time.strftime('%H:%M:%S')} {line}")
+
+
+class _ReplacedError(Exception):
+    """Somebody else has published a document; the text says which."""
+
+
 class RollOut:
-    """Publishes stages and follows them. `back`: what is published for all where one fails."""
+    """Publishes stages and follows them. `back`: what is published for all where one fails. `verify`: of documents."""
 
     def __init__(  # noqa: PLR0913 - the parts of one roll-out
-        self, link: FleetLink, signer: Signer, stages: list[Signed], back: Signed, options: Options, stream: TextIO
+        self,
+        link: FleetLink,
+        signer: Signer,
+        stages: list[Signed],
+        back: Signed,
+        options: Options,
+        verify: Verify,
+        stream: TextIO,
     ) -> None:
         self._link, self._signer, self._stages, self._back = link, signer, stages, back
-        self._options, self._stream = options, stream
+        self._options, self._verify, self._stream = options, verify, stream
         self._at: Signed | None = None
+        self._published_at = 0.0
+        self._checked: bytes | None = None
         self._said: set[str] = set()
 
     def run(self) -> int:
@@ -150,7 +170,10 @@ class RollOut:
         except KeyboardInterrupt:
             self._say_where()
             return EXIT_INTERRUPTED
-        except BrokerError:
+        except _ReplacedError as error:
+            self._say(f"stopped: {error}; it stays, and nothing more is published")
+            return 1
+        except (BrokerError, ConfigError):  # ConfigError: the ledger cannot be written any more
             self._say_where()
             raise
 
@@ -172,7 +195,7 @@ class RollOut:
         began = time.monotonic()
         said_at, said = began, ""
         while True:
-            self._link.poll(_POLL_SECONDS)
+            self._follow(signed)
             now, known = time.monotonic(), self._link.devices
             stage.look(known)
             self._say_failures(stage)
@@ -190,8 +213,35 @@ class RollOut:
     def _publish(self, signed: Signed) -> None:
         self._signer.note(signed, reserved=self._back.published.counter)
         self._link.publish(signed.payload)
-        self._at = signed
+        self._at, self._published_at = signed, time.monotonic()
         self._say(f"published: {self._name(signed)} for {signed.published.plan.percent:g} % of the devices")
+
+    def _follow(self, signed: Signed) -> None:
+        """Take what arrives, and look whether the broker still has what was published. Raises _ReplacedError."""
+        self._link.poll(_POLL_SECONDS)
+        retained = self._link.retained
+        if retained == signed.payload:
+            return
+        if retained is not None and retained != self._checked:
+            self._check_other(retained, signed.published.counter)
+            self._checked = retained
+        if time.monotonic() - self._published_at < _LOST_SECONDS:
+            return
+        # A broker that crashes may forget what it has acknowledged: mosquitto saves each half hour.
+        self._say("the broker does not have the document any more; it is published again")
+        self._link.publish(signed.payload)
+        self._published_at = time.monotonic()
+
+    def _check_other(self, retained: bytes, counter: int) -> None:
+        """Raise _ReplacedError where devices would take what the broker has in place of what was published."""
+        try:
+            other = read_retained(retained, self._signer.base, self._verify)
+        except RefusedError:
+            return
+        if other.counter >= counter:
+            raise _ReplacedError(
+                f"somebody else has published the document {other.plan.name!r} with the counter {other.counter}"
+            )
 
     def _say_failures(self, stage: Stage) -> None:
         for name, outcome, what in stage.outcomes(self._link.devices):
@@ -210,7 +260,7 @@ class RollOut:
         following = {name for name, one in self._link.devices.items() if one.follows}
         deadline = time.monotonic() + _BACK_SECONDS
         while time.monotonic() < deadline:
-            self._link.poll(_POLL_SECONDS)
+            self._follow(self._back)
             waiting = [
                 name
                 for name in following
@@ -237,7 +287,7 @@ class RollOut:
         return f"document {signed.published.plan.name!r} with the counter {signed.published.counter}"
 
     def _say(self, line: str) -> None:
-        write_line(self._stream, f"{time.strftime('%H:%M:%S')} {line}")
+        _say(self._stream, line)
 
 
 class _Status:

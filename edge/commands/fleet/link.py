@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -26,6 +27,8 @@ _MOST_SECONDS: Final = 30.0
 _TOPICS_AT_ONCE: Final = 250
 """Topics that are asked for by name at once: a quarter of the queue that mosquitto has by default."""
 _ACK_SECONDS: Final = 20.0
+_SAY_SECONDS: Final = 60.0
+"""Interval at which it is said why there is no connection."""
 
 
 class _InfoExcerpt(msgspec.Struct):
@@ -37,17 +40,19 @@ class _InfoExcerpt(msgspec.Struct):
 class FleetLink:
     """A connection that is made again where it is lost. `devices`: what each has last said; `retained`: the document.
 
+    `say` is told in a sentence that the connection is lost, each minute why it is not there, and that it is back.
     Raises ConfigError without a broker, and BrokerError where it cannot be used at the start.
     """
 
-    def __init__(self, mqtt: MqttConfig) -> None:
+    def __init__(self, mqtt: MqttConfig, say: Callable[[str], object] = lambda _: None) -> None:
         if not mqtt.url:
             raise ConfigError("mqtt.url is empty: name the broker of the fleet, as in --mqtt mqtt://HOST")
         self._connector = Connector(broker_settings(mqtt), command_client_id(mqtt, "fleet"))
         self._base, self._topic = mqtt.base_topic, desired_topic(mqtt.base_topic)
         self._backoff = reconnect_backoff(mqtt.reconnect_max_seconds)
         self._connection: Connection | None = None
-        self._last_received = time.monotonic()
+        self._say = say
+        self._last_received = self._connected_at = time.monotonic()
         self.devices: dict[str, Device] = {}
         self.retained: bytes | None = None
 
@@ -90,16 +95,28 @@ class FleetLink:
             raise BrokerError(str(error)) from error
         except ConnectionLostError as error:
             raise BrokerError(f"the connection to the broker is lost: {error}") from error
-        self._last_received = time.monotonic()
+        self._last_received = self._connected_at = time.monotonic()
 
-    def _connect_again(self) -> None:
+    def _connect_again(self, reason: str = "") -> None:
         """Connect until it works: devices go on by themselves, and what was published stays."""
-        self._connection = None
-        while self._connection is None:
+        lost, self._connection = self._connection, None
+        if lost is not None:
+            lost.__exit__()
+            self._backoff.attempt_ended(time.monotonic() - self._connected_at)
+            self._say(f"the connection to the broker is lost: {reason}; trying again")
+        self.retained = None  # the broker says it anew, unless it has lost it
+        said_at = time.monotonic()
+        while True:
             try:
                 self._connect()
-            except BrokerError:
+            except BrokerError as error:
+                if time.monotonic() - said_at >= _SAY_SECONDS:
+                    said_at = time.monotonic()
+                    self._say(f"still trying to connect: {error}")
                 time.sleep(self._backoff.next_seconds())
+            else:
+                self._say("connected to the broker again")
+                return
 
     def poll(self, seconds: float) -> None:
         """Take what arrives within that time."""
@@ -111,8 +128,8 @@ class FleetLink:
         try:
             for message in receive(connection, seconds):
                 self._take(message)
-        except ConnectionLostError:
-            self._connect_again()
+        except ConnectionLostError as error:
+            self._connect_again(str(error))
 
     def publish(self, payload: bytes) -> None:
         """Retain a document, and wait until the broker has it. Raises BrokerError where it refuses or keeps silent."""
@@ -129,13 +146,14 @@ class FleetLink:
             try:
                 if sent is not connection:
                     mid, sent = connection.publish(message), connection
+                    deadline = time.monotonic() + _ACK_SECONDS  # however long it took to connect again
                 for received in receive(connection, 0.1):
                     self._take(received)
                 acks = [ack for ack in connection.take_publish_acks() if ack.mid == mid]
             except PacketTooLargeError as error:
                 raise BrokerError(f"the document is too long for the broker: {error}") from None
-            except ConnectionLostError:
-                self._connect_again()
+            except ConnectionLostError as error:
+                self._connect_again(str(error))
                 continue
             if acks and acks[0].refusal is not None:
                 raise BrokerError(f"the broker refuses messages to {self._topic}: {acks[0].refusal}")

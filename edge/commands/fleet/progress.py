@@ -57,6 +57,8 @@ def outcome_of(device: Device, published: Published) -> tuple[Outcome, str]:
         return "failed", f"refused it: {info.refused_reason}"
     if info.counter < published.counter:
         return "under way", "not taken yet" if device.status == ONLINE else "away"
+    if info.counter > published.counter:
+        return "failed", f"follows the document {info.document!r} with the counter {info.counter} of somebody else"
     if info.step in _FAILED_STEPS:
         return "failed", f"{info.step.replace('_', ' ')}: {info.reason}"
     if info.step == "kept":

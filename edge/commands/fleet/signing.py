@@ -49,7 +49,7 @@ def verifier(key: Path | None, signers: Path | None, identity: str) -> Verify:
     Raises ConfigError where there is neither.
     """
     if signers is not None:
-        return Verifier(str(signers), identity).verify
+        return Verifier(str(signers), identity, key="--signers").verify
     if key is None:
         raise ConfigError("--key or --signers must name who may have signed the document that is there")
     line = f"{identity} {public_key(key)}\n"
@@ -81,7 +81,7 @@ class Signer:
     """Signs the documents of one roll-out with a key, with rising counters from `counter` on."""
 
     def __init__(self, base: str, key: Path, counter: int, ledger: Ledger) -> None:
-        self._base, self._key, self._ledger = base, key, ledger
+        self.base, self._key, self._ledger = base, key, ledger
         self._counter = counter
         self._now = timestamp(time.time())
 
@@ -106,7 +106,7 @@ class Signer:
                 f"{_MOST_PLANS} roll-outs that were stopped on the way lie behind each other: publish one of them for "
                 "100 percent first"
             )
-        document = DesiredDocument(base=self._base, counter=self._counter, time=self._now, rollout=rollout, plan=plan)
+        document = DesiredDocument(base=self.base, counter=self._counter, time=self._now, rollout=rollout, plan=plan)
         content = msgspec.json.encode(document)
         payload = encode(DesiredPayload(document=content.decode(), signature=sign(content, self._key)))
         if len(payload) > MAX_PAYLOAD_BYTES:
@@ -120,7 +120,7 @@ class Signer:
 
     def note(self, signed: Signed, *, reserved: int) -> None:
         """Remember what is about to be published. `reserved`: the highest counter that was signed."""
-        self._ledger.write(Entry(base=self._base, counter=reserved, document=signed.document))
+        self._ledger.write(Entry(base=self.base, counter=reserved, document=signed.document))
 
 
 def next_counter(known: Sequence[int], wanted: int | None) -> int:

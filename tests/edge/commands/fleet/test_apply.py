@@ -89,6 +89,41 @@ def test_stage_that_fails_brings_back_what_was_before_on_all_devices(fleet, run,
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("what", [b"", b"garbage"])
+def test_document_that_the_broker_loses_is_published_again(fleet, run, document, what) -> None:
+    fleet.fate = lambda *_: "kept" if len(fleet.documents) > 1 else "switched"
+    lose = threading.Thread(target=_replace_once_there, args=(fleet, what))
+    lose.start()
+    code, lines = run(document, "--stages", "100")
+    lose.join()
+    assert code == 0
+    assert "the broker does not have the document any more; it is published again" in lines
+    assert lines[-1] == "done: document 'november' with the counter 1 holds for 100 %"
+
+
+@pytest.mark.long
+def test_document_of_somebody_else_ends_the_roll_out_and_stays(fleet, run, document, key) -> None:
+    fleet.fate = lambda *_: "switched"
+    other = key.payload(Plan(name="other"), 7)
+    replace = threading.Thread(target=_replace_once_there, args=(fleet, other))
+    replace.start()
+    code, lines = run(document, "--stages", "100")
+    replace.join()
+    assert code == 1
+    assert lines[-1] == (
+        "stopped: somebody else has published the document 'other' with the counter 7; it stays, and nothing more is "
+        "published"
+    )
+    assert fleet.documents[-1] == other
+
+
+def _replace_once_there(fleet: MadeUpFleet, payload: bytes) -> None:
+    """Replace the document on the broker once the fleet has it."""
+    wait_until(lambda: fleet.documents)
+    fleet.publish(payload)
+
+
+@pytest.mark.long
 def test_few_failures_do_not_stop_it(fleet, run, document) -> None:
     fleet.fate = lambda name, _: "failed" if name == NAMES[0] else "kept"
     code, lines = run(document, "--stages", "100", "--stop-at", "0.1")
