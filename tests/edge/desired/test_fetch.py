@@ -1,9 +1,11 @@
 """Downloads over a real https server, with a certificate of an authority of the test."""
 
+import contextlib
 import errno
 import hashlib
 import shutil
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -90,6 +92,32 @@ def test_redirects_lead_to_https_alone(fetcher, folder, server, wanted, target) 
     assert names(folder) == []
     server.answer = redirect(server.url("a.bin"))
     assert fetcher.fetch(server.url("moved"), "a.tflite", **wanted).read_bytes() == CONTENT
+
+
+def trickle(handler) -> bool:
+    """Send a header without an end, a byte now and then."""
+    with contextlib.suppress(OSError):
+        for _ in range(500):
+            handler.wfile.write(b"X")
+            time.sleep(0.02)
+    return True
+
+
+def test_answer_that_comes_a_byte_at_a_time_is_given_up(folder, certificates, server, wanted) -> None:
+    server.answer = trickle
+    fetcher = Fetcher(folder, str(certificates.ca), grace_seconds=0.2)
+    with pytest.raises(FetchError, match=r"a\.bin comes too slowly: 0 of 10 bytes so far"):
+        fetcher.fetch(server.url("a.bin"), "a.tflite", size=10, sha256=wanted["sha256"])
+    fetcher = Fetcher(folder, str(certificates.ca), lambda: bool(server.requests[1:]))
+    with pytest.raises(FetchError, match=r"a\.bin was given up"):
+        fetcher.fetch(server.url("a.bin"), "a.tflite", **wanted)
+    assert names(folder) == []
+
+
+def test_what_a_server_says_is_one_printable_line(fetcher, server, wanted) -> None:
+    server.answer = lambda handler: handler.send_error(503, "a\x1b[31mb") is None
+    with pytest.raises(FetchError, match=r"answered with 503 a\ufffd\[31mb$"):
+        fetcher.fetch(server.url("a.bin"), "a.tflite", **wanted)
 
 
 def test_redirect_to_itself_ends(fetcher, server, wanted) -> None:
