@@ -151,7 +151,7 @@ class Desired:
             self._file,
             self._state,
             Verifier(self._desired.allowed_signers, self._desired.identity),
-            Preparer(self._folder, self._desired.ca_file, self._check, lambda: worker.stopping.is_set()),
+            Preparer(self._folder, self._desired.ca_file, self._check, lambda: worker.is_interrupted()),
             self._loaded,
             model,
             self._desired.watch_seconds,

@@ -17,18 +17,14 @@ class Refusals:
         self.sha256: str | None = None
         self._known: dict[str, str] = {}
 
-    def knows(self, sha256: str) -> bool:
-        """Return whether a payload was refused before; it is the last one then."""
-        if sha256 not in self._known:
-            return False
-        self.sha256, self.reason = sha256, self._known[sha256]
-        return True
-
     def add(self, sha256: str, reason: str) -> bool:
-        """Note a refusal; returns whether to log it."""
-        self.count += 1
+        """Note a refusal; returns whether to log it. A payload that was refused before is not counted again."""
+        again = sha256 in self._known
         self.sha256, self.reason = sha256, reason
         self._known[sha256] = reason
+        if again:
+            return False
+        self.count += 1
         if len(self._known) > _MOST:
             self._known.pop(next(iter(self._known)))
         return self.count <= _MOST_LOGGED

@@ -1,6 +1,7 @@
 """Signs and verifies documents with ssh-keygen, of OpenSSH 8.1 or later. No cryptography of our own."""
 
 import contextlib
+import fnmatch
 import os
 import shutil
 import subprocess
@@ -32,8 +33,11 @@ def find_program() -> str:
     return found
 
 
-def check_signers(file: str, key: str = "desired.allowed_signers") -> None:
-    """Raise ConfigError where the file of the allowed signers cannot be read or names nobody. `key`: that names it."""
+def check_signers(file: str, identity: str, key: str = "desired.allowed_signers") -> None:
+    """Raise ConfigError where the file of the allowed signers cannot be read or names no key of `identity`.
+
+    `key`: that names the file.
+    """
     try:
         lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
@@ -43,13 +47,36 @@ def check_signers(file: str, key: str = "desired.allowed_signers") -> None:
         ) from None
     if not any(line.strip() and not line.lstrip().startswith("#") for line in lines):
         raise ConfigError(f"{key} is {file!r}, which names no key: write a line such as `fleet ssh-ed25519 AAAA...`")
+    if not any(_names(line, identity) for line in lines):
+        raise ConfigError(
+            f"{key} is {file!r}, where no line begins with {identity!r}: write one such as `{identity} ssh-ed25519 "
+            "AAAA...`"
+        )
+
+
+def _names(line: str, identity: str) -> bool:
+    """Return whether a line of allowed signers may be about a name: it begins with patterns between commas."""
+    words = line.split(None, 1)
+    patterns = words[0].strip('"').split(",") if len(words) > 1 else []
+    return any(fnmatch.fnmatchcase(identity, pattern) for pattern in patterns)
 
 
 class Verifier:
-    """Verifies signatures by the keys that a file allows for one identity."""
+    """Verifies signatures by the keys that a file allows for one identity. `key`: option or key that names the file."""
 
-    def __init__(self, allowed_signers: str, identity: str, timeout_seconds: float = _VERIFY_SECONDS) -> None:
-        self._signers, self._identity, self._timeout_seconds = allowed_signers, identity, timeout_seconds
+    def __init__(
+        self,
+        allowed_signers: str,
+        identity: str,
+        timeout_seconds: float = _VERIFY_SECONDS,
+        key: str = "desired.allowed_signers",
+    ) -> None:
+        self._signers, self._identity, self._timeout_seconds, self._key = (
+            allowed_signers,
+            identity,
+            timeout_seconds,
+            key,
+        )
 
     def verify(self, content: bytes, signature: str) -> None:
         """Raise RefusedError unless the signature is one of the content by an allowed key.
@@ -57,7 +84,7 @@ class Verifier:
         Raises ConfigError where that cannot be found out: the program or the file of the signers is missing.
         """
         program = find_program()
-        check_signers(self._signers)
+        check_signers(self._signers, self._identity, self._key)
         command = [program, "-Y", "verify", "-f", self._signers, "-I", self._identity, "-n", NAMESPACE]
         try:
             with tempfile.NamedTemporaryFile("w", prefix="emotion-edge-", suffix=".sig", encoding="utf-8") as file:

@@ -101,6 +101,8 @@ class Worker:
         self._events: queue.SimpleQueue[_Reported | _Answered | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._payload: bytes | None = None
+        self._tried: bytes | None = None
+        self._accepted: bytes | None = None
         self._offer: Offer | None = None
         self._offered = False
         self._trial = Trial(watch_seconds, time.monotonic()) if state.trial is not None else None
@@ -122,6 +124,13 @@ class Worker:
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
+
+    def is_interrupted(self) -> bool:
+        """Return whether a download or a check is to be given up: at the end, or where another document has come."""
+        payload = self._payload
+        if payload is None or payload is self._tried or payload == self._accepted:
+            return self.stopping.is_set()
+        return self.stopping.is_set() or time.monotonic() >= self._read_from
 
     def receive(self, payload: bytes) -> None:
         """Take a payload of the fleet's topic; only the last one counts. Never blocks."""
@@ -204,19 +213,20 @@ class Worker:
         payload = self._payload
         if payload is None:
             return
-        sha256 = payload_sha256(payload)
-        if not self.refusals.knows(sha256):
-            try:
-                self._accept(payload)
-            except RefusedError as error:
-                if self.refusals.add(sha256, str(error)):
-                    _LOG.warning("document of the fleet refused: %s", error)
-                self._read_from = time.monotonic() + self._timing.refused_pause_seconds
-                self._changed()
-            except (ConfigError, StoreError) as error:
-                self._note_problem(str(error))
-                self._read_from = time.monotonic() + self._timing.again_seconds
-                return
+        self._tried = payload
+        try:
+            # One that was refused before too: a key may have been added since, or the clock been set.
+            self._accept(payload)
+            self._accepted = payload
+        except RefusedError as error:
+            if self.refusals.add(payload_sha256(payload), str(error)):
+                _LOG.warning("document of the fleet refused: %s", error)
+            self._read_from = time.monotonic() + self._timing.refused_pause_seconds
+            self._changed()
+        except (ConfigError, StoreError) as error:
+            self._note_problem(str(error))
+            self._read_from = time.monotonic() + self._timing.again_seconds
+            return
         self._note_problem(None)
         with self._lock:
             if self._payload is payload:  # else another one has come meanwhile
@@ -267,7 +277,7 @@ class Worker:
             self._preparer.check(wanted, self._loaded())
             offer = self._preparer.offer(wanted, self._loaded(), self._model)
         except FetchError as error:
-            if not self.stopping.is_set():
+            if not self.is_interrupted():  # else the other document is read, and what is still wanted begins anew
                 self._put(machine.waiting(self.state, str(error), _now()))
                 self._log_step()
                 self._work_from = time.monotonic() + self._retry.next_seconds()

@@ -5,11 +5,13 @@ import json
 import re
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge.config.desired_schema import DesiredConfig
@@ -207,6 +209,34 @@ def test_each_refusal_is_said_once_and_counted_and_changes_nothing(
     again = place.start()
     again.receive(key.payload(margin(0.1), 3))
     again.until(refused=1, counter=4)
+
+
+def test_another_document_is_read_while_a_server_keeps_silent(place: Place, key: Key, server: ModelServer) -> None:
+    model = server.add_model("slow")
+    silent = threading.Event()
+    server.answer = lambda _: not silent.wait(TIMEOUT_SECONDS)
+    sensor = place.start()
+    sensor.receive(key.payload(plan(model=model), 1))
+    sensor.until(step="fetching", counter=1)
+    sensor.receive(key.payload(Plan(name="withdrawn"), 2, rollout="1" * 16))
+    sensor.until(step="kept", counter=2)
+    silent.set()
+
+
+def test_refused_document_is_accepted_when_it_comes_again_once_its_key_is_allowed(
+    place: Place, key: Key, tmp_path: Path
+) -> None:
+    signers = tmp_path / "signers"
+    signers.write_text(Key.make(tmp_path, "old").signers.read_text(encoding="ascii"), encoding="ascii")
+    desired = msgspec.structs.replace(place.config.desired, allowed_signers=str(signers))
+    sensor = place.start(config=msgspec.structs.replace(place.config, desired=desired))
+    payload = key.payload(Plan(name="n"), 3)
+    sensor.receive(payload)
+    sensor.until(refused=1, step="refused")
+    with signers.open("a", encoding="ascii") as file:
+        file.write(key.signers.read_text(encoding="ascii"))
+    sensor.receive(payload)
+    sensor.until(refused=1, step="kept", counter=3)
 
 
 @pytest.mark.long

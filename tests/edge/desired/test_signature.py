@@ -45,7 +45,7 @@ def test_other_keys_names_and_purposes_are_refused(key: Key, verifier: Verifier,
     other = Key.make(tmp_path, "other")
     with pytest.raises(RefusedError):
         verifier.verify(CONTENT, sign(CONTENT, other.private))
-    with pytest.raises(RefusedError, match="none by 'someone'"):
+    with pytest.raises(ConfigError, match="where no line begins with 'someone'"):
         Verifier(str(key.signers), "someone").verify(CONTENT, sign(CONTENT, key.private))
     file = tmp_path / "document"
     file.write_bytes(CONTENT)
@@ -97,11 +97,18 @@ def test_missing_program_and_missing_signers_are_one_sentence_each(
     with pytest.raises(
         ConfigError, match=r"^desired\.allowed_signers is '.*none', which cannot be read \(No such file"
     ):
-        check_signers(str(tmp_path / "none"))
+        check_signers(str(tmp_path / "none"), "fleet")
     empty = tmp_path / "empty"
     empty.write_text("\n# fleet ssh-ed25519 AAAA\n")
     with pytest.raises(ConfigError, match="which names no key: write a line such as"):
-        check_signers(str(empty))
+        check_signers(str(empty), "fleet")
+    public = tmp_path / "key.pub"
+    public.write_text("ssh-ed25519 AAAA fleet\n")
+    with pytest.raises(ConfigError, match=r"^--signers is '.*key\.pub', where no line begins with 'fleet'"):
+        check_signers(str(public), "fleet", "--signers")
+    for line in ("fleet ssh-ed25519 AAAA", 'other,fl* namespaces="x" ssh-ed25519 AAAA', '"fleet" ssh-ed25519 AAAA'):
+        public.write_text(f"{line}\n")
+        check_signers(str(public), "fleet")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match=r"^ssh-keygen is not installed.*apt install openssh-client"):
         find_program()
