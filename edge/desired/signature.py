@@ -71,12 +71,8 @@ class Verifier:
         timeout_seconds: float = _VERIFY_SECONDS,
         key: str = "desired.allowed_signers",
     ) -> None:
-        self._signers, self._identity, self._timeout_seconds, self._key = (
-            allowed_signers,
-            identity,
-            timeout_seconds,
-            key,
-        )
+        self._signers, self._identity = allowed_signers, identity
+        self._timeout_seconds, self._key = timeout_seconds, key
 
     def verify(self, content: bytes, signature: str) -> None:
         """Raise RefusedError unless the signature is one of the content by an allowed key.
