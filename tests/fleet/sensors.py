@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Self
@@ -100,7 +101,13 @@ class Sensors:
                 for name in self.names
             )
 
-        wait_until(said, seconds)
+        deadline = time.monotonic() + seconds
+        while not said():
+            assert time.monotonic() < deadline, f"not {expected} after {seconds:.0f} s: {self._desired()}"
+            time.sleep(0.1)
+
+    def _desired(self) -> dict[str, Any]:
+        return {name: info["desired"] for name, info in self.infos().items()}
 
     def models(self) -> set[str]:
         """Return the names of the models that the sensors run."""
