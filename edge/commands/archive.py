@@ -18,6 +18,7 @@ from edge.archive.store import Store, StoreAwayError
 from edge.archive.subscription import Subscription
 from edge.archive.writer import Writer
 from edge.commands.common import write_line
+from edge.commands.interrupt import interrupt_once
 from edge.config.archive_schema import StoreAddress, parse_store
 from edge.config.schema import Config
 from edge.config.state_dir import archive_file
@@ -38,6 +39,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     if not arguments.export and (arguments.since or arguments.until):
         raise ConfigError("--since and --until belong to --export FILE")
     address = store_address(config)
+    if arguments.gaps or arguments.export:
+        interrupt_once()  # an export that SIGTERM ends leaves nothing behind
     if arguments.gaps:
         return _reading(address, report_gaps)
     if arguments.export:

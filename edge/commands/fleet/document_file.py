@@ -172,18 +172,27 @@ class DocumentFile:
         manifest_url = content.get("manifest_url", url.removesuffix(".tflite") + _MANIFEST_SUFFIX)
         manifest_url = self._read_url(f"{where}: model.manifest_url", manifest_url)
         try:
+            # Before it is read: a file that no device would fetch may fill the memory of this machine.
+            if file.stat().st_size > MAX_MODEL_BYTES:
+                self._say(f"{where}: {file} has {file.stat().st_size} bytes, but at most {MAX_MODEL_BYTES} are fetched")
+                return None
             load_manifest(file)
+            size, sha256 = _measure(file)
         except ModelError as error:
             self._say(f"{where}: model.file: {error}")
             return None
+        except OSError as error:
+            self._say(f"{where}: model.file: model {file} cannot be read: {error.strerror}")
+            return None
         if manifest_url is None:
             return None
-        size, sha256 = _measure(file)
         manifest_size, manifest_sha256 = _measure(manifest_path(file))
-        for what, found, most in (("model", size, MAX_MODEL_BYTES), ("manifest", manifest_size, MAX_MANIFEST_BYTES)):
-            if found > most:
-                self._say(f"{where}: the {what} of {file} has {found} bytes, but at most {most} are fetched")
-                return None
+        if manifest_size > MAX_MANIFEST_BYTES:
+            self._say(
+                f"{where}: the manifest of {file} has {manifest_size} bytes, but at most {MAX_MANIFEST_BYTES} are "
+                "fetched"
+            )
+            return None
         measured: dict[str, object] = {"size": size, "sha256": sha256}
         for key, value in measured.items():
             if key in content and content[key] != value:

@@ -1,5 +1,8 @@
 """`emotion-edge archive`: exit codes and sentences of the command, its gaps and its exports."""
 
+import contextlib
+import signal
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -7,7 +10,9 @@ import pytest
 
 from edge import cli
 from edge.archive.sqlite_store import SqliteStore
+from support import program
 from support.archive import events_batch
+from support.mqtt import TIMEOUT_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -97,3 +102,21 @@ def test_database_that_is_away_ends_a_report_with_one_sentence(capsys: pytest.Ca
     error = capsys.readouterr().err
     assert "the database cannot be used: " in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.long
+def test_export_that_sigterm_ends_leaves_nothing_behind(store: Path, tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(store, isolation_level=None)) as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(event)")]
+        columns = ", ".join("seq + 10 * n" if name == "seq" else name for name in names)
+        connection.execute(
+            "INSERT INTO event WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE "
+            f"n < 100000) SELECT {columns} FROM event, numbers"
+        )
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with program.start("archive", "--store", store, "--export", folder / "all.csv") as process:
+        wait_until(lambda: list(folder.iterdir()))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT_SECONDS) == 130
+    assert list(folder.iterdir()) == []

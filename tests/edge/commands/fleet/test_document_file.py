@@ -139,6 +139,14 @@ def test_file_that_is_no_path_is_one_sentence(tmp_path: Path, file: object) -> N
     assert only.startswith("assignment 1: model.file is ")
 
 
+def test_file_that_no_device_would_fetch_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "m.tflite").open("wb") as file:
+        file.truncate(10**12)
+    model = {"url": "https://h/m.tflite", "file": "m.tflite"}
+    (only,) = mistakes(tmp_path, {"name": "n", "assignments": [{"model": model}]})
+    assert only.endswith("m.tflite has 1000000000000 bytes, but at most 100000000 are fetched")
+
+
 def test_key_that_is_set_twice_is_a_mistake(tmp_path: Path) -> None:
     settings = {"events.margin": 0.1, "events": {"margin": 0.2}}
     assert mistakes(tmp_path, {"name": "n", "assignments": [{"settings": settings}]}) == [
