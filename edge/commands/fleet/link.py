@@ -27,6 +27,8 @@ _MOST_SECONDS: Final = 30.0
 _TOPICS_AT_ONCE: Final = 250
 """Topics that are asked for by name at once: a quarter of the queue that mosquitto has by default."""
 _ACK_SECONDS: Final = 20.0
+_STATUS_BYTES: Final = 32
+"""Bytes of a status that are kept: the words have seven letters, and anybody may write anything."""
 _SAY_SECONDS: Final = 60.0
 """Interval at which it is said why there is no connection."""
 
@@ -171,7 +173,7 @@ class FleetLink:
             return
         device = self.devices.setdefault(address.device, Device())
         if address.kind == "status":
-            device.status = message.payload.decode(errors="replace")
+            device.status = message.payload[:_STATUS_BYTES].decode(errors="replace")
         elif address.kind == "info":
             device.described = True
             try:

@@ -18,6 +18,7 @@ from edge.desired.selection import Choice, is_in_share
 from edge.desired.signature import Verifier
 from edge.errors import BrokerError, ConfigError
 from edge.messages.desired import Assignment, Plan
+from edge.messages.desired_info import DesiredInfo
 from support.made_up_fleet import BASE, MadeUpFleet
 from support.mqtt import wait_until
 from support.program import environment
@@ -287,3 +288,10 @@ def test_broker_that_is_away_for_a_while_does_not_end_a_roll_out(make_broker, ke
         assert codes == [0]
     finally:
         fleet.close()
+
+
+@pytest.mark.long
+def test_status_that_is_none_is_cut_off(fleet, run) -> None:
+    fleet.infos["odd"] = DesiredInfo()
+    fleet.say("odd", "x" * 100_000)
+    assert run("--status")[1][1] == f"odd: no document, counter 0: none [{'x' * 32}]"
