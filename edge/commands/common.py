@@ -128,6 +128,6 @@ def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
         flags["mqtt.urls"] = []
         flags["mqtt.fallback_urls"] = []
     for key in ("store", "name", "group"):
-        if arguments.command == "archive" and getattr(arguments, key) is not None:
+        if getattr(arguments, "command", None) == "archive" and getattr(arguments, key) is not None:
             flags[f"archive.{key}"] = getattr(arguments, key)
     return flags

@@ -52,7 +52,7 @@ def test_ready_watchdog_status_and_stopping_are_sent(manager, service):
     messages = [line for _ in range(2) for line in until(manager, "WATCHDOG=1")]
     messages += until(manager, "STATUS=") if not any(line.startswith("STATUS=") for line in messages) else []
     (status, *_) = [line for line in before + messages if line.startswith("STATUS=")]
-    assert "frames per second" in status
+    assert "frames per second" in status or "no frames yet" in status
     assert "source ok" in status or "source opening" in status
     service.send_signal(signal.SIGTERM)
     until(manager, "STOPPING=1")
