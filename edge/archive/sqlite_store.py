@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from edge.errors import ArchiveError
 
 _PRIVATE: Final = 0o600
 """Mode of the file: others must not learn who was seen when."""
+_WAL_RETRY_SECONDS: Final = 0.05
 _BUSY_SECONDS: Final = 10.0
 """Longest wait for another archiver's transaction."""
 _BLOCK_ROWS: Final = 1000
@@ -229,14 +231,8 @@ class SqliteStore:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
             connection = self._connected()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with _locked(connection):
                 yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
         except sqlite3.Error as error:
             raise self._away(error) from error
 
@@ -267,7 +263,8 @@ class SqliteStore:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
             # A commit is on the disk before its messages are acknowledged.
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            _use_wal(connection)
+            for pragma in ("synchronous = FULL", "foreign_keys = ON"):
                 connection.execute(f"PRAGMA {pragma}")
         except sqlite3.OperationalError as error:
             connection.close()
@@ -282,16 +279,38 @@ class SqliteStore:
     def _migrate(self, connection: sqlite3.Connection) -> None:
         """Bring the schema up to date, under the lock that writers have. Raises ArchiveError for a newer one."""
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with _locked(connection):
                 # Another archiver may have done it while this one waited for the lock.
                 _apply(connection.execute, self._path, make=self._make)
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
         except sqlite3.OperationalError as error:
             raise StoreAwayError(f"{self._path}: {error}") from error
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log. SQLite does not wait where another one that opens a new file does the same."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_WAL_RETRY_SECONDS)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def _locked(connection: sqlite3.Connection) -> Iterator[None]:
+    """Hold the lock that writers have, in a transaction that an error takes back."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _apply(execute: Callable[..., sqlite3.Cursor], path: Path, *, make: bool) -> None:
