@@ -127,7 +127,8 @@ def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
         # Who names a broker means this one: others from the file would connect to another.
         flags["mqtt.urls"] = []
         flags["mqtt.fallback_urls"] = []
-    for key in ("store", "name", "group"):
-        if getattr(arguments, "command", None) == "archive" and getattr(arguments, key) is not None:
-            flags[f"archive.{key}"] = getattr(arguments, key)
+    # Other commands have a `name` of another meaning.
+    if getattr(arguments, "command", None) == "archive":
+        given = {key: getattr(arguments, key) for key in ("store", "name", "group")}
+        flags |= {f"archive.{key}": value for key, value in given.items() if value is not None}
     return flags

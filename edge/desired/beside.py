@@ -23,10 +23,8 @@ def read_progress(loaded: Loaded, environ: Mapping[str, str] = os.environ) -> Pr
 
     Raises ConfigError where the state cannot be read.
     """
-    config = loaded.config()
-    if not config.desired.enabled or not config.mqtt.url:
-        return None
-    return StateFile(state_folder(config, board.device_id(config.device.id), environ)).read() or Progress()
+    folder = _followed_folder(loaded, environ)
+    return None if folder is None else _progress_in(folder)
 
 
 def over_progress(loaded: Loaded, environ: Mapping[str, str] = os.environ) -> tuple[Loaded, Progress | None]:
@@ -35,14 +33,26 @@ def over_progress(loaded: Loaded, environ: Mapping[str, str] = os.environ) -> tu
     What cannot be read or does not fit is left out, and logged.
     """
     try:
-        progress = read_progress(loaded, environ)
-        if progress is None:
+        folder = _followed_folder(loaded, environ)
+        if folder is None:
             return loaded, None
-        folder = state_folder(loaded.config(), board.device_id(loaded.config().device.id), environ)
+        progress = _progress_in(folder)
         return overlaid(loaded, progress.in_force, folder), progress
     except ConfigError as error:
         _LOG.warning("what the fleet has this sensor run is left out here: %s", error)
         return loaded, None
+
+
+def _followed_folder(loaded: Loaded, environ: Mapping[str, str]) -> Path | None:
+    """Return the state folder of a sensor that follows the fleet; None of one that does not."""
+    config = loaded.config()
+    if not config.desired.enabled or not config.mqtt.url:
+        return None
+    return state_folder(config, board.device_id(config.device.id), environ)
+
+
+def _progress_in(folder: Path) -> Progress:
+    return StateFile(folder).read() or Progress()
 
 
 def state_folder(config: Config, device: str, environ: Mapping[str, str] = os.environ) -> Path:
