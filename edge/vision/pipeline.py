@@ -217,7 +217,9 @@ class Pipeline:
         return face, None
 
     def _announce_left(self, lost: list[Track], frame: Frame) -> list[Event]:
-        return [Event(EventKind.FACE_LEFT, self._announced.pop(track.track_id), None, frame) for track in lost]
+        # A face that is lost before the first frame after `use` has left already, and never appeared anew.
+        left = [self._announced.pop(track.track_id) for track in lost if track.track_id in self._announced]
+        return [Event(EventKind.FACE_LEFT, face, None, frame) for face in left]
 
     def _retain(self, tracks: list[Track]) -> None:
         """Forget the state of all tracks but these."""

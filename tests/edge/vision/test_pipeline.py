@@ -5,6 +5,8 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.config.schema import Config, EventsConfig
 from edge.levels import LADDER, Level
@@ -232,3 +234,46 @@ def test_smoothed_box_of_a_face_that_passes_a_mask_does_not_lie_in_it(pipeline, 
     assert min(box.centre[0] for box in boxes) < 190
     assert max(box.centre[0] for box in boxes) >= 220
     assert not any(190 <= box.centre[0] < 220 for box in boxes)
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("frames"), st.integers(1, 8), st.sets(st.sampled_from(PLACES))),
+    st.tuples(st.sampled_from(["use", "finish", "other size"]), st.none(), st.none()),
+)
+
+
+@given(steps=st.lists(STEPS, max_size=30), seconds=st.sampled_from([0.04, 0.5, 3.0]))
+def test_each_face_appears_once_and_leaves_once_whatever_is_switched_between_two_frames(classifier, steps, seconds):
+    detector = FixedDetector(Config().detector, ())
+    pipeline = Pipeline(Config(), detector, classifier)
+    luma, number, events = SHARP, 0, []
+    for what, count, places in steps:
+        if what == "frames":
+            detector.places = sorted(places)
+            for _ in range(count):
+                events += pipeline.step(Frame(number, number * seconds, luma, 0.0, 0.0)).events
+                number += 1
+        elif what == "use":
+            events += pipeline.use(classifier)
+        elif what == "finish":
+            events += pipeline.finish()
+        else:
+            luma = SHARP[: 200 if luma.shape[0] == SHARP.shape[0] else None]
+    events += pipeline.finish()
+    for track_id in {event.face.track_id for event in events}:
+        kinds = [event.kind for event in events if event.face.track_id == track_id]
+        assert (kinds[0], kinds[-1]) == (EventKind.FACE_APPEARED, EventKind.FACE_LEFT)
+        assert set(kinds[1:-1]) <= {EventKind.EMOTION_CHANGED}
+
+
+@pytest.mark.parametrize("missed", range(6))
+def test_face_that_is_away_when_the_model_is_switched_leaves_once(pipeline, detector, classifier, missed):
+    """At two frames a second, so that the switch comes in each frame up to the one in which the faces are lost."""
+    events = []
+    for number in range(20):
+        detector.places = PLACES if number < 10 else ()
+        events += pipeline.use(classifier) if number == 10 + missed else []
+        events += pipeline.step(Frame(number, number / 2, SHARP, 0.0, 0.0)).events
+    kinds = [event.kind for event in events]
+    assert kinds.count(EventKind.FACE_APPEARED) == kinds.count(EventKind.FACE_LEFT)
+    assert kinds[:4] == [EventKind.FACE_APPEARED] * 4
