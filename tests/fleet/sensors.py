@@ -1,5 +1,6 @@
 """Real sensors, each a process of `emotion-edge run` with an actor of few frames a second, which follow documents."""
 
+import statistics
 import subprocess
 import sys
 import time
@@ -103,14 +104,26 @@ class Sensors:
 
         deadline = time.monotonic() + seconds
         while not said():
+            self._check_alive()
             assert time.monotonic() < deadline, f"not {expected} after {seconds:.0f} s: {self._desired()}"
             time.sleep(0.1)
+
+    def _check_alive(self) -> None:
+        for name, process in self._processes.items():
+            log = self._file(name, "log").read_text()
+            assert process.poll() is None, f"{name} has ended with {process.returncode}:\n{log[-2000:]}"
 
     def _desired(self) -> dict[str, Any]:
         return {name: info["desired"] for name, info in self.infos().items()}
 
+    def frame_ms(self) -> float:
+        """Return how long a frame takes the sensors, the median of what they last said, in milliseconds."""
+        healths = {seen.topic: seen.json for seen in self.subscriber.of("health")}
+        return statistics.median(one["latency_ms"]["p50"] for one in healths.values() if one["latency_ms"])
+
     def models(self) -> set[str]:
-        """Return the names of the models that the sensors run."""
+        """Return the names of the models that the sensors run, all of which must be there."""
+        self._check_alive()
         return {info["model"]["name"] for info in self.infos().values()}
 
     def lines(self, part: str) -> Iterable[int]:
