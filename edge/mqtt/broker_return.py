@@ -10,7 +10,6 @@ from typing import Final
 
 from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
-from edge.mqtt.negotiation import Negotiator
 from edge.mqtt.settings import BrokerSettings
 
 _LOG: Final = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ class BrokerReturn:
         for settings in earlier:
             client_id = f"{self._connector.client_id}-return-{secrets.token_hex(4)}"
             try:
-                connection = Negotiator(settings, client_id, None, largest_bytes=None).connect(None, lambda: False)
+                connection = self._connector.negotiator_beside(settings, client_id).connect(None, lambda: False)
             except ConnectFailedError as error:
                 _LOG.debug("the earlier broker cannot be used yet: %s", error)
                 continue

@@ -38,9 +38,9 @@ class Connector:
         self.brokers = tuple(brokers)
         self.client_id = client_id
         self._will = will
-        older = OlderOnly()
+        self._older = OlderOnly()
         self._negotiators = [
-            Negotiator(settings, client_id, will, largest_bytes=largest_bytes, session=session, older=older)
+            Negotiator(settings, client_id, will, largest_bytes=largest_bytes, session=session, older=self._older)
             for settings in self.brokers
         ]
         self._current = self._negotiators[0]
@@ -65,6 +65,14 @@ class Connector:
                 "lost"
             )
         return sentences
+
+    def negotiator_beside(self, settings: BrokerSettings, client_id: str) -> Negotiator:
+        """Return what opens connections to `settings` beside this one's, without a will.
+
+        It knows which versions of MQTT were taken. `client_id`: not the one in use, whose connection a broker would
+        end.
+        """
+        return Negotiator(settings, client_id, None, largest_bytes=None, older=self._older)
 
     def connect(self, wake: socket.socket | None = None, abort: Callable[[], bool] = lambda: False) -> Connection:
         """Return an open connection; `wake` and `abort` as in `Connection.open`.

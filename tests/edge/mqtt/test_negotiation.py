@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from edge.config.mqtt_schema import MqttConfig
+from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
 from edge.mqtt.negotiation import OLDER_SECONDS, Negotiator, OlderOnly
 from edge.mqtt.settings import broker_settings
@@ -111,6 +112,16 @@ def test_nodes_of_one_cluster_are_asked_alike(make):
     connect(one)
     connect(other)
     assert second.asked == [4]
+
+
+def test_trial_of_an_earlier_broker_knows_what_was_taken(make):
+    first, second = make({4}), make({4})
+    mqtt = MqttConfig(url=f"mqtt://127.0.0.1:{first.port}", fallback_urls=[f"mqtt://127.0.0.1:{second.port}"])
+    connector = Connector(broker_settings(mqtt, {}), "tester")
+    with connector.connect() as connection:
+        connection.close()
+    assert connect(connector.negotiator_beside(connector.brokers[1], "beside")) is ProtocolVersion.MQTT_311
+    assert (first.asked, second.asked) == ([5, 4], [4])
 
 
 def test_broker_that_has_taken_the_newest_version_is_asked_for_it_whatever_others_take(make):
