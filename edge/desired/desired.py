@@ -21,7 +21,8 @@ from edge.desired.preparation import Offer, Preparer
 from edge.desired.selection import Choice
 from edge.desired.signature import Verifier
 from edge.desired.state_file import StateFile
-from edge.desired.worker import Timing, Worker
+from edge.desired.timing import Timing
+from edge.desired.worker import Worker
 from edge.errors import ConfigError, EdgeError, ModelError
 from edge.messages.desired_info import DesiredInfo
 from edge.messages.payload_builder import timestamp

@@ -5,67 +5,32 @@ became of them; neither waits for it.
 """
 
 import contextlib
+import copy
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from edge.config.loader import Loaded
 from edge.desired import machine
 from edge.desired.document import payload_sha256, read_document, read_payload
 from edge.desired.errors import FetchError, RefusedError, StoreError
+from edge.desired.inbox import Answered, Inbox, Reported
 from edge.desired.machine import Progress
 from edge.desired.preparation import Offer, Preparer, use_ordinary_priority
 from edge.desired.refusals import Refusals
 from edge.desired.selection import Choice, same_choice
 from edge.desired.signature import Verifier
 from edge.desired.state_file import StateFile, remove_other_models
+from edge.desired.step_log import StepLog
+from edge.desired.timing import LONGEST_WAIT_SECONDS, Timing
 from edge.desired.trial import Trial
 from edge.errors import ConfigError, EdgeError
-from edge.logs.outage import LogDeduplicator
 from edge.messages.payload_builder import timestamp
 from edge.pacing import Backoff
 
 _LOG: Final = logging.getLogger(__name__)
-
-REFUSED_PAUSE_SECONDS: Final = 2.0
-"""Pause after a document that was refused: whoever may write to the topic must not keep a processor busy with it."""
-SETTLED_SECONDS: Final = 60.0
-"""Time after which the program has run well enough to forget what was before."""
-_AGAIN_SECONDS: Final = 60.0
-"""Time between two attempts at what only a person can mend: a missing program, a full disk."""
-_FIRST_WAIT_SECONDS: Final = 10.0
-_LONGEST_WAIT_SECONDS: Final = 900.0
-"""Waits between two attempts to fetch, drawn at random up to a limit that doubles: the fleet must not come at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Times in seconds that are not configurable. `first_wait_seconds`: limit of the wait after a failed fetch."""
-
-    refused_pause_seconds: float = REFUSED_PAUSE_SECONDS
-    settled_seconds: float = SETTLED_SECONDS
-    again_seconds: float = _AGAIN_SECONDS
-    first_wait_seconds: float = _FIRST_WAIT_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class _Reported:
-    """A health message: when, and whether the budget was kept."""
-
-    seconds: float
-    within_budget: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """What became of an offer: None where the sensor has switched, else why it could not."""
-
-    offer: Offer
-    reason: str | None
 
 
 class Worker:
@@ -98,7 +63,7 @@ class Worker:
         """What keeps the worker from going on and is no fault of a document."""
         self._running: Choice | None = state.in_force
         self._model = model
-        self._events: queue.SimpleQueue[_Reported | _Answered | None] = queue.SimpleQueue()
+        self._inbox = Inbox()
         self._lock = threading.Lock()
         self._payload: bytes | None = None
         self._tried: bytes | None = None
@@ -108,8 +73,8 @@ class Worker:
         self._trial = Trial(watch_seconds, time.monotonic()) if state.trial is not None else None
         self._read_from = self._work_from = 0.0
         self._settle_at: float | None = time.monotonic() + timing.settled_seconds
-        self._retry = Backoff(timing.first_wait_seconds, _LONGEST_WAIT_SECONDS, stable_seconds=0.0)
-        self._logged = LogDeduplicator()
+        self._retry = Backoff(timing.first_wait_seconds, LONGEST_WAIT_SECONDS, stable_seconds=0.0)
+        self._log = StepLog()
         self.stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="desired", daemon=True)
 
@@ -120,23 +85,35 @@ class Worker:
     def stop(self, timeout_seconds: float) -> bool:
         """End the thread; returns whether it has ended, so that the caller may change the state."""
         self.stopping.set()
-        self._events.put(None)
+        self._inbox.wake()
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
     def is_interrupted(self) -> bool:
-        """Return whether a download or a check is to be given up: at the end, or where another document has come."""
+        """Return whether a download or a check is to be given up. Called by the thread of this worker.
+
+        So it is at the end, where another document has come, and where what is on trial meanwhile has failed.
+        """
+        if self._trial_fails():
+            return True
         payload = self._payload
         if payload is None or payload is self._tried or payload == self._accepted:
             return self.stopping.is_set()
         return self.stopping.is_set() or time.monotonic() >= self._read_from
 
+    def _trial_fails(self) -> bool:
+        """Return whether what has happened since the last step ends the trial; it is judged at the next step."""
+        if self._trial is None:
+            return False
+        trial = copy.copy(self._trial)
+        return any(trial.report(one.seconds, one.within_budget) == "failed" for one in self._inbox.reports())
+
     def receive(self, payload: bytes) -> None:
         """Take a payload of the fleet's topic; only the last one counts. Never blocks."""
         with self._lock:
             self._payload = payload
-        self._events.put(None)
+        self._inbox.wake()
 
     def take(self) -> Offer | None:
         """Return what the sensor is to switch to now; None where there is nothing. `answer` must follow."""
@@ -147,11 +124,11 @@ class Worker:
 
     def answer(self, offer: Offer, reason: str | None = None) -> None:
         """Say that the sensor has switched, or why it could not."""
-        self._events.put(_Answered(offer, reason))
+        self._inbox.answer(offer, reason)
 
     def report(self, within_budget: bool | None) -> None:  # noqa: FBT001 - as health has it
         """Take a health message."""
-        self._events.put(_Reported(time.monotonic(), within_budget))
+        self._inbox.report(within_budget)
 
     def _run(self) -> None:
         while not self.stopping.is_set():
@@ -175,14 +152,17 @@ class Worker:
 
     def _step(self) -> None:
         """Wait for something to do, and do it."""
-        event = self._next_event()
+        due = [] if self._settle_at is None else [self._settle_at]
+        due += [] if self._payload is None else [self._read_from]
+        due += [self._work_from] if self._has_work else []
+        told = self._inbox.take(min(due, default=None))
         if self.stopping.is_set():
             return
         use_ordinary_priority()
-        if isinstance(event, _Reported):
-            self._judge(event)
-        elif isinstance(event, _Answered):
-            self._answered(event)
+        if isinstance(told, Reported):
+            self._judge(told)
+        elif isinstance(told, Answered):
+            self._answered(told)
         now = time.monotonic()
         if self._settle_at is not None and now >= self._settle_at:
             self._settle_at = None
@@ -192,15 +172,6 @@ class Worker:
         # A document that cannot be read for now must not keep the sensor from going back.
         if self._has_work and now >= self._work_from:
             self._work()
-
-    def _next_event(self) -> _Reported | _Answered | None:
-        due = [] if self._settle_at is None else [self._settle_at]
-        due += [] if self._payload is None else [self._read_from]
-        due += [self._work_from] if self._has_work else []
-        try:
-            return self._events.get(timeout=max(0.0, min(due) - time.monotonic()) if due else None)
-        except queue.Empty:
-            return None
 
     @property
     def _has_work(self) -> bool:
@@ -248,7 +219,7 @@ class Worker:
         self._work_from = 0.0
         _LOG.info("document %r of the fleet accepted, with the counter %d", document.plan.name, document.counter)
         if self.state.step != before.step or self.state.since != before.since:
-            self._log_step()
+            self._log.step(self.state)
 
     def _damage(self) -> str | None:
         """Return why nothing can be accepted at all: without the counter every old document would look new."""
@@ -279,7 +250,7 @@ class Worker:
         except FetchError as error:
             if not self.is_interrupted():  # else the other document is read, and what is still wanted begins anew
                 self._put(machine.waiting(self.state, str(error), _now()))
-                self._log_step()
+                self._log.step(self.state)
                 self._work_from = time.monotonic() + self._retry.next_seconds()
             return
         except StoreError:
@@ -287,7 +258,7 @@ class Worker:
         except EdgeError as error:
             if not self.stopping.is_set():
                 self._put(machine.failed(self.state, str(error), _now()))
-                self._log_step()
+                self._log.step(self.state)
             return
         # On the disk before it runs: a start that follows a crash knows what was on trial.
         self._put(machine.began(self.state, _now()))
@@ -297,31 +268,31 @@ class Worker:
         self._offered = True
         self._offer = offer
 
-    def _answered(self, event: _Answered) -> None:
+    def _answered(self, told: Answered) -> None:
         """Take note of a switch, or of why there was none."""
         self._offered = False
-        choice, on_trial = event.offer.choice, self.state.trial is not None
-        if event.reason is not None:
+        choice, on_trial = told.offer.choice, self.state.trial is not None
+        if told.reason is not None:
             if on_trial and same_choice(choice, self.state.trial):
-                self._put(machine.not_switched(self.state, event.reason, _now()))
-                self._log_step()
+                self._put(machine.not_switched(self.state, told.reason, _now()))
+                self._log.step(self.state)
             else:
-                self._note_problem(f"what is to run cannot be used now ({event.reason}); it will at the next start")
+                self._note_problem(f"what is to run cannot be used now ({told.reason}); it will at the next start")
                 self._work_from = time.monotonic() + self._timing.again_seconds
             return
-        self._running, self._model = choice, event.offer.model
+        self._running, self._model = choice, told.offer.model
         self._note_problem(None)
         self._trial = None
         if on_trial and same_choice(choice, self.state.trial):
             self._trial = Trial(self._watch_seconds, time.monotonic())
-            self._log_step()
+            self._log.step(self.state)
         remove_other_models(self._file.folder, [self.state.proven, self.state.trial, self.state.target])
         self._changed()
 
-    def _judge(self, event: _Reported) -> None:
+    def _judge(self, told: Reported) -> None:
         if self._trial is None or self.state.trial is None:
             return
-        verdict = self._trial.report(event.seconds, event.within_budget)
+        verdict = self._trial.report(told.seconds, told.within_budget)
         if verdict == "running":
             return
         now = _now()
@@ -330,7 +301,7 @@ class Worker:
         else:
             self._put(machine.back(self.state, self._trial.reason(), now))
         self._trial = None
-        self._log_step()
+        self._log.step(self.state)
 
     def _put(self, state: Progress) -> None:
         """Store a state, and only then use it. Raises StoreError."""
@@ -344,19 +315,9 @@ class Worker:
         if sentence == self.problem:
             return
         self.problem = sentence
-        if sentence is not None and self._logged.new(sentence, time.monotonic()):
-            _LOG.warning("following the fleet's documents: %s", sentence)
+        if sentence is not None:
+            self._log.problem(sentence)
         self._changed()
-
-    def _log_step(self) -> None:
-        state = self.state
-        trouble = state.step in {"failed", "went_back"} or (state.step == "fetching" and state.reason is not None)
-        level = logging.WARNING if trouble else logging.INFO
-        where = f"document {state.document!r} of the fleet: {state.step.replace('_', ' ')}"
-        reason = f" ({state.reason})" if state.reason else ""
-        sentence = f"{where}{reason}"
-        if state.step != "fetching" or self._logged.new(sentence, time.monotonic()):
-            _LOG.log(level, "%s", sentence)
 
 
 def _now() -> str:
