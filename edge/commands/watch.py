@@ -82,7 +82,7 @@ def watch(mqtt: MqttConfig, options: Options, stream: TextIO, stop: Callable[[],
     if connector.settings.username and not connector.settings.password:
         _LOG.warning(
             "no password for user %r is set here, and a command that you type cannot read the service's; "
-            "to set it, type: read -rsp 'Broker password: ' %s && export %s",
+            'to set it, type: read -rsp "Broker password: " %s && export %s',
             connector.settings.username,
             PASSWORD_VARIABLE,
             PASSWORD_VARIABLE,

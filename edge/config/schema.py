@@ -52,7 +52,8 @@ class SourceConfig(Section, frozen=True, kw_only=True):
             ge=0,
             le=120,
             description="Frames per second requested from a camera, or at which images are played or snapshots are "
-            "asked for. 0: the source's own rate.",
+            "asked for. 0: the source's own rate, which a video always has; that of the actor is in its URI "
+            "(scripted:?fps=15).",
         ),
     ] = 0.0
     rotate: Annotated[Literal[0, 90, 180, 270], Meta(description="Clockwise rotation of every frame, in degrees.")] = 0

@@ -162,6 +162,9 @@ class RollOut:
         self._published_at = 0.0
         self._checked: bytes | None = None
         self._said: set[str] = set()
+        plan = back.published.plan
+        holds = plan.assignments or plan.before is not None
+        self._before = "what was published before" if holds else "their own configuration"
 
     def run(self) -> int:
         """Roll out; returns the exit code."""
@@ -181,6 +184,10 @@ class RollOut:
         following = sum(one.follows for one in self._link.devices.values())
         known = count(len(self._link.devices), "device")
         self._say(f"{known} known to the broker, {following} of them there and following documents")
+        self._say(
+            "a stage takes as long as its devices watch what is new (desired.watch_seconds, ten minutes by default); "
+            "each change is a line, and without one a line a minute says where it stands"
+        )
         for signed in self._stages:
             if not self._stage(signed):
                 self._go_back(signed)
@@ -254,7 +261,7 @@ class RollOut:
         """Publish what was before for all, and wait for those that are there to take it."""
         self._say(
             f"stopped at {failed.published.plan.percent:g} %: more than {100 * self._options.stop_at:g} % of the "
-            "devices of the stage failed; what was before is published for all"
+            f"devices of the stage failed; all go back to {self._before}"
         )
         self._publish(self._back)
         following = {name for name, one in self._link.devices.items() if one.follows}
@@ -270,7 +277,7 @@ class RollOut:
                 break
         else:
             self._say(f"not back yet: {', '.join(sorted(map(printable, waiting)))}")
-        self._say(f"back: {len(following) - len(waiting)} of {len(following)} devices run what they ran before")
+        self._say(f"back: {len(following) - len(waiting)} of {len(following)} devices run {self._before}")
 
     def _say_where(self) -> None:
         """Say what is published, for whoever ends the command on the way."""

@@ -28,9 +28,13 @@ def cut(text: str, width: int) -> str:
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
     """Return a text in exactly `width` cells. `right`: it stands at the right side, as numbers do."""
-    shown = cut(text, width)
-    padding = " " * (width - cells(shown))
-    return f"{padding}{shown}" if right else f"{shown}{padding}"
+    return pad(cut(text, width), width, right=right)
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """Return a text in at least `width` cells. `right`: it stands at the right side."""
+    padding = " " * (width - cells(text))
+    return f"{padding}{text}" if right else f"{text}{padding}"
 
 
 def _cells_of(letter: str) -> int:

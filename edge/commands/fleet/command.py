@@ -135,9 +135,10 @@ def _show(every: list[Row], chosen: Filter, title: str, options: Options, stream
 
 def _nobody(listener: Listener, chosen: Filter, base: str, *, known: int) -> BrokerError:
     if known:
+        patterns = " or ".join(f"'{printable(pattern)}'" for pattern in chosen.patterns)
         return BrokerError(
-            f"the broker at {listener.broker} knows no device {printable(' or '.join(chosen.patterns))}, but {known} "
-            "others: a pattern must fit the whole id, and * stands for any text"
+            f"the broker at {listener.broker} knows no device {patterns}, but {known} others: a pattern must fit the "
+            "whole id, and * stands for any text"
         )
     return BrokerError(
         f"the broker at {listener.broker} has nothing on {printable(base)}/+/status: no sensor has published to it, "

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edge.commands.fleet.cells import cells, fit
+from edge.commands.fleet.cells import cells, fit, pad
 from edge.commands.fleet.devices import unix_of
 from edge.commands.fleet.rows import Row
 from edge.messages.text import count, format_age, printable
@@ -16,6 +16,8 @@ _NONE: Final = "-"
 _GAP: Final = "  "
 _LEAST_PROBLEM: Final = 24
 """Cells that the last column has at least, where other columns can be left out for it."""
+_LONGEST_ALIGNED: Final = 64
+"""Cells of the longest id of a sensor. What is longer is not one, and moves its own line only."""
 _MOST_NAMED: Final = 4
 """Versions or models that the line of totals names."""
 _EVENTS: Final = {"face_appeared": "appeared", "emotion_changed": "changed to", "face_left": "left"}
@@ -125,31 +127,22 @@ def lay_out(rows: Sequence[Row], now_unix: float, width: int | None = None) -> l
 
     `width`: cells of a line; columns are left out until it is kept, and texts are cut. None: nothing is.
     """
-    columns = [
-        (column, [printable(column.text(row, now_unix)) for row in rows], _cells_of_column(width, column))
-        for column in COLUMNS
-    ]
+    columns = [(column, [column.title, *(printable(column.text(row, now_unix)) for row in rows)]) for column in COLUMNS]
     sized = [
-        (column, texts, min(most, max(cells(text) for text in (column.title, *texts))))
-        for column, texts, most in columns
+        (column, texts, min(_LONGEST_ALIGNED if width is None else column.most, max(map(cells, texts))))
+        for column, texts in columns
     ]
     if width is not None:
         shown = _that_fit([(column, size) for column, _, size in sized], width)
         sized = [one for one in sized if one[0] in shown]
-    problems = [printable(_problem(row, now_unix)) for row in rows]
+    problems = ["problem", *(printable(_problem(row, now_unix)) for row in rows)]
+    place = pad if width is None else fit
     lines = []
-    for number in range(-1, len(rows)):
-        parts = [
-            fit(column.title if number < 0 else texts[number], size, right=column.right)
-            for column, texts, size in sized
-        ]
-        line = _GAP.join([*parts, "problem" if number < 0 else problems[number]]).rstrip()
+    for number, problem in enumerate(problems):
+        parts = [place(texts[number], size, right=column.right) for column, texts, size in sized]
+        line = _GAP.join([*parts, problem]).rstrip()
         lines.append(line if width is None else fit(line, width).rstrip())
     return lines
-
-
-def _cells_of_column(width: int | None, column: Column) -> int:
-    return column.most if width is not None else 10**6
 
 
 def _that_fit(sized: Sequence[tuple[Column, int]], width: int) -> list[Column]:

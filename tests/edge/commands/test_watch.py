@@ -187,7 +187,7 @@ def test_missing_password_is_named_with_the_line_to_type(
     broker.start()
     with pytest.raises(BrokerError, match="as user 'joe', without a password: "):
         watch(MqttConfig(url=broker.url, username="joe"), Options(), io.StringIO())
-    assert "read -rsp 'Broker password: ' EMOTION_EDGE_MQTT_PASSWORD && export" in caplog.text
+    assert 'read -rsp "Broker password: " EMOTION_EDGE_MQTT_PASSWORD && export' in caplog.text
 
 
 @pytest.mark.parametrize(("url", "device"), [("", None), ("mqtt://h", "a/b"), ("mqtt://h", "+"), ("mqtt://h", "")])

@@ -58,7 +58,7 @@ def test_good_document_goes_out_stage_by_stage_with_rising_counters(fleet, run, 
     first = [name for name in NAMES if is_in_share(name, "november", 25)]
     assert 0 < len(first) < 20
     assert lines[0] == "20 devices known to the broker, 20 of them there and following documents"
-    assert lines[1] == "published: document 'november' with the counter 1 for 25 % of the devices"
+    assert lines[2] == "published: document 'november' with the counter 1 for 25 % of the devices"
     assert f"stage 25 %: {len(first)} devices: {len(first)} kept" in lines
     assert "stage 100 %: 20 devices: 20 kept" in lines
     assert lines[-1] == "done: document 'november' with the counter 2 holds for 100 %"
@@ -77,10 +77,10 @@ def test_stage_that_fails_brings_back_what_was_before_on_all_devices(fleet, run,
     assert code == 1
     assert f"{first[0]} failed: went back: the reason" in lines
     assert (
-        "stopped at 25 %: more than 10 % of the devices of the stage failed; what was before is published for all"
+        "stopped at 25 %: more than 10 % of the devices of the stage failed; all go back to what was published before"
         in lines
     )
-    assert lines[-1] == "back: 20 of 20 devices run what they ran before"
+    assert lines[-1] == "back: 20 of 20 devices run what was published before"
     last = documents(fleet)[-1]
     assert (last.plan.name, last.plan.percent, last.plan.before) == ("november", 100.0, None)
     assert set(map(str, fleet.running.values())) == {str(NEW)}
@@ -195,9 +195,14 @@ def test_document_that_somebody_else_has_signed_is_not_built_upon(fleet, run, do
         run(document)
     with pytest.raises(ConfigError, match="where no line begins with"):
         run(document, "--signers", tmp_path / "other.signers", "--identity", "someone")
+    fleet.fate = lambda *_: "went_back"
+    code, lines = run(document, "--stages", "100", "--discard")
+    assert (code, lines[-1]) == (1, "back: 20 of 20 devices run their own configuration")
+    fleet.publish(foreign)
+    fleet.fate = lambda *_: "kept"
     code, _ = run(document, "--stages", "100", "--discard")
     assert code == 0
-    assert (documents(fleet)[-1].counter, documents(fleet)[-1].plan.before) == (1, None)
+    assert (documents(fleet)[-1].counter, documents(fleet)[-1].plan.before) == (3, None)
 
 
 @pytest.mark.long

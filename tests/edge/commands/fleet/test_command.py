@@ -82,7 +82,7 @@ def test_broker_that_knows_nobody_or_not_the_device_is_an_error(broker):
     with pytest.raises(BrokerError, match=r"has nothing on emotion-edge/\+/status: no sensor has published to it"):
         show(broker)
     publish(broker, "cam", now_messages())
-    with pytest.raises(BrokerError, match=r"knows no device door-\*, but 1 others: a pattern must fit the whole id"):
+    with pytest.raises(BrokerError, match=r"knows no device 'door-\*', but 1 others: a pattern must fit the whole id"):
         show(broker, filter="door-*")
 
 

@@ -75,6 +75,12 @@ def test_eighty_columns_show_rate_and_latency_beside_the_problem():
     ]
 
 
+def test_name_that_is_too_long_for_a_sensor_moves_its_own_line_only():
+    heading, short, long = lay_out(rows(device("cam-1"), device("x" * 200)), NOW_UNIX)
+    assert long.startswith("x" * 200 + "  online")
+    assert (heading.index("status"), short.index("online")) == (66, 66)
+
+
 def test_control_characters_of_names_and_reasons_are_replaced():
     evil = device("\x1b[2Jcam\u202e", source="lost", source_error="\x07\x1b]0;title\x07", info_source="a\nb")
     for line in lay_out(rows(evil), NOW_UNIX) + lay_out(rows(evil), NOW_UNIX, 80):
