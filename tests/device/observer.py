@@ -53,9 +53,9 @@ class Observer:
         """Number of messages so far: the argument `since` of the other methods."""
         return len(self._subscriber.seen)
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish a message."""
-        self._subscriber.publish(topic, payload)
+        self._subscriber.publish(topic, payload, retain=retain)
 
     def messages(self, kind: str, since: int = 0) -> list[Seen]:
         """Return the messages of a topic, oldest first, without retained ones."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from . import failing, installing, light, packages, place, ribbon
+from . import failing, fleet, installing, light, packages, place, ribbon
 from .container import Container
 from .device import Device, DeviceError
 from .emulator import Emulator
@@ -32,6 +32,7 @@ ON_EMULATOR: Final[Sequence[Check]] = (
     installing.sees,
     place.settings,
     place.summaries,
+    fleet.follows,
     light.light,
     failing.killed,
     failing.hung,
@@ -54,6 +55,7 @@ IN_CONTAINER: Final[Sequence[Check]] = (
     packages.installs,
     installing.starts,
     installing.sees,
+    fleet.follows,
     installing.checks,
     packages.refuses,
     packages.upgrades,

@@ -323,7 +323,7 @@ def assert_run(numbers: list[int], first: int, last: int) -> None:
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files: an authority, a server certificate for 127.0.0.1, a client certificate, and another authority."""
+    """PEM files: an authority, a server certificate, a client certificate, and another authority."""
 
     ca: Path
     server_cert: Path
@@ -333,10 +333,11 @@ class Certificates:
     other_ca: Path
 
     @classmethod
-    def make(cls, folder: Path) -> "Certificates":
+    def make(cls, folder: Path, host: str = "127.0.0.1") -> "Certificates":
+        """Write the files into `folder`. `host`: whom the server's certificate names."""
         files = cls(*(folder / f"{name}.pem" for name in cls.__dataclass_fields__))
         authority, other = trustme.CA(), trustme.CA()
-        server, client = authority.issue_cert("127.0.0.1"), authority.issue_cert("camera@example.org")
+        server, client = authority.issue_cert(host), authority.issue_cert("camera@example.org")
         authority.cert_pem.write_to_path(files.ca)
         other.cert_pem.write_to_path(files.other_ca)
         server.cert_chain_pems[0].write_to_path(files.server_cert)

@@ -47,10 +47,14 @@ class Key:
 
 
 class ModelServer:
-    """Serves the files of a folder over https. `answer`: may answer a request itself, and returns whether it has."""
+    """Serves the files of a folder over https, on 127.0.0.1.
 
-    def __init__(self, folder: Path, certificates: Certificates) -> None:
+    `host`: how clients reach it. `answer`: may answer a request itself, and returns whether it has.
+    """
+
+    def __init__(self, folder: Path, certificates: Certificates, host: str = "127.0.0.1") -> None:
         self.folder = folder
+        self._host = host
         self.requests: list[str] = []
         self.answer: Callable[[http.server.BaseHTTPRequestHandler], bool] = lambda _: False
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -61,7 +65,7 @@ class ModelServer:
         self._thread.start()
 
     def url(self, name: str) -> str:
-        return f"https://127.0.0.1:{self._server.server_port}/{name}"
+        return f"https://{self._host}:{self._server.server_port}/{name}"
 
     def close(self) -> None:
         self._server.shutdown()
