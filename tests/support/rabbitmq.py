@@ -18,6 +18,8 @@ _TICK_SECONDS: Final = 60
 """After this time without a word a node counts as lost: RabbitMQ's default. A node that wrongly takes the two others
 for lost pauses itself, so that beside a load a shorter time leaves no majority."""
 
+_MAJOR_THAT_WAITS: Final = 4
+
 _QUORUM_CRITICAL: Final = "check_if_node_is_quorum_critical"
 
 
@@ -30,9 +32,6 @@ class RabbitCluster(Cluster):
     """
 
     name = "rabbitmq"
-    # In 3.10 the nodes agree on client ids by Raft. Of two that join that group at once one may be left out, without a
-    # word; each client that connects to it then waits for ever.
-    starts_in_turn = True
 
     def __init__(
         self,
@@ -43,6 +42,9 @@ class RabbitCluster(Cluster):
         settings: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        # Up to 3.11 the nodes agree on client ids by Raft. Of two that join that group at once one may be left out,
+        # without a word; each client that connects to it then waits for ever. From 4.0 on a node waits for the others.
+        self.starts_in_turn = installed_major() < _MAJOR_THAT_WAITS
         self._tick_seconds = tick_seconds
         self._log_level = log_level
         self._prefetch = prefetch
@@ -138,3 +140,9 @@ class RabbitCluster(Cluster):
 
     def _node_name(self, node: int) -> str:
         return f"rabbit@{self.network.node_address(node)}"
+
+
+def installed_major() -> int:
+    """Return the first number of the version of RabbitMQ that is installed here."""
+    (folder,) = _BIN.parent.glob("lib/rabbitmq_server-*")
+    return int(folder.name.partition("-")[2].partition(".")[0])
