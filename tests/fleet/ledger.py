@@ -43,6 +43,7 @@ class Account:
             "repeated without a mark": self.unmarked,
         }
         found = [f"{len(keys)} {what} (first {keys[:3]})" for what, keys in wrong.items() if keys]
+        found += [f"{len(self.unmarked_disorder)} of these without a mark"] if self.out_of_order and found else []
         return f"of {self.decided} events: {'; '.join(found)}" if found else None
 
     def __str__(self) -> str:
