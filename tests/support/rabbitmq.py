@@ -18,7 +18,7 @@ _TICK_SECONDS: Final = 60
 """After this time without a word a node counts as lost: RabbitMQ's default. A node that wrongly takes the two others
 for lost pauses itself, so that beside a load a shorter time leaves no majority."""
 
-_MAJOR_THAT_WAITS: Final = 4
+_NEWER_MAJOR: Final = 4
 
 _QUORUM_CRITICAL: Final = "check_if_node_is_quorum_critical"
 
@@ -42,9 +42,12 @@ class RabbitCluster(Cluster):
         settings: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        is_older = installed_major() < _NEWER_MAJOR
         # Up to 3.11 the nodes agree on client ids by Raft. Of two that join that group at once one may be left out,
         # without a word; each client that connects to it then waits for ever. From 4.0 on a node waits for the others.
-        self.starts_in_turn = installed_major() < _MAJOR_THAT_WAITS
+        self.starts_in_turn = is_older
+        # In 4.0.5 an event that was on its way on a node that is killed can arrive, replayed, behind the next one.
+        self.keeps_order = is_older
         self._tick_seconds = tick_seconds
         self._log_level = log_level
         self._prefetch = prefetch
