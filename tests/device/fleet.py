@@ -72,12 +72,11 @@ def _follow(rig: Rig, server: ModelServer, key: Key, stranger: Key) -> str:
     files = device.run_checked(f"find {_STATE} -name '*.tflite'").splitlines()
     ensure(len(files) == 1, f"models in {_STATE}: {files}")
 
-    server.add_model("broken")
-    file = server.folder / "broken.tflite"
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    observer.publish(_TOPIC, key.payload(_plan("broken", server.model("broken")), 2, rollout="1" * 16), retain=True)
+    broken = server.add_broken_model("broken")
+    observer.publish(_TOPIC, key.payload(_plan("broken", broken), 2, rollout="1" * 16), retain=True)
     _wait_for(rig, "failed", 2)
     reason = _desired(rig)["reason"]
+    ensure(reason.startswith("doctor, check model: "), f"the broken model failed because {reason}")
     observer.publish(_TOPIC, stranger.payload(Plan(name="theirs"), 3), retain=True)
     device.wait("a stranger's document is refused", 120, lambda: _desired(rig)["refused"] == 1)
     ensure(_model(rig) == model.sha256, "another model runs after documents that cannot be used")

@@ -101,13 +101,8 @@ def _good(operator: _Operator, server: ModelServer, sensors: Sensors) -> str:
 
 
 def _broken(operator: _Operator, server: ModelServer, sensors: Sensors) -> str:
-    server.add_model("broken")
-    file = server.folder / "broken.tflite"
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    manifest = server.folder / "broken.json"
-    model = server.model("broken")
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"sha256": model.sha256}))
-    code, said = operator.apply({"name": "broken", "assignments": [{"model": _named(server.model("broken"))}]})
+    model = server.add_broken_model("broken")
+    code, said = operator.apply({"name": "broken", "assignments": [{"model": _named(model)}]})
     ensure(code == 1, f"the roll-out of a broken model ended with {code}:\n{said}")
     ensure("stopped at 25 %" in said and "back: " in said, said)
     ensure(sensors.models() == {"mine"}, f"after a broken model the sensors run {sensors.models()}")

@@ -88,6 +88,16 @@ class ModelServer:
         manifest_path(file).write_text(json.dumps(content), encoding="utf-8")
         return self.model(name)
 
+    def add_broken_model(self, name: str) -> DesiredModel:
+        """Serve half of a model, which its manifest names, so that only a run of it shows what it is."""
+        self.add_model(name)
+        file = self.folder / f"{name}.tflite"
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        manifest = manifest_path(file)
+        content = json.loads(manifest.read_text(encoding="utf-8")) | {"sha256": self.model(name).sha256}
+        manifest.write_text(json.dumps(content), encoding="utf-8")
+        return self.model(name)
+
     def model(self, name: str) -> DesiredModel:
         """Return how a document names the files of that name as they are now."""
         file, other = self.folder / f"{name}.tflite", self.folder / f"{name}.json"
