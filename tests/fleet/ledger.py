@@ -37,13 +37,13 @@ class Account:
         `keeps_order`: whether the broker delivers in order what was not acknowledged. Without that, what comes out of
         order must have a mark.
         """
-        wrong = {
-            "missing": self.missing,
-            "out of order": self.out_of_order if keeps_order else self.unmarked_disorder,
-            "repeated without a mark": self.unmarked,
-        }
-        found = [f"{len(keys)} {what} (first {keys[:3]})" for what, keys in wrong.items() if keys]
-        found += [f"{len(self.unmarked_disorder)} of these without a mark"] if self.out_of_order and found else []
+        unmarked = f"; {len(self.unmarked_disorder)} of these without a mark"
+        wrong = (
+            ("missing", self.missing, ""),
+            ("out of order", self.out_of_order if keeps_order else self.unmarked_disorder, unmarked),
+            ("repeated without a mark", self.unmarked, ""),
+        )
+        found = [f"{len(keys)} {what} (first {keys[:3]}){more}" for what, keys, more in wrong if keys]
         return f"of {self.decided} events: {'; '.join(found)}" if found else None
 
     def __str__(self) -> str:
