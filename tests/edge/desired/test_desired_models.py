@@ -99,6 +99,7 @@ def test_another_document_is_read_while_a_server_keeps_silent(place: Place, key:
     silent.set()
 
 
+@pytest.mark.long
 def test_trial_that_fails_ends_while_a_server_keeps_silent(place: Place, key: Key, server: ModelServer) -> None:
     model = server.add_model("slow")
     silent = threading.Event()

@@ -5,7 +5,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.config.schema import Config, EventsConfig
@@ -242,6 +242,7 @@ STEPS = st.one_of(
 )
 
 
+@settings(max_examples=40)
 @given(steps=st.lists(STEPS, max_size=30), seconds=st.sampled_from([0.04, 0.5, 3.0]))
 def test_each_face_appears_once_and_leaves_once_whatever_is_switched_between_two_frames(classifier, steps, seconds):
     detector = FixedDetector(Config().detector, ())

@@ -62,7 +62,10 @@ def test_uniform_frame_has_no_face():
 
 
 @pytest.mark.footage
-@pytest.mark.parametrize(("name", "step"), [("store-aisle-detection.mp4", 20), ("classroom.mp4", 5)])
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [pytest.param("store-aisle-detection.mp4", 20, marks=pytest.mark.long), ("classroom.mp4", 5)],
+)
 def test_phantoms_are_detected_but_not_verified(name, step):
     detector = Detector(DetectorConfig())
     found = [face for _, luma in grey_frames(footage(name), step) for face in detector.detect(luma)]
