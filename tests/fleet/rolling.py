@@ -14,7 +14,7 @@ from support.program import environment
 from support.signed_documents import Key, ModelServer
 
 from .ledger import settle
-from .rig import Rig, ensure
+from .rig import Rig, ensure, nodes_of
 from .sensors import Sensors
 from .subscriber import PersistentSubscriber
 
@@ -54,6 +54,16 @@ class _Operator:
 
 def rolled_out(rig: Rig) -> str:
     """20 real sensors get a good model, go back from broken ones, and refuse what nobody signed or what is old."""
+    with rig.mosquitto() as broker:
+        return _rolled_out(rig, [("127.0.0.1", broker.port)])
+
+
+def rabbitmq_rolled_out(rig: Rig) -> str:
+    """The same with a cluster of RabbitMQ, which names no device and keeps a document on one node."""
+    return _rolled_out(rig, nodes_of(rig.rabbitmq()))
+
+
+def _rolled_out(rig: Rig, nodes: list[tuple[str, int]]) -> str:
     folder = rig.folder()
     folder.mkdir()
     certificates = Certificates.make(folder)
@@ -64,18 +74,10 @@ def rolled_out(rig: Rig) -> str:
     remarks = []
     try:
         with (
-            rig.mosquitto() as broker,
-            PersistentSubscriber([("127.0.0.1", broker.port)]) as observer,
-            Sensors(
-                folder / "sensors",
-                broker.url,
-                broker.port,
-                count=_SENSORS,
-                signers=key.signers,
-                ca=certificates.ca,
-            ) as sensors,
+            PersistentSubscriber(nodes, client_id=f"observer-{folder.name}") as observer,
+            Sensors(folder / "sensors", nodes, count=_SENSORS, signers=key.signers, ca=certificates.ca) as sensors,
         ):
-            operator = _Operator(folder, broker.url, key)
+            operator = _Operator(folder, "mqtt://{}:{}".format(*nodes[0]), key)
             remarks.append(_good(operator, server, sensors))
             remarks.append(_broken(operator, server, sensors))
             remarks.append(_over_budget(operator, server, sensors))

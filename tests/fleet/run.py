@@ -33,6 +33,7 @@ CHECKS: Final[Sequence[Check]] = (
     failing.rabbitmq_restarted,
     failing.rabbitmq_parted,
     loading.rabbitmq_loaded,
+    rolling.rabbitmq_rolled_out,
     rolling.rolled_out,
 )
 

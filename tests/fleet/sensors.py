@@ -23,7 +23,7 @@ uri = "scripted:happy=4,surprise=3,none=3?seed={seed}&fps={fps}&loop=1"
 [model]
 name = "normal"
 [mqtt]
-url = "{url}"
+urls = [{urls}]
 [health]
 interval_seconds = 2
 [budget]
@@ -37,23 +37,26 @@ watch_seconds = {trial}
 
 
 class Sensors:
-    """`count` sensors that publish to `url`, and what they say; a context manager.
+    """`count` sensors that publish to the nodes of a broker, and what they say; a context manager.
 
-    `port`: the broker's. `signers`, `ca`: whom they follow, and whose certificates of a server they trust.
+    `nodes`: addresses and ports; each sensor begins with another one. `signers`, `ca`: whom they follow, and whose
+    certificates of a server they trust.
     """
 
-    def __init__(self, folder: Path, url: str, port: int, *, count: int, signers: Path, ca: Path) -> None:
+    def __init__(self, folder: Path, nodes: list[tuple[str, int]], *, count: int, signers: Path, ca: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.names = [f"shop-{number:02d}" for number in range(count)]
         self._folder = folder
-        self._port = port
+        self._nodes = nodes
         for seed, name in enumerate(self.names):
+            turn = seed % len(nodes)
+            urls = [f'"mqtt://{host}:{port}"' for host, port in nodes[turn:] + nodes[:turn]]
             self._file(name, "toml").write_text(
                 _CONFIG.format(
                     device=name,
                     seed=seed,
                     fps=_FRAMES_PER_SECOND,
-                    url=url,
+                    urls=", ".join(urls),
                     signers=signers,
                     ca=ca,
                     trial=_TRIAL_SECONDS,
@@ -63,7 +66,7 @@ class Sensors:
 
     def __enter__(self) -> Self:
         """Start the sensors one after the other, and return once all follow documents."""
-        self.subscriber = Subscriber(self._port)
+        self.subscriber = Subscriber(self._nodes[0][1], host=self._nodes[0][0])
         for name in self.names:
             with self._file(name, "log").open("ab") as log:
                 self._processes[name] = subprocess.Popen(

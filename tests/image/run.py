@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from edge.commands.demo_broker import find_program
+from edge.messages.desired import Assignment, Plan
 from support.broker import PrivateBroker
 from support.http_camera import HttpCamera
 from support.mqtt import Subscriber
+from support.signed_documents import BASE, Key
 
 from .podman import HARDENED, Container, ImageError, load, podman
 
@@ -232,6 +234,32 @@ def refuses_ribbon_cameras(rig: Rig) -> str:
     return f"exit code {done.returncode}: {said[0]}"
 
 
+def follows(rig: Rig) -> str:
+    """A signed document of the fleet is followed, and a stranger's is not."""
+    key, stranger = Key.make(rig.folder, "fleet"), Key.make(rig.folder, "stranger")
+    key.signers.chmod(0o644)
+    since = rig.position
+    mounted = f"--volume={key.signers}:/etc/emotion-edge/allowed_signers:ro"
+    trial = {"EMOTION_EDGE_DESIRED_WATCH_SECONDS": "5", "EMOTION_EDGE_BUDGET_LATENCY_MS": "10000"}
+
+    def said() -> dict[str, object]:
+        infos = [seen.json for seen in rig.subscriber.seen[since:] if seen.kind == "info"]
+        found: dict[str, object] = (infos and infos[-1]["desired"]) or {}
+        return found
+
+    plan = Plan(name="image", assignments=[Assignment(settings={"events.margin": 0.2})])
+    try:
+        with rig.running(mounted, EMOTION_EDGE_DESIRED_ENABLED="true", **trial):
+            rig.wait("documents are followed", lambda: said().get("step") == "none")
+            rig.subscriber.publish(f"{BASE}/fleet/desired", stranger.payload(plan, 9), retain=True)
+            rig.wait("a stranger's document is refused", lambda: said()["refused"] == 1)
+            rig.subscriber.publish(f"{BASE}/fleet/desired", key.payload(plan, 1), retain=True)
+            rig.wait("the document is kept", lambda: (said()["step"], said()["counter"]) == ("kept", 1))
+    finally:
+        rig.subscriber.publish(f"{BASE}/fleet/desired", b"", retain=True)
+    return f"kept; refused: {said()['refused_reason']}"
+
+
 CHECKS: Final[Sequence[Callable[[Rig], str]]] = (
     confined,
     publishes,
@@ -240,6 +268,7 @@ CHECKS: Final[Sequence[Callable[[Rig], str]]] = (
     loses_the_broker,
     loses_the_source,
     hangs,
+    follows,
     refuses_ribbon_cameras,
 )
 

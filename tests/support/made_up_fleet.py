@@ -13,7 +13,7 @@ from edge.desired.selection import Choice, assignment_of, choice_of
 from edge.desired.signature import Verifier
 from edge.messages.desired_info import DesiredInfo
 from edge.messages.payloads import encode
-from support.mqtt import NOW, TIMEOUT_SECONDS, info
+from support.mqtt import NOW, TIMEOUT_SECONDS, health, info
 
 BASE = "emotion-edge"
 Fate = Callable[[str, Choice | None], str]
@@ -23,8 +23,18 @@ Fate = Callable[[str, Choice | None], str]
 class MadeUpFleet:
     """Devices that verify a document as real ones do, and end at once at the step that `fate` says."""
 
-    def __init__(self, port: int, names: Sequence[str], verifier: Verifier, fate: Fate = lambda *_: "kept") -> None:
+    def __init__(
+        self,
+        port: int,
+        names: Sequence[str],
+        verifier: Verifier,
+        fate: Fate = lambda *_: "kept",
+        *,
+        retained: bool = True,
+    ) -> None:
+        """`retained`: whether the broker keeps what they say, as RabbitMQ does not for a filter with a wildcard."""
         self.fate = fate
+        self._retained = retained
         self.infos = dict.fromkeys(names, DesiredInfo())
         self.running: dict[str, Choice | None] = dict.fromkeys(names)
         self.documents: list[bytes] = []
@@ -49,12 +59,17 @@ class MadeUpFleet:
         self._client.publish(f"{BASE}/fleet/desired", payload, 1, retain=True).wait_for_publish(TIMEOUT_SECONDS)
 
     def say(self, name: str, status: str) -> None:
-        """Retain the status of a device, and its info."""
-        self._client.publish(f"{BASE}/{name}/status", status, 1, retain=True)
+        """Publish the status of a device, and its info."""
+        self._client.publish(f"{BASE}/{name}/status", status, 1, retain=self._retained)
         payload = msgspec.structs.replace(info(), device=name, desired=self.infos[name])
-        last = self._client.publish(f"{BASE}/{name}/info", encode(payload), 1, retain=True)
+        last = self._client.publish(f"{BASE}/{name}/info", encode(payload), 1, retain=self._retained)
         if threading.current_thread() is threading.main_thread():
             last.wait_for_publish(TIMEOUT_SECONDS)
+
+    def say_health(self) -> None:
+        """Publish a health message of each device."""
+        for name in self.infos:
+            self._client.publish(f"{BASE}/{name}/health", encode(health()), 0)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         if not message.payload:

@@ -246,7 +246,7 @@ class Subscriber:
     The fixture that makes subscribers checks all that they received against the schemas.
     """
 
-    def __init__(self, port: int, *, session: bool = False, **tls: Any) -> None:
+    def __init__(self, port: int, *, host: str = "127.0.0.1", session: bool = False, **tls: Any) -> None:
         self._seen: list[Seen] = []
         self._news = threading.Condition()
         self._ready = threading.Event()
@@ -259,7 +259,7 @@ class Subscriber:
         self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = self._on_message
-        self._client.connect("127.0.0.1", port)
+        self._client.connect(host, port)
         self._client.loop_start()
         assert self._ready.wait(TIMEOUT_SECONDS)
 

@@ -30,12 +30,15 @@ from edge.errors import EXIT_INTERRUPTED, BrokerError, ConfigError
 from edge.logs.setup import print_error
 from edge.messages.desired import DesiredDocument, Plan
 from edge.messages.text import count, printable
+from edge.messages.topics import ONLINE
 
 _POLL_SECONDS: Final = 0.2
 _LINE_SECONDS: Final = 60.0
 """Interval at which a stage says where it stands though nothing has changed."""
 _APPEAR_SECONDS: Final = 3.0
 """Time for which a stage waits for devices to say anything before it counts as about nobody."""
+_APPEAR_UNKNOWN_SECONDS: Final = 30.0
+"""The same where there are devices of which nothing is known yet: they say it once they have taken the document."""
 _LOST_SECONDS: Final = 5.0
 """Time after which the broker must have sent back what was published: it keeps it for this subscriber as well."""
 _BACK_SECONDS: Final = 120.0
@@ -63,7 +66,7 @@ def apply(arguments: argparse.Namespace, config: Config) -> int:
     find_program()
     if arguments.status:
         verify = None if arguments.key is None and arguments.signers is None else _verifier(arguments)
-        with FleetLink(config.mqtt) as link:
+        with FleetLink(config.mqtt, lambda line: _say(sys.stderr, line)) as link:
             return _Status(link, config.mqtt.base_topic, verify, sys.stdout).show()
     if arguments.file is None and not arguments.withdraw:
         raise ConfigError("fleet apply needs the document: `emotion-edge fleet apply FILE --key KEY`, or --withdraw")
@@ -184,6 +187,11 @@ class RollOut:
         following = sum(one.follows for one in self._link.devices.values())
         known = count(len(self._link.devices), "device")
         self._say(f"{known} known to the broker, {following} of them there and following documents")
+        if not following:
+            self._say(
+                "nobody is watched at first: a stage that nobody is seen to follow counts as done, and a device that "
+                "takes the document later stops nothing"
+            )
         self._say(
             "a stage takes as long as its devices watch what is new (desired.watch_seconds, ten minutes by default); "
             "each change is a line, and without one a line a minute says where it stands"
@@ -210,10 +218,14 @@ class RollOut:
             if summary != said or now - said_at >= _LINE_SECONDS:
                 said_at, said = now, summary
                 self._say(f"stage {signed.published.plan.percent:g} %: {summary}")
-            late = now - began >= self._options.settle_seconds
+            elapsed, settle_seconds = now - began, self._options.settle_seconds
+            late = elapsed >= settle_seconds
+            unknown = any(one.status == ONLINE and not one.described for one in known.values())
+            if unknown and elapsed < min(_APPEAR_UNKNOWN_SECONDS, settle_seconds):
+                continue  # the first that is heard of is not yet a share of the stage
             if stage.has_failed(known, self._options.stop_at, late=late):
                 return False
-            waited = bool(stage.devices) or now - began >= min(_APPEAR_SECONDS, self._options.settle_seconds)
+            waited = bool(stage.devices) or elapsed >= min(_APPEAR_SECONDS, settle_seconds)
             if late or (waited and stage.is_done(known)):
                 return True
 

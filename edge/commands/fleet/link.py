@@ -13,7 +13,7 @@ from edge.commands.subscriber import receive, subscribe
 from edge.config.mqtt_schema import MqttConfig
 from edge.errors import BrokerError, ConfigError
 from edge.messages.desired_info import DesiredInfo
-from edge.messages.topics import desired_topic, parse_topic, subscription
+from edge.messages.topics import ONLINE, desired_topic, parse_topic, subscription
 from edge.mqtt.connection import Connection
 from edge.mqtt.connector import Connector
 from edge.mqtt.errors import ConnectFailedError
@@ -24,6 +24,9 @@ _QUIET_SECONDS: Final = 0.5
 """Silence after which what was asked for has arrived, as far as it comes: the broker sends that at once."""
 _MOST_SECONDS: Final = 30.0
 """Longest time that is waited for it: `info` of a thousand devices is 2 MB."""
+_HEAR_SECONDS: Final = 12.0
+"""Time to listen for devices where the broker names none: RabbitMQ sends nothing retained for a filter with a wildcard,
+and a device publishes its health each ten seconds by default."""
 _TOPICS_AT_ONCE: Final = 250
 """Topics that are asked for by name at once: a quarter of the queue that mosquitto has by default."""
 _ACK_SECONDS: Final = 20.0
@@ -63,15 +66,23 @@ class FleetLink:
         self._connect()
         deadline = time.monotonic() + _MOST_SECONDS
         self._wait_for_silence(deadline)
+        if not self.devices:
+            self._say(f"the broker names no device; listening for {_HEAR_SECONDS:g} s to those that publish")
+            self._ask([subscription(self._base, "health")])
+            until = time.monotonic() + _HEAR_SECONDS
+            while time.monotonic() < until:
+                self.poll(0.1)
         # What a broker has no room to queue for a subscriber it drops (docs/fleet.md), so that some may be missing.
         missing = [name for name, one in self.devices.items() if not one.described]
         for at in range(0, len(missing), _TOPICS_AT_ONCE):
-            topics = [f"{self._base}/{name}/info" for name in missing[at : at + _TOPICS_AT_ONCE]]
-            with contextlib.suppress(ConnectionLostError):
-                if self._connection is not None:
-                    self._connection.send_subscribe(topics, 0)
+            self._ask([f"{self._base}/{name}/info" for name in missing[at : at + _TOPICS_AT_ONCE]])
             self._wait_for_silence(deadline)
         return self
+
+    def _ask(self, filters: list[str]) -> None:
+        with contextlib.suppress(ConnectionLostError):
+            if self._connection is not None:
+                self._connection.send_subscribe(filters, 0)
 
     def _wait_for_silence(self, deadline: float) -> None:
         """Take what arrives until nothing does for a while, or the deadline is over."""
@@ -172,6 +183,8 @@ class FleetLink:
         if address is None:
             return
         device = self.devices.setdefault(address.device, Device())
+        if address.kind in {"info", "health"} and not message.retained:
+            device.status = ONLINE  # it has just said so, whatever the broker kept or did not keep
         if address.kind == "status":
             device.status = message.payload[:_STATUS_BYTES].decode(errors="replace")
         elif address.kind == "info":

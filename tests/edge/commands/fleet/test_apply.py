@@ -10,6 +10,7 @@ import time
 import pytest
 
 from edge.commands.arguments import parser
+from edge.commands.fleet import link
 from edge.commands.fleet.apply import apply
 from edge.config.mqtt_schema import MqttConfig
 from edge.config.schema import Config
@@ -168,11 +169,46 @@ def test_withdrawn_document_leaves_every_device_to_its_configuration(fleet, run,
     assert len(lines) == 21
 
 
+@pytest.mark.parametrize("end", ["kept", "went_back"])
+def test_devices_that_the_broker_does_not_name_are_heard_and_watched(
+    run, document, broker, key, monkeypatch, end
+) -> None:
+    """As on RabbitMQ, which sends nothing retained for a filter with a wildcard."""
+    monkeypatch.setattr(link, "_HEAR_SECONDS", 1.0)
+    fleet = MadeUpFleet(broker.port, NAMES, Verifier(str(key.signers), "fleet"), lambda *_: end, retained=False)
+    ended = threading.Event()
+
+    def publish_health() -> None:
+        while not ended.wait(0.2):
+            fleet.say_health()
+
+    thread = threading.Thread(target=publish_health)
+    thread.start()
+    try:
+        code, lines = run(document, "--stages", "25,100")
+    finally:
+        ended.set()
+        thread.join()
+        fleet.close()
+    first = [name for name in NAMES if is_in_share(name, "november", 25)]
+    assert lines[0] == "the broker names no device; listening for 1 s to those that publish"
+    assert lines[1] == "20 devices known to the broker, 0 of them there and following documents"
+    assert lines[2].startswith("nobody is watched at first")
+    if end == "kept":
+        assert code == 0
+        assert "stage 100 %: 20 devices: 20 kept" in lines
+    else:
+        assert code == 1
+        assert any(line.startswith("stopped at 25 %") for line in lines)
+        assert {name for name in NAMES if any(line.startswith(f"{name} failed") for line in lines)} == set(first)
+        assert documents(fleet)[-1].plan.name == "configuration"
+
+
 @pytest.mark.long
 def test_devices_that_are_away_or_follow_nothing_are_not_waited_for(run, document) -> None:
     code, lines = run(document, "--stages", "50,100")
     assert code == 0
-    assert lines[0] == "0 devices known to the broker, 0 of them there and following documents"
+    assert lines[1] == "0 devices known to the broker, 0 of them there and following documents"
     assert "stage 50 %: no device that is there" in lines
 
 
