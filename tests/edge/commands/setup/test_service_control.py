@@ -30,7 +30,7 @@ def test_check_is_that_of_the_installation_for_this_instance(machine, tmp_path):
 
 def test_check_that_is_interrupted_may_still_remove_its_traces(machine, tmp_path, monkeypatch):
     machine.share_service(exit_code=0)
-    traces, waiting = tmp_path / "traces", threading.Event()
+    traces, waiting, interrupted = tmp_path / "traces", threading.Event(), threading.Event()
     (machine.share / "service").write_text(
         f"trap 'rm {traces}; exit 130' TERM; touch {traces}; while :; do sleep 0.05; done\n"
     )
@@ -40,11 +40,18 @@ def test_check_that_is_interrupted_may_still_remove_its_traces(machine, tmp_path
             waiting.set()
             return super().wait(timeout)
 
+        def terminate(self):
+            interrupted.set()
+            super().terminate()
+
     def interrupt():
         waiting.wait(60)
         wait_until(traces.exists)
-        # To the thread that waits: the process's signal may go to another one, and would wake nobody.
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        while not interrupted.is_set():
+            # To the thread that waits: the process's signal may go to another one, and would wake nobody. Again where
+            # it came in the moment before the system call, which it does not end.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            interrupted.wait(5)
 
     monkeypatch.setattr(subprocess, "Popen", WaitedFor)
     threading.Thread(target=interrupt).start()
