@@ -231,6 +231,8 @@ class Worker:
 
     def _work(self) -> None:
         """Go on with what the state says: switch to what is in force, or make ready what is wanted."""
+        if self._trial_fails():
+            return  # first what ends it is judged: a server that keeps silent would be asked in vain for each message
         state = self.state
         if not same_choice(self._running, state.in_force):
             try:
